@@ -1,0 +1,49 @@
+"""What a run is asked to do, the same for every backend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+RECORDABLE = ("counts", "spikes", "u", "v")
+
+Progress = Callable[[int, int], None]
+"""Called with (samples done, samples in all)."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Options of one run.
+
+    Attributes
+    ----------
+    steps : int
+        Chip time steps to run each sample for.
+    record : tuple of str
+        Any of `RECORDABLE`.
+    out : Path or None
+        Stream the recording to this file instead of keeping it in memory.
+    reset_interval : int or None
+        Run samples back to back, resetting states every so many steps as the
+        chip does; None starts each sample from zero state.
+    reset_offset : int
+        Step of the first reset, as netx counts it: the population at hop h
+        resets where ``t % interval == (reset_offset + 1 + h) % interval``, t
+        counted from 1.
+    timeout_seconds : float or None
+        End a worker that takes longer.
+    progress : callable or None
+        See `Progress`.
+    inputs_fingerprint : str
+        SHA-256 of the inputs, for the recording's header.
+    """
+
+    steps: int
+    record: tuple[str, ...] = ("counts",)
+    out: Path | None = None
+    reset_interval: int | None = None
+    reset_offset: int = 0
+    timeout_seconds: float | None = None
+    progress: Progress | None = None
+    inputs_fingerprint: str = ""

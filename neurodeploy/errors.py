@@ -1,0 +1,42 @@
+"""One base class for everything a user can be told.
+
+Every message is one line that names the element, the value, the limit and
+what to do about it; the command line prints it and exits with status 2.
+"""
+
+from __future__ import annotations
+
+
+class NeurodeployError(Exception):
+    """Base class. ``str(error)`` is one line fit for a user to read."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(str(message).split()))
+
+
+class FormatError(NeurodeployError):
+    """A file is not what its name or its reader says it is."""
+
+
+class NetworkError(NeurodeployError):
+    """A network contradicts itself or exceeds what the chip can hold."""
+
+
+class UnsupportedError(NeurodeployError):
+    """A network is sound, but this place cannot run or carry it."""
+
+
+class InputError(NeurodeployError):
+    """Inputs do not fit the network they are presented to."""
+
+
+class BackendError(NeurodeployError):
+    """A backend is missing or failed while it ran."""
+
+
+class RecordingError(NeurodeployError):
+    """A recording is broken, or lacks what was asked of it."""
+
+
+class ChipError(NeurodeployError):
+    """A chip specification is missing or incomplete."""

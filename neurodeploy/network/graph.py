@@ -1,0 +1,244 @@
+"""Network = populations + projections; immutable, checked when it is made."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import NetworkError
+from .audit import Audit
+from .neurons import Neuron
+from .synapses import Conv, Dense, Synapse
+
+
+@dataclass(frozen=True, eq=False)
+class InputTransform:
+    """How values presented to an ``input`` layer become integers.
+
+    ``a = round(value * weight + bias)``; weight and bias in 1/64 of SLAYER's
+    unit, as NetX's ``layer/0/weight`` and ``bias`` hold them.
+    """
+
+    weight: float
+    bias: float
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """Neurons of one model and shape.
+
+    Attributes
+    ----------
+    name : str
+    shape : tuple of int
+        (neurons,) or (channels, height, width).
+    neuron : Neuron
+    axon_delay : int32 [neurons] or None
+        Steps by which each neuron's messages leave late. A recording's
+        spikes are the messages as they leave, so after this delay; its u and
+        v are the neuron's own, before it.
+    transform : InputTransform or None
+        For the input population only.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    neuron: Neuron
+    axon_delay: NDArray[np.int32] | None = None
+    transform: InputTransform | None = None
+
+    @property
+    def size(self) -> int:
+        """Number of neurons."""
+        return int(np.prod(self.shape))
+
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """Synapses from one population to another, or to itself."""
+
+    source: str
+    target: str
+    synapse: Synapse
+
+    @property
+    def name(self) -> str:
+        """``source->target``."""
+        return f"{self.source}->{self.target}"
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A spiking network in the chip's integers.
+
+    Attributes
+    ----------
+    populations : tuple of Population
+        The first is the input; the last is the output. Sources stand before
+        their targets, recurrence apart.
+    projections : tuple of Projection
+    audit : Audit
+        What the conversion that made this network did.
+    metadata : mapping of str to str, int or float
+        Facts about the network that change nothing in how it runs.
+
+    Raises
+    ------
+    NetworkError
+        If names, shapes or weights contradict each other.
+    """
+
+    populations: tuple[Population, ...]
+    projections: tuple[Projection, ...]
+    audit: Audit = field(default_factory=Audit)
+    metadata: Mapping[str, str | int | float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        names = [population.name for population in self.populations]
+        if not names:
+            raise NetworkError("network: no populations; a network needs at least one layer")
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise NetworkError(f"population {min(twice)!r}: name used twice; rename one")
+        for projection in self.projections:
+            for end in (projection.source, projection.target):
+                if end not in names:
+                    raise NetworkError(
+                        f"projection {projection.name}: no population {end!r}; "
+                        f"there are {', '.join(names)}"
+                    )
+            _check_shapes(self[projection.source], self[projection.target], projection)
+
+    def __getitem__(self, name: str) -> Population:
+        for population in self.populations:
+            if population.name == name:
+                return population
+        raise NetworkError(
+            f"no population {name!r}; there are {', '.join(p.name for p in self.populations)}"
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Network) and self.fingerprint == other.fingerprint
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+    @property
+    def input(self) -> Population:
+        """The population that takes the inputs."""
+        return self.populations[0]
+
+    @property
+    def output(self) -> Population:
+        """The population whose messages are the network's output."""
+        return self.populations[-1]
+
+    def into(self, name: str) -> tuple[Projection, ...]:
+        """Projections that end in a population."""
+        return tuple(p for p in self.projections if p.target == name)
+
+    def out_of(self, name: str) -> tuple[Projection, ...]:
+        """Projections that start from a population."""
+        return tuple(p for p in self.projections if p.source == name)
+
+    def hops(self, name: str) -> int:
+        """Steps by which a population lags the input on the shortest path."""
+        return self._hops[self[name].name]
+
+    @cached_property
+    def _hops(self) -> dict[str, int]:
+        hops = {self.input.name: 0}
+        changed = True
+        while changed:
+            changed = False
+            for projection in self.projections:
+                if projection.source in hops:
+                    steps = hops[projection.source] + projection.synapse.steps
+                    if steps < hops.get(projection.target, steps + 1):
+                        hops[projection.target] = steps
+                        changed = True
+        return {p.name: hops.get(p.name, 0) for p in self.populations}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over everything that decides how the network runs."""
+        digest = hashlib.sha256(b"neurodeploy.network.1")
+        _feed(digest, (self.populations, self.projections))
+        return digest.hexdigest()
+
+    def with_audit(self, audit: Audit) -> Network:
+        """The same network with another audit."""
+        return replace(self, audit=audit)
+
+
+def _check_shapes(source: Population, target: Population, projection: Projection) -> None:
+    synapse = projection.synapse
+    if isinstance(synapse, Dense):
+        if synapse.weight.shape != (target.size, source.size):
+            raise NetworkError(
+                f"projection {projection.name}: dense weight has shape "
+                f"{synapse.weight.shape}, needs {(target.size, source.size)} "
+                f"(targets, sources); check the layer shapes in the file"
+            )
+    elif isinstance(synapse, Conv):
+        _check_conv(source, target, projection.name, synapse)
+
+
+def _check_conv(source: Population, target: Population, name: str, synapse: Conv) -> None:
+    if len(source.shape) != 3:
+        raise NetworkError(
+            f"projection {name}: a convolution needs a source of shape (channels, height, "
+            f"width), {source.name!r} has {source.shape}"
+        )
+    out_channels, in_channels = synapse.weight.shape[:2]
+    if synapse.groups < 1 or out_channels % synapse.groups:
+        raise NetworkError(
+            f"projection {name}: {synapse.groups} groups do not divide "
+            f"{out_channels} output channels"
+        )
+    if min(synapse.stride) < 1 or min(synapse.dilation) < 1 or min(synapse.padding) < 0:
+        raise NetworkError(
+            f"projection {name}: stride {synapse.stride} and dilation {synapse.dilation} must be "
+            f"at least 1, padding {synapse.padding} at least 0"
+        )
+    if in_channels * synapse.groups != source.shape[0]:
+        raise NetworkError(
+            f"projection {name}: weight takes {in_channels} x {synapse.groups} groups input "
+            f"channels, {source.name!r} has {source.shape[0]}"
+        )
+    expected = synapse.output_shape(source.shape)
+    if target.shape != expected:
+        raise NetworkError(
+            f"projection {name}: convolving {source.shape} gives {expected}, but "
+            f"{target.name!r} has shape {target.shape}; check stride, padding and kernel"
+        )
+
+
+def _feed(digest: Any, value: Any) -> None:
+    """Feed a value into a hash so that equal networks give equal hashes."""
+    if isinstance(value, (np.ndarray, np.generic)) or (
+        isinstance(value, (int, float)) and not isinstance(value, bool)
+    ):
+        array = np.asarray(value)
+        # One integer and an array full of it run alike but are written
+        # differently; the width an array happens to have is no difference.
+        array = array.astype(np.int64 if array.dtype.kind in "iub" else np.float64)
+        digest.update(f"a{array.shape}{array.dtype.kind}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    elif is_dataclass(value) and not isinstance(value, type):
+        digest.update(type(value).__name__.encode())
+        for item in fields(value):
+            digest.update(item.name.encode())
+            _feed(digest, getattr(value, item.name))
+    elif isinstance(value, tuple):
+        digest.update(f"t{len(value)}".encode())
+        for item in value:
+            _feed(digest, item)
+    else:
+        digest.update(repr(value).encode())
