@@ -10,7 +10,7 @@ then, every array with samples along axis 0 unless said otherwise::
     populations/<name>/payload       int32 [events]            what; absent where all are 1
     populations/<name>/u, v          int32 [samples, steps, *shape]
     populations/<name>/axon_delay    int32 [neurons]           where messages leave late
-    populations/<name>/u_wraps, v_saturations, input_wraps   int64 [samples]
+    populations/<name>/u_overflows, v_overflows, input_overflows   int64 [samples]
     projections/<source>-><target>/synops, dense_synops      int64 [samples]
 
 Events are sorted by sample and step, not within a step. Events of the last
@@ -37,7 +37,7 @@ from .files import written_whole
 
 SCHEMA = "neurodeploy.recording"
 SCHEMA_VERSION = 1
-OVERFLOWS = ("u_wraps", "v_saturations", "input_wraps")
+OVERFLOWS = ("u_overflows", "v_overflows", "input_overflows")
 STATES = ("u", "v")
 
 IntArray = NDArray[np.integer[Any]]
@@ -221,7 +221,7 @@ class PopulationRecord:
         return np.asarray(self._get("event_counts")[:])
 
     def events_of(self, start: int, stop: int) -> tuple[IntArray, IntArray, IntArray]:
-        """Events of samples start..stop: index, neuron, payload; index = (s - start) * steps + t."""
+        """Events of samples start..stop: (s - start) * steps + t, neuron and payload of each."""
         counts = np.asarray(self._get("event_counts")[:stop], dtype=np.int64)
         first, last = int(counts[:start].sum()), int(counts.sum())
         neuron = np.asarray(self._get("neuron")[first:last])

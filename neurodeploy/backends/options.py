@@ -25,8 +25,9 @@ class RunOptions:
     out : Path or None
         Stream the recording to this file instead of keeping it in memory.
     reset_interval : int or None
-        Run samples back to back, resetting states every so many steps as the
-        chip does; None starts each sample from zero state.
+        Within each sample, set u and v to zero every so many steps, as Lava's
+        LIFReset and the chip do; None never resets. A sample always starts
+        from zero state.
     reset_offset : int
         Step of the first reset, as netx counts it: the population at hop h
         resets where ``t % interval == (reset_offset + 1 + h) % interval``, t

@@ -68,7 +68,8 @@ def round_to_zero(x: IntArray, bits: int = DECAY_BITS) -> IntArray:
     -------
     integer array of x's shape
     """
-    return np.sign(x) * (np.abs(x) >> bits)
+    rounded: IntArray = np.sign(x) * (np.abs(x) >> bits)
+    return rounded
 
 
 def wrap_signed(x: IntArray, bits: int = STATE_BITS) -> IntArray:

@@ -21,6 +21,21 @@ class Synapse:
     steps: ClassVar[int] = 1
     """Time steps from the source's message to the target's input."""
 
+    def fan_out(self, source_shape: tuple[int, ...], dense: bool = False) -> NDArray[np.int64]:
+        """Synapses that one message of each source neuron reaches.
+
+        Parameters
+        ----------
+        source_shape : tuple of int
+        dense : bool
+            Count synapses of weight zero too.
+
+        Returns
+        -------
+        int64 [source neurons], flat in (C, H, W) order
+        """
+        return np.zeros(int(np.prod(source_shape)), np.int64)
+
 
 @dataclass(frozen=True, eq=False)
 class Dense(Synapse):
@@ -33,6 +48,13 @@ class Dense(Synapse):
 
     weight: NDArray[np.int32]
     kind: ClassVar[str] = "dense"
+
+    def fan_out(self, source_shape: tuple[int, ...], dense: bool = False) -> NDArray[np.int64]:
+        """See `Synapse.fan_out`."""
+        if dense:
+            return np.full(self.weight.shape[1], self.weight.shape[0], np.int64)
+        counts: NDArray[np.int64] = np.count_nonzero(self.weight, axis=0).astype(np.int64)
+        return counts
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +92,38 @@ class Conv(Synapse):
             )
         ]
         return self.weight.shape[0], size[0], size[1]
+
+    def reach(self, axis: int, source_size: int) -> NDArray[np.int64]:
+        """Where a source position's kernel taps land along one axis.
+
+        Parameters
+        ----------
+        axis : int
+            0 for height, 1 for width.
+        source_size : int
+            Positions of the source along this axis.
+
+        Returns
+        -------
+        int64 [source positions, kernel taps]
+            Position in the target, -1 where the tap falls outside or between strides.
+        """
+        kernel = self.weight.shape[2 + axis]
+        step, pad, spread = self.stride[axis], self.padding[axis], self.dilation[axis]
+        target_size = (source_size + 2 * pad - spread * (kernel - 1) - 1) // step + 1
+        offset = np.arange(source_size)[:, None] + pad - spread * np.arange(kernel)[None, :]
+        lands = (offset >= 0) & (offset % step == 0) & (offset // step < target_size)
+        return np.where(lands, offset // step, -1).astype(np.int64)
+
+    def fan_out(self, source_shape: tuple[int, ...], dense: bool = False) -> NDArray[np.int64]:
+        """See `Synapse.fan_out`; borders and strides are taken into account."""
+        present = np.ones_like(self.weight) if dense else self.weight != 0
+        grouped = present.reshape(self.groups, -1, *self.weight.shape[1:])
+        taps = grouped.sum(axis=1).reshape(-1, *self.weight.shape[2:])
+        rows = (self.reach(0, source_shape[1]) >= 0).astype(np.int64)
+        columns = (self.reach(1, source_shape[2]) >= 0).astype(np.int64)
+        counts: NDArray[np.int64] = np.einsum("ckl,hk,wl->chw", taps, rows, columns)
+        return counts.ravel().astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,114 @@
+"""Places where a network runs, and the one way to run it there."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ..errors import BackendError, InputError, UnsupportedError
+from ..network import CubaLIF, Network
+from ..recording import Recording
+from ..signals import fingerprint, present
+from .options import RECORDABLE, Progress, RunOptions
+
+BACKENDS = ("engine", "lava")
+
+
+def run(
+    network: Network,
+    inputs: NDArray[Any],
+    *,
+    backend: str = "engine",
+    record: Iterable[str] = ("counts",),
+    steps: int | None = None,
+    apply_transform: bool = True,
+    reset_interval: int | None = None,
+    reset_offset: int = 0,
+    out: str | os.PathLike[str] | None = None,
+    timeout_seconds: float | None = None,
+    progress: Progress | None = None,
+) -> Recording:
+    """Run a network on a backend and record it.
+
+    Parameters
+    ----------
+    network : Network
+    inputs : array [steps, *shape] or [samples, steps, *shape]
+        In (C, H, W) order; see `signals.present`. Samples are independent,
+        each starts from zero state.
+    backend : str
+        One of `BACKENDS`.
+    record : iterable of str
+        Of ``counts``, ``spikes``, ``u``, ``v``. Counts, and the messages of
+        the last population, are always recorded.
+    steps : int, optional
+        Chip time steps per sample; by default as many as the inputs have.
+        The last population lags by ``network.hops(...)`` steps, so add them
+        to see all that the inputs cause.
+    apply_transform : bool
+        Whether to apply the input layer's weight and bias to the inputs.
+    reset_interval, reset_offset : int, optional
+        See `RunOptions`.
+    out : path, optional
+        Stream the recording to this HDF5 file; memory then does not grow
+        with the number of samples.
+    timeout_seconds : float, optional
+        End a worker process that takes longer.
+    progress : callable, optional
+        Called with (samples done, samples in all).
+
+    Returns
+    -------
+    Recording
+
+    Raises
+    ------
+    InputError, UnsupportedError, BackendError
+    """
+    if backend not in BACKENDS:
+        raise BackendError(f"backend {backend!r}: unknown; there are {', '.join(BACKENDS)}")
+    wanted = tuple(record)
+    for what in wanted:
+        if what not in RECORDABLE:
+            raise InputError(f"record {what!r}: unknown; there are {', '.join(RECORDABLE)}")
+    if reset_interval is not None:
+        _check_reset(network, reset_interval)
+    values = present(network, inputs, steps, apply_transform)
+    options = RunOptions(
+        steps=values.shape[1],
+        record=tuple(what for what in RECORDABLE if what in wanted or what == "counts"),
+        out=None if out is None else Path(out),
+        reset_interval=reset_interval,
+        reset_offset=reset_offset,
+        timeout_seconds=timeout_seconds,
+        progress=progress,
+        inputs_fingerprint=fingerprint(values),
+    )
+    module = importlib.import_module(f".{backend}", __name__)
+    recording: Recording = module.run(network, values, options)
+    return recording
+
+
+def _check_reset(network: Network, interval: int) -> None:
+    if interval < 1:
+        raise InputError(f"reset_interval: {interval}; give at least 1 step")
+    for population in network.populations:
+        if population.neuron.states and not isinstance(population.neuron, CubaLIF):
+            raise UnsupportedError(
+                f"population {population.name!r}: {population.neuron.kind} neurons cannot be reset "
+                f"(netx ignores it); run each sample by itself, without reset_interval"
+            )
+
+
+def available(backend: str) -> tuple[bool, str]:
+    """Whether a backend runs here, and one line on what it is or what it lacks."""
+    answer: tuple[bool, str] = importlib.import_module(f".{backend}", __name__).available()
+    return answer
+
+
+__all__ = ["BACKENDS", "RunOptions", "available", "run"]

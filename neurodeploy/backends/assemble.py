@@ -1,0 +1,155 @@
+"""Turns what a backend saw into a recording; the same for every backend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..network import Average, Network, Source
+from ..recording import Header, PopulationHeader, ProjectionHeader, RecordingWriter
+from .options import RunOptions
+
+
+@dataclass(frozen=True)
+class Events:
+    """Messages of one population over a block of samples.
+
+    Attributes
+    ----------
+    step_counts : int32 [samples, steps]
+    neuron : int32 [events]
+        Sorted by sample and step; flat in (C, H, W) order.
+    payload : int32 [events] or None
+        None where every payload is 1.
+    """
+
+    step_counts: NDArray[np.int32]
+    neuron: NDArray[np.int32]
+    payload: NDArray[np.int32] | None
+
+    @classmethod
+    def from_dense(cls, spikes: NDArray[np.int32], graded: bool) -> Events:
+        """Collect the non-zero entries of [samples, steps, neurons]."""
+        sample, step, neuron = np.nonzero(spikes)
+        payload = spikes[sample, step, neuron].astype(np.int32) if graded else None
+        counts = np.count_nonzero(spikes, axis=2).astype(np.int32)
+        return cls(counts, neuron.astype(np.int32), payload)
+
+
+def header_of(network: Network, backend: str, version: str, options: RunOptions) -> Header:
+    """Build the header of a recording that `backend` is about to make."""
+    return Header(
+        backend=backend,
+        backend_version=version,
+        network=network.fingerprint,
+        inputs=options.inputs_fingerprint,
+        steps=options.steps,
+        record=options.record,
+        reset_interval=options.reset_interval,
+        populations=tuple(
+            PopulationHeader(
+                name=p.name,
+                shape=p.shape,
+                hops=network.hops(p.name),
+                neuron=p.neuron.kind,
+                graded=p.neuron.graded,
+                on_chip=not isinstance(p.neuron, (Source, Average)),
+            )
+            for p in network.populations
+        ),
+        projections=tuple(
+            ProjectionHeader(p.source, p.target, p.synapse.kind) for p in network.projections
+        ),
+    )
+
+
+class BlockAssembler:
+    """Writes blocks of samples into a recording, with the counts they imply.
+
+    Parameters
+    ----------
+    network : Network
+    options : RunOptions
+    writer : RecordingWriter
+    """
+
+    def __init__(self, network: Network, options: RunOptions, writer: RecordingWriter) -> None:
+        self.network = network
+        self.options = options
+        self.writer = writer
+        self.samples = 0
+        self._fan_out = {
+            (p.name, what): p.synapse.fan_out(network[p.source].shape, dense=what == "dense_synops")
+            for p in network.projections
+            for what in ("synops", "dense_synops")
+            if p.synapse.steps
+        }
+        for population in network.populations:
+            if population.axon_delay is not None:
+                key = f"populations/{population.name}/axon_delay"
+                writer.put(key, population.axon_delay.astype(np.int32))
+
+    def add(
+        self,
+        spikes: Mapping[str, NDArray[np.int32]],
+        states: Mapping[str, Mapping[str, NDArray[np.int32]]] | None = None,
+    ) -> None:
+        """Append a block of samples given as dense arrays.
+
+        Parameters
+        ----------
+        spikes : mapping of name to int32 [samples, steps, neurons]
+            Messages as they leave each population, 0 for none.
+        states : mapping of name to mapping of "u" and "v" to int32 [samples, steps, neurons]
+        """
+        events = {
+            name: Events.from_dense(dense, self.network[name].neuron.graded)
+            for name, dense in spikes.items()
+        }
+        self.add_events(events, states)
+
+    def add_events(
+        self,
+        events: Mapping[str, Events],
+        states: Mapping[str, Mapping[str, NDArray[np.int32]]] | None = None,
+        overflows: Mapping[str, Mapping[str, NDArray[np.int64]]] | None = None,
+    ) -> None:
+        """Append a block of samples given as events; see `add`."""
+        for population in self.network.populations:
+            name = population.name
+            block = events[name]
+            samples = len(block.step_counts)
+            sample_of = np.repeat(np.arange(samples), block.step_counts.sum(axis=1))
+            flat = sample_of * population.size + block.neuron
+            counts = np.bincount(flat, minlength=samples * population.size)
+            counts = counts.reshape(samples, population.size).astype(np.int64)
+            self._put(name, "counts", counts.reshape(samples, *population.shape))
+            self._put_synops(name, counts)
+            self._put_events(name, block)
+            for state, values in (states or {}).get(name, {}).items():
+                if state in self.options.record and state in population.neuron.states:
+                    self._put(name, state, values.reshape(samples, -1, *population.shape))
+            for what, number in (overflows or {}).get(name, {}).items():
+                self._put(name, what, number)
+        self.samples += samples
+
+    def _put(self, population: str, what: str, array: NDArray[np.generic]) -> None:
+        self.writer.put(f"populations/{population}/{what}", array)
+
+    def _put_synops(self, name: str, counts: NDArray[np.int64]) -> None:
+        for projection in self.network.out_of(name):
+            for what in ("synops", "dense_synops"):
+                fan_out = self._fan_out.get((projection.name, what))
+                if fan_out is not None:
+                    self.writer.put(f"projections/{projection.name}/{what}", counts @ fan_out)
+
+    def _put_events(self, name: str, events: Events) -> None:
+        if "spikes" not in self.options.record and name != self.network.output.name:
+            return
+        self._put(name, "event_counts", events.step_counts)
+        self._put(name, "neuron", events.neuron)
+        if events.payload is not None:
+            self._put(name, "payload", events.payload)

@@ -1,0 +1,73 @@
+"""Our own fixed-point simulator as a backend."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._version import __version__
+from ..errors import BackendError
+from ..network import Network
+from ..recording import Recording, RecordingWriter
+from .assemble import BlockAssembler, Events, header_of
+from .options import RunOptions
+
+
+def available() -> tuple[bool, str]:
+    """Whether this backend runs here, and what it is or lacks."""
+    return True, f"neurodeploy {__version__}, {thread_count()} threads"
+
+
+def thread_count() -> int:
+    """``NEURODEPLOY_THREADS``, else the cores this process may use."""
+    text = os.environ.get("NEURODEPLOY_THREADS", "")
+    if not text:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    if not text.isdigit() or int(text) < 1:
+        raise BackendError(f"NEURODEPLOY_THREADS: {text!r}; give a whole number of at least 1")
+    return int(text)
+
+
+def run(network: Network, values: NDArray[np.int32], options: RunOptions) -> Recording:
+    """Run a network on the engine.
+
+    Parameters
+    ----------
+    network : Network
+    values : int32 [samples, steps, *input shape]
+        See `signals.present`.
+    options : RunOptions
+
+    Returns
+    -------
+    Recording
+    """
+    from ..engine.plan import make_plan
+    from ..engine.simulate import simulate
+
+    plan = make_plan(network)
+    states = tuple(name for name in ("u", "v") if name in options.record)
+    header = header_of(network, "engine", __version__, options)
+    started = time.perf_counter()
+    with RecordingWriter(header, options.out) as writer:
+        assembler = BlockAssembler(network, options, writer)
+        for block in simulate(
+            plan,
+            values,
+            states=states,
+            threads=thread_count(),
+            reset_interval=options.reset_interval,
+            reset_offset=options.reset_offset,
+        ):
+            assembler.add_events(
+                {n: Events(r.step_counts, r.neuron, r.payload) for n, r in block.items()},
+                {n: r.states for n, r in block.items()},
+                {n: r.overflows for n, r in block.items()},
+            )
+            if options.progress is not None:
+                options.progress(assembler.samples, len(values))
+        writer.finish(samples=assembler.samples, seconds=time.perf_counter() - started)
+    return writer.recording()

@@ -1,0 +1,76 @@
+"""What this machine has: backends, extras, and the command that adds what is missing."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import platform
+import shutil
+import subprocess
+from dataclasses import dataclass
+
+from . import BACKENDS, available
+
+EXTRAS = {
+    "torch": ("torch", "train and export SLAYER networks", "lava"),
+    "matplotlib": ("matplotlib", "plots in reports", "plots"),
+    "scikit-learn": ("sklearn", "the digits that the demo trains on", "demo"),
+}
+"""Distribution -> (module, what for, extra of ours that brings it)."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One part: whether it is here, and what it is or what adds it."""
+
+    name: str
+    present: bool
+    detail: str
+
+
+def take_inventory() -> list[Item]:
+    """Look at everything that some verb could use; never fails, never starts a run."""
+    items = [Item("python", True, f"{platform.python_version()} on {platform.machine()}")]
+    for backend in BACKENDS:
+        present, detail = available(backend)
+        items.append(Item(f"backend {backend}", present, detail))
+    items += [_loihi2(), _slurm()]
+    items += [_extra(name, *about) for name, about in EXTRAS.items()]
+    return items
+
+
+def _loihi2() -> Item:
+    name = "Loihi 2 host"
+    if importlib.util.find_spec("lava") is None:
+        return Item(name, False, "needs lava-nc and Intel's lava-loihi on a host with a board")
+    try:
+        from lava.utils import loihi
+
+        found = bool(loihi.is_installed())
+    except Exception as error:  # a broken extension must not take the doctor down
+        return Item(name, False, f"lava.utils.loihi failed: {type(error).__name__}: {error}")
+    if not found:
+        return Item(name, False, "lava-loihi is not installed; Intel gives it to INRC members")
+    return Item(name, True, "lava-loihi is installed")
+
+
+def _slurm() -> Item:
+    # lava.utils.slurm raises FileNotFoundError where there is no sinfo, so look first.
+    sinfo = shutil.which("sinfo")
+    if sinfo is None:
+        return Item(
+            "SLURM", False, "no sinfo on the PATH; only needed to reach boards in a cluster"
+        )
+    try:
+        answer = subprocess.run(
+            [sinfo, "--version"], capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        return Item("SLURM", False, f"sinfo does not answer: {error}")
+    return Item("SLURM", True, answer.stdout.strip())
+
+
+def _extra(name: str, module: str, purpose: str, extra: str) -> Item:
+    if importlib.util.find_spec(module) is None:
+        return Item(name, False, f"for {purpose}: pip install 'neurodeploy[{extra}]'")
+    return Item(name, True, f"{importlib.metadata.version(name)}, for {purpose}")

@@ -1,0 +1,56 @@
+"""The command line: one module per verb, no logic of its own."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+
+DONE, DIFFERS, FAILED, INTERRUPTED = 0, 1, 2, 130
+"""Exit statuses: done or equal; ran but differs; could not; Ctrl-C."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    sys.exit(_run([a for a in given if a != "--debug"], debug))
+
+
+def _run(arguments: list[str], debug: bool) -> int:
+    import click
+
+    from ..errors import NeurodeployError
+    from .app import app
+
+    try:
+        status = app(args=arguments, prog_name="neurodeploy", standalone_mode=False)
+        return status if isinstance(status, int) else DONE
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        return _complain("interrupted; nothing half-written is left", INTERRUPTED, debug)
+    except click.exceptions.UsageError as error:
+        verb = error.ctx.command_path if error.ctx else "neurodeploy"
+        return _complain(f"{error.format_message()} See {verb} --help.", FAILED, debug)
+    except BrokenPipeError:  # the reader of our output has gone, e.g. `| head`
+        sys.stderr.close()
+        return DONE
+    except NeurodeployError as error:
+        return _complain(str(error), FAILED, debug)
+    except MemoryError as error:
+        return _complain(f"out of memory: {error}; run fewer samples", FAILED, debug)
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}".replace("\n", " ")
+        hint = "" if debug else "; run again with --debug for where it happened"
+        return _complain(f"internal error: {what}{hint}", FAILED, debug)
+
+
+def _complain(message: str, status: int, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+        detail = getattr(sys.exc_info()[1], "detail", "")
+        if detail:
+            print(detail, file=sys.stderr)
+    print(f"neurodeploy: {message}", file=sys.stderr)
+    return status

@@ -1,0 +1,40 @@
+"""The verbs put together."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .._version import __version__
+from . import compare, convert, demo, doctor, inspect, profile, run
+
+app = typer.Typer(
+    help="Take a trained spiking network to Loihi 2, and see what the chip will do with it.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"neurodeploy {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Hold the options that every verb shares; `--debug` may stand anywhere and is taken first."""
+
+
+for verb in (demo.demo, doctor.doctor, inspect.inspect, convert.convert, run.run):
+    app.command()(verb)
+for verb in (compare.compare, profile.profile):
+    app.command()(verb)

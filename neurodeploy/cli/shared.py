@@ -1,0 +1,60 @@
+"""What several verbs share: output as JSON, a progress bar, option types."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..backends.options import Progress
+
+Net = Annotated[Path, typer.Argument(metavar="NET", help="A network, NetX HDF5 (.net).")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def print_json(result: Any) -> None:
+    """Print a result as JSON on standard output."""
+    typer.echo(json.dumps(result, indent=2, default=_plain))
+
+
+def _plain(value: Any) -> Any:
+    """Give JSON a form of NumPy numbers, paths and enums."""
+    if hasattr(value, "item"):
+        return value.item()
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return str(value)
+
+
+@contextmanager
+def progress_bar(label: str) -> Iterator[Progress]:
+    """Show a progress bar on standard error while the block runs, where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def show(*renderables: Any) -> None:
+    """Print tables and text on standard output, at most 100 columns wide."""
+    from rich.console import Console
+
+    console = Console()
+    console = Console(width=min(console.width, 100) if console.is_terminal else 100)
+    for renderable in renderables:
+        console.print(renderable, highlight=False)

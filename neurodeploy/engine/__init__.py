@@ -1,0 +1,1 @@
+"""Our fixed-point simulator: plan, kernels, simulation."""

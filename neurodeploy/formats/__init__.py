@@ -1,0 +1,52 @@
+"""Into and out of `Network`: one module per file format."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from ..errors import FormatError
+from ..network import Network
+
+
+def load(path: str | os.PathLike[str], **options: Any) -> Network:
+    """Read a network; the format is told by what the file holds.
+
+    Parameters
+    ----------
+    path : path
+        A NetX HDF5 file.
+    **options
+        See `netx.load_netx`.
+
+    Returns
+    -------
+    Network
+
+    Raises
+    ------
+    FormatError, NetworkError, UnsupportedError
+        One line that names the element and what to do.
+    """
+    from .netx import load_netx
+
+    return load_netx(path, **options)
+
+
+def save(network: Network, path: str | os.PathLike[str]) -> None:
+    """Write a network; the format is told by the suffix: ``.net`` is NetX HDF5.
+
+    Raises
+    ------
+    FormatError
+        If the suffix is unknown or nothing can be written there.
+    UnsupportedError
+        If the format cannot hold an element.
+    """
+    from .netx_writer import save_netx
+
+    suffix = Path(path).suffix.lower()
+    if suffix not in (".net", ".h5", ".hdf5"):
+        raise FormatError(f"{path}: unknown network suffix {suffix!r}; write .net (NetX HDF5)")
+    save_netx(network, path)

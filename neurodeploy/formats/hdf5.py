@@ -1,0 +1,128 @@
+"""Reading HDF5 groups with errors that name the file, the dataset and the fix."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import FormatError
+
+MAX_ELEMENTS = 1 << 30
+"""A dataset larger than this is refused before anything is allocated."""
+
+
+def open_hdf5(path: Path) -> h5py.File:
+    """Open a file for reading.
+
+    Raises
+    ------
+    FormatError
+        If it is missing, not HDF5, or cut short.
+    """
+    if not path.exists():
+        raise FormatError(f"{path}: no such file; check the path")
+    if path.is_dir():
+        raise FormatError(f"{path}: is a folder; give the path of a file")
+    try:
+        readable = h5py.is_hdf5(path)
+        if readable:
+            return h5py.File(path, "r")
+    except OSError as error:
+        reason = str(error).strip().split("\n")[0]
+        raise FormatError(f"{path}: HDF5 file is damaged ({reason}); export it again") from error
+    raise FormatError(f"{path}: not an HDF5 file; a NetX network is HDF5 with a group 'layer'")
+
+
+class Layer:
+    """One group of a file; remembers which of its datasets were read.
+
+    Parameters
+    ----------
+    group : h5py.Group
+    path : Path
+        The file, for messages.
+    """
+
+    def __init__(self, group: h5py.Group, path: Path) -> None:
+        self.group = group
+        self.where = group.name.strip("/")
+        self.path = path
+        self.read: set[str] = set()
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.group
+
+    def fail(self, key: str, problem: str) -> FormatError:
+        """Build the error for a dataset of this group."""
+        return FormatError(f"{self.path}: {self.where}/{key}: {problem}")
+
+    def text(self, key: str) -> str:
+        """Read a string, stored as a scalar or as an array of one."""
+        dataset = self._dataset(key)
+        value = np.ravel(dataset[()])[0] if dataset.size else b""
+        return value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
+
+    def numbers(self, key: str) -> NDArray[np.float64]:
+        """Read numbers as float64; NaN and infinity are refused."""
+        dataset = self._dataset(key)
+        if dataset.dtype.kind not in "biuf":
+            raise self.fail(key, f"holds {dataset.dtype}, needs numbers")
+        try:
+            values = np.asarray(dataset[()], dtype=np.float64)
+        except OSError as error:
+            raise self.fail(key, "cannot be read; the file is damaged, export it again") from error
+        if not np.isfinite(values).all():
+            count = int(np.count_nonzero(~np.isfinite(values)))
+            raise self.fail(key, f"{count} of {values.size} values are NaN or infinite; retrain")
+        return values
+
+    def integers(self, key: str) -> NDArray[np.int64]:
+        """Read numbers that must be whole."""
+        values = self.numbers(key)
+        rounded = np.rint(values)
+        if (rounded != values).any():
+            worst = values.ravel()[np.argmax(np.abs(values - rounded))]
+            raise self.fail(key, f"holds {worst:g}, needs whole numbers; quantize the network")
+        return rounded.astype(np.int64)
+
+    def integer(self, key: str) -> int:
+        """Read one whole number, stored as a scalar or as an array of one."""
+        values = self.integers(key)
+        if values.size != 1:
+            raise self.fail(key, f"has shape {values.shape}, needs one number")
+        return int(values.ravel()[0])
+
+    def pair(self, key: str) -> tuple[int, int]:
+        """Read (height, width); one number stands for both."""
+        values = self.integers(key).ravel()
+        if values.size not in (1, 2):
+            raise self.fail(key, f"has {values.size} numbers, needs (height, width)")
+        return int(values[0]), int(values[-1])
+
+    def flag(self, key: str) -> bool:
+        """Read a truth value; a missing one is False."""
+        return key in self and bool(self.numbers(key).any())
+
+    def sub(self, key: str) -> Layer:
+        """Open a group inside this one."""
+        if key not in self.group or not isinstance(self.group[key], h5py.Group):
+            raise self.fail(key, "group is missing; export the layer again")
+        self.read.add(key)
+        return Layer(self.group[key], self.path)
+
+    def unread(self) -> list[str]:
+        """Names that nothing asked for."""
+        return [key for key in self.group if key not in self.read]
+
+    def _dataset(self, key: str) -> Any:
+        if key not in self.group or not isinstance(self.group[key], h5py.Dataset):
+            raise self.fail(key, "dataset is missing; export the layer again")
+        self.read.add(key)
+        dataset = self.group[key]
+        if dataset.size is not None and dataset.size > MAX_ELEMENTS:
+            raise self.fail(key, f"has {dataset.size:,} numbers, limit {MAX_ELEMENTS:,}")
+        return dataset

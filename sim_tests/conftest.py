@@ -1,0 +1,39 @@
+"""Where the real networks are; tests that need them skip, saying why, where they are not."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CASES = ROOT.parent / "shared" / "cases"
+HAS_LAVA = importlib.util.find_spec("lava") is not None
+
+
+@pytest.fixture(scope="session")
+def cases() -> Path:
+    """The folder of real networks and data."""
+    if not CASES.is_dir():
+        pytest.skip("needs the case files in ../shared/cases, which are not part of a clone")
+    return CASES
+
+
+@pytest.fixture(scope="session")
+def netx_truth() -> Path:
+    """lava-dl's trained networks with their recorded truth, installed with its wheel."""
+    spec = importlib.util.find_spec("lava")
+    if spec is not None and spec.submodule_search_locations:
+        for place in spec.submodule_search_locations:
+            truth = Path(place).parent / "tests" / "lava" / "lib" / "dl" / "netx"
+            if truth.is_dir():
+                return truth
+    pytest.skip("needs lava-dl, whose wheel brings the networks and their recorded truth")
+
+
+@pytest.fixture(scope="session")
+def lava() -> None:
+    """Skip where Lava's simulator is not installed."""
+    if not HAS_LAVA:
+        pytest.skip("needs lava-nc (Python 3.10): pip install 'neurodeploy[lava]'")

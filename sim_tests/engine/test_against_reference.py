@@ -1,0 +1,140 @@
+"""The engine against the slow NumPy simulator, on random networks of every kind."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import neurodeploy as nd
+from neurodeploy.network import (
+    CubaLIF,
+    Dense,
+    Network,
+    Population,
+    Projection,
+    Source,
+)
+from sim_tests.random_networks import Draw
+from sim_tests.reference import simulate
+
+RECORD = ("spikes", "u", "v")
+
+
+def assert_equal_to_reference(network, values, **options):
+    recording = nd.run(network, values, record=RECORD, apply_transform=False, **options)
+    for index, sample in enumerate(values):
+        truth = simulate(network, sample, **options)
+        for population in network.populations:
+            for variable, expected in truth[population.name].items():
+                found = getattr(recording[population.name], variable)[index]
+                np.testing.assert_array_equal(
+                    found, expected, f"sample {index}, {population.name}, {variable}"
+                )
+    return recording
+
+
+@pytest.mark.parametrize("seed", range(120))
+def test_random_network_equals_reference(seed):
+    draw = Draw(seed)
+    assert_equal_to_reference(draw.network, draw.inputs(samples=2))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_resets_equal_reference(seed):
+    draw = Draw(1000 + seed, delays=False, sigma_delta=False)
+    assert_equal_to_reference(
+        draw.network, draw.inputs(steps=30), reset_interval=7, reset_offset=seed % 4
+    )
+
+
+def test_random_networks_do_something():
+    """Guards the tests above against drawing networks that stay silent."""
+    spikes = []
+    for seed in range(60):
+        draw = Draw(seed)
+        recording = nd.run(draw.network, draw.inputs(), apply_transform=False)
+        spikes.append(min(recording[name].counts.sum() for name in recording.names))
+    assert np.mean([count > 0 for count in spikes]) > 0.6
+
+
+def one_neuron(neuron, weight=64):
+    return Network(
+        (Population("input", (1,), Source()), Population("lif", (1,), neuron)),
+        (Projection("input", "lif", Dense(np.array([[weight]], np.int32))),),
+    )
+
+
+def test_current_wraps_at_24_bits_and_voltage_saturates():
+    network = one_neuron(CubaLIF(0, 4096, 131071), weight=255)
+    values = np.full((1, 60, 1), 60, np.int32)  # 60 * 255 * 64 a step: past 2^23 in 9 steps
+    recording = assert_equal_to_reference(network, values)
+    overflows = recording["lif"].overflows()
+    assert overflows["u_overflows"] > 0
+    assert recording["lif"].u.min() < 0 < recording["lif"].u.max()
+    network = one_neuron(CubaLIF(4096, 0, 1 << 17), weight=255)
+    recording = assert_equal_to_reference(network, values)
+    assert recording["lif"].v.max() == 2**23 - 1
+    assert recording["lif"].overflows()["v_overflows"] > 0
+
+
+def test_threads_and_blocks_change_nothing(monkeypatch):
+    draw = Draw(5)
+    values = draw.inputs(samples=37, steps=11)
+    runs = []
+    for threads in ("1", "2", "5"):
+        monkeypatch.setenv("NEURODEPLOY_THREADS", threads)
+        runs.append(nd.run(draw.network, values, record=RECORD, apply_transform=False))
+    for run in runs[1:]:
+        assert sorted(run.arrays) == sorted(runs[0].arrays)
+        for key in runs[0].arrays:
+            np.testing.assert_array_equal(run.arrays[key], runs[0].arrays[key])
+
+
+def test_samples_are_independent():
+    draw = Draw(3)
+    values = draw.inputs(samples=4)
+    together = nd.run(draw.network, values, apply_transform=False)
+    for index in range(4):
+        alone = nd.run(draw.network, values[index], apply_transform=False)
+        np.testing.assert_array_equal(alone.output[0], together.output[index])
+
+
+def test_steps_cut_and_fill():
+    draw = Draw(7)
+    values = draw.inputs(steps=10)
+    longer = nd.run(draw.network, values, steps=15, apply_transform=False)
+    filled = np.concatenate([values, np.zeros_like(values[:, :5])], axis=1)
+    np.testing.assert_array_equal(
+        longer.output, nd.run(draw.network, filled, apply_transform=False).output
+    )
+    shorter = nd.run(draw.network, values, steps=4, apply_transform=False)
+    np.testing.assert_array_equal(shorter.output, longer.output[:, :4])
+
+
+def test_synops_count_every_synapse_that_a_message_reaches():
+    """Brute force: send one message from every neuron in turn and see what it touches."""
+    for seed in range(40):
+        network = Draw(seed).network
+        for projection in network.projections:
+            source = network[projection.source]
+            if not projection.synapse.steps:
+                continue
+            fan_out = projection.synapse.fan_out(source.shape)
+            if isinstance(projection.synapse, Dense):
+                expected = (projection.synapse.weight != 0).sum(axis=0)
+            else:
+                expected = [
+                    conv_touches(projection.synapse, source.shape, j) for j in range(source.size)
+                ]
+            np.testing.assert_array_equal(fan_out, expected)
+
+
+def conv_touches(synapse, shape, neuron):
+    from dataclasses import replace
+
+    from sim_tests.reference import convolve
+
+    ones = replace(synapse, weight=(synapse.weight != 0).astype(np.int32))
+    message = np.zeros(int(np.prod(shape)), np.int64)
+    message[neuron] = 1
+    return convolve(ones, message.reshape(shape)).sum()

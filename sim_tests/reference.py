@@ -1,0 +1,138 @@
+"""A slow, obvious simulator of a `Network`, step by step and neuron by neuron in NumPy int64.
+
+Written from the equations in the docstrings of `neurodeploy.network`, and from
+nothing else, so that the engine and Lava can both be held against it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neurodeploy.network import (
+    Average,
+    Conv,
+    CubaLIF,
+    Delta,
+    Dense,
+    Network,
+    Sigma,
+    SigmaDelta,
+    Source,
+)
+from neurodeploy.network.fixed_point import (
+    round_to_zero,
+    saturate_voltage,
+    wrap_current,
+    wrap_signed,
+)
+
+
+def convolve(synapse: Conv, messages: np.ndarray) -> np.ndarray:
+    """Convolve one [C, H, W] array by the definition."""
+    out, per_group, kernel_h, kernel_w = synapse.weight.shape
+    (sy, sx), (py, px), (dy, dx) = synapse.stride, synapse.padding, synapse.dilation
+    padded = np.pad(messages, ((0, 0), (py, py), (px, px)))
+    shape = synapse.output_shape(messages.shape)
+    result = np.zeros(shape, np.int64)
+    for o in range(out):
+        group = o // (out // synapse.groups)
+        for c in range(per_group):
+            for ky in range(kernel_h):
+                for kx in range(kernel_w):
+                    window = padded[
+                        group * per_group + c,
+                        ky * dy : ky * dy + (shape[1] - 1) * sy + 1 : sy,
+                        kx * dx : kx * dx + (shape[2] - 1) * sx + 1 : sx,
+                    ]
+                    result[o] += int(synapse.weight[o, c, ky, kx]) * window
+    return wrap_signed(result)
+
+
+class _Neurons:
+    def __init__(self, neuron, size):
+        self.neuron = neuron
+        self.u = np.zeros(size, np.int64)
+        self.v = np.zeros(size, np.int64)
+        self.residue = np.zeros(size, np.int64)
+
+    def reset(self):
+        self.u[:] = 0
+        self.v[:] = 0
+
+    def step(self, a):
+        n = self.neuron
+        if isinstance(n, CubaLIF):
+            self.u = wrap_current(round_to_zero(self.u * (4096 - n.current_decay)) + (a << 6))
+            bias = np.asarray(n.bias, np.int64) << 6
+            leaked = round_to_zero(self.v * (4096 - n.voltage_decay))
+            self.v = saturate_voltage(leaked + self.u + bias)
+            spikes = self.v > (np.asarray(n.threshold, np.int64) << 6)
+            self.v = np.where(spikes, 0, self.v)
+            return spikes.astype(np.int64)
+        if isinstance(n, Sigma):
+            self.u = self.u + a
+            return self.u.copy()
+        if isinstance(n, (Delta, SigmaDelta)):
+            if isinstance(n, Delta):
+                act = a << 12
+            else:
+                self.u = self.u + a
+                act = self.u + (np.asarray(n.bias, np.int64) << 12)
+                act = np.maximum(act, 0) if n.rectify else act
+            delta = act - self.v + self.residue
+            sent = np.where(np.abs(delta) >= (np.asarray(n.threshold, np.int64) << 12), delta, 0)
+            self.residue = delta - sent
+            self.v = act
+            if isinstance(n, Delta):
+                self.u = self.residue
+            return sent >> 6
+        return a
+
+
+def simulate(network: Network, values: np.ndarray, reset_interval=None, reset_offset=0) -> dict:
+    """Run one sample, values [steps, *shape]; {name: {"spikes" | "u" | "v": [steps, *shape]}}."""
+    steps = len(values)
+    neurons = {p.name: _Neurons(p.neuron, p.size) for p in network.populations}
+    sent = {p.name: np.zeros((steps, p.size), np.int64) for p in network.populations}
+    kept = {p.name: {"u": [], "v": []} for p in network.populations}
+    for t in range(steps):
+        for p in network.populations:
+            if p is network.input:
+                a = values[t].astype(np.int64).ravel()
+            else:
+                a = np.zeros(p.size, np.int64)
+                for projection in network.into(p.name):
+                    before = t - projection.synapse.steps
+                    if before < 0:
+                        continue
+                    messages, synapse = sent[projection.source][before], projection.synapse
+                    if isinstance(synapse, Dense):
+                        a += synapse.weight.astype(np.int64) @ messages
+                    elif isinstance(synapse, Conv):
+                        shape = network[projection.source].shape
+                        a += convolve(synapse, messages.reshape(shape)).ravel()
+                    else:
+                        assert isinstance(p.neuron, Average)
+                        a += messages.reshape(-1, p.neuron.group_size).sum(axis=1)
+            cell = neurons[p.name]
+            if (
+                reset_interval
+                and (t + 1) % reset_interval
+                == (reset_offset + 1 + network.hops(p.name)) % reset_interval
+            ):
+                cell.reset()
+            messages = cell.step(a)
+            if not isinstance(p.neuron, (Source, Average)):
+                kept[p.name]["u"].append(cell.u.copy())
+                kept[p.name]["v"].append(cell.v.copy())
+            delay = np.zeros(p.size, int) if p.axon_delay is None else p.axon_delay
+            for j in np.flatnonzero(messages):
+                if t + delay[j] < steps:
+                    sent[p.name][t + delay[j], j] = messages[j]
+    result = {}
+    for p in network.populations:
+        shape = (steps, *p.shape)
+        result[p.name] = {"spikes": sent[p.name].reshape(shape)}
+        for state in p.neuron.states:
+            result[p.name][state] = np.array(kept[p.name][state]).reshape(shape)
+    return result
