@@ -141,7 +141,7 @@ class Draw:
 
     def _conv(self, layer: int, source: Population) -> None:
         rng = self.rng
-        channels, height, width = source.shape
+        channels = source.shape[0]
         groups = int(rng.choice([g for g in (1, 2, 4) if channels % g == 0]))
         kernel = tuple(int(rng.integers(1, 4)) for _ in "yx")
         synapse = Conv(

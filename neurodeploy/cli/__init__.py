@@ -18,21 +18,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(arguments: list[str], debug: bool) -> int:
-    import click
+    import typer
 
     from ..errors import NeurodeployError
     from .app import app
 
+    # Typer carried click inside it from one release on, and names no UsageError of its own.
+    usage_error: type[Exception] = typer.BadParameter.__bases__[0]
     try:
         status = app(args=arguments, prog_name="neurodeploy", standalone_mode=False)
         return status if isinstance(status, int) else DONE
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
-    except (KeyboardInterrupt, click.exceptions.Abort):
+    except typer.Exit as stop:
+        return int(stop.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
         return _complain("interrupted; nothing half-written is left", INTERRUPTED, debug)
-    except click.exceptions.UsageError as error:
-        verb = error.ctx.command_path if error.ctx else "neurodeploy"
-        return _complain(f"{error.format_message()} See {verb} --help.", FAILED, debug)
     except BrokenPipeError:  # the reader of our output has gone, e.g. `| head`
         sys.stderr.close()
         return DONE
@@ -40,6 +39,11 @@ def _run(arguments: list[str], debug: bool) -> int:
         return _complain(str(error), FAILED, debug)
     except MemoryError as error:
         return _complain(f"out of memory: {error}; run fewer samples", FAILED, debug)
+    except usage_error as error:
+        context = getattr(error, "ctx", None)
+        verb = context.command_path if context else "neurodeploy"
+        message = error.format_message()  # type: ignore[attr-defined]
+        return _complain(f"{message} See {verb} --help.", FAILED, debug)
     except Exception as error:
         what = f"{type(error).__name__}: {error}".replace("\n", " ")
         hint = "" if debug else "; run again with --debug for where it happened"

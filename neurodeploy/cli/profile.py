@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +25,6 @@ def profile(
 
     result = nd.profile(nd.Recording.load(recording), chip=chip)
     if json:
-        print_json(dataclasses.asdict(result))
+        print_json(result.as_dict())
         return
     show(profile_table([result]))

@@ -51,10 +51,12 @@ def progress_bar(label: str) -> Iterator[Progress]:
 
 
 def show(*renderables: Any) -> None:
-    """Print tables and text on standard output, at most 100 columns wide."""
+    """Print sentences and tables on standard output, tables at most 100 columns wide."""
     from rich.console import Console
 
     console = Console()
     console = Console(width=min(console.width, 100) if console.is_terminal else 100)
     for renderable in renderables:
-        console.print(renderable, highlight=False)
+        # Sentences are left to the terminal to wrap, so that a file keeps them whole.
+        is_text = isinstance(renderable, str)
+        console.print(renderable, highlight=False, markup=not is_text, soft_wrap=is_text)

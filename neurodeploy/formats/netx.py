@@ -34,6 +34,7 @@ from ..network import (
     Projection,
     Rating,
     Readout,
+    Sigma,
     SigmaDelta,
     Source,
     Synapse,
@@ -256,7 +257,7 @@ class _Reader:
         source = self.populations[-1]
         bias = read_bias(layer, shape, self.note)
         neuron = read_neuron(layer, shape, self.note, bias=bias)
-        if isinstance(source.neuron, Source) and isinstance(neuron, SigmaDelta):
+        if isinstance(source.neuron, Source) and isinstance(neuron, (Sigma, SigmaDelta)):
             source = Population(source.name, source.shape, Source(signed=True))
             self.populations[-1] = source
         delay = self._delay(layer, shape, has_bias=bool(np.any(bias != 0)))

@@ -162,9 +162,7 @@ def _write_neuron(group: h5py.Group, population: Population) -> None:
                 f"population {population.name!r}: NetX holds rectified sigma-delta neurons only"
             )
     else:
-        raise UnsupportedError(
-            f"population {population.name!r}: NetX has no {neuron.kind} neuron"
-        )
+        raise UnsupportedError(f"population {population.name!r}: NetX has no {neuron.kind} neuron")
     if isinstance(neuron, (CubaLIF, SigmaDelta)) and np.any(neuron.bias != 0):
         _write_bias(group, population, neuron.bias)
 

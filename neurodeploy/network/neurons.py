@@ -9,7 +9,7 @@ rule: Lava 0.10.0's CPU fixed-point models, see `fixed_point`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeAlias
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,9 +36,11 @@ class Neuron:
     states: ClassVar[tuple[str, ...]] = ()
     graded: ClassVar[bool] = False
 
-    def parameters(self) -> dict[str, Any]:
-        """The model's parameters by name."""
-        return dict(vars(self))
+    def __post_init__(self) -> None:
+        # One form for each meaning: equal values for all neurons are one integer.
+        for name, value in vars(self).items():
+            if isinstance(value, np.ndarray) and value.size and (value == value.flat[0]).all():
+                object.__setattr__(self, name, int(value.flat[0]))
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,29 +39,29 @@ def read_inputs(path: str | os.PathLike[str]) -> tuple[NDArray[Any], NDArray[np.
     if not path.is_file():
         raise InputError(f"{path}: no such file; give inputs as .npy or .npz")
     try:
-        loaded = np.load(path, allow_pickle=False, mmap_mode="r" if path.suffix == ".npy" else None)
-    except (ValueError, OSError, EOFError) as error:
+        with path.open("rb") as file:
+            if file.read(2) == b"PK":  # a zip archive; NumPy leaves it open if it is damaged
+                file.seek(0)
+                with np.load(file, allow_pickle=False) as archive:
+                    return _from_archive(archive, path)
+        return np.load(path, allow_pickle=False, mmap_mode="r"), None
+    except InputError:
+        raise
+    except Exception as error:  # zipfile, zlib and header parsers raise many kinds
         raise InputError(
-            f"{path}: not a NumPy file, or cut short ({error}); give inputs as .npy or .npz"
+            f"{path}: not a NumPy file, or damaged ({error}); give inputs as .npy or .npz"
         ) from error
-    except Exception as error:  # zipfile and header parsers raise many kinds
-        raise InputError(f"{path}: cannot be read ({error}); write it with np.save") from error
-    if isinstance(loaded, np.ndarray):
-        return loaded, None
-    with loaded:
-        if "inputs" not in loaded.files:
-            raise InputError(
-                f"{path}: no array 'inputs' in it (there are: {', '.join(loaded.files) or 'none'}); "
-                f"save it with np.savez(path, inputs=...)"
-            )
-        try:
-            labels = loaded["labels"] if "labels" in loaded.files else None
-            inputs = loaded["inputs"]
-        except Exception as error:
-            raise InputError(
-                f"{path}: an array in it is damaged ({error}); save it again"
-            ) from error
-    return inputs, None if labels is None else np.asarray(labels, np.int64)
+
+
+def _from_archive(archive: Any, path: Path) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
+    if "inputs" not in archive.files:
+        there = ", ".join(archive.files) or "none"
+        raise InputError(
+            f"{path}: no array 'inputs' in it (there are: {there}); "
+            f"save it with np.savez(path, inputs=...)"
+        )
+    labels = np.asarray(archive["labels"], np.int64) if "labels" in archive.files else None
+    return archive["inputs"], labels
 
 
 def present(

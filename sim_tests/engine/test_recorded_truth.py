@@ -10,7 +10,7 @@ from neurodeploy.network import CubaLIF, Dense, Network, Population, Projection,
 
 
 def steps_first(path):
-    """A recorded [W, H, C, steps] or [neurons, steps] file as [steps, C, H, W] or [steps, neurons]."""
+    """A recorded [W, H, C, steps] or [neurons, steps] file, as [steps, C, H, W] or [steps, ...]."""
     array = np.moveaxis(np.load(path), -1, 0)
     return array.transpose(0, 3, 2, 1) if array.ndim == 4 else array
 

@@ -1,0 +1,266 @@
+"""The `lava` backend: Lava's CPU fixed-point simulator, in a worker process.
+
+This is the side in the user's process: it finds an interpreter that has Lava,
+refuses at once what Lava cannot run, and hands the rest to `worker`, where
+`lava_processes` builds and runs the Lava processes.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BackendError, UnsupportedError
+from ..network import (
+    Average,
+    Conv,
+    CubaLIF,
+    Delta,
+    Dense,
+    Network,
+    Projection,
+    Readout,
+    Sigma,
+    SigmaDelta,
+    Source,
+)
+from ..network.fixed_point import SIGMA_DELTA_SHIFT, WEIGHT_MAX_UNSIGNED, WEIGHT_MIN
+from ..recording import Recording
+from .options import RunOptions
+from .worker import run_in_worker
+
+PYTHON_VARIABLE = "NEURODEPLOY_LAVA_PYTHON"
+"""Environment variable with the path of an interpreter that has Lava."""
+
+LONGEST_DELAY = 63
+"""``PyDelayDenseModelBitAcc`` refuses more; its delays are 6 bits wide."""
+
+WEIGHT_EXPONENTS = (0, -1, *range(1, 8))
+"""Weight exponents to try, the plainest first; Loihi's exponent has 4 bits, -8..7."""
+
+_NEURONS = (Source, CubaLIF, Delta, SigmaDelta, Sigma, Average)
+_INSTALL = (
+    f"install it under Python 3.10 (pip install 'neurodeploy[lava]') and, if that is another "
+    f"interpreter, set {PYTHON_VARIABLE} to its path"
+)
+_PROBE = """
+import sys
+from importlib.metadata import version
+from importlib.util import find_spec
+missing = [name for name in ("lava", "numpy", "h5py") if find_spec(name) is None]
+sys.exit("no " + ", ".join(missing)) if missing else print("lava-nc", version("lava-nc"))
+"""
+
+
+def available() -> tuple[bool, str]:
+    """Tell whether Lava can run here.
+
+    Returns
+    -------
+    (bool, str)
+        Whether it can; which interpreter and version, or what is missing and
+        how to add it.
+    """
+    chosen = os.environ.get(PYTHON_VARIABLE)
+    if not chosen:
+        here = f"this interpreter (Python {sys.version_info[0]}.{sys.version_info[1]})"
+        try:
+            if find_spec("lava") is not None:
+                return True, f"{here}: lava-nc {metadata.version('lava-nc')}"
+        except metadata.PackageNotFoundError:
+            pass
+        return False, f"no Lava in {here}; {_INSTALL}"
+    python = shutil.which(chosen)
+    if python is None:
+        return False, f"{PYTHON_VARIABLE}={chosen}: no such program; set it to a Python 3.10"
+    try:
+        probe = subprocess.run(
+            [os.path.abspath(python), "-c", _PROBE],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            cwd=Path(python).parent,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return False, f"{PYTHON_VARIABLE}={chosen}: cannot be started ({error}); {_INSTALL}"
+    if probe.returncode:
+        reason = (probe.stderr.strip().splitlines() or ["it failed"])[-1]
+        return False, f"{PYTHON_VARIABLE}={chosen}: {reason}; {_INSTALL}"
+    return True, f"{chosen}: {probe.stdout.strip()}"
+
+
+def run(network: Network, values: NDArray[np.int32], options: RunOptions) -> Recording:
+    """Run a network on Lava's CPU fixed-point simulator.
+
+    Parameters
+    ----------
+    network : Network
+    values : int32 [samples, steps, *input shape]
+        What is presented to the first population in each step: the messages
+        that a `Source` sends, the input ``a`` of a population with neurons.
+    options : RunOptions
+
+    Returns
+    -------
+    Recording
+        In memory, or opened from ``options.out``.
+
+    Raises
+    ------
+    UnsupportedError
+        If Lava cannot run an element of the network.
+    BackendError
+        If Lava is missing, fails or overruns the time limit.
+    """
+    check_supported(network, options)
+    usable, reason = available()
+    if not usable:
+        raise BackendError(f"lava: {reason}")
+    python = shutil.which(os.environ.get(PYTHON_VARIABLE) or sys.executable) or sys.executable
+    command = [os.path.abspath(python), "-m", "neurodeploy.backends.worker"]
+    return run_in_worker(command, "lava", network, values, options)
+
+
+def check_supported(network: Network, options: RunOptions) -> None:
+    """Refuse what Lava would run otherwise than the network says.
+
+    Raises
+    ------
+    UnsupportedError
+        Naming the element, its value, Lava's limit and what to do.
+    """
+    for population in network.populations:
+        name, neuron = population.name, population.neuron
+        if not isinstance(neuron, _NEURONS) or (
+            isinstance(neuron, Source) and name != network.input.name
+        ):
+            raise UnsupportedError(
+                f"population {name!r}: the lava backend cannot run neuron model {neuron.kind!r} "
+                f"here; run it on backend 'engine'"
+            )
+        if options.reset_interval and isinstance(neuron, (Delta, SigmaDelta, Sigma)):
+            raise UnsupportedError(
+                f"population {name!r}: Lava has no reset_interval for {neuron.kind!r} neurons; "
+                f"run without reset_interval"
+            )
+        for what, value, limit in _widths(neuron):
+            if np.max(np.abs(np.asarray(value, np.int64))) > limit:
+                raise UnsupportedError(
+                    f"population {name!r}: {what} {_largest(value)} is beyond the {limit} that "
+                    f"Lava's variable holds; scale the network down or run it on 'engine'"
+                )
+    for projection in network.projections:
+        _check_projection(network, projection)
+    on_lava = {p.name for p in network.populations if not isinstance(p.neuron, Average)}
+    lost = on_lava - _connected(network)
+    if lost:
+        raise UnsupportedError(
+            f"population {min(lost)!r}: not connected to the input, so Lava's compiler would not "
+            f"find it; remove it or run the network on 'engine'"
+        )
+
+
+def lava_weight(projection: Projection) -> tuple[NDArray[np.int32], int]:
+    """Mantissas and exponent with which Lava's Dense holds these weights exactly.
+
+    Lava's fixed-point Dense clips mantissas to [-256, 255] where signs are
+    mixed, and to magnitudes up to 255 where all have one sign; of mixed ones
+    it clears the last bit. So odd weights of mixed sign are doubled and their
+    sum is halved again by a weight exponent of -1, which loses nothing.
+    Source: ``AbstractPyDenseModelBitAcc.run_spk``, ``lava.utils.weightutils``.
+
+    Returns
+    -------
+    int32 [targets, sources], int
+        ``weight == mantissa * 2**exponent``.
+
+    Raises
+    ------
+    UnsupportedError
+        If no exponent does it.
+    """
+    assert isinstance(projection.synapse, Dense)
+    weight = projection.synapse.weight.astype(np.int64)
+    low, high = (int(weight.min()), int(weight.max())) if weight.size else (0, 0)
+    mixed = low < 0 < high
+    common = int(np.bitwise_or.reduce(weight, axis=None))
+    for exponent in WEIGHT_EXPONENTS:
+        whole = exponent <= 0 or common % (1 << exponent) == 0
+        mantissa = weight << -exponent if exponent <= 0 else weight >> exponent
+        even = not mixed or (common << max(-exponent, 0)) >> max(exponent, 0) & 1 == 0
+        least = WEIGHT_MIN if mixed else -WEIGHT_MAX_UNSIGNED
+        fits = not weight.size or (
+            mantissa.min() >= least and mantissa.max() <= WEIGHT_MAX_UNSIGNED
+        )
+        if whole and even and fits:
+            return mantissa.astype(np.int32), exponent
+    sign = "of mixed sign (odd ones -128..127, even ones -256..254)" if mixed else "(-255..255)"
+    raise UnsupportedError(
+        f"projection {projection.name}: weights {low}..{high} are not among those Lava holds "
+        f"exactly {sign}; quantize the network to 8-bit weights"
+    )
+
+
+def _check_projection(network: Network, projection: Projection) -> None:
+    name, synapse = projection.name, projection.synapse
+    source, target = network[projection.source], network[projection.target]
+    to_host = isinstance(synapse, Readout) and isinstance(target.neuron, Average)
+    to_chip = isinstance(synapse, (Dense, Conv)) and not isinstance(
+        target.neuron, (Average, Source)
+    )
+    if not (to_host or to_chip) or isinstance(source.neuron, Average):
+        raise UnsupportedError(
+            f"projection {name}: the lava backend cannot run synapse {synapse.kind!r} from "
+            f"{source.neuron.kind!r} to {target.neuron.kind!r}; run it on backend 'engine'"
+        )
+    delay = 0 if source.axon_delay is None else int(source.axon_delay.max(initial=0))
+    if delay and isinstance(synapse, Conv):
+        raise UnsupportedError(
+            f"projection {name}: {source.name!r} has axonal delays (up to {delay} steps) and "
+            f"Lava's Conv has none; run it on backend 'engine'"
+        )
+    if delay > LONGEST_DELAY:
+        raise UnsupportedError(
+            f"projection {name}: axonal delay {delay} of {source.name!r} exceeds Lava's "
+            f"{LONGEST_DELAY} steps; shorten the delays"
+        )
+    if isinstance(synapse, Dense):
+        lava_weight(projection)
+
+
+def _widths(neuron: Any) -> Iterator[tuple[str, Any, int]]:
+    """Parameters that Lava keeps in narrower integers than ours, which it wraps silently."""
+    if isinstance(neuron, CubaLIF):
+        yield "bias", neuron.bias, (1 << 15) - 1
+        yield "threshold", neuron.threshold, (1 << 25) - 1
+    elif isinstance(neuron, (Delta, SigmaDelta)):
+        yield "threshold", neuron.threshold, (1 << (31 - SIGMA_DELTA_SHIFT)) - 1
+    if isinstance(neuron, SigmaDelta):
+        yield "bias", neuron.bias, (1 << (31 - SIGMA_DELTA_SHIFT)) - 1
+
+
+def _largest(value: Any) -> int:
+    flat = np.ravel(value)
+    return int(flat[np.argmax(np.abs(flat.astype(np.int64)))])
+
+
+def _connected(network: Network) -> set[str]:
+    """Names of all populations that synapses tie to the input, in any direction."""
+    found = {network.input.name}
+    ends = [{p.source, p.target} for p in network.projections if p.synapse.steps]
+    while True:
+        more = set().union(*(pair for pair in ends if pair & found)) - found
+        if not more:
+            return found
+        found |= more

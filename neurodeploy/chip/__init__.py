@@ -1,0 +1,5 @@
+"""Chip specifications: constants with their units and sources."""
+
+from .specification import Chip, Constant, load_chip
+
+__all__ = ["Chip", "Constant", "load_chip"]

@@ -1,0 +1,215 @@
+"""Chip specifications: TOML files whose every constant carries its unit and source.
+
+A chip file looks like this; `REQUIRED` lists the constants that it must hold::
+
+    name = "loihi1"
+    title = "Intel Loihi 1"
+    notes = ["What every reader of a figure made from this file must know."]
+
+    [constants.synop_energy]
+    value = 23.6
+    unit = "pJ"
+    source = "Davies et al. 2018, Table 2"
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from ..errors import ChipError
+
+_DATA = Path(__file__).parent / "data"
+_PREFIXES = {"": 1.0, "m": 1e-3, "u": 1e-6, "µ": 1e-6, "n": 1e-9, "p": 1e-12}
+_BASE_UNITS = ("J", "s", "W")
+
+REQUIRED: Mapping[str, str] = MappingProxyType(
+    {
+        "cores_per_chip": "1",
+        "cores_per_tile": "1",
+        "neurons_per_core": "1",
+        "synop_energy": "J",
+        "synop_time": "s",
+        "neuron_update_active_energy": "J",
+        "neuron_update_active_time": "s",
+        "neuron_update_inactive_energy": "J",
+        "neuron_update_inactive_time": "s",
+        "message_energy": "J",
+        "barrier_time_one_tile": "s",
+        "barrier_time_whole_chip": "s",
+        "barrier_time_many_chips": "s",
+        "static_power": "W",
+        "dynamic_energy_low": "1",
+        "dynamic_energy_high": "1",
+        "step_time_low": "1",
+        "step_time_high": "1",
+        "static_power_low": "W",
+        "static_power_high": "W",
+    }
+)
+"""Constants that a chip file must hold, with their base unit; 1 is a plain number.
+
+``*_low`` and ``*_high`` make the band of an estimate: factors on the dynamic
+energy and on the time of a step, and the extremes of the static power.
+"""
+
+
+@dataclass(frozen=True)
+class Constant:
+    """One number of a chip.
+
+    Attributes
+    ----------
+    value : float
+        In `unit`, as its source prints it.
+    unit : str
+        J, s or W with an SI prefix (``pJ``, ``ns``, ``mW``), or ``1``.
+    source : str
+        Where the number comes from, and how far it is to be trusted.
+    """
+
+    value: float
+    unit: str
+    source: str
+
+    @property
+    def base_unit(self) -> str:
+        """The unit without its prefix: J, s, W or 1."""
+        return "1" if self.unit == "1" else self.unit[-1]
+
+    @property
+    def si(self) -> float:
+        """The value in its base unit: joules, seconds, watts or a plain number."""
+        return self.value if self.unit == "1" else self.value * _PREFIXES[self.unit[:-1]]
+
+
+@dataclass(frozen=True)
+class Chip:
+    """A chip's constants.
+
+    Attributes
+    ----------
+    name, title : str
+        The name users type, and the one they read.
+    constants : mapping of str to Constant
+        At least those in `REQUIRED`.
+    notes : tuple of str
+        What every reader of a figure made from these constants must know.
+    """
+
+    name: str
+    title: str
+    constants: Mapping[str, Constant]
+    notes: tuple[str, ...] = ()
+
+    def __getitem__(self, name: str) -> float:
+        """A constant's value in its base unit (joules, seconds, watts or 1)."""
+        return self.constants[name].si
+
+
+def load_chip(name: str | os.PathLike[str]) -> Chip:
+    """Load a chip specification.
+
+    Parameters
+    ----------
+    name : str or path
+        ``loihi1``, ``loihi2`` or the path of a ``.toml`` file.
+
+    Returns
+    -------
+    Chip
+
+    Raises
+    ------
+    ChipError
+        If there is no such chip, or its file is broken or incomplete.
+    """
+    name = os.fspath(name)
+    path = Path(name) if name.endswith(".toml") else _DATA / f"{name}.toml"
+    known = sorted(file.stem for file in _DATA.glob("*.toml"))
+    if not name.endswith(".toml") and name not in known:
+        raise ChipError(
+            f"no chip {name!r}; there are {', '.join(known)}, or give the path of a .toml file"
+        )
+    # A user's own file is named as they typed it; ours by its name alone.
+    label = str(path) if name.endswith(".toml") else path.name
+    raw = _read_toml(path, label)
+    constants = raw.get("constants")
+    if not isinstance(constants, dict):
+        raise ChipError(f"{label}: no constants; add a table [constants.NAME] for each constant")
+    read = {key: _read_constant(label, key, entry) for key, entry in constants.items()}
+    _check_complete(label, read)
+    notes = raw.get("notes", [])
+    if isinstance(notes, str):
+        notes = [notes]
+    chip_name = str(raw.get("name", path.stem))
+    return Chip(
+        name=chip_name,
+        title=str(raw.get("title", chip_name)),
+        constants=MappingProxyType(read),
+        notes=tuple(str(note) for note in notes),
+    )
+
+
+def _read_toml(path: Path, label: str) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        return dict(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise ChipError(
+            f"{label}: cannot be read ({error.strerror}); give the path of a chip file (.toml)"
+        ) from error
+    except ValueError as error:  # broken TOML, or bytes that are no UTF-8
+        raise ChipError(f"{label}: not valid TOML ({error}); correct the file") from error
+
+
+def _read_constant(label: str, name: str, entry: Any) -> Constant:
+    where = f"{label}: constant {name!r}"
+    if not isinstance(entry, dict):
+        raise ChipError(
+            f"{where} is not a table; write [constants.{name}] with value, unit, source"
+        )
+    for key in ("value", "unit", "source"):
+        if key not in entry:
+            raise ChipError(f"{where} has no {key}; add a line `{key} = ...` to it")
+    value, unit, source = entry["value"], str(entry["unit"]), str(entry["source"]).strip()
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
+        raise ChipError(f"{where} has value {value!r}; give a number that is at least 0")
+    if not math.isfinite(value):
+        raise ChipError(f"{where} has value {value!r}; give a finite number")
+    if unit != "1" and (unit[-1:] not in _BASE_UNITS or unit[:-1] not in _PREFIXES):
+        raise ChipError(
+            f"{where} has unit {unit!r}; use J, s or W with a prefix m, u, n, p or none, or 1"
+        )
+    if not source:
+        raise ChipError(f"{where} has an empty source; say where the number comes from")
+    return Constant(float(value), unit, source)
+
+
+def _check_complete(label: str, constants: Mapping[str, Constant]) -> None:
+    for name, unit in REQUIRED.items():
+        if name not in constants:
+            raise ChipError(
+                f"{label}: constant {name!r} is missing; add a table [constants.{name}] with "
+                f"value, unit (base unit {unit}) and source"
+            )
+        found = constants[name]
+        if found.base_unit != unit:
+            raise ChipError(
+                f"{label}: constant {name!r} is in {found.unit}; give it in {unit}"
+                + ("" if unit == "1" else " or with a prefix m, u, n, p")
+            )
+    for name in ("cores_per_chip", "cores_per_tile", "neurons_per_core"):
+        if constants[name].value < 1:
+            raise ChipError(
+                f"{label}: constant {name!r} is {constants[name].value:g}; give at least 1"
+            )

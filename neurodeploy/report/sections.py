@@ -1,0 +1,201 @@
+"""Sections of the page that are tables, each made from `Sources` or left out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from ..compare import Comparison
+from .blocks import Block, Cell, Note, Section, table
+from .figures import spike_figures, weight_figures
+from .numbers import NOTHING, count, percent, si, signed, wilson_interval
+from .rows import VERDICTS, network_rows, spike_rows
+from .sources import Sources
+
+_SHORT_HASH = 16
+
+
+def accuracy_section(sources: Sources) -> Section | None:
+    """Correct answers of each run, with what so many samples can tell."""
+    if not sources.accuracy:
+        return None
+    rows = []
+    for label, correct, total in sources.accuracy:
+        low, high = wilson_interval(correct, total)
+        fraction = correct / total if total else float("nan")
+        rows.append(
+            (
+                label,
+                count(correct),
+                count(total),
+                percent(fraction),
+                f"{percent(low)} to {percent(high)}",
+            )
+        )
+    head = ("run", "#correct", "#samples", "#accuracy", "#95 % interval")
+    return Section(
+        "accuracy",
+        "Accuracy",
+        (table(head, rows, foot="Wilson's interval, from the number of samples alone."),),
+    )
+
+
+def comparison_section(sources: Sources) -> Section | None:
+    """Per population, what two recordings share and where they part."""
+    blocks: list[Block] = []
+    for comparison in sources.comparisons:
+        blocks += _comparison_blocks(comparison)
+    return Section("comparison", "Comparison", tuple(blocks)) if blocks else None
+
+
+def _comparison_blocks(comparison: Comparison) -> list[Block]:
+    label_a, label_b = comparison.labels
+    blocks: list[Block] = []
+    if comparison.first_divergence is not None:
+        blocks.append(Note(f"First difference: {comparison.first_divergence}", alert=True))
+    elif comparison.equal:
+        blocks.append(Note(f"{label_a} and {label_b} agree in everything that was compared."))
+    head = [
+        "population",
+        f"#spikes, {label_a}",
+        f"#spikes, {label_b}",
+        "#difference",
+        "#spikes differing",
+    ]
+    compared = {variable for row in comparison.rows for variable in row.compared}
+    states = [variable for variable in ("u", "v") if variable in compared]
+    head += [f"#{variable} differing" for variable in states]
+    if "v" in states:
+        head.append("#v masked")
+    rows = []
+    for row in comparison.rows:
+        cells: list[str | Cell] = [
+            row.population,
+            count(row.spikes_a),
+            count(row.spikes_b),
+            signed(row.spikes_b - row.spikes_a),
+            count(row.differing),
+        ]
+        cells += [count(getattr(row, f"{variable}_differing")) for variable in states]
+        if "v" in states:
+            cells.append(count(row.masked) if "v" in row.compared else NOTHING)
+        rows.append([*cells, Cell("", tag=VERDICTS[row.exact])])
+    head.append("")
+    foot = (
+        "Sums over samples and steps, the two recordings lined up by hops; differing counts "
+        "single entries."
+    )
+    if "v" in states:
+        foot += " v is masked where the neuron has just spiked."
+    blocks.append(table(head, rows, caption=f"{label_a} against {label_b}", foot=foot))
+    blocks += [Note(note) for note in comparison.notes]
+    return blocks
+
+
+def spikes_section(sources: Sources) -> Section | None:
+    """Messages of each population on each backend."""
+    if not sources.recordings:
+        return None
+    rows = []
+    for row in spike_rows(sources.recordings):
+        cells = [row.population, count(row.neurons), str(row.hops)]
+        for recording, messages in zip(sources.recordings, row.messages, strict=True):
+            slots = row.neurons * recording.steps
+            cells.append(count(messages))
+            cells.append(NOTHING if messages is None or not slots else percent(messages / slots))
+        rows.append(cells)
+    head = ["population", "#neurons", "#hops"]
+    for label in sources.labels:
+        head += [f"#{label}", "#rate"]
+    foot = "Mean per sample. Rate: messages per neuron and time step."
+    return Section("spikes", "Spikes", (table(head, rows, foot=foot), *spike_figures(sources)))
+
+
+def network_section(sources: Sources) -> Section | None:
+    """Populations and the projections into them."""
+    if sources.network is None:
+        return None
+    rows = []
+    for row in network_rows(sources.network):
+        own = (row.population, row.neuron, row.shape, row.neurons)
+        rows.append(
+            (
+                *(own if row.leads else ("", "", "", "")),
+                row.source,
+                row.synapse,
+                row.synapses,
+                row.weights,
+                *((row.hops, row.delay) if row.leads else ("", "")),
+            )
+        )
+    head = (
+        "population",
+        "neuron",
+        "#shape",
+        "#neurons",
+        "from",
+        "synapse",
+        "#nonzero / synapses",
+        "#weights",
+        "#hops",
+        "#delay",
+    )
+    foot = "Weights are the chip's integers. Delays and hops are time steps."
+    return Section("network", "Network", (table(head, rows, foot=foot), *weight_figures(sources)))
+
+
+def placement_section(sources: Sources) -> Section | None:
+    """What the network takes of the chip."""
+    placement = sources.placement
+    if placement is None:
+        return None
+    rows = [
+        ("cores used", count(placement.cores_used)),
+        ("chips used", count(placement.chips_used)),
+    ]
+    return Section("placement", "Placement", (table(("", "#"), rows),))
+
+
+def audit_section(sources: Sources) -> Section | None:
+    """What the conversion did to each element."""
+    if sources.network is None or not len(sources.network.audit):
+        return None
+    # What changed its meaning comes first; a stable sort keeps the file's order within.
+    order = ("unsupported", "approximate", "faithful")
+    entries = sorted(sources.network.audit, key=lambda entry: order.index(entry.rating.value))
+    rows = [
+        (entry.element, Cell("", tag=entry.rating.value), Cell(entry.reason, long=True))
+        for entry in entries
+    ]
+    counts = ", ".join(
+        f"{sum(entry.rating.value == rating for entry in entries)} {rating}" for rating in order
+    )
+    head = ("element", "rating", "what was done")
+    return Section("audit", "Audit", (table(head, rows, foot=f"{counts}."),))
+
+
+def provenance_section(sources: Sources, version: str, now: datetime) -> Section:
+    """Which programs, networks and inputs the page rests on."""
+    facts = [("neurodeploy", version), ("written", f"{now:%Y-%m-%d %H:%M:%S} UTC")]
+    if sources.network is not None:
+        facts.append(("network (SHA-256)", sources.network.fingerprint))
+        facts += [(key, str(value)) for key, value in sources.network.metadata.items()]
+    blocks: list[Block] = [table(("", ""), [(k, Cell(v, long=True)) for k, v in facts])]
+    if sources.recordings:
+        rows = [
+            (
+                label,
+                f"{recording.header.backend} {recording.header.backend_version}",
+                recording.header.network[:_SHORT_HASH] or NOTHING,
+                recording.header.inputs[:_SHORT_HASH] or NOTHING,
+                count(recording.samples),
+                count(recording.steps),
+                si(recording.header.seconds, "s") if recording.header.seconds else NOTHING,
+            )
+            for label, recording in zip(sources.labels, sources.recordings, strict=True)
+        ]
+        head = ("recording", "backend", "network", "inputs", "#samples", "#steps", "#wall clock")
+        foot = f"network and inputs: the first {_SHORT_HASH} digits of their SHA-256."
+        blocks.append(table(head, rows, foot=foot))
+    for label, recording in zip(sources.labels, sources.recordings, strict=True):
+        blocks += [Note(f"{label}: {warning}") for warning in recording.header.warnings]
+    return Section("provenance", "Provenance", tuple(blocks))

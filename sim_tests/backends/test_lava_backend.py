@@ -1,0 +1,450 @@
+"""Lava runs a network as the equations say, state by state and step by step.
+
+The equations are written out once more here, slowly and without the package's
+own arithmetic, from the notes on Lava 0.10.0's fixed-point models.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from neurodeploy.backends import lava
+from neurodeploy.backends.options import RunOptions
+from neurodeploy.errors import BackendError, UnsupportedError
+from neurodeploy.network import (
+    Average,
+    Conv,
+    CubaLIF,
+    Delta,
+    Dense,
+    Network,
+    Neuron,
+    Population,
+    Projection,
+    Readout,
+    Sigma,
+    SigmaDelta,
+    Source,
+    Synapse,
+)
+from neurodeploy.recording import Recording
+
+Ints = NDArray[np.int64]
+needs_lava = pytest.mark.skipif(
+    find_spec("lava") is None, reason="lava is not installed in this interpreter"
+)
+EVERYTHING = ("counts", "spikes", "u", "v")
+
+
+# The equations, once more.
+
+
+def towards_zero(x: Ints, bits: int) -> Ints:
+    return np.sign(x) * (np.abs(x) // 2**bits)
+
+
+def step_cuba(neuron: CubaLIF, state: dict[str, Ints], a: Ints) -> Ints:
+    u = towards_zero(state["u"] * (4096 - neuron.current_decay), 12) + 64 * a
+    u = np.where(u > 2**23, u - 2**24, u)
+    u = np.where(u <= -(2**23), u + 2**24, u)
+    v = towards_zero(state["v"] * (4096 - neuron.voltage_decay), 12) + u + 64 * neuron.bias
+    v = np.minimum(np.maximum(v, -(2**23) + 1), 2**23 - 1)
+    fires = v > 64 * neuron.threshold
+    state["u"], state["v"] = u, np.where(fires, 0, v)
+    return fires.astype(np.int64)
+
+
+def send_change(threshold: int | Ints, state: dict[str, Ints], x: Ints) -> Ints:
+    change = x - state["x"] + state["residue"]
+    sent = np.where(np.abs(change) >= threshold * 2**12, change, 0)
+    state["residue"], state["x"] = change - sent, x
+    return sent // 2**6  # floor
+
+
+def step(neuron: Neuron, state: dict[str, Ints], a: Ints) -> tuple[Ints, Ints, Ints]:
+    """Message, u and v of one step."""
+    if isinstance(neuron, CubaLIF):
+        return step_cuba(neuron, state, a), state["u"], state["v"]
+    if isinstance(neuron, Delta):
+        message = send_change(neuron.threshold, state, a * 2**12)
+        return message, state["residue"], state["x"]
+    if isinstance(neuron, SigmaDelta):
+        state["u"] = state["u"] + a
+        x = state["u"] + neuron.bias * 2**12
+        x = np.maximum(x, 0) if neuron.rectify else x
+        return send_change(neuron.threshold, state, x), state["u"], state["x"]
+    if isinstance(neuron, Sigma):
+        state["u"] = state["u"] + a
+        return state["u"], state["u"], state["u"]
+    return a, a, a  # a source sends what it is given
+
+
+def convolve(synapse: Conv, message: Ints) -> Ints:
+    """Every output position, one after the other."""
+    (pad_y, pad_x), (step_y, step_x) = synapse.padding, synapse.stride
+    (wide_y, wide_x), weight = synapse.dilation, synapse.weight.astype(np.int64)
+    outputs, per_group, height, width = weight.shape
+    padded = np.pad(message, ((0, 0), (pad_y, pad_y), (pad_x, pad_x)))
+    rows = (padded.shape[1] - wide_y * (height - 1) - 1) // step_y + 1
+    columns = (padded.shape[2] - wide_x * (width - 1) - 1) // step_x + 1
+    total = np.zeros((outputs, rows, columns), np.int64)
+    for channel in range(outputs):
+        first = channel // (outputs // synapse.groups) * per_group
+        for row in range(rows):
+            for column in range(columns):
+                top, left = row * step_y, column * step_x
+                seen = padded[
+                    first : first + per_group,
+                    top : top + wide_y * (height - 1) + 1 : wide_y,
+                    left : left + wide_x * (width - 1) + 1 : wide_x,
+                ]
+                total[channel, row, column] = np.sum(seen * weight[channel])
+    return (total + 2**23) % 2**24 - 2**23
+
+
+def reference(
+    network: Network, values: Ints, interval: int | None = None, offset: int = 0
+) -> dict[str, dict[str, Ints]]:
+    """Spikes, u and v of one sample, each [steps, neurons]."""
+    steps = len(values)
+    zero = {p.name: np.zeros(p.size, np.int64) for p in network.populations}
+    states = {
+        name: {"u": z.copy(), "v": z.copy(), "x": z.copy(), "residue": z.copy()}
+        for name, z in zero.items()
+    }
+    seen = {
+        p.name: {what: np.zeros((steps, p.size), np.int64) for what in ("spikes", "u", "v")}
+        for p in network.populations
+    }
+    for t in range(steps):
+        for population in network.populations:
+            name, neuron = population.name, population.neuron
+            if isinstance(neuron, Average):
+                source = seen[network.into(name)[0].source]["spikes"][t]
+                seen[name]["spikes"][t] = source.reshape(population.size, -1).sum(axis=1)
+                continue
+            a = values[t].ravel().astype(np.int64) if name == network.input.name else zero[name]
+            for projection in network.into(name):
+                before = seen[projection.source]["spikes"][t - 1] if t else zero[projection.source]
+                if isinstance(projection.synapse, Conv):
+                    shape = network[projection.source].shape
+                    a = a + convolve(projection.synapse, before.reshape(shape)).ravel()
+                else:
+                    a = a + projection.synapse.weight.astype(np.int64) @ before
+            if interval and (t + 1) % interval == (offset + 1 + network.hops(name)) % interval:
+                states[name]["u"] = states[name]["v"] = zero[name]
+            message, seen[name]["u"][t], seen[name]["v"][t] = step(neuron, states[name], a)
+            delays = zero[name] if population.axon_delay is None else population.axon_delay
+            for i, delay in enumerate(delays):
+                if t + delay < steps:
+                    seen[name]["spikes"][t + delay, i] = message[i]
+    return seen
+
+
+# Networks.
+
+
+def chain(populations: list[Population], synapses: list[Synapse]) -> Network:
+    projections = [
+        Projection(a.name, b.name, synapse)
+        for (a, b), synapse in zip(pairwise(populations), synapses, strict=True)
+    ]
+    return Network(tuple(populations), tuple(projections))
+
+
+def weights(rng: np.random.Generator, *shape: int, low: int = -30, high: int = 40) -> NDArray:
+    return (2 * rng.integers(low, high, shape)).astype(np.int32)
+
+
+def per_neuron(rng: np.random.Generator, low: int, high: int, size: int) -> NDArray:
+    return rng.integers(low, high, size).astype(np.int32)
+
+
+def spikes(rng: np.random.Generator, *shape: int, rate: float = 0.4) -> NDArray:
+    return (rng.random(shape) < rate).astype(np.int32)
+
+
+def payloads(rng: np.random.Generator, *shape: int, low: int, high: int) -> NDArray:
+    dense = rng.integers(low, high, shape)
+    return np.where(rng.random(shape) < 0.5, dense, 0).astype(np.int32)
+
+
+def run(network: Network, values: NDArray, **options: object) -> Recording:
+    given = {"record": EVERYTHING, "timeout_seconds": 120.0, **options}
+    return lava.run(network, values, RunOptions(steps=values.shape[1], **given))
+
+
+def assert_as_equations_say(
+    recording: Recording,
+    network: Network,
+    values: NDArray,
+    interval: int | None = None,
+    offset: int = 0,
+) -> None:
+    for sample, presented in enumerate(values):
+        expected = reference(network, presented, interval, offset)
+        for population in network.populations:
+            name, record = population.name, recording[population.name]
+            shape = (len(presented), *population.shape)
+            for what in ("spikes", *population.neuron.states):
+                got, wanted = getattr(record, what)[sample], expected[name][what].reshape(shape)
+                np.testing.assert_array_equal(got, wanted, f"sample {sample}, {name}, {what}")
+            sent = (expected[name]["spikes"] != 0).sum(axis=0).reshape(population.shape)
+            np.testing.assert_array_equal(record.counts[sample], sent)
+    silent = [p.name for p in network.populations if not recording[p.name].counts.any()]
+    assert not silent, "nothing to see"
+
+
+@needs_lava
+def test_cuba_chain_with_every_kind_of_weight_matrix() -> None:
+    rng = np.random.default_rng(1)
+    populations = [
+        Population("input", (12,), Source()),
+        Population("mixed", (20,), CubaLIF(1000, 300, 900, bias=-20)),
+        Population(
+            "odd",
+            (16,),
+            CubaLIF(
+                per_neuron(rng, 0, 4097, 16),
+                per_neuron(rng, 0, 4097, 16),
+                per_neuron(rng, 200, 900, 16),
+                per_neuron(rng, -100, 200, 16),
+            ),
+        ),
+        Population("inhibited", (10,), CubaLIF(4096, 0, 300, bias=310)),
+        Population("excited", (6,), CubaLIF(0, 4096, 4000)),
+    ]
+    synapses = [
+        Dense(weights(rng, 20, 12)),
+        Dense(rng.integers(-128, 128, (16, 20)).astype(np.int32)),
+        Dense(rng.integers(-255, 1, (10, 16)).astype(np.int32)),
+        Dense(rng.integers(0, 256, (6, 10)).astype(np.int32)),
+    ]
+    network = chain(populations, synapses)
+    values = spikes(rng, 3, 50, 12)
+    seen: list[tuple[int, int]] = []
+    recording = run(network, values, progress=lambda *done: seen.append(done))
+    assert_as_equations_say(recording, network, values)
+    assert seen[-1] == (3, 3)
+    assert recording.header.network == network.fingerprint
+    assert recording.header.backend_version.startswith("lava-nc ")
+    assert recording.samples == 3
+    assert recording.header.seconds > 0
+
+
+@needs_lava
+def test_recurrence_with_resets_into_a_file(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    populations = [
+        Population("input", (8,), CubaLIF(500, 100, 90)),
+        Population("loop", (15,), CubaLIF(700, 50, 500, bias=30)),
+        Population("out", (5,), CubaLIF(700, 50, 90)),
+    ]
+    network = chain(populations, [Dense(weights(rng, 15, 8)), Dense(weights(rng, 5, 15, low=0))])
+    loops = tuple(
+        Projection(n, n, Dense(weights(rng, s, s, low=-20, high=20)))
+        for n, s in (("input", 8), ("loop", 15))
+    )
+    network = Network(network.populations, network.projections + loops)
+    values = rng.integers(-40, 60, (2, 45, 8)).astype(np.int32)
+    recording = run(network, values, reset_interval=8, reset_offset=3, out=tmp_path / "a.h5")
+    assert_as_equations_say(recording, network, values, interval=8, offset=3)
+    assert recording.header.reset_interval == 8
+    assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]
+
+
+@needs_lava
+def test_convolutions_with_groups_dilation_and_uneven_everything() -> None:
+    rng = np.random.default_rng(3)
+    first = Conv(weights(rng, 6, 2, 3, 2), (2, 1), (1, 0), (1, 3), groups=2)
+    second = Conv(rng.integers(-99, 99, (4, 6, 2, 3)).astype(np.int32), (1, 2), (0, 2))
+    shape = first.output_shape((4, 9, 8))
+    last = second.output_shape(shape)
+    populations = [
+        Population("input", (4, 9, 8), Source()),
+        Population("a", shape, CubaLIF(1200, 400, 8000, np.repeat(5, np.prod(shape)))),
+        Population("b", last, CubaLIF(1200, 400, 700, per_neuron(rng, -9, 50, np.prod(last)))),
+        Population("dense", (7,), CubaLIF(1200, 400, 900)),
+        Population("mean", (1,), Average(7)),
+    ]
+    synapses = [first, second, Dense(weights(rng, 7, np.prod(last))), Readout()]
+    network = chain(populations, synapses)
+    values = payloads(rng, 2, 20, 4, 9, 8, low=0, high=30)
+    assert_as_equations_say(run(network, values), network, values)
+
+
+@needs_lava
+def test_a_convolution_of_more_groups_than_int8_can_count() -> None:
+    rng = np.random.default_rng(4)
+    populations = [
+        Population("input", (130, 2, 2), Source()),
+        Population("out", (130, 1, 2), CubaLIF(4096, 0, 400)),
+    ]
+    network = chain(populations, [Conv(weights(rng, 130, 1, 2, 1), groups=130)])
+    values = spikes(rng, 1, 12, 130, 2, 2)
+    assert_as_equations_say(run(network, values), network, values)
+
+
+@needs_lava
+def test_sigma_delta_chain() -> None:
+    rng = np.random.default_rng(5)
+    conv = Conv(weights(rng, 3, 2, 3, 3), padding=(1, 1), stride=(2, 2))
+    shape = conv.output_shape((2, 6, 5))
+    size = int(np.prod(shape))
+    populations = [
+        Population("input", (2, 6, 5), Delta(6)),
+        Population("conv", shape, SigmaDelta(7, per_neuron(rng, -20, 40, size))),
+        Population("linear", (9,), SigmaDelta(per_neuron(rng, 0, 30, 9), -3, rectify=False)),
+        Population("out", (4,), Sigma()),
+    ]
+    synapses = [conv, Dense(weights(rng, 9, size)), Dense(weights(rng, 4, 9))]
+    network = chain(populations, synapses)
+    values = np.cumsum(rng.integers(-4, 5, (2, 25, 2, 6, 5)), axis=1).astype(np.int32)
+    assert_as_equations_say(run(network, values), network, values)
+
+
+@needs_lava
+def test_axonal_delays() -> None:
+    rng = np.random.default_rng(6)
+    populations = [
+        Population("input", (10,), Source(), axon_delay=per_neuron(rng, 0, 4, 10)),
+        Population("a", (12,), CubaLIF(600, 100, 700, bias=9), per_neuron(rng, 0, 20, 12)),
+        Population("b", (8,), CubaLIF(600, 100, 900), np.full(8, 62, np.int32)),
+        Population("out", (4,), CubaLIF(600, 100, 300), per_neuron(rng, 0, 3, 4)),
+        Population("mean", (2,), Average(2)),
+    ]
+    synapses: list[Synapse] = [
+        Dense(rng.integers(-40, 60, (12, 10)).astype(np.int32)),
+        Dense(weights(rng, 8, 12)),
+        Dense(weights(rng, 4, 8, low=1)),
+        Readout(),
+    ]
+    network = chain(populations, synapses)
+    loop = Projection("a", "a", Dense(weights(rng, 12, 12, low=-15, high=10)))
+    network = Network(network.populations, (*network.projections, loop))
+    values = payloads(rng, 2, 90, 10, low=0, high=4)
+    recording = run(network, values)
+    assert_as_equations_say(recording, network, values)
+    np.testing.assert_array_equal(recording["b"].axon_delay, np.full(8, 62))
+
+
+@needs_lava
+def test_current_wraps_and_voltage_saturates_at_24_bits() -> None:
+    rng = np.random.default_rng(7)
+    edges = [2**17, -(2**17), 2**17 - 1, 1 - 2**17, 2**17 + 1, -(2**17) - 1, 3 * 2**16, 9]
+    populations = [
+        Population("input", (8,), CubaLIF(0, 0, 131071)),
+        Population("out", (3,), CubaLIF(10, 10, 100)),
+    ]
+    network = chain(populations, [Dense(weights(rng, 3, 8, low=5))])
+    values = np.stack([np.tile(edges, (20, 1)), rng.integers(-(2**18), 2**18, (20, 8))])
+    values = values.astype(np.int32)
+    recording = run(network, values)
+    assert_as_equations_say(recording, network, values)
+    assert recording["input"].u[0, 0, 1] == 2**23
+
+
+@needs_lava
+def test_many_samples_in_several_blocks_record_only_what_is_asked() -> None:
+    rng = np.random.default_rng(8)
+    populations = [
+        Population("input", (5,), Source()),
+        Population("a", (6,), CubaLIF(800, 200, 150)),
+        Population("out", (3,), CubaLIF(800, 200, 150)),
+    ]
+    network = chain(populations, [Dense(weights(rng, 6, 5)), Dense(weights(rng, 3, 6))])
+    values = spikes(rng, 150, 6, 5)
+    done: list[int] = []
+    recording = run(
+        network, values, record=("counts",), progress=lambda samples, _: done.append(samples)
+    )
+    expected = [reference(network, presented) for presented in values]
+    for name in ("input", "a", "out"):
+        counts = [(e[name]["spikes"] != 0).sum(axis=0) for e in expected]
+        np.testing.assert_array_equal(recording[name].counts, counts)
+    np.testing.assert_array_equal(recording.output, [e["out"]["spikes"] for e in expected])
+    assert not any(recording["a"].has(what) for what in ("spikes", "u", "v"))
+    assert len(done) > 1
+    assert done[-1] == 150
+
+
+# What Lava cannot hold is refused before any process starts.
+
+
+def small(neuron: Neuron, weight: NDArray | None = None, **population: object) -> Network:
+    target = Population("out", (2,), neuron)
+    matrix = np.ones((2, 3), np.int32) if weight is None else weight
+    return chain([Population("input", (3,), Source(), **population), target], [Dense(matrix)])
+
+
+def refusal(network: Network, **options: object) -> str:
+    with pytest.raises(UnsupportedError) as caught:
+        lava.run(network, np.zeros((1, 4, 3), np.int32), RunOptions(steps=4, **options))
+    return str(caught.value)
+
+
+def test_reset_of_sigma_delta_neurons_is_refused() -> None:
+    assert "'out'" in refusal(small(SigmaDelta(1)), reset_interval=4)
+
+
+def test_parameters_that_lava_would_wrap_are_refused() -> None:
+    assert "bias -40000" in refusal(small(CubaLIF(1, 1, 1, bias=-40000)))
+    assert "threshold" in refusal(small(Delta(1 << 20)))
+
+
+@pytest.mark.parametrize("outlier", [-257, 129, 256])
+def test_weights_that_lava_cannot_hold_are_refused(outlier: int) -> None:
+    weight = np.array([[1, -1, 0], [outlier, 3, 5]], np.int32)
+    assert "input->out" in refusal(small(CubaLIF(1, 1, 1), weight))
+
+
+def test_populations_that_lavas_compiler_would_not_find_are_refused() -> None:
+    network = small(CubaLIF(1, 1, 1))
+    alone = Population("alone", (2,), CubaLIF(1, 1, 1, bias=5))
+    network = Network((network.populations[0], alone, network.populations[1]), network.projections)
+    assert "'alone'" in refusal(network)
+
+
+def test_delays_before_a_convolution_are_refused() -> None:
+    populations = [
+        Population("input", (1, 1, 3), Source(), axon_delay=np.array([0, 1, 2], np.int32)),
+        Population("out", (1, 1, 2), CubaLIF(1, 1, 1)),
+    ]
+    network = chain(populations, [Conv(np.ones((1, 1, 1, 2), np.int32))])
+    assert "axonal delays (up to 2 steps)" in refusal(network)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "factor"), [(-128, 128, 2), (-127, 128, 1), (0, 256, 1), (-255, 1, 1)]
+)
+@pytest.mark.parametrize("exponent", [0, 3])
+def test_lavas_weights_are_ours_exactly(low: int, high: int, factor: int, exponent: int) -> None:
+    rng = np.random.default_rng(9)
+    weight = (rng.integers(low, high, (40, 60)) * factor << exponent).astype(np.int32)
+    mantissa, power = lava.lava_weight(Projection("a", "b", Dense(weight)))
+    np.testing.assert_array_equal(mantissa * 2.0**power, weight)
+
+
+def test_a_missing_interpreter_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(lava.PYTHON_VARIABLE, "no-such-python")
+    usable, reason = lava.available()
+    assert not usable
+    assert "no-such-python" in reason
+    with pytest.raises(BackendError, match="no-such-python"):
+        lava.run(small(CubaLIF(1, 1, 1)), np.zeros((1, 4, 3), np.int32), RunOptions(steps=4))
+
+
+@needs_lava
+def test_another_interpreter_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setenv(lava.PYTHON_VARIABLE, sys.executable)
+    usable, reason = lava.available()
+    assert usable, reason
+    assert "lava-nc" in reason

@@ -1,0 +1,278 @@
+"""A worker's errors reach the user whole, and no process outlives a run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from neurodeploy.backends import lava
+from neurodeploy.backends.job import pack, read_job, unpack, write_job
+from neurodeploy.backends.options import RunOptions
+from neurodeploy.backends.worker import WorkerError, run_in_worker
+from neurodeploy.errors import BackendError, UnsupportedError
+from neurodeploy.network import (
+    Average,
+    Conv,
+    CubaLIF,
+    Dense,
+    Network,
+    Population,
+    Projection,
+    Readout,
+    SigmaDelta,
+    Source,
+)
+
+needs_lava = pytest.mark.skipif(
+    find_spec("lava") is None, reason="lava is not installed in this interpreter"
+)
+needs_proc = pytest.mark.skipif(
+    not Path("/proc/self/cwd").exists(), reason="processes are looked up in /proc"
+)
+WORKER = (sys.executable, "-m", "neurodeploy.backends.worker")
+INNER_LAYER = "from neurodeploy.backends import lava_models, worker\nimport os, signal, sys\n"
+
+NETWORK = Network(
+    (
+        Population("input", (3,), Source()),
+        Population("a", (4,), CubaLIF(100, 100, 50)),
+        Population("out", (2,), CubaLIF(100, 100, 50)),
+    ),
+    (
+        Projection("input", "a", Dense(np.full((4, 3), 20, np.int32))),
+        Projection("a", "out", Dense(np.full((2, 4), 20, np.int32))),
+    ),
+)
+
+
+def ones(steps: int, samples: int = 1) -> np.ndarray:
+    return np.ones((samples, steps, 3), np.int32)
+
+
+@pytest.fixture(autouse=True)
+def temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Job folders go here, so that their processes can be told by their working folder."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+def processes_in(folder: Path) -> list[str]:
+    """Processes that run in a (perhaps removed) folder below `folder`."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.readlink(process / "cwd").startswith(f"{folder}/"):
+                found.append(process.name)
+        except OSError:  # it ended meanwhile, or belongs to somebody else
+            continue
+    return found
+
+
+def assert_nothing_left(folder: Path, seconds: float = 0.0) -> None:
+    deadline = time.monotonic() + seconds
+    while (left := processes_in(folder)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not left
+    assert not list(folder.glob("neurodeploy-*"))
+
+
+def shared_memory() -> set[str]:
+    return set(os.listdir("/dev/shm")) if Path("/dev/shm").is_dir() else set()
+
+
+def worker_with(folder: Path, code: str) -> list[str]:
+    """A worker that first runs `code`."""
+    script = folder / "worker_script.py"
+    script.write_text(f"{INNER_LAYER}{code}\nworker.main(sys.argv[1])\n")
+    return [sys.executable, str(script)]
+
+
+# What goes into a job folder comes out of it.
+
+
+def test_a_job_holds_any_network(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    conv = Conv(rng.integers(-9, 9, (4, 1, 2, 3)).astype(np.int32), (2, 1), (0, 1), (1, 2), 2)
+    shape = conv.output_shape((2, 5, 6))
+    neurons = int(np.prod(shape))
+    bias = rng.integers(-9, 9, neurons).astype(np.int32)
+    network = Network(
+        (
+            Population("input", (2, 5, 6), Source(signed=True)),
+            Population("left", shape, SigmaDelta(3, bias, rectify=False), bias % 5),
+            Population("right", shape, SigmaDelta(3, bias)),
+            Population("out", (neurons,), SigmaDelta(bias % 7)),
+            Population("mean", (1,), Average(neurons)),
+        ),
+        (
+            Projection("input", "left", conv),
+            Projection("input", "right", conv),
+            Projection("left", "out", Dense(np.eye(neurons, dtype=np.int32))),
+            Projection("right", "out", Dense(np.eye(neurons, dtype=np.int32))),
+            Projection("out", "mean", Readout()),
+        ),
+    )
+    values = rng.integers(-5, 5, (2, 7, 2, 5, 6)).astype(np.int32)
+    options = RunOptions(steps=7, record=("counts", "u"), reset_interval=4, reset_offset=1)
+    write_job(tmp_path, "lava", network, values, options)
+    backend, again, presented, followed = read_job(tmp_path)
+    assert backend == "lava"
+    assert again.fingerprint == network.fingerprint
+    assert followed == options
+    np.testing.assert_array_equal(presented, values)
+
+
+def test_a_job_makes_nothing_but_parts_of_networks() -> None:
+    packed = pack(CubaLIF(1, 2, 3), {})
+    with pytest.raises(ValueError, match="no class 'Popen'"):
+        unpack({**packed, "class": "Popen"}, {})
+
+
+def test_a_worker_needs_numpy_and_h5py_only() -> None:
+    others = ("numba", "typer", "rich", "jinja2", "soundfile", "tomli", "torch", "nir", "lava")
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({others}))\n"
+        "import neurodeploy.backends.worker, neurodeploy.backends.assemble"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+# Errors.
+
+
+@needs_lava
+def test_an_error_in_a_lava_child_reaches_the_user(tmp_path: Path) -> None:
+    code = (
+        "def break_down(self):\n"
+        "    if self.time_step == 7 and self.proc_params['label'] == 'out':\n"
+        "        raise ArithmeticError('the seventh step')\n"
+        "    super(lava_models.SampleBySample, self).run_spk()\n"
+        "lava_models.SampleBySample._run_lava = break_down\n"
+    )
+    began = time.monotonic()
+    with pytest.raises(BackendError, match="lava: ArithmeticError: the seventh step") as caught:
+        run_in_worker(worker_with(tmp_path, code), "lava", NETWORK, ones(20), RunOptions(steps=20))
+    assert "(in out, step 7)" in str(caught.value)
+    assert isinstance(caught.value, WorkerError)
+    assert "in break_down" in caught.value.detail
+    assert time.monotonic() - began < 30
+    assert_nothing_left(tmp_path)
+
+
+@needs_lava
+def test_an_error_while_lava_builds_a_process_reaches_the_user(tmp_path: Path) -> None:
+    code = "lava_models._DenseModel.__init__ = lambda self, proc_params: 1 // 0\n"
+    with pytest.raises(BackendError, match="lava: ZeroDivisionError") as caught:
+        run_in_worker(worker_with(tmp_path, code), "lava", NETWORK, ones(20), RunOptions(steps=20))
+    assert "target_fn" in vars(caught.value)["detail"]
+    assert_nothing_left(tmp_path)
+
+
+@needs_lava
+@needs_proc
+def test_a_lava_child_that_is_killed_does_not_hang_the_run(tmp_path: Path) -> None:
+    code = (
+        "def die(self):\n"
+        "    if self.time_step == 5 and self.proc_params['label'] == 'a':\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    super(lava_models.SampleBySample, self).run_spk()\n"
+        "lava_models.SampleBySample._run_lava = die\n"
+    )
+    with pytest.raises(BackendError, match="exit code -9"):
+        run_in_worker(worker_with(tmp_path, code), "lava", NETWORK, ones(20), RunOptions(steps=20))
+    assert_nothing_left(tmp_path)
+
+
+def test_our_own_errors_keep_their_class(tmp_path: Path) -> None:
+    code = (
+        "def refuse(*_):\n"
+        "    from neurodeploy.errors import UnsupportedError\n"
+        "    raise UnsupportedError('population a: too large; make it smaller')\n"
+        "worker._work = refuse\n"
+    )
+    with pytest.raises(UnsupportedError, match=r"^population a: too large") as caught:
+        run_in_worker(worker_with(tmp_path, code), "lava", NETWORK, ones(2), RunOptions(steps=2))
+    assert "in refuse" in vars(caught.value)["detail"]
+
+
+def test_a_worker_that_cannot_start_says_why(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "print(1); import no_such_module"]
+    out = tmp_path / "a.h5"
+    with pytest.raises(BackendError, match="No module named 'no_such_module'") as caught:
+        run_in_worker(command, "lava", NETWORK, ones(2), RunOptions(steps=2, out=out))
+    assert "Traceback" in vars(caught.value)["detail"]
+    assert not list(tmp_path.glob("*a.h5*"))
+
+
+# No process outlives a run.
+
+
+@needs_lava
+@needs_proc
+def test_a_run_leaves_no_process_and_no_shared_memory(tmp_path: Path) -> None:
+    before = shared_memory()
+    run_in_worker(WORKER, "lava", NETWORK, ones(5), RunOptions(steps=5))
+    assert_nothing_left(tmp_path)
+    assert not {name for name in shared_memory() - before if name.startswith("psm_")}
+
+
+@needs_lava
+@needs_proc
+def test_a_time_limit_ends_all_processes(tmp_path: Path) -> None:
+    most: list[int] = []
+    watch = threading.Timer(3.5, lambda: most.append(len(processes_in(tmp_path))))
+    watch.start()
+    began = time.monotonic()
+    with pytest.raises(BackendError, match=r"not finished after 5 s \(0 of 1 samples done\)"):
+        lava.run(NETWORK, ones(200_000), RunOptions(steps=200_000, timeout_seconds=5.0))
+    assert time.monotonic() - began < 9
+    assert most[0] > 5, "Lava was not running when the limit came"
+    assert_nothing_left(tmp_path)
+
+
+@needs_lava
+@needs_proc
+def test_an_interrupt_leaves_nothing_behind(tmp_path: Path) -> None:
+    interrupt = threading.Timer(3.5, os.kill, (os.getpid(), signal.SIGINT))
+    interrupt.start()
+    with pytest.raises(KeyboardInterrupt):
+        lava.run(NETWORK, ones(200_000), RunOptions(steps=200_000, out=tmp_path / "a.h5"))
+    assert_nothing_left(tmp_path)
+    assert not list(tmp_path.glob("*a.h5*"))
+
+
+@needs_lava
+@needs_proc
+@pytest.mark.parametrize("victim", ["parent", "worker"])
+def test_nothing_outlives_a_killed_process(tmp_path: Path, victim: str) -> None:
+    code = (
+        "import sys, numpy as np, sim_tests.backends.test_worker as t\n"
+        "t.lava.run(t.NETWORK, t.ones(200_000), t.RunOptions(steps=200_000))"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        [sys.executable, "-c", code], env=environment, stderr=subprocess.PIPE, text=True
+    ) as parent:
+        while len(processes_in(tmp_path)) < 8:
+            assert parent.poll() is None
+            time.sleep(0.1)
+        time.sleep(0.5)
+        workers = [p for p in processes_in(tmp_path) if os.getsid(int(p)) == int(p)]
+        os.kill(parent.pid if victim == "parent" else int(workers[0]), signal.SIGKILL)
+        _, said = parent.communicate(timeout=30)
+    deadline = time.monotonic() + 5
+    while processes_in(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not processes_in(tmp_path)
+    if victim == "worker":
+        assert "exit code -9" in said

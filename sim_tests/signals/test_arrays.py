@@ -1,0 +1,125 @@
+"""Inputs are taken as they are or refused; nothing is wrapped, clipped or guessed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from neurodeploy.errors import InputError
+from neurodeploy.network import (
+    CubaLIF,
+    Delta,
+    InputTransform,
+    Network,
+    Population,
+    Source,
+)
+from neurodeploy.signals import fingerprint, present, read_inputs
+
+
+def network_with(neuron, shape=(2, 3, 4), transform=None):
+    return Network((Population("input", shape, neuron, transform=transform),), ())
+
+
+SPIKING = network_with(Source())
+
+
+def test_one_sample_or_many():
+    sample = np.ones((5, 2, 3, 4), int)
+    assert present(SPIKING, sample).shape == (1, 5, 2, 3, 4)
+    assert present(SPIKING, sample[None].repeat(3, 0)).shape == (3, 5, 2, 3, 4)
+    assert present(SPIKING, sample).dtype == np.int32
+
+
+def test_axes_of_length_one_may_be_left_out():
+    network = network_with(Source(), (1, 1, 6))
+    assert present(network, np.ones((5, 6), bool)).shape == (1, 5, 1, 1, 6)
+    assert present(network, np.ones((2, 5, 6), bool)).shape == (2, 5, 1, 1, 6)
+
+
+@pytest.mark.parametrize("shape", [(5, 2, 4, 3), (2, 3, 4), (5, 24), (0, 2, 3, 4), (2,)])
+def test_a_shape_that_does_not_fit_is_refused(shape):
+    with pytest.raises(InputError, match="shape"):
+        present(SPIKING, np.zeros(shape, int))
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        (np.full((1, 2, 3, 4), -1), "value -1 is outside 0"),
+        (np.full((1, 2, 3, 4), 1 << 23), "outside 0..8388607"),
+        (np.full((1, 2, 3, 4), 0.5), "not whole"),
+        (np.full((1, 2, 3, 4), np.nan), "NaN"),
+        (np.full((1, 2, 3, 4), "a"), "dtype"),
+        (np.full((1, 2, 3, 4), 1j), "dtype"),
+    ],
+)
+def test_values_that_do_not_fit_are_refused(values, text):
+    with pytest.raises(InputError, match=text):
+        present(SPIKING, values)
+
+
+def test_payloads_keep_their_value():
+    values = np.arange(24).reshape(1, 2, 3, 4)
+    np.testing.assert_array_equal(present(SPIKING, values)[0], values)
+    np.testing.assert_array_equal(present(network_with(Source(signed=True)), -values)[0], -values)
+
+
+def test_the_input_layers_weight_and_bias_are_applied_and_rounded():
+    network = network_with(CubaLIF(4096, 0, 1), (3,), InputTransform(40, 36))
+    values = np.array([[0, 1, -0.875]])
+    np.testing.assert_array_equal(present(network, values)[0, 0], [36, 76, 1])
+    raw = np.array([[36, 76, 1]])
+    np.testing.assert_array_equal(present(network, raw, apply_transform=False)[0], raw)
+
+
+def test_a_state_that_would_leave_int32_is_refused():
+    network = network_with(Delta(6), (1,))
+    assert present(network, np.array([[(1 << 19) - 1]]))[0, 0, 0] == (1 << 19) - 1
+    with pytest.raises(InputError, match="outside"):
+        present(network, np.array([[1 << 19]]))
+
+
+def test_steps_after_the_input_are_empty_not_transformed():
+    network = network_with(CubaLIF(4096, 0, 1), (1,), InputTransform(40, 36))
+    np.testing.assert_array_equal(
+        present(network, np.ones((2, 1)), steps=4)[0, :, 0], [76, 76, 0, 0]
+    )
+    with pytest.raises(InputError, match="steps"):
+        present(network, np.ones((2, 1)), steps=0)
+
+
+def test_fingerprints_tell_inputs_apart():
+    values = np.zeros((2, 3, 4), np.int32)
+    assert fingerprint(values) == fingerprint(values.copy())
+    assert fingerprint(values) != fingerprint(values.reshape(3, 2, 4))
+    assert fingerprint(values) != fingerprint(values + 1)
+
+
+def test_reading_npy_and_npz(tmp_path):
+    inputs = np.arange(6).reshape(2, 3)
+    np.save(tmp_path / "a.npy", inputs)
+    np.savez(tmp_path / "a.npz", inputs=inputs, labels=[4])
+    read, labels = read_inputs(tmp_path / "a.npy")
+    np.testing.assert_array_equal(read, inputs)
+    assert labels is None
+    read, labels = read_inputs(tmp_path / "a.npz")
+    np.testing.assert_array_equal(read, inputs)
+    np.testing.assert_array_equal(labels, [4])
+
+
+def test_bad_input_files_get_one_line(tmp_path):
+    inputs = np.arange(600).reshape(20, 30)
+    np.save(tmp_path / "a.npy", inputs)
+    np.savez(tmp_path / "a.npz", other=inputs)
+    np.savez(tmp_path / "b.npz", inputs=inputs)
+    np.save(tmp_path / "object.npy", np.array([{}]), allow_pickle=True)
+    (tmp_path / "text.npy").write_text("hello")
+    (tmp_path / "empty.npy").write_text("")
+    (tmp_path / "cut.npy").write_bytes((tmp_path / "a.npy").read_bytes()[:500])
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "b.npz").read_bytes()[:500])
+    for name in ("none.npy", "a.npz", "object.npy", "text.npy", "empty.npy", "cut.npy", "cut.npz"):
+        with pytest.raises(InputError) as caught:
+            read_inputs(tmp_path / name)
+        assert "\n" not in str(caught.value)
+        assert name in str(caught.value)
