@@ -1,7 +1,6 @@
 """neurodeploy takes a trained spiking network to Loihi 2 and says what the chip will do with it.
 
-Names below are imported when they are first used, so that importing the
-package is quick and needs no torch, lava, numba or matplotlib.
+Importing the package is quick and needs no torch, lava, numba or matplotlib.
 """
 
 from __future__ import annotations
@@ -11,24 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
 
+# These three are named like their subpackages. Imported here, the functions
+# stand; imported later, a subpackage would take their place.
+from .compare import compare
+from .profile import profile
+from .report import report
+
 if TYPE_CHECKING:
     from .backends import run
-    from .compare import compare
     from .errors import NeurodeployError
     from .formats import load, save
     from .network import Network
-    from .profile import profile
     from .recording import Recording
-    from .report import report
 
 _HOMES = {
     "NeurodeployError": "errors",
     "Network": "network",
     "Recording": "recording",
-    "compare": "compare",
     "load": "formats",
-    "profile": "profile",
-    "report": "report",
     "run": "backends",
     "save": "formats",
 }
@@ -50,10 +49,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'neurodeploy' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
-    # A subpackage of the same name (compare, profile, report) would hide it.
-    globals()[name] = value
-    return value
+    return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
 
 
 def __dir__() -> list[str]:

@@ -58,7 +58,9 @@ import sys
 from importlib.metadata import version
 from importlib.util import find_spec
 missing = [name for name in ("lava", "numpy", "h5py") if find_spec(name) is None]
-sys.exit("no " + ", ".join(missing)) if missing else print("lava-nc", version("lava-nc"))
+if missing:
+    sys.exit("no " + ", ".join(missing))
+print(f"Python {sys.version_info[0]}.{sys.version_info[1]}: lava-nc {version('lava-nc')}")
 """
 
 
@@ -97,7 +99,7 @@ def available() -> tuple[bool, str]:
     if probe.returncode:
         reason = (probe.stderr.strip().splitlines() or ["it failed"])[-1]
         return False, f"{PYTHON_VARIABLE}={chosen}: {reason}; {_INSTALL}"
-    return True, f"{chosen}: {probe.stdout.strip()}"
+    return True, f"{chosen}, {probe.stdout.strip()}"
 
 
 def run(network: Network, values: NDArray[np.int32], options: RunOptions) -> Recording:
@@ -192,18 +194,14 @@ def lava_weight(projection: Projection) -> tuple[NDArray[np.int32], int]:
     """
     assert isinstance(projection.synapse, Dense)
     weight = projection.synapse.weight.astype(np.int64)
-    low, high = (int(weight.min()), int(weight.max())) if weight.size else (0, 0)
+    low, high = int(weight.min(initial=0)), int(weight.max(initial=0))
     mixed = low < 0 < high
-    common = int(np.bitwise_or.reduce(weight, axis=None))
+    least = WEIGHT_MIN if mixed else -WEIGHT_MAX_UNSIGNED
     for exponent in WEIGHT_EXPONENTS:
-        whole = exponent <= 0 or common % (1 << exponent) == 0
-        mantissa = weight << -exponent if exponent <= 0 else weight >> exponent
-        even = not mixed or (common << max(-exponent, 0)) >> max(exponent, 0) & 1 == 0
-        least = WEIGHT_MIN if mixed else -WEIGHT_MAX_UNSIGNED
-        fits = not weight.size or (
-            mantissa.min() >= least and mantissa.max() <= WEIGHT_MAX_UNSIGNED
-        )
-        if whole and even and fits:
+        mantissa = weight >> exponent if exponent > 0 else weight << -exponent
+        exact = exponent <= 0 or np.array_equal(mantissa << exponent, weight)
+        within = mantissa.min(initial=0) >= least and mantissa.max(initial=0) <= WEIGHT_MAX_UNSIGNED
+        if exact and within and not (mixed and np.any(mantissa & 1)):
             return mantissa.astype(np.int32), exponent
     sign = "of mixed sign (odd ones -128..127, even ones -256..254)" if mixed else "(-255..255)"
     raise UnsupportedError(

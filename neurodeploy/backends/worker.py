@@ -160,6 +160,14 @@ def _run_job(
         "OMP_NUM_THREADS": "1",  # threads of a BLAS do not survive Lava's forks
         "OPENBLAS_NUM_THREADS": "1",
     }
+    done = 0
+
+    def progress(samples_done: int, in_all: int) -> None:
+        nonlocal done
+        done = samples_done
+        if options.progress is not None:
+            options.progress(samples_done, in_all)
+
     with (job / "worker.log").open("wb") as log:
         process = subprocess.Popen(
             [*command, str(job)],
@@ -170,20 +178,12 @@ def _run_job(
             env=environment,
             start_new_session=True,
         )
-    done = 0
-
-    def progress(samples_done: int, in_all: int) -> None:
-        nonlocal done
-        done = samples_done
-        if options.progress is not None:
-            options.progress(samples_done, in_all)
-
     try:
         _follow(process, progress, options.timeout_seconds)
     except subprocess.TimeoutExpired:
         raise BackendError(
             f"{backend}: not finished after {options.timeout_seconds:g} s ({done} of {samples} "
-            f"samples done); allow more time (timeout_seconds, --timeout) or run fewer samples"
+            f"samples done); allow more time (timeout_seconds) or run fewer samples"
         ) from None
     finally:
         _end_group(process)

@@ -27,11 +27,13 @@ def _run(arguments: list[str], debug: bool) -> int:
     usage_error: type[Exception] = typer.BadParameter.__bases__[0]
     try:
         status = app(args=arguments, prog_name="neurodeploy", standalone_mode=False)
+        if status == INTERRUPTED:  # what newer Typers make of Ctrl-C
+            raise KeyboardInterrupt
         return status if isinstance(status, int) else DONE
-    except typer.Exit as stop:
-        return int(stop.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return _complain("interrupted; nothing half-written is left", INTERRUPTED, debug)
+    except typer.Exit as stop:
+        return int(stop.exit_code)
     except BrokenPipeError:  # the reader of our output has gone, e.g. `| head`
         sys.stderr.close()
         return DONE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -34,7 +35,14 @@ def _options(
     """Hold the options that every verb shares; `--debug` may stand anywhere and is taken first."""
 
 
-for verb in (demo.demo, doctor.doctor, inspect.inspect, convert.convert, run.run):
-    app.command()(verb)
-for verb in (compare.compare, profile.profile):
+VERBS: tuple[Callable[..., int | None], ...] = (
+    demo.demo,
+    doctor.doctor,
+    inspect.inspect,
+    convert.convert,
+    run.run,
+    compare.compare,
+    profile.profile,
+)
+for verb in VERBS:
     app.command()(verb)

@@ -142,17 +142,18 @@ class Comparison:
     def table(self) -> Table:
         """A rich table, one row per population."""
         from rich.table import Table
+        from rich.text import Text
 
         a, b = self.labels
-        table = Table(title=f"{a} against {b}", title_justify="left")
+        table = Table(title=Text(f"{a} against {b}"), title_justify="left")
         table.add_column("population")
         for heading in (f"spikes {a}", f"spikes {b}", "spikes differ", "u differ", "v differ"):
-            table.add_column(heading, justify="right")
+            table.add_column(Text(heading), justify="right")
         table.add_column("exact")
         for row in self.rows:
             numbers = (row.differing, row.u_differing, row.v_differing)
             table.add_row(
-                row.population,
+                Text(row.population),
                 f"{row.spikes_a:,}",
                 f"{row.spikes_b:,}",
                 *("-" if n is None else f"{n:,}" for n in numbers),

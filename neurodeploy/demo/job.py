@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +163,8 @@ def _run_digits(
     else:
         outcome.facts.append(("Lava", f"not run: {detail}"))
         say(f"digits: not compared with Lava: {detail}")
-    outcome.profiles.append(profile(outcome.recordings[0], chip="loihi1"))
+    price = profile(outcome.recordings[0], chip="loihi1")
+    outcome.profiles.append(replace(price, workload="digits"))
     say(f"digits: {_price(outcome.profiles[-1])}")
 
 
@@ -190,7 +191,8 @@ def _run_pilotnet(outcome: Outcome, out: Path, bar: Bar, say: Say) -> None:
     outcome.comparisons.append(compare(recording, model.truth, labels=labels, check=False))
     say(f"PilotNet: {outcome.comparisons[-1].summary()}")
     frame = np.broadcast_to(model.frame, (pilotnet.FRAME_STEPS, *model.frame.shape))
-    outcome.profiles.append(profile(run(model.network, frame, **settings), chip="loihi1"))
+    price = profile(run(model.network, frame, **settings), chip="loihi1")
+    outcome.profiles.append(replace(price, workload="PilotNet"))
     say(f"PilotNet: {_price(outcome.profiles[-1])}")
 
 

@@ -120,6 +120,8 @@ class Profile:
         Assumed by the model; 0 where measured.
     constants : mapping of str to Constant
         The chip's constants that entered.
+    workload : str
+        What was run, to tell profiles of several networks apart; may be empty.
     notes : tuple of str
         What every reader of these figures must know.
     """
@@ -146,6 +148,12 @@ class Profile:
     chips: int = 0
     constants: Mapping[str, Constant] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    workload: str = ""
+
+    @property
+    def label(self) -> str:
+        """Workload and chip, for headings."""
+        return f"{self.workload} on {self.chip}" if self.workload else self.chip
 
     def tag(self, figure: str) -> Kind:
         """How a figure (a field's name, e.g. ``static_joules``) is known."""

@@ -47,7 +47,7 @@ def _figures(profiles: tuple[Profile, ...]) -> Block:
         "Per inference, mean over samples; spread is the standard deviation over samples. "
         "The band says how far the true figure may lie from an estimate."
     )
-    head = ("", *(f"#{profile.chip}" for profile in profiles))
+    head = ("", *(f"#{profile.label}" for profile in profiles))
     return table(head, rows, foot=foot)
 
 
@@ -77,7 +77,7 @@ def _behind(profile: Profile) -> list[Block]:
     items += profile.notes
     if profile.band is not None:
         items.append(f"Band: {profile.band.reason}.")
-    blocks: list[Block] = [Items(f"{profile.chip}, {profile.kind}", tuple(items))]
+    blocks: list[Block] = [Items(f"{profile.label}, {profile.kind}", tuple(items))]
     total = profile.energy_joules
     if profile.parts:
         rows = [
@@ -92,7 +92,7 @@ def _behind(profile: Profile) -> list[Block]:
             for part in profile.parts
         ]
         head = ("event", "#number", "#each", "#energy", "#share", "source")
-        blocks.append(table(head, rows, f"Energy by kind of event, {profile.chip} (estimated)"))
+        blocks.append(table(head, rows, f"Energy by kind of event, {profile.label} (estimated)"))
     if profile.per_population:
         blocks.append(_populations(profile))
     return blocks
@@ -119,9 +119,9 @@ def _populations(profile: Profile) -> Block:
             cells.append(si(share.dynamic_joules, "J"))
             cells.append(_share(share.dynamic_joules, profile.dynamic_joules))
         rows.append(cells)
-    caption = f"Events by population, {profile.chip} (counted)"
+    caption = f"Events by population, {profile.label} (counted)"
     if known:
-        caption = f"Dynamic energy by population, {profile.chip} (estimated)"
+        caption = f"Dynamic energy by population, {profile.label} (estimated)"
     return table(head, rows, caption)
 
 

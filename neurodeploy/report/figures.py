@@ -71,7 +71,7 @@ def energy_figures(sources: Sources) -> list[Drawing]:
         return []
     from . import plots
 
-    labels = [f"{profile.chip} ({profile.kind})" for profile in sources.profiles]
+    labels = [f"{profile.label} ({profile.kind})" for profile in sources.profiles]
     caption = (
         "Where the energy goes, and the total: circle estimated, with its band; diamond measured."
     )

@@ -72,7 +72,7 @@ def _energy(sources: Sources) -> list[Headline]:
             known.append(f"band {ends}")
         headlines.append(
             Headline(
-                f"Energy per inference, {profile.chip}",
+                f"Energy per inference, {profile.label}",
                 si(profile.energy_joules, "J"),
                 "; ".join(known),
                 tag,

@@ -6,21 +6,20 @@ import math
 from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from ..compare import Comparison
 from ..network import Audit, Network
 from ..profile import Profile
 from ..recording import Recording
 from .numbers import NOTHING, count, percent, si, signed
-from .rows import VERDICTS, network_rows, spike_rows
+from .rows import network_rows, spike_rows
 from .sources import labels_of
 
 TAG_STYLES = {"measured": "green", "estimated": "yellow", "counted": "dim", "unavailable": "dim"}
 _WIDEST_TAG = max(map(len, TAG_STYLES))
 RATING_STYLES = {"faithful": "green", "approximate": "yellow", "unsupported": "red"}
-VERDICT_STYLES = {"exact": "green", "differs": "red", "not compared": "dim"}
 _LONGEST_LABEL = 16
 
 
@@ -73,12 +72,15 @@ def counts_table(recordings: Sequence[Recording], labels: Sequence[str] | None =
     return table
 
 
-def profile_table(profiles: Sequence[Profile]) -> Table:
-    """Energy, time and events per inference: a column for each profile, a tag on each figure."""
+def profile_table(profiles: Sequence[Profile]) -> Group:
+    """Energy, time and events per inference: a column for each profile, a tag on each figure.
+
+    The models stand below the table, over the whole width.
+    """
     table = _table("per inference, mean over samples")
     _names(table, "")
     for profile in profiles:
-        table.add_column(Text(_short(profile.chip)), justify="right", overflow="fold")
+        table.add_column(Text(_short(profile.label)), justify="right", overflow="fold")
     figures = (
         ("energy", "energy_joules", "J"),
         ("  dynamic", "dynamic_joules", "J"),
@@ -99,8 +101,7 @@ def profile_table(profiles: Sequence[Profile]) -> Table:
             name.replace("_", " "),
             *(_number(getattr(profile, name)) for profile in profiles),
         )
-    table.caption = Text("\n".join(_behind(profiles)))
-    return table
+    return Group(table, Text("\n".join(_behind(profiles)), style="dim"))
 
 
 def audit_table(audit: Audit) -> Table:
@@ -112,31 +113,6 @@ def audit_table(audit: Audit) -> Table:
         table.add_row(
             Text(entry.element), Text(rating, style=RATING_STYLES[rating]), Text(entry.reason)
         )
-    return table
-
-
-def comparison_table(comparison: Comparison) -> Table:
-    """Spikes of both sides, and what differs, per population."""
-    label_a, label_b = comparison.labels
-    table = _table()
-    _names(table, "population")
-    _numbers(table, _short(label_a), _short(label_b), "spikes differing", "u", "v")
-    _names(table, "exact")
-    for row in comparison.rows:
-        verdict = VERDICTS[row.exact]
-        table.add_row(
-            Text(row.population),
-            count(row.spikes_a),
-            count(row.spikes_b),
-            count(row.differing),
-            count(row.u_differing),
-            count(row.v_differing),
-            Text(verdict, style=VERDICT_STYLES[verdict]),
-        )
-    if comparison.first_divergence is not None:
-        table.caption = Text(f"first difference: {comparison.first_divergence}")
-    elif comparison.equal:
-        table.caption = Text(f"{label_a} and {label_b} are equal")
     return table
 
 
@@ -189,7 +165,7 @@ def _tagged(text: str, tag: str) -> Text:
 
 def _behind(profiles: Sequence[Profile]) -> list[str]:
     """Model and first note of each profile; the page has the rest."""
-    lines = [f"{p.chip}: {line}" for p in profiles for line in (p.model, *p.notes[:1])]
+    lines = [f"{p.label}: {line}" for p in profiles for line in (p.model, *p.notes[:1])]
     return list(dict.fromkeys(lines))
 
 

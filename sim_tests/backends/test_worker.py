@@ -9,6 +9,8 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -40,7 +42,10 @@ needs_proc = pytest.mark.skipif(
     not Path("/proc/self/cwd").exists(), reason="processes are looked up in /proc"
 )
 WORKER = (sys.executable, "-m", "neurodeploy.backends.worker")
-INNER_LAYER = "from neurodeploy.backends import lava_models, worker\nimport os, signal, sys\n"
+LAVA_PROCESSES = 9
+"""The worker, a source, two populations and synapses each, the service and two helpers."""
+
+PREAMBLE = "from neurodeploy.backends import lava_models, worker\nimport os, signal, sys\n"
 
 NETWORK = Network(
     (
@@ -90,10 +95,31 @@ def shared_memory() -> set[str]:
     return set(os.listdir("/dev/shm")) if Path("/dev/shm").is_dir() else set()
 
 
+@contextmanager
+def once_running(folder: Path, act: Callable[[], None]) -> Iterator[threading.Event]:
+    """Do something once Lava's processes are there; the event tells that they were."""
+    running, over = threading.Event(), threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.1):
+            if len(processes_in(folder)) >= LAVA_PROCESSES:
+                running.set()
+                act()
+                return
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield running
+    finally:
+        over.set()
+        thread.join()
+
+
 def worker_with(folder: Path, code: str) -> list[str]:
     """A worker that first runs `code`."""
     script = folder / "worker_script.py"
-    script.write_text(f"{INNER_LAYER}{code}\nworker.main(sys.argv[1])\n")
+    script.write_text(f"{PREAMBLE}{code}\nworker.main(sys.argv[1])\n")
     return [sys.executable, str(script)]
 
 
@@ -142,7 +168,7 @@ def test_a_worker_needs_numpy_and_h5py_only() -> None:
     others = ("numba", "typer", "rich", "jinja2", "soundfile", "tomli", "torch", "nir", "lava")
     code = (
         f"import sys; sys.modules.update(dict.fromkeys({others}))\n"
-        "import neurodeploy.backends.worker, neurodeploy.backends.assemble"
+        "import neurodeploy.backends.worker, neurodeploy.backends.assemble, neurodeploy.backends.lava"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
@@ -229,23 +255,31 @@ def test_a_run_leaves_no_process_and_no_shared_memory(tmp_path: Path) -> None:
 @needs_lava
 @needs_proc
 def test_a_time_limit_ends_all_processes(tmp_path: Path) -> None:
-    most: list[int] = []
-    watch = threading.Timer(3.5, lambda: most.append(len(processes_in(tmp_path))))
-    watch.start()
     began = time.monotonic()
-    with pytest.raises(BackendError, match=r"not finished after 5 s \(0 of 1 samples done\)"):
-        lava.run(NETWORK, ones(200_000), RunOptions(steps=200_000, timeout_seconds=5.0))
-    assert time.monotonic() - began < 9
-    assert most[0] > 5, "Lava was not running when the limit came"
+    with once_running(tmp_path, lambda: None) as running:
+        with pytest.raises(BackendError, match=r"not finished after 6 s \(0 of 1 samples done\)"):
+            lava.run(NETWORK, ones(200_000), RunOptions(steps=200_000, timeout_seconds=6.0))
+        assert running.is_set(), "Lava was not running yet when the limit came"
+    assert time.monotonic() - began < 10
     assert_nothing_left(tmp_path)
+
+
+@needs_proc
+def test_a_worker_that_will_not_end_is_killed_with_its_children(tmp_path: Path) -> None:
+    code = "import os, signal, time; signal.signal(15, signal.SIG_IGN); os.fork(); time.sleep(99)"
+    options = RunOptions(steps=2, timeout_seconds=0.5)
+    with pytest.raises(BackendError, match=r"not finished after 0\.5 s"):
+        run_in_worker([sys.executable, "-c", code], "lava", NETWORK, ones(2), options)
+    assert_nothing_left(tmp_path, seconds=1.0)
 
 
 @needs_lava
 @needs_proc
 def test_an_interrupt_leaves_nothing_behind(tmp_path: Path) -> None:
-    interrupt = threading.Timer(3.5, os.kill, (os.getpid(), signal.SIGINT))
-    interrupt.start()
-    with pytest.raises(KeyboardInterrupt):
+    def interrupt() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with once_running(tmp_path, interrupt), pytest.raises(KeyboardInterrupt):
         lava.run(NETWORK, ones(200_000), RunOptions(steps=200_000, out=tmp_path / "a.h5"))
     assert_nothing_left(tmp_path)
     assert not list(tmp_path.glob("*a.h5*"))
@@ -263,7 +297,7 @@ def test_nothing_outlives_a_killed_process(tmp_path: Path, victim: str) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", code], env=environment, stderr=subprocess.PIPE, text=True
     ) as parent:
-        while len(processes_in(tmp_path)) < 8:
+        while len(processes_in(tmp_path)) < LAVA_PROCESSES:
             assert parent.poll() is None
             time.sleep(0.1)
         time.sleep(0.5)

@@ -37,7 +37,6 @@ from neurodeploy.report.numbers import count, percent, si, signed, wilson_interv
 from neurodeploy.report.rows import network_rows, synapse_counts
 from neurodeploy.report.terminal import (
     audit_table,
-    comparison_table,
     counts_table,
     network_table,
     profile_table,
@@ -261,7 +260,7 @@ def test_tables_fit_100_columns_and_cut_no_number(name):
         counts_table([a, b, a, b]),
         profile_table(profiles),
         audit_table(network.audit),
-        comparison_table(compare(a, b)),
+        compare(a, b).table(),
     ]
     for table in tables:
         lines = lines_of(table)

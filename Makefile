@@ -1,0 +1,40 @@
+# make setup | demo | test | test-all | lint | clean; `make` alone lists them.
+# VENV, EXTRAS and PYTHON may be set from outside.
+
+VENV ?= .venv
+BIN = $(VENV)/bin
+STAMP = $(VENV)/.made
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all lint clean
+
+help:
+	@echo "make setup      make the environment ($(VENV))"
+	@echo "make demo       the main job on real networks; ends with where the report lies"
+	@echo "make test       the tests, in a few minutes"
+	@echo "make test-all   the slow tests too"
+	@echo "make lint       ruff and mypy"
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml scripts/make_environment
+	@scripts/make_environment $(VENV)
+	@touch $(STAMP)
+
+demo: setup
+	@$(BIN)/neurodeploy demo
+
+test: setup
+	$(BIN)/python -m pytest
+
+test-all: setup
+	$(BIN)/python -m pytest -m "slow or not slow"
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache neurodeploy_demo
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,5 @@
+"""``python -m neurodeploy``."""
+
+from .cli import main
+
+main()

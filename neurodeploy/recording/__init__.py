@@ -1,0 +1,36 @@
+"""Recording: what one run of one backend recorded, in memory or in an HDF5 file.
+
+File layout, schema ``neurodeploy.recording`` version 1. The root's attributes
+``schema``, ``schema_version`` and ``header`` (JSON, see `Header`) come first;
+then, every array with samples along axis 0 unless said otherwise::
+
+    populations/<name>/counts        int64 [samples, *shape]   messages sent by each neuron
+    populations/<name>/event_counts  int32 [samples, steps]    messages sent in each step
+    populations/<name>/neuron        int32 [events]            who sent, flat in (C, H, W) order
+    populations/<name>/payload       int32 [events]            what; absent where all are 1
+    populations/<name>/u, v          int32 [samples, steps, *shape]
+    populations/<name>/axon_delay    int32 [neurons]           where messages leave late
+    populations/<name>/u_overflows, v_overflows, input_overflows   int64 [samples]
+    projections/<source>-><target>/synops, dense_synops      int64 [samples]
+
+Events are sorted by sample and step, not within a step. Events of the last
+population are always there; they are the run's output.
+"""
+
+from .header import SCHEMA, SCHEMA_VERSION, Header, PopulationHeader, ProjectionHeader
+from .population import OVERFLOWS, Arrays, PopulationRecord
+from .recording import Recording
+from .writer import RecordingWriter
+
+__all__ = [
+    "OVERFLOWS",
+    "SCHEMA",
+    "SCHEMA_VERSION",
+    "Arrays",
+    "Header",
+    "PopulationHeader",
+    "PopulationRecord",
+    "ProjectionHeader",
+    "Recording",
+    "RecordingWriter",
+]

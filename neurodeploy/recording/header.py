@@ -1,0 +1,113 @@
+"""What a recording says of its run beside the arrays."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+
+SCHEMA = "neurodeploy.recording"
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class PopulationHeader:
+    """What a recording must know of a population to be read without its network.
+
+    Attributes
+    ----------
+    name : str
+    shape : tuple of int
+    hops : int
+        Steps by which the population lags the input.
+    neuron : str
+        The neuron model's ``kind``.
+    graded : bool
+        Whether messages carry payloads.
+    on_chip : bool
+        False for inputs that are merely sent in and for readouts of the host.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    hops: int
+    neuron: str
+    graded: bool
+    on_chip: bool
+
+    @property
+    def size(self) -> int:
+        """Number of neurons."""
+        return int(np.prod(self.shape))
+
+
+@dataclass(frozen=True)
+class ProjectionHeader:
+    """Source, target and operator of a projection."""
+
+    source: str
+    target: str
+    synapse: str
+
+    @property
+    def name(self) -> str:
+        """``source->target``."""
+        return f"{self.source}->{self.target}"
+
+
+@dataclass(frozen=True)
+class Header:
+    """Everything about a run that is not an array.
+
+    Attributes
+    ----------
+    backend, backend_version : str
+    network, inputs : str
+        SHA-256 of the network (`Network.fingerprint`) and of the inputs.
+    steps : int
+        Chip time steps that each sample ran for.
+    record : tuple of str
+        What was asked for: of counts, spikes, u, v.
+    populations, projections : tuple
+    samples : int
+    seconds : float
+        Wall-clock time of the run, without loading and compiling.
+    reset_interval : int or None
+        Set if samples ran back to back with resets on the chip clock.
+    measured : mapping
+        Figures read from meters, by name with unit; empty where there is no meter.
+    warnings : tuple of str
+        What the user should know of this run.
+    """
+
+    backend: str
+    backend_version: str
+    network: str
+    inputs: str
+    steps: int
+    record: tuple[str, ...]
+    populations: tuple[PopulationHeader, ...]
+    projections: tuple[ProjectionHeader, ...] = ()
+    samples: int = 0
+    seconds: float = 0.0
+    reset_interval: int | None = None
+    measured: Mapping[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> str:
+        """The header as JSON text."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Header:
+        """Read a header that `to_json` wrote; unknown fields are an error."""
+        raw = json.loads(text)
+        raw["populations"] = tuple(
+            PopulationHeader(**{**p, "shape": tuple(p["shape"])}) for p in raw["populations"]
+        )
+        raw["projections"] = tuple(ProjectionHeader(**p) for p in raw["projections"])
+        raw["record"] = tuple(raw["record"])
+        raw["warnings"] = tuple(raw["warnings"])
+        return cls(**raw)

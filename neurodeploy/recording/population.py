@@ -1,0 +1,123 @@
+"""What was recorded of one population."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import RecordingError
+from .header import PopulationHeader
+
+OVERFLOWS = ("u_overflows", "v_overflows", "input_overflows")
+
+IntArray = NDArray[np.integer[Any]]
+
+
+class Arrays(Protocol):
+    """Arrays by name, in memory or read from a file when asked for."""
+
+    def __contains__(self, key: object) -> bool: ...
+
+    def __getitem__(self, key: str) -> Any: ...
+
+    def __iter__(self) -> Iterator[str]: ...
+
+
+@dataclass(frozen=True)
+class PopulationRecord:
+    """What was recorded of one population.
+
+    Attributes
+    ----------
+    header : PopulationHeader
+    """
+
+    header: PopulationHeader
+    steps: int
+    _arrays: Arrays
+
+    def has(self, what: str) -> bool:
+        """Whether `what` (counts, spikes, u, v) was recorded here."""
+        return self._key("neuron" if what == "spikes" else what) in self._arrays
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """int64 [samples, *shape]: messages that each neuron sent."""
+        return np.asarray(self._get("counts")[:])
+
+    @property
+    def spikes(self) -> NDArray[np.int32]:
+        """int32 [samples, steps, *shape]: payload sent (1 for a plain spike), 0 for none."""
+        return self.spikes_of(0, self._samples)
+
+    @property
+    def u(self) -> NDArray[np.int32]:
+        """int32 [samples, steps, *shape]: u after each step (sigma in sigma-delta models)."""
+        return np.asarray(self._get("u")[:])
+
+    @property
+    def v(self) -> NDArray[np.int32]:
+        """int32 [samples, steps, *shape]: v after each step (activation in sigma-delta models)."""
+        return np.asarray(self._get("v")[:])
+
+    @property
+    def axon_delay(self) -> NDArray[np.int32] | None:
+        """int32 [neurons]: delay of each neuron's messages, or None where there is none."""
+        key = self._key("axon_delay")
+        return np.asarray(self._arrays[key][:]) if key in self._arrays else None
+
+    @property
+    def step_counts(self) -> NDArray[np.int32]:
+        """int32 [samples, steps]: messages sent in each step."""
+        return np.asarray(self._get("event_counts")[:])
+
+    def events_of(self, start: int, stop: int) -> tuple[IntArray, IntArray, IntArray]:
+        """Events of samples start..stop: (s - start) * steps + t, neuron and payload of each."""
+        counts = np.asarray(self._get("event_counts")[:stop], dtype=np.int64)
+        first, last = int(counts[:start].sum()), int(counts.sum())
+        neuron = np.asarray(self._get("neuron")[first:last])
+        key = self._key("payload")
+        payload = (
+            np.asarray(self._arrays[key][first:last])
+            if key in self._arrays
+            else np.ones(len(neuron), np.int32)
+        )
+        where = np.repeat(np.arange(counts[start:].size), counts[start:].ravel())
+        return where, neuron, payload
+
+    def spikes_of(self, start: int, stop: int) -> NDArray[np.int32]:
+        """As `spikes`, of samples start..stop only."""
+        where, neuron, payload = self.events_of(start, stop)
+        dense = np.zeros(((stop - start) * self.steps, self.header.size), np.int32)
+        dense[where, neuron] = payload
+        return dense.reshape(stop - start, self.steps, *self.header.shape)
+
+    def state_of(self, name: str, start: int, stop: int) -> NDArray[np.int32]:
+        """U or v of samples start..stop."""
+        return np.asarray(self._get(name)[start:stop])
+
+    def overflows(self) -> dict[str, int]:
+        """How often a state wrapped or saturated, summed over samples; silicon may differ there."""
+        keys = {name: self._key(name) for name in OVERFLOWS}
+        return {n: int(self._arrays[k][:].sum()) for n, k in keys.items() if k in self._arrays}
+
+    @property
+    def _samples(self) -> int:
+        return int(self._get("event_counts").shape[0])
+
+    def _key(self, what: str) -> str:
+        return f"populations/{self.header.name}/{what}"
+
+    def _get(self, what: str) -> Any:
+        key = self._key(what)
+        if key not in self._arrays:
+            asked = {"event_counts": "spikes", "neuron": "spikes"}.get(what, what)
+            raise RecordingError(
+                f"population {self.header.name!r}: {asked} was not recorded; run again with "
+                f'record=(..., "{asked}") or --record ...,{asked}'
+            )
+        return self._arrays[key]

@@ -1,0 +1,136 @@
+"""A whole recording, in memory or in its file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import RecordingError
+from .header import SCHEMA, SCHEMA_VERSION, Header
+from .population import Arrays, PopulationRecord
+
+
+class FileArrays:
+    """The arrays of an HDF5 recording, each read when it is asked for."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = h5py.File(path, "r")
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._file
+
+    def __getitem__(self, key: str) -> Any:
+        return self._file[key]
+
+    def __iter__(self) -> Iterator[str]:
+        names: list[str] = []
+        self._file.visititems(lambda n, o: names.append(n) if isinstance(o, h5py.Dataset) else None)
+        return iter(names)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What one run recorded. Index it by population name.
+
+    Attributes
+    ----------
+    header : Header
+    """
+
+    header: Header
+    arrays: Arrays
+
+    def __getitem__(self, name: str) -> PopulationRecord:
+        for population in self.header.populations:
+            if population.name == name:
+                return PopulationRecord(population, self.header.steps, self.arrays)
+        raise RecordingError(
+            f"no population {name!r} in this recording; there are {', '.join(self.names)}"
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all populations, input first, output last."""
+        return tuple(p.name for p in self.header.populations)
+
+    @property
+    def samples(self) -> int:
+        """Number of samples."""
+        return self.header.samples
+
+    @property
+    def steps(self) -> int:
+        """Chip time steps that each sample ran for."""
+        return self.header.steps
+
+    @property
+    def output(self) -> NDArray[np.int32]:
+        """int32 [samples, steps, *shape of the last population], on the chip clock."""
+        return self[self.names[-1]].spikes
+
+    def synops(self, dense: bool = False) -> dict[str, NDArray[np.int64]]:
+        """Synaptic operations per projection, int64 [samples].
+
+        Parameters
+        ----------
+        dense : bool
+            Count zero weights too, as hardware without sparse synapses would.
+        """
+        what = "dense_synops" if dense else "synops"
+        keys = {p.name: f"projections/{p.name}/{what}" for p in self.header.projections}
+        return {n: np.asarray(self.arrays[k][:]) for n, k in keys.items() if k in self.arrays}
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write an HDF5 file; it appears under its name only once it is whole."""
+        from .writer import RecordingWriter
+
+        with RecordingWriter(self.header, Path(path)) as writer:
+            for key in self.arrays:
+                writer.put(key, np.asarray(self.arrays[key][:]))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Recording:
+        """Open a recording; arrays are read when they are asked for.
+
+        Raises
+        ------
+        RecordingError
+            If the file is missing, cut short, no recording, or of a newer schema.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise RecordingError(f"{path}: no such file; give the path of a recording (.h5)")
+        try:
+            arrays = FileArrays(path)
+            attributes = dict(arrays._file.attrs)
+        except OSError as error:
+            raise RecordingError(
+                f"{path}: not a readable HDF5 file ({_first_line(error)}); record it again"
+            ) from error
+        if attributes.get("schema") != SCHEMA:
+            raise RecordingError(
+                f"{path}: HDF5, but not a recording (no schema {SCHEMA!r}); "
+                f"give a file that `neurodeploy run` wrote"
+            )
+        version = int(attributes.get("schema_version", 0))
+        if version > SCHEMA_VERSION:
+            raise RecordingError(
+                f"{path}: recording schema {version}, this neurodeploy reads up to "
+                f"{SCHEMA_VERSION}; update neurodeploy"
+            )
+        try:
+            header = Header.from_json(str(attributes["header"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise RecordingError(f"{path}: the recording's header is broken ({error!r})") from error
+        return cls(header, arrays)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n")[0]

@@ -1,0 +1,210 @@
+"""The command line as a person meets it: output, exit statuses, one-line errors."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+import neurodeploy as nd
+from neurodeploy import cli
+from sim_tests.random_networks import Draw
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A network that moves, inputs for it, and the same with one weight changed."""
+    folder = tmp_path_factory.mktemp("cli")
+    draws = (Draw(seed, sigma_delta=False) for seed in range(100))
+    draw = next(
+        d for d in draws
+        if d.network.input.neuron.kind == "source"
+        and nd.run(d.network, d.inputs(), record=("counts",)).output.sum() > 20
+    )  # fmt: skip
+    nd.save(draw.network, folder / "a.net")
+    np.save(
+        folder / "x.npy",
+        (np.random.default_rng(1).random((3, 20, *draw.network.input.shape)) < 0.5) * 1,
+    )
+    return folder
+
+
+@pytest.fixture
+def call(capsys, monkeypatch, files):
+    monkeypatch.chdir(files)
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as stop:
+            cli.main([str(a) for a in arguments])
+        out, err = capsys.readouterr()
+        return stop.value.code, out, err
+
+    return call
+
+
+def test_run_then_compare_equal(call):
+    for name in ("one.h5", "two.h5"):
+        status, out, _ = call(
+            "run", "a.net", "--input", "x.npy", "-o", name, "--record", "spikes,u,v"
+        )
+        assert status == 0
+        assert name in out
+    status, out, _ = call("compare", "one.h5", "two.h5")
+    assert status == 0
+    assert "are equal" in out
+    status, out, _ = call("compare", "one.h5", "two.h5", "--json")
+    assert json.loads(out)["equal"] is True
+
+
+def test_compare_says_where_two_runs_differ(call, files):
+    network = nd.load("a.net")
+    with h5py.File("a.net") as file:
+        where = next(f"layer/{i}/weight" for i in file["layer"] if "weight" in file[f"layer/{i}"]
+                     and file[f"layer/{i}/weight"].ndim >= 2)  # fmt: skip
+    (files / "b.net").write_bytes((files / "a.net").read_bytes())
+    with h5py.File("b.net", "a") as file:
+        weight = file[where][:]
+        file[where][...] = np.where(weight < 100, weight + 40, weight - 40)
+    assert nd.load("b.net") != network
+    for name in "ab":
+        call("run", f"{name}.net", "--input", "x.npy", "-o", f"{name}.h5", "--record", "spikes,u,v")
+    status, _, err = call("compare", "a.h5", "b.h5")
+    assert status == 2
+    assert "different networks" in err
+    status, out, _ = call("compare", "a.h5", "b.h5", "--anyway", "--report", "page.html")
+    assert status == 1
+    assert "first differ at sample 0" in out
+    assert (files / "page.html").stat().st_size > 5000
+    status, out, _ = call("compare", "a.h5", "b.h5", "--anyway", "--json")
+    assert json.loads(out)["first_divergence"]["sample"] == 0
+    assert status == 1
+
+
+def test_run_json_and_profile_json(call):
+    status, out, _ = call("run", "a.net", "--input", "x.npy", "-o", "j.h5", "--json", "--drain")
+    result = json.loads(out)
+    network = nd.load("a.net")
+    assert status == 0
+    assert result["steps"] == 20 + network.hops(network.output.name)
+    status, out, _ = call("profile", "j.h5", "--json")
+    assert status == 0
+    assert json.loads(out)["kind"] == "estimated"
+    status, out, _ = call("profile", "j.h5")
+    assert "estimated" in out
+
+
+def test_inspect_and_convert(call):
+    status, out, _ = call("inspect", "a.net")
+    assert status == 0
+    assert "input" in out
+    status, out, _ = call("inspect", "a.net", "--json")
+    assert json.loads(out)["fingerprint"] == nd.load("a.net").fingerprint
+    status, _, _ = call("convert", "a.net", "copy.net")
+    assert status == 0
+    assert nd.load("copy.net") == nd.load("a.net")
+
+
+def test_doctor(call, monkeypatch):
+    monkeypatch.setenv("PATH", "/nonexistent")  # no sinfo must not take it down
+    status, out, _ = call("doctor")
+    assert status == 0
+    assert "backend engine" in out
+    status, out, _ = call("doctor", "--json")
+    items = {item["name"]: item for item in json.loads(out)}
+    assert items["backend engine"]["present"]
+    assert not items["SLURM"]["present"]
+    assert not items["Loihi 2 host"]["present"]
+
+
+def test_version_and_help(call):
+    assert call("--version")[1] == f"neurodeploy {nd.__version__}\n"
+    status, out, _ = call("--help")
+    assert status == 0
+    for verb in ("demo", "doctor", "inspect", "run", "compare", "convert", "profile"):
+        assert verb in out
+        assert call(verb, "--help")[0] == 0
+
+
+BAD = {
+    "no such network": ("inspect none.net", "no such file"),
+    "network is a recording": ("inspect x.npy", "not an HDF5 file"),
+    "no such input": ("run a.net --input none.npy -o o.h5", "no such file"),
+    "input is no array": ("run a.net --input a.net -o o.h5", "not a NumPy file"),
+    "wrong shape": ("run a.net --input wrong.npy -o o.h5", "shape"),
+    "negative spikes": ("run a.net --input negative.npy -o o.h5", "outside 0"),
+    "unknown backend": ("run a.net --input x.npy -o o.h5 --backend abacus", "'abacus'"),
+    "unknown record": ("run a.net --input x.npy -o o.h5 --record mood", "'mood'"),
+    "unwritable": ("run a.net --input x.npy -o no/o.h5", "cannot write there"),
+    "output is a folder": ("run a.net --input x.npy -o folder", "is a folder"),
+    "convert unwritable": ("convert a.net no/b.net", "cannot write there"),
+    "convert suffix": ("convert a.net b.txt", "suffix"),
+    "no recording": ("compare a.net a.net", "not a recording"),
+    "unknown chip": ("profile ok.h5 --chip abacus", "abacus"),
+    "unknown verb": ("fly", "fly"),
+    "unknown flag": ("inspect a.net --sideways", "--sideways"),
+    "missing argument": ("run a.net", "--input"),
+    "not a number": ("run a.net --input x.npy -o o.h5 --steps many", "--steps"),
+    "no steps": ("run a.net --input x.npy -o o.h5 --steps 0", "steps"),
+}
+
+
+@pytest.mark.parametrize("fault", BAD)
+def test_bad_input_gets_one_line_and_status_2(call, files, fault):
+    line, text = BAD[fault]
+    shape = nd.load("a.net").input.shape
+    np.save("wrong.npy", np.zeros((4, *shape, 2), int))
+    np.save("negative.npy", np.full((4, *shape), -1))
+    (files / "folder").mkdir(exist_ok=True)
+    if not (files / "ok.h5").exists():
+        assert call("run", "a.net", "--input", "x.npy", "-o", "ok.h5")[0] == 0
+    before = sorted(p.name for p in files.iterdir())
+    status, out, err = call(*line.split())
+    assert status == 2
+    assert err.startswith("neurodeploy: ")
+    assert err.count("\n") == 1
+    assert text in err
+    assert "Traceback" not in out + err
+    assert sorted(p.name for p in files.iterdir()) == before
+
+
+def test_debug_shows_the_traceback(call):
+    status, _, err = call("inspect", "none.net", "--debug")
+    assert status == 2
+    assert "Traceback" in err
+    assert "neurodeploy: none.net: no such file" in err.splitlines()[-1]
+
+
+def test_an_unforeseen_error_is_one_line(call, monkeypatch):
+    def broken(*_):
+        raise ZeroDivisionError("boo\nhoo")
+
+    monkeypatch.setattr("neurodeploy.formats.load", broken)
+    status, _, err = call("inspect", "a.net")
+    assert status == 2
+    assert "internal error: ZeroDivisionError: boo hoo" in err
+    assert err.count("\n") == 1
+
+
+def test_interrupt_leaves_nothing(call, files, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("neurodeploy.backends.engine.run", interrupted)
+    status, _, err = call("run", "a.net", "--input", "x.npy", "-o", "never.h5")
+    assert status == 130
+    assert "interrupted" in err
+    assert not (files / "never.h5").exists()
+
+
+def test_a_closed_pipe_is_no_error(files):
+    command = f"{sys.executable} -m neurodeploy inspect a.net | head -1"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], cwd=files, capture_output=True, text=True,
+        check=False, env={**os.environ, "PYTHONWARNINGS": "error"},
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr

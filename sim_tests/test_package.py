@@ -1,0 +1,82 @@
+"""The package as a whole: quick to import, and its rooms depend downwards only."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import neurodeploy
+
+PACKAGE = Path(neurodeploy.__file__).parent
+
+FLOORS = [
+    {"cli"},
+    {"demo"},
+    {"report"},
+    {"compare", "profile"},
+    {"backends"},
+    {"engine", "chip", "formats", "signals"},
+    {"recording"},
+    {"network"},
+    {"files"},
+    {"errors", "_version"},
+]
+"""The house, top to bottom: a room imports from floors below its own, or from itself."""
+
+
+def run(code: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+
+
+def test_import_brings_nothing_heavy():
+    heavy = ("torch", "lava", "nir", "matplotlib", "numba", "rich", "typer", "jinja2", "sklearn")
+    loaded = run(
+        "import sys, neurodeploy; print(' '.join({name.split('.')[0] for name in sys.modules}))"
+    ).split()
+    assert "numpy" in loaded
+    assert not set(heavy) & set(loaded)
+
+
+def test_import_is_quick():
+    """Under half a second; the best of five, because machines are shared."""
+    code = (
+        "import time; t = time.perf_counter(); import neurodeploy; print(time.perf_counter() - t)"
+    )
+    assert min(float(run(code)) for _ in range(5)) < 0.5
+
+
+def test_public_names_are_there_whatever_was_imported_first():
+    assert run(
+        "import neurodeploy.report, neurodeploy.compare.align, neurodeploy.profile\n"
+        "import neurodeploy as nd\n"
+        "print(all(callable(getattr(nd, name)) for name in nd.__all__ if name[0] != '_'))"
+    ).startswith("True")
+
+
+def test_rooms_import_downwards_only():
+    floor_of = {room: number for number, floor in enumerate(FLOORS) for room in floor}
+    wrong = []
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        room = parts[0]
+        if room == "__init__":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.ImportFrom) or not node.level:
+                continue
+            base = parts[: len(parts) - node.level]
+            for alias in node.names:
+                target = [*base, *(node.module or "").split(".")] if node.module else list(base)
+                imported = [part for part in target if part] or [alias.name]
+                if imported[0] != room and floor_of[imported[0]] <= floor_of[room]:
+                    wrong.append(f"{'/'.join(parts)} imports {imported[0]}")
+    assert not wrong
+
+
+def test_no_module_grows_past_reading():
+    lengths = {path: len(path.read_text().splitlines()) for path in PACKAGE.rglob("*.py")}
+    assert max(lengths.values()) <= 400, max(lengths, key=lengths.get)
