@@ -1,7 +1,8 @@
 """A slow, obvious simulator of a `Network`, step by step and neuron by neuron in NumPy int64.
 
-Written from the equations in the docstrings of `neurodeploy.network`, and from
-nothing else, so that the engine and Lava can both be held against it.
+Written from the equations in the docstrings of `neurodeploy.network` without
+the package's own arithmetic, so that the engine and Lava can both be held
+against it.
 """
 
 from __future__ import annotations
@@ -19,12 +20,15 @@ from neurodeploy.network import (
     SigmaDelta,
     Source,
 )
-from neurodeploy.network.fixed_point import (
-    round_to_zero,
-    saturate_voltage,
-    wrap_current,
-    wrap_signed,
-)
+
+
+def round_to_zero(x):
+    return np.sign(x) * (np.abs(x) // 4096)
+
+
+def wrap_current(u):
+    u = np.where(u > 2**23, u - 2**24, u)
+    return np.where(u <= -(2**23), u + 2**24, u)
 
 
 def convolve(synapse: Conv, messages: np.ndarray) -> np.ndarray:
@@ -45,7 +49,7 @@ def convolve(synapse: Conv, messages: np.ndarray) -> np.ndarray:
                         kx * dx : kx * dx + (shape[2] - 1) * sx + 1 : sx,
                     ]
                     result[o] += int(synapse.weight[o, c, ky, kx]) * window
-    return wrap_signed(result)
+    return (result + 2**23) % 2**24 - 2**23
 
 
 class _Neurons:
@@ -65,7 +69,7 @@ class _Neurons:
             self.u = wrap_current(round_to_zero(self.u * (4096 - n.current_decay)) + (a << 6))
             bias = np.asarray(n.bias, np.int64) << 6
             leaked = round_to_zero(self.v * (4096 - n.voltage_decay))
-            self.v = saturate_voltage(leaked + self.u + bias)
+            self.v = np.minimum(np.maximum(leaked + self.u + bias, 1 - 2**23), 2**23 - 1)
             spikes = self.v > (np.asarray(n.threshold, np.int64) << 6)
             self.v = np.where(spikes, 0, self.v)
             return spikes.astype(np.int64)
@@ -85,7 +89,7 @@ class _Neurons:
             self.v = act
             if isinstance(n, Delta):
                 self.u = self.residue
-            return sent >> 6
+            return sent // 2**6  # floor
         return a
 
 
@@ -101,19 +105,19 @@ def simulate(network: Network, values: np.ndarray, reset_interval=None, reset_of
                 a = values[t].astype(np.int64).ravel()
             else:
                 a = np.zeros(p.size, np.int64)
-                for projection in network.into(p.name):
-                    before = t - projection.synapse.steps
-                    if before < 0:
-                        continue
-                    messages, synapse = sent[projection.source][before], projection.synapse
-                    if isinstance(synapse, Dense):
-                        a += synapse.weight.astype(np.int64) @ messages
-                    elif isinstance(synapse, Conv):
-                        shape = network[projection.source].shape
-                        a += convolve(synapse, messages.reshape(shape)).ravel()
-                    else:
-                        assert isinstance(p.neuron, Average)
-                        a += messages.reshape(-1, p.neuron.group_size).sum(axis=1)
+            for projection in network.into(p.name):
+                before = t - projection.synapse.steps
+                if before < 0:
+                    continue
+                messages, synapse = sent[projection.source][before], projection.synapse
+                if isinstance(synapse, Dense):
+                    a += synapse.weight.astype(np.int64) @ messages
+                elif isinstance(synapse, Conv):
+                    shape = network[projection.source].shape
+                    a += convolve(synapse, messages.reshape(shape)).ravel()
+                else:
+                    assert isinstance(p.neuron, Average)
+                    a += messages.reshape(-1, p.neuron.group_size).sum(axis=1)
             cell = neurons[p.name]
             if (
                 reset_interval

@@ -129,11 +129,11 @@ class _SigmaModel(SampleBySample, PySigmaModelFixed):  # type: ignore[misc]
 
 
 class _DenseModel(SampleBySample, PyDenseModelBitAcc):  # type: ignore[misc]
-    fresh = ()
+    fresh = ("a_buff",)
 
 
 class _DelayDenseModel(SampleBySample, PyDelayDenseModelBitAcc):  # type: ignore[misc]
-    fresh = ()
+    fresh = ("a_buff",)
     by_delay: NDArray[Any] | None = None
 
     def get_delay_wgts_mat(

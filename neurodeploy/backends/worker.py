@@ -149,7 +149,7 @@ def run_in_worker(
 def _run_job(
     command: Sequence[str], job: Path, backend: str, samples: int, options: RunOptions
 ) -> None:
-    """Start the worker, follow it to its end, and raise the error it left, if any."""
+    """Start the worker and follow it to its end, whichever that is."""
     # A path with nothing but our package: another interpreter must find its
     # own numpy, not the one beside us.
     (job / "path").mkdir()
@@ -187,6 +187,11 @@ def _run_job(
         ) from None
     finally:
         _end_group(process)
+    _raise_error_left(process, job, backend)
+
+
+def _raise_error_left(process: subprocess.Popen[bytes], job: Path, backend: str) -> None:
+    """Raise the error that a worker left, or that it left nothing."""
     log_text = (job / "worker.log").read_text(errors="replace")[-LOG_TAIL:]
     if (job / "error.json").is_file():
         report = json.loads((job / "error.json").read_text())
@@ -195,8 +200,8 @@ def _run_job(
     if process.returncode or not (job / "recording.h5").is_file():
         last = (log_text.strip().splitlines() or ["its log is empty"])[-1]
         raise WorkerError(
-            f"{backend}: the worker {command[0]} ended with exit code {process.returncode} and no "
-            f"recording ({last}); check that it has numpy, h5py and {backend}",
+            f"{backend}: the worker ended with exit code {process.returncode} and no recording "
+            f"({last}); check that its interpreter has numpy, h5py and {backend}",
             log_text,
         )
 

@@ -146,9 +146,9 @@ class Comparison:
 
         a, b = self.labels
         table = Table(title=Text(f"{a} against {b}"), title_justify="left")
-        table.add_column("population")
+        table.add_column("population", overflow="fold", ratio=1)
         for heading in (f"spikes {a}", f"spikes {b}", "spikes differ", "u differ", "v differ"):
-            table.add_column(Text(heading), justify="right")
+            table.add_column(Text(heading), justify="right", overflow="fold")
         table.add_column("exact")
         for row in self.rows:
             numbers = (row.differing, row.u_differing, row.v_differing)

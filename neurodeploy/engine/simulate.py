@@ -173,12 +173,12 @@ class _Block:
             if plan.order.size:
                 given = given.transpose(0, 1, 3, 4, 2)
             current[:] = given.reshape(current.shape)
-            return
-        current[:] = 0
+        else:
+            current[:] = 0
         for projection in (*plan.forward, *plan.loops):
             into = current
-            if projection.may_wrap and len(plan.forward) + len(plan.loops) > 1:
-                into = np.zeros_like(current)
+            if projection.may_wrap and (plan.index == 0 or len(plan.forward + plan.loops) > 1):
+                into = np.zeros_like(current)  # only this convolution's own sum wraps
             self._deliver_one(plan, projection, t0, t1, into)
             if projection.may_wrap:
                 kernels.wrap_currents(into, stepper.overflows["input_overflows"])

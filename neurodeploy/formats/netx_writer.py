@@ -116,6 +116,8 @@ def _write_layer(
             f"population {population.name!r}: NetX has no layer for its "
             f"{projection.synapse.kind} synapses"
         )
+    if loops and kind != "dense_rec":
+        raise UnsupportedError(f"projection {loops[0].name}: NetX holds loops of dense layers only")
     _text(group, "type", kind)
     if population.axon_delay is not None:
         group["delay"] = _per_channel(population, population.axon_delay).astype(np.float32)

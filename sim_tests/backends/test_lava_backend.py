@@ -1,11 +1,9 @@
-"""Lava runs a network as the equations say, state by state and step by step.
-
-The equations are written out once more here, slowly and without the package's
-own arithmetic, from the notes on Lava 0.10.0's fixed-point models.
-"""
+"""Lava runs a network as the equations say, state by state and step by step."""
 
 from __future__ import annotations
 
+import sys
+import sysconfig
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 from neurodeploy.backends import lava
 from neurodeploy.backends.options import RunOptions
 from neurodeploy.errors import BackendError, UnsupportedError
+from neurodeploy.formats.netx import load_netx
 from neurodeploy.network import (
     Average,
     Conv,
@@ -34,120 +33,14 @@ from neurodeploy.network import (
     Synapse,
 )
 from neurodeploy.recording import Recording
+from sim_tests.reference import simulate
 
 Ints = NDArray[np.int64]
 needs_lava = pytest.mark.skipif(
     find_spec("lava") is None, reason="lava is not installed in this interpreter"
 )
+TRACES = Path(sysconfig.get_path("purelib")) / "tests/lava/lib/dl/netx/gts"
 EVERYTHING = ("counts", "spikes", "u", "v")
-
-
-# The equations, once more.
-
-
-def towards_zero(x: Ints, bits: int) -> Ints:
-    return np.sign(x) * (np.abs(x) // 2**bits)
-
-
-def step_cuba(neuron: CubaLIF, state: dict[str, Ints], a: Ints) -> Ints:
-    u = towards_zero(state["u"] * (4096 - neuron.current_decay), 12) + 64 * a
-    u = np.where(u > 2**23, u - 2**24, u)
-    u = np.where(u <= -(2**23), u + 2**24, u)
-    v = towards_zero(state["v"] * (4096 - neuron.voltage_decay), 12) + u + 64 * neuron.bias
-    v = np.minimum(np.maximum(v, -(2**23) + 1), 2**23 - 1)
-    fires = v > 64 * neuron.threshold
-    state["u"], state["v"] = u, np.where(fires, 0, v)
-    return fires.astype(np.int64)
-
-
-def send_change(threshold: int | Ints, state: dict[str, Ints], x: Ints) -> Ints:
-    change = x - state["x"] + state["residue"]
-    sent = np.where(np.abs(change) >= threshold * 2**12, change, 0)
-    state["residue"], state["x"] = change - sent, x
-    return sent // 2**6  # floor
-
-
-def step(neuron: Neuron, state: dict[str, Ints], a: Ints) -> tuple[Ints, Ints, Ints]:
-    """Message, u and v of one step."""
-    if isinstance(neuron, CubaLIF):
-        return step_cuba(neuron, state, a), state["u"], state["v"]
-    if isinstance(neuron, Delta):
-        message = send_change(neuron.threshold, state, a * 2**12)
-        return message, state["residue"], state["x"]
-    if isinstance(neuron, SigmaDelta):
-        state["u"] = state["u"] + a
-        x = state["u"] + neuron.bias * 2**12
-        x = np.maximum(x, 0) if neuron.rectify else x
-        return send_change(neuron.threshold, state, x), state["u"], state["x"]
-    if isinstance(neuron, Sigma):
-        state["u"] = state["u"] + a
-        return state["u"], state["u"], state["u"]
-    return a, a, a  # a source sends what it is given
-
-
-def convolve(synapse: Conv, message: Ints) -> Ints:
-    """Every output position, one after the other."""
-    (pad_y, pad_x), (step_y, step_x) = synapse.padding, synapse.stride
-    (wide_y, wide_x), weight = synapse.dilation, synapse.weight.astype(np.int64)
-    outputs, per_group, height, width = weight.shape
-    padded = np.pad(message, ((0, 0), (pad_y, pad_y), (pad_x, pad_x)))
-    rows = (padded.shape[1] - wide_y * (height - 1) - 1) // step_y + 1
-    columns = (padded.shape[2] - wide_x * (width - 1) - 1) // step_x + 1
-    total = np.zeros((outputs, rows, columns), np.int64)
-    for channel in range(outputs):
-        first = channel // (outputs // synapse.groups) * per_group
-        for row in range(rows):
-            for column in range(columns):
-                top, left = row * step_y, column * step_x
-                seen = padded[
-                    first : first + per_group,
-                    top : top + wide_y * (height - 1) + 1 : wide_y,
-                    left : left + wide_x * (width - 1) + 1 : wide_x,
-                ]
-                total[channel, row, column] = np.sum(seen * weight[channel])
-    return (total + 2**23) % 2**24 - 2**23
-
-
-def reference(
-    network: Network, values: Ints, interval: int | None = None, offset: int = 0
-) -> dict[str, dict[str, Ints]]:
-    """Spikes, u and v of one sample, each [steps, neurons]."""
-    steps = len(values)
-    zero = {p.name: np.zeros(p.size, np.int64) for p in network.populations}
-    states = {
-        name: {"u": z.copy(), "v": z.copy(), "x": z.copy(), "residue": z.copy()}
-        for name, z in zero.items()
-    }
-    seen = {
-        p.name: {what: np.zeros((steps, p.size), np.int64) for what in ("spikes", "u", "v")}
-        for p in network.populations
-    }
-    for t in range(steps):
-        for population in network.populations:
-            name, neuron = population.name, population.neuron
-            if isinstance(neuron, Average):
-                source = seen[network.into(name)[0].source]["spikes"][t]
-                seen[name]["spikes"][t] = source.reshape(population.size, -1).sum(axis=1)
-                continue
-            a = values[t].ravel().astype(np.int64) if name == network.input.name else zero[name]
-            for projection in network.into(name):
-                before = seen[projection.source]["spikes"][t - 1] if t else zero[projection.source]
-                if isinstance(projection.synapse, Conv):
-                    shape = network[projection.source].shape
-                    a = a + convolve(projection.synapse, before.reshape(shape)).ravel()
-                else:
-                    a = a + projection.synapse.weight.astype(np.int64) @ before
-            if interval and (t + 1) % interval == (offset + 1 + network.hops(name)) % interval:
-                states[name]["u"] = states[name]["v"] = zero[name]
-            message, seen[name]["u"][t], seen[name]["v"][t] = step(neuron, states[name], a)
-            delays = zero[name] if population.axon_delay is None else population.axon_delay
-            for i, delay in enumerate(delays):
-                if t + delay < steps:
-                    seen[name]["spikes"][t + delay, i] = message[i]
-    return seen
-
-
-# Networks.
 
 
 def chain(populations: list[Population], synapses: list[Synapse]) -> Network:
@@ -188,14 +81,13 @@ def assert_as_equations_say(
     offset: int = 0,
 ) -> None:
     for sample, presented in enumerate(values):
-        expected = reference(network, presented, interval, offset)
+        expected = simulate(network, presented, interval, offset)
         for population in network.populations:
             name, record = population.name, recording[population.name]
-            shape = (len(presented), *population.shape)
             for what in ("spikes", *population.neuron.states):
-                got, wanted = getattr(record, what)[sample], expected[name][what].reshape(shape)
+                got, wanted = getattr(record, what)[sample], expected[name][what]
                 np.testing.assert_array_equal(got, wanted, f"sample {sample}, {name}, {what}")
-            sent = (expected[name]["spikes"] != 0).sum(axis=0).reshape(population.shape)
+            sent = (expected[name]["spikes"] != 0).sum(axis=0)
             np.testing.assert_array_equal(record.counts[sample], sent)
     silent = [p.name for p in network.populations if not recording[p.name].counts.any()]
     assert not silent, "nothing to see"
@@ -364,7 +256,7 @@ def test_many_samples_in_several_blocks_record_only_what_is_asked() -> None:
     recording = run(
         network, values, record=("counts",), progress=lambda samples, _: done.append(samples)
     )
-    expected = [reference(network, presented) for presented in values]
+    expected = [simulate(network, presented) for presented in values]
     for name in ("input", "a", "out"):
         counts = [(e[name]["spikes"] != 0).sum(axis=0) for e in expected]
         np.testing.assert_array_equal(recording[name].counts, counts)
@@ -372,6 +264,42 @@ def test_many_samples_in_several_blocks_record_only_what_is_asked() -> None:
     assert not any(recording["a"].has(what) for what in ("spikes", "u", "v"))
     assert len(done) > 1
     assert done[-1] == 150
+
+
+# Traces that lava-dl ships with its tests.
+
+
+@needs_lava
+@pytest.mark.slow
+def test_ntidigits_with_axonal_delays_is_as_recorded() -> None:
+    recorded = TRACES / "ntidigits"
+    if not recorded.is_dir():
+        pytest.skip("lava-dl's tests are not installed")
+    network = load_netx(recorded / "ntidigits.net")
+    steps = 600
+    values = np.load(recorded / "input.npy").reshape(64, -1).T[:steps].astype(np.int32)
+    recording = run(network, values.reshape(1, steps, 1, 1, 64), record=("counts", "spikes"))
+    output = np.load(recorded / "output.npy").T[1 : steps + 1]  # recorded one step later
+    np.testing.assert_array_equal(recording["4_dense"].spikes[0], output)
+    assert output.sum() > 20_000
+
+
+@needs_lava
+@pytest.mark.slow
+def test_pilotnet_is_as_recorded_on_the_chip() -> None:
+    recorded = TRACES / "pilotnet_lif"
+    if not recorded.is_dir():
+        pytest.skip("lava-dl's tests are not installed")
+    network = load_netx(recorded / "network.net")
+    frame = np.load(recorded / "image.npy").T.astype(np.int32)  # already pixel * weight + bias
+    values = np.broadcast_to(frame, (1, 16, *frame.shape))
+    recording = run(network, values, record=("counts", "spikes", "u"), reset_interval=16)
+    layers = [f"conv-{i}" for i in range(5)] + [f"fc-{i}" for i in range(3)]
+    for layer, population in zip(layers, network.populations[1:9], strict=True):
+        for what, suffix in (("spikes", ""), ("u", "-u")):
+            truth = np.load(recorded / f"{layer}{suffix}.npy").T[:16]
+            got = getattr(recording[population.name], what)[0]
+            np.testing.assert_array_equal(got, truth, f"{population.name}, {what}")
 
 
 # What Lava cannot hold is refused before any process starts.
@@ -442,8 +370,6 @@ def test_a_missing_interpreter_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 
 @needs_lava
 def test_another_interpreter_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
     monkeypatch.setenv(lava.PYTHON_VARIABLE, sys.executable)
     usable, reason = lava.available()
     assert usable, reason

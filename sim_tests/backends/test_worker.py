@@ -168,7 +168,7 @@ def test_a_worker_needs_numpy_and_h5py_only() -> None:
     others = ("numba", "typer", "rich", "jinja2", "soundfile", "tomli", "torch", "nir", "lava")
     code = (
         f"import sys; sys.modules.update(dict.fromkeys({others}))\n"
-        "import neurodeploy.backends.worker, neurodeploy.backends.assemble, neurodeploy.backends.lava"
+        "from neurodeploy.backends import assemble, job, lava, worker"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 

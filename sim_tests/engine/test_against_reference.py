@@ -57,6 +57,17 @@ def test_random_networks_do_something():
     assert np.mean([count > 0 for count in spikes]) > 0.6
 
 
+def test_an_input_population_may_feed_itself():
+    rng = np.random.default_rng(1)
+    loop = Dense(2 * rng.integers(-40, 40, (6, 6)).astype(np.int32))
+    network = Network(
+        (Population("input", (6,), CubaLIF(500, 100, 90)),), (Projection("input", "input", loop),)
+    )
+    values = rng.integers(-40, 60, (2, 40, 6)).astype(np.int32)
+    recording = assert_equal_to_reference(network, values)
+    assert recording.output.any()
+
+
 def one_neuron(neuron, weight=64):
     return Network(
         (Population("input", (1,), Source()), Population("lif", (1,), neuron)),
