@@ -1,14 +1,15 @@
-"""The ``neuron`` group and ``bias`` of a NetX layer."""
+"""The ``neuron`` group and ``bias`` of a NetX layer, read and written."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FormatError, UnsupportedError
-from ..network import CubaLIF, Delta, Neuron, Rating, Sigma, SigmaDelta
+from ..network import CubaLIF, Delta, Neuron, Population, Rating, Sigma, SigmaDelta
 from ..network.fixed_point import BIAS_BITS, DECAY_UNITY, THRESHOLD_BITS
 from ..network.neurons import Parameter
 from .hdf5 import Layer
@@ -163,3 +164,67 @@ def _sigma_delta(
         reason = f"activation {activation!r} read as relu, as netx does"
         note(f"{group.where}/activation", Rating.UNSUPPORTED, reason)
     return SigmaDelta(threshold, bias)
+
+
+def write_neuron(group: h5py.Group, population: Population) -> None:
+    """Write a population's ``neuron`` group and ``bias``.
+
+    Raises
+    ------
+    UnsupportedError
+        If NetX cannot hold it.
+    """
+    neuron: Neuron = population.neuron
+    out = group.create_group("neuron")
+    if isinstance(neuron, CubaLIF):
+        out["type"] = "CUBA"
+        out["iDecay"] = per_channel(population, neuron.current_decay)
+        out["vDecay"] = per_channel(population, neuron.voltage_decay)
+        out["vThMant"] = per_channel(population, neuron.threshold)
+        out["refDelay"] = 1
+        out["gradedSpike"] = False
+    elif isinstance(neuron, (Delta, SigmaDelta, Sigma)):
+        out["type"] = "SDNN"
+        out["activation"] = "relu"
+        out["vThMant"] = (
+            0 if isinstance(neuron, Sigma) else per_channel(population, neuron.threshold)
+        )
+        if isinstance(neuron, Sigma):
+            out["sigma_output"] = True
+        if isinstance(neuron, SigmaDelta) and not neuron.rectify:
+            raise UnsupportedError(
+                f"population {population.name!r}: NetX holds rectified sigma-delta neurons only"
+            )
+    else:
+        raise UnsupportedError(f"population {population.name!r}: NetX has no {neuron.kind} neuron")
+    if isinstance(neuron, (CubaLIF, SigmaDelta)) and np.any(neuron.bias != 0):
+        _write_bias(group, population, neuron.bias)
+
+
+def _write_bias(group: h5py.Group, population: Population, bias: Parameter) -> None:
+    if len(population.shape) == 1:
+        group["bias"] = np.broadcast_to(bias, population.shape).astype(np.float32)
+        return
+    channels = _channels(population, bias)
+    if channels is None:  # netx adds a full bias to neurons in (W, H, C) order
+        channels = np.asarray(bias).reshape(population.shape).transpose(2, 1, 0)
+    group["bias"] = channels.astype(np.float32)
+
+
+def per_channel(population: Population, value: Parameter) -> NDArray[np.int64]:
+    """One number, one per neuron of a flat layer, or one per channel: what NetX can hold."""
+    if not isinstance(value, np.ndarray):
+        return np.asarray(value, np.int64)
+    channels = value if len(population.shape) == 1 else _channels(population, value)
+    if channels is None:
+        raise UnsupportedError(
+            f"population {population.name!r}: a parameter differs within a channel; NetX holds one "
+            f"per channel"
+        )
+    return channels.astype(np.int64)
+
+
+def _channels(population: Population, value: Parameter) -> NDArray[np.int64] | None:
+    """One value per channel, or None where they differ within a channel."""
+    grid = np.broadcast_to(value, population.size).reshape(population.shape[0], -1)
+    return grid[:, 0].astype(np.int64) if (grid == grid[:, :1]).all() else None

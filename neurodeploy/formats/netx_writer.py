@@ -7,25 +7,19 @@ from collections.abc import Iterator
 
 import h5py
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import UnsupportedError
 from ..files import written_whole
 from ..network import (
     Average,
     Conv,
-    CubaLIF,
-    Delta,
     Dense,
     Network,
-    Neuron,
     Population,
     Projection,
-    Sigma,
-    SigmaDelta,
     Source,
 )
-from ..network.neurons import Parameter
+from .netx_neurons import per_channel, write_neuron
 
 
 def save_netx(network: Network, path: str | os.PathLike[str]) -> None:
@@ -120,9 +114,9 @@ def _write_layer(
         raise UnsupportedError(f"projection {loops[0].name}: NetX holds loops of dense layers only")
     _text(group, "type", kind)
     if population.axon_delay is not None:
-        group["delay"] = _per_channel(population, population.axon_delay).astype(np.float32)
+        group["delay"] = per_channel(population, population.axon_delay).astype(np.float32)
     if not isinstance(population.neuron, (Source, Average)):
-        _write_neuron(group, population)
+        write_neuron(group, population)
     return kind
 
 
@@ -139,63 +133,6 @@ def _write_conv(group: h5py.Group, synapse: Conv) -> None:
         group[key] = np.array(getattr(synapse, key))
     group["groups"] = synapse.groups
     group["weight"] = synapse.weight.astype(np.float32)
-
-
-def _write_neuron(group: h5py.Group, population: Population) -> None:
-    neuron: Neuron = population.neuron
-    out = group.create_group("neuron")
-    if isinstance(neuron, CubaLIF):
-        out["type"] = "CUBA"
-        out["iDecay"] = _per_channel(population, neuron.current_decay)
-        out["vDecay"] = _per_channel(population, neuron.voltage_decay)
-        out["vThMant"] = _per_channel(population, neuron.threshold)
-        out["refDelay"] = 1
-        out["gradedSpike"] = False
-    elif isinstance(neuron, (Delta, SigmaDelta, Sigma)):
-        out["type"] = "SDNN"
-        out["activation"] = "relu"
-        out["vThMant"] = (
-            0 if isinstance(neuron, Sigma) else _per_channel(population, neuron.threshold)
-        )
-        if isinstance(neuron, Sigma):
-            out["sigma_output"] = True
-        if isinstance(neuron, SigmaDelta) and not neuron.rectify:
-            raise UnsupportedError(
-                f"population {population.name!r}: NetX holds rectified sigma-delta neurons only"
-            )
-    else:
-        raise UnsupportedError(f"population {population.name!r}: NetX has no {neuron.kind} neuron")
-    if isinstance(neuron, (CubaLIF, SigmaDelta)) and np.any(neuron.bias != 0):
-        _write_bias(group, population, neuron.bias)
-
-
-def _write_bias(group: h5py.Group, population: Population, bias: Parameter) -> None:
-    if len(population.shape) == 1:
-        group["bias"] = np.broadcast_to(bias, population.shape).astype(np.float32)
-        return
-    channels = _channels(population, bias)
-    if channels is None:  # netx adds a full bias to neurons in (W, H, C) order
-        channels = np.asarray(bias).reshape(population.shape).transpose(2, 1, 0)
-    group["bias"] = channels.astype(np.float32)
-
-
-def _per_channel(population: Population, value: Parameter) -> NDArray[np.int64]:
-    """One number, one per neuron of a flat layer, or one per channel: what NetX can hold."""
-    if not isinstance(value, np.ndarray):
-        return np.asarray(value, np.int64)
-    channels = value if len(population.shape) == 1 else _channels(population, value)
-    if channels is None:
-        raise UnsupportedError(
-            f"population {population.name!r}: a parameter differs within a channel; NetX holds one "
-            f"per channel"
-        )
-    return channels.astype(np.int64)
-
-
-def _channels(population: Population, value: Parameter) -> NDArray[np.int64] | None:
-    """One value per channel, or None where they differ within a channel."""
-    grid = np.broadcast_to(value, population.size).reshape(population.shape[0], -1)
-    return grid[:, 0].astype(np.int64) if (grid == grid[:, :1]).all() else None
 
 
 def _text(group: h5py.Group, key: str, text: str) -> None:

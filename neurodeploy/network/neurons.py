@@ -30,11 +30,14 @@ class Neuron:
         State variables a recording can hold.
     graded : bool
         Whether messages carry a payload other than 1.
+    ports : int
+        Currents that enter each neuron: 1, or 2 for a real and an imaginary part.
     """
 
     kind: ClassVar[str] = "neuron"
     states: ClassVar[tuple[str, ...]] = ()
     graded: ClassVar[bool] = False
+    ports: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         # One form for each meaning: equal values for all neurons are one integer.

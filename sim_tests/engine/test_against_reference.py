@@ -68,6 +68,34 @@ def test_an_input_population_may_feed_itself():
     assert recording.output.any()
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_populations_in_cycles(seed):
+    """Any graph: populations that feed each other in any direction, with and without delays."""
+    rng = np.random.default_rng(seed)
+    names = ["input", "a", "b", "c", "d"]
+    sizes = dict(zip(names, rng.integers(2, 9, 5), strict=True))
+    populations = []
+    for name in names:
+        size = int(sizes[name])
+        delay = rng.integers(0, 6, size).astype(np.int32) if rng.random() < 0.5 else None
+        neuron = CubaLIF(1024, 300, int(rng.integers(20, 200))) if name != "input" else Source()
+        populations.append(Population(name, (size,), neuron, delay))
+    projections = [
+        Projection(source, target, Dense(weight_of(rng, sizes[target], sizes[source])))
+        for source in names
+        for target in names[1:]
+        if rng.random() < 0.4 or (source, target) in (("input", "a"), ("a", "b"), ("b", "a"))
+    ]
+    network = Network(tuple(populations), tuple(projections))
+    values = (rng.random((2, 40, sizes["input"])) < 0.4).astype(np.int32)
+    recording = assert_equal_to_reference(network, values)
+    assert recording["a"].counts.sum() > 10
+
+
+def weight_of(rng, *shape):
+    return 2 * rng.integers(-60, 90, shape).astype(np.int32)
+
+
 def one_neuron(neuron, weight=64):
     return Network(
         (Population("input", (1,), Source()), Population("lif", (1,), neuron)),
