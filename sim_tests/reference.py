@@ -7,19 +7,21 @@ against it.
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from neurodeploy.network import (
     Average,
-    Conv,
     CubaLIF,
     Delta,
-    Dense,
     Network,
     Sigma,
     SigmaDelta,
     Source,
 )
+from sim_tests.reference_neurons import CELLS
+from sim_tests.reference_synapses import arriving
 
 
 def round_to_zero(x):
@@ -29,27 +31,6 @@ def round_to_zero(x):
 def wrap_current(u):
     u = np.where(u > 2**23, u - 2**24, u)
     return np.where(u <= -(2**23), u + 2**24, u)
-
-
-def convolve(synapse: Conv, messages: np.ndarray) -> np.ndarray:
-    """Convolve one [C, H, W] array by the definition."""
-    out, per_group, kernel_h, kernel_w = synapse.weight.shape
-    (sy, sx), (py, px), (dy, dx) = synapse.stride, synapse.padding, synapse.dilation
-    padded = np.pad(messages, ((0, 0), (py, py), (px, px)))
-    shape = synapse.output_shape(messages.shape)
-    result = np.zeros(shape, np.int64)
-    for o in range(out):
-        group = o // (out // synapse.groups)
-        for c in range(per_group):
-            for ky in range(kernel_h):
-                for kx in range(kernel_w):
-                    window = padded[
-                        group * per_group + c,
-                        ky * dy : ky * dy + (shape[1] - 1) * sy + 1 : sy,
-                        kx * dx : kx * dx + (shape[2] - 1) * sx + 1 : sx,
-                    ]
-                    result[o] += int(synapse.weight[o, c, ky, kx]) * window
-    return (result + 2**23) % 2**24 - 2**23
 
 
 class _Neurons:
@@ -93,10 +74,16 @@ class _Neurons:
         return a
 
 
+def _sent_before(sent, step, lag):
+    return sent[step - lag] if lag <= step else np.zeros_like(sent[0])
+
+
 def simulate(network: Network, values: np.ndarray, reset_interval=None, reset_offset=0) -> dict:
     """Run one sample, values [steps, *shape]; {name: {"spikes" | "u" | "v": [steps, *shape]}}."""
     steps = len(values)
-    neurons = {p.name: _Neurons(p.neuron, p.size) for p in network.populations}
+    neurons = {
+        p.name: CELLS.get(type(p.neuron), _Neurons)(p.neuron, p.size) for p in network.populations
+    }
     sent = {p.name: np.zeros((steps, p.size), np.int64) for p in network.populations}
     kept = {p.name: {"u": [], "v": []} for p in network.populations}
     for t in range(steps):
@@ -104,20 +91,13 @@ def simulate(network: Network, values: np.ndarray, reset_interval=None, reset_of
             if p is network.input:
                 a = values[t].astype(np.int64).ravel()
             else:
-                a = np.zeros(p.size, np.int64)
+                a = np.zeros(p.size * p.neuron.ports, np.int64)
             for projection in network.into(p.name):
                 before = t - projection.synapse.steps
-                if before < 0:
-                    continue
-                messages, synapse = sent[projection.source][before], projection.synapse
-                if isinstance(synapse, Dense):
-                    a += synapse.weight.astype(np.int64) @ messages
-                elif isinstance(synapse, Conv):
+                if before >= 0:
+                    heard = partial(_sent_before, sent[projection.source], before)
                     shape = network[projection.source].shape
-                    a += convolve(synapse, messages.reshape(shape)).ravel()
-                else:
-                    assert isinstance(p.neuron, Average)
-                    a += messages.reshape(-1, p.neuron.group_size).sum(axis=1)
+                    a += arriving(projection.synapse, heard, shape, p.shape)
             cell = neurons[p.name]
             if (
                 reset_interval

@@ -10,6 +10,7 @@ import pytest
 
 import neurodeploy as nd
 from neurodeploy.errors import FormatError, RecordingError
+from neurodeploy.network import CubaLIF, Dense, Network, Population, Projection, Source
 from neurodeploy.recording import SCHEMA_VERSION, RecordingWriter
 from sim_tests.random_networks import Draw
 
@@ -61,6 +62,16 @@ def test_a_file_says_what_memory_says(draw, values, recording, tmp_path, how):
     for name in recording.names:
         np.testing.assert_array_equal(loaded[name].spikes, recording[name].spikes)
     assert [p.name for p in tmp_path.iterdir()] == ["a.h5"]
+
+
+def test_parallel_projections_add_their_synops():
+    one = Dense(np.ones((3, 2), np.int32))
+    network = Network(
+        (Population("input", (2,), Source()), Population("out", (3,), CubaLIF(0, 0, 9))),
+        (Projection("input", "out", one), Projection("input", "out", one)),
+    )
+    recording = nd.run(network, np.ones((2, 4, 2), int))
+    assert recording.synops() == {"input->out": pytest.approx([48, 48])}
 
 
 def test_opens_with_plain_h5py(recording, tmp_path):

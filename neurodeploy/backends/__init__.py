@@ -11,9 +11,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..errors import BackendError, InputError, UnsupportedError
-from ..network import CubaLIF, Network
+from ..network import Network
 from ..recording import Recording
-from ..signals import fingerprint, present
+from ..signals import present
 from .options import RECORDABLE, Progress, RunOptions
 
 BACKENDS = ("engine", "lava")
@@ -80,14 +80,14 @@ def run(
         _check_reset(network, reset_interval)
     values = present(network, inputs, steps, apply_transform)
     options = RunOptions(
-        steps=values.shape[1],
+        steps=values.steps,
         record=tuple(what for what in RECORDABLE if what in wanted or what == "counts"),
         out=None if out is None else Path(out),
         reset_interval=reset_interval,
         reset_offset=reset_offset,
         timeout_seconds=timeout_seconds,
         progress=progress,
-        inputs_fingerprint=fingerprint(values),
+        inputs_fingerprint=values.fingerprint(),
     )
     module = importlib.import_module(f".{backend}", __name__)
     recording: Recording = module.run(network, values, options)
@@ -98,7 +98,7 @@ def _check_reset(network: Network, interval: int) -> None:
     if interval < 1:
         raise InputError(f"reset_interval: {interval}; give at least 1 step")
     for population in network.populations:
-        if population.neuron.states and not isinstance(population.neuron, CubaLIF):
+        if not population.neuron.resettable:
             raise UnsupportedError(
                 f"population {population.name!r}: {population.neuron.kind} neurons cannot be reset "
                 f"(netx ignores it); run each sample by itself, without reset_interval"

@@ -81,12 +81,6 @@ class BlockAssembler:
         self.options = options
         self.writer = writer
         self.samples = 0
-        self._fan_out = {
-            (p.name, what): p.synapse.fan_out(network[p.source].shape, dense=what == "dense_synops")
-            for p in network.projections
-            for what in ("synops", "dense_synops")
-            if p.synapse.steps
-        }
         for population in network.populations:
             if population.axon_delay is not None:
                 key = f"populations/{population.name}/axon_delay"
@@ -140,11 +134,15 @@ class BlockAssembler:
         self.writer.put(f"populations/{population}/{what}", array)
 
     def _put_synops(self, name: str, counts: NDArray[np.int64]) -> None:
+        totals: dict[str, NDArray[np.int64]] = {}
         for projection in self.network.out_of(name):
-            for what in ("synops", "dense_synops"):
-                fan_out = self._fan_out.get((projection.name, what))
-                if fan_out is not None:
-                    self.writer.put(f"projections/{projection.name}/{what}", counts @ fan_out)
+            if projection.synapse.steps:
+                for what in ("synops", "dense_synops"):
+                    key = f"projections/{projection.name}/{what}"
+                    fan_out = self.network.fan_out(projection, dense=what == "dense_synops")
+                    totals[key] = totals.get(key, 0) + counts @ fan_out
+        for key, total in totals.items():
+            self.writer.put(key, total)
 
     def _put_events(self, name: str, events: Events) -> None:
         if "spikes" not in self.options.record and name != self.network.output.name:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import time
 
-import numpy as np
-from numpy.typing import NDArray
-
 from .._version import __version__
 from ..errors import BackendError
 from ..network import Network
 from ..recording import Recording, RecordingWriter
+from ..signals import Presented
 from .assemble import BlockAssembler, Events, header_of
 from .options import RunOptions
 
@@ -31,14 +29,13 @@ def thread_count() -> int:
     return int(text)
 
 
-def run(network: Network, values: NDArray[np.int32], options: RunOptions) -> Recording:
+def run(network: Network, values: Presented, options: RunOptions) -> Recording:
     """Run a network on the engine.
 
     Parameters
     ----------
     network : Network
-    values : int32 [samples, steps, *input shape]
-        See `signals.present`.
+    values : Presented
     options : RunOptions
 
     Returns

@@ -36,6 +36,7 @@ from ..network import (
 )
 from ..network.fixed_point import SIGMA_DELTA_SHIFT, WEIGHT_MAX_UNSIGNED, WEIGHT_MIN
 from ..recording import Recording
+from ..signals import Presented
 from .options import RunOptions
 from .worker import run_in_worker
 
@@ -102,13 +103,13 @@ def available() -> tuple[bool, str]:
     return True, f"{chosen}, {probe.stdout.strip()}"
 
 
-def run(network: Network, values: NDArray[np.int32], options: RunOptions) -> Recording:
+def run(network: Network, values: NDArray[np.int32] | Presented, options: RunOptions) -> Recording:
     """Run a network on Lava's CPU fixed-point simulator.
 
     Parameters
     ----------
     network : Network
-    values : int32 [samples, steps, *input shape]
+    values : int32 [samples, steps, *input shape], or Presented
         What is presented to the first population in each step: the messages
         that a `Source` sends, the input ``a`` of a population with neurons.
     options : RunOptions
@@ -131,7 +132,7 @@ def run(network: Network, values: NDArray[np.int32], options: RunOptions) -> Rec
         raise BackendError(f"lava: {reason}")
     python = shutil.which(os.environ.get(PYTHON_VARIABLE) or sys.executable) or sys.executable
     command = [os.path.abspath(python), "-m", "neurodeploy.backends.worker"]
-    return run_in_worker(command, "lava", network, values, options)
+    return run_in_worker(command, "lava", network, values[:], options)
 
 
 def check_supported(network: Network, options: RunOptions) -> None:

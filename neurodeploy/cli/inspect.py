@@ -44,7 +44,7 @@ def _as_dict(network: object) -> dict[str, object]:
                 "source": p.source,
                 "target": p.target,
                 "synapse": p.synapse.kind,
-                "synapses": int(p.synapse.fan_out(network[p.source].shape).sum()),
+                "synapses": int(network.fan_out(p).sum()),
             }
             for p in network.projections
         ],

@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from ..network import Population
 from .layout import to_engine
 
+SLACK = 8
+"""Entries that kernels may write beyond the last message, so as not to branch for each."""
+
 
 @dataclass
 class EventBuffer:
@@ -39,12 +42,12 @@ class EventBuffer:
 
     @classmethod
     def empty(cls, samples: int, steps: int, capacity: int, graded: bool) -> EventBuffer:
-        """Make room for `capacity` events and the one slot that kernels write beyond them."""
+        """Make room for `capacity` messages."""
         return cls(
             np.zeros((samples, steps), np.int64),
             np.zeros((samples, steps), np.int32),
-            np.empty(capacity + 1, np.int32),
-            np.empty(capacity + 1 if graded else 0, np.int32),
+            np.empty(capacity + SLACK, np.int32),
+            np.empty(capacity + SLACK if graded else 0, np.int32),
         )
 
     @property
@@ -54,7 +57,7 @@ class EventBuffer:
 
     def reserve(self, more: int) -> None:
         """Make room for `more` events beyond those in use."""
-        needed = self.used + more + 1
+        needed = self.used + more + SLACK
         if needed <= len(self.neuron):
             return
         size = max(needed, 2 * len(self.neuron))
@@ -63,6 +66,20 @@ class EventBuffer:
             grown = np.empty(size, np.int32)
             grown[: self.used] = old[: self.used]
             setattr(self, name, grown)
+
+    def forget_oldest(self) -> None:
+        """Drop the first step and move the others up, leaving the last one empty."""
+        self.start[:, :-1] = self.start[:, 1:]
+        self.count[:, :-1] = self.count[:, 1:]
+        self.count[:, -1] = 0
+        first = int(self.start[0, 0]) if self.start.shape[1] > 1 else self.used
+        if 2 * first > len(self.neuron):  # what is left fits into the half already left behind
+            live = slice(first, self.used)
+            self.neuron[: self.used - first] = self.neuron[live]
+            if self.graded:
+                self.payload[: self.used - first] = self.payload[live]
+            self.start -= first
+            self.used -= first
 
     def delayed(self, delay: NDArray[np.int32]) -> EventBuffer:
         """Move each message `delay[neuron]` steps on; past the last step it is dropped."""
@@ -75,9 +92,15 @@ class EventBuffer:
         return moved
 
     def gathered(
-        self, order: NDArray[np.int32]
+        self, order: NDArray[np.int32], in_order: bool = False
     ) -> tuple[NDArray[np.int32], NDArray[np.int32] | None]:
-        """Neurons and payloads in order of sample and step, neurons translated by `order`."""
+        """Neurons and payloads in order of sample and step, neurons translated by `order`.
+
+        `in_order` says that they stand so already.
+        """
+        if in_order and not order.size:
+            payload = self.payload[: self.used] if self.graded else None
+            return self.neuron[: self.used], payload
         neuron = np.empty(self.used, np.int32)
         payload = np.empty(self.used if self.graded else 0, np.int32)
         _gather(
@@ -112,27 +135,31 @@ class DelayLine:
         assert population.axon_delay is not None
         return np.ascontiguousarray(to_engine(population.axon_delay, population), np.int32)
 
-    def pass_on(self, sent: EventBuffer, t: int) -> None:
-        """Take in what was sent at step t, and let go what leaves at step t."""
+    def pass_on(self, sent: EventBuffer, t: int, clock: int | None = None) -> None:
+        """Take in what was sent at step t, and let go what leaves at step t.
+
+        `clock` is the true time where t is only a place in the buffers.
+        """
         left = self.left
+        clock = t if clock is None else clock
         left.reserve(self.held.shape[0] * self.held.shape[2])
         left.used = _pass_on(
             sent.start, sent.count, sent.neuron, sent.payload, sent.graded, self.delay, self.held,
-            t, left.used, left.start, left.count, left.neuron, left.payload,
+            t, clock, left.used, left.start, left.count, left.neuron, left.payload,
         )  # fmt: skip
 
 
 @njit(nogil=True, cache=True)
 def _pass_on(  # type: ignore[no-untyped-def]
     start, count, neuron, payload, graded, delay, held,
-    t, used, left_start, left_count, left_neuron, left_payload,
+    t, clock, used, left_start, left_count, left_neuron, left_payload,
 ):  # fmt: skip
     samples, length, size = held.shape
     for s in range(samples):
         for e in range(start[s, t], start[s, t] + count[s, t]):
             j = neuron[e]
-            held[s, (t + delay[j]) % length, j] = payload[e] if graded else 1
-        leaving = held[s, t % length]
+            held[s, (clock + delay[j]) % length, j] = payload[e] if graded else 1
+        leaving = held[s, clock % length]
         left_start[s, t] = used
         for j in range(size):
             if leaving[j] != 0:

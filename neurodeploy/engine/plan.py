@@ -8,9 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import UnsupportedError
 from ..network import Network, Population
+from .layout import order_of
 from .neurons import STEPPERS, Stepper
 from .synapses import DELIVERIES, Delivery
 
@@ -25,14 +30,18 @@ class PopulationPlan:
     hops : int
     feeds : tuple of (str, Delivery)
         Name of the source and its packed synapses.
-    stepper : type of Stepper
+    stepper : Stepper
+        Not begun.
+    order : int32 [neurons], or empty
+        See `layout.order_of`.
     is_input : bool
     """
 
     population: Population
     hops: int
     feeds: tuple[tuple[str, Delivery], ...]
-    stepper: type[Stepper]
+    stepper: Stepper
+    order: NDArray[np.int32]
     is_input: bool
 
     @property
@@ -51,10 +60,19 @@ class Stretch:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """All stretches in the order in which they run."""
+    """All stretches in the order in which they run, and the network's names in its own.
 
-    network: Network
+    It does not hold the network, so that a plan lives no longer than its network.
+    """
+
+    names: tuple[str, ...]
     stretches: tuple[Stretch, ...]
+
+    @property
+    def multiplies(self) -> bool:
+        """Whether some synapses may run as matrix products."""
+        feeds = (f for stretch in self.stretches for p in stretch.populations for f in p.feeds)
+        return any(delivery.multiplies for _, delivery in feeds)
 
     @property
     def widest(self) -> int:
@@ -62,20 +80,30 @@ class Plan:
         return max(p.width for stretch in self.stretches for p in stretch.populations)
 
 
+_PLANS: WeakKeyDictionary[Network, Plan] = WeakKeyDictionary()
+
+
 def make_plan(network: Network) -> Plan:
-    """Pack a network for the engine.
+    """Pack a network for the engine; done once for each network while it is in use.
 
     Raises
     ------
     UnsupportedError
         If the engine cannot run an element; it names it.
     """
+    plan = _PLANS.get(network)
+    if plan is None:
+        plan = _PLANS[network] = _make_plan(network)
+    return plan
+
+
+def _make_plan(network: Network) -> Plan:
     stretches = []
     for names in _cycles(network):
         plans = tuple(_plan_population(network, name) for name in names)
         cyclic = any(p.source in names for name in names for p in network.into(name))
         stretches.append(Stretch(plans, cyclic))
-    return Plan(network, tuple(stretches))
+    return Plan(tuple(p.name for p in network.populations), tuple(stretches))
 
 
 def _plan_population(network: Network, name: str) -> PopulationPlan:
@@ -100,7 +128,8 @@ def _plan_population(network: Network, name: str) -> PopulationPlan:
         population=population,
         hops=network.hops(name),
         feeds=tuple(feeds),
-        stepper=stepper,
+        stepper=stepper(population),
+        order=order_of(population),
         is_input=population is network.input,
     )
 

@@ -10,13 +10,18 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
+from ..network import Source
+from ..signals import Presented
 from .events import DelayLine, EventBuffer
-from .layout import from_engine, order_of
+from .layout import from_engine, take_in
 from .neurons import Stepper
 from .plan import Plan, PopulationPlan, Stretch
 from .synapses import wrap_currents
@@ -47,7 +52,7 @@ class PopulationResult:
 
 def simulate(
     plan: Plan,
-    values: NDArray[np.int32],
+    values: NDArray[np.int32] | Presented,
     *,
     states: tuple[str, ...] = (),
     threads: int = 1,
@@ -60,7 +65,7 @@ def simulate(
     Parameters
     ----------
     plan : Plan
-    values : int32 [samples, steps, *input shape]
+    values : int32 [samples, steps, *input shape], or Presented
         What the input population sends (a source) or receives (a neuron).
     states : tuple of str
         Of "u" and "v": which to keep for every step.
@@ -83,11 +88,14 @@ def simulate(
     def run(first: int) -> dict[str, PopulationResult]:
         return _Block(plan, values[first : first + block], states).run(reset_interval, reset_offset)
 
-    if threads == 1 or samples <= block:
-        for first in range(0, samples, block):
-            yield run(first)
-        return
-    with ThreadPoolExecutor(threads) as pool:
+    with ExitStack() as stack:
+        if plan.multiplies:  # our threads are the only ones, so that cores are not shared twice
+            stack.enter_context(_libraries().limit(limits=1, user_api="blas"))
+        if threads == 1 or samples <= block:
+            for first in range(0, samples, block):
+                yield run(first)
+            return
+        pool = stack.enter_context(ThreadPoolExecutor(threads))
         waiting: deque[Future[dict[str, PopulationResult]]] = deque()
         for first in range(0, samples, block):
             waiting.append(pool.submit(run, first))
@@ -97,23 +105,34 @@ def simulate(
             yield waiting.popleft().result()
 
 
+@cache
+def _libraries() -> ThreadpoolController:
+    """Find the loaded BLAS libraries, once."""
+    return ThreadpoolController()
+
+
 class _Block:
     """One block of samples on its way through the network."""
 
     def __init__(self, plan: Plan, values: NDArray[np.int32], states: tuple[str, ...]) -> None:
         self.plan = plan
-        self.values = values
+        channels = values.shape[2] if values.ndim == 5 else 1
+        planes = (*values.shape[:2], channels, -1)
+        self.values = np.ascontiguousarray(values, np.int32).reshape(planes)
         self.samples, self.steps = values.shape[:2]
         self.states = states
+        # Whether the inputs are plain spikes, which need no payloads.
+        self.binary = bool(values.size and values.min() >= 0 and values.max() <= 1)
         self.events: dict[str, EventBuffer] = {}
 
     def run(self, interval: int | None, offset: int) -> dict[str, PopulationResult]:
         results: dict[str, PopulationResult] = {}
         clock = np.arange(1, self.steps + 1)
+        never = np.zeros(self.steps, np.bool_)
         for stretch in self.plan.stretches:
             runs = []
             for plan in stretch.populations:
-                resets = np.zeros(self.steps, np.bool_)
+                resets = never
                 if interval is not None:
                     resets = clock % interval == (offset + 1 + plan.hops) % interval
                 runs.append(_PopulationRun(self, plan, stretch, resets))
@@ -123,7 +142,7 @@ class _Block:
                     run.advance(t0, min(t0 + width, self.steps))
             for run in runs:
                 results[run.plan.population.name] = run.finish()
-        return {p.name: results[p.name] for p in self.plan.network.populations}
+        return {name: results[name] for name in self.plan.names}
 
 
 class _PopulationRun:
@@ -139,9 +158,11 @@ class _PopulationRun:
         fitting = WINDOW_BYTES // (4 * plan.width * samples)
         self.window = 1 if stretch.cyclic else max(1, min(steps, fitting))
         self.current = np.empty((samples, self.window, plan.width), np.int32)
-        self.stepper: Stepper = plan.stepper(population, samples, steps, block.states, resets)
+        self.stepper: Stepper = plan.stepper.begin(samples, steps, block.states, resets)
         room = samples * self.window * population.size
-        self.sent = EventBuffer.empty(samples, steps, room, population.neuron.graded)
+        plain = isinstance(population.neuron, Source) and block.binary
+        graded = population.neuron.graded and not plain
+        self.sent = EventBuffer.empty(samples, steps, room, graded)
         # In a cycle, delayed messages must be at hand while later steps still run.
         self.line: DelayLine | None = None
         if stretch.cyclic and population.axon_delay is not None:
@@ -152,10 +173,7 @@ class _PopulationRun:
         """Run steps t0..t1."""
         current = self.current[:, : t1 - t0]
         if self.plan.is_input:
-            given = self.block.values[:, t0:t1]
-            if given.ndim == 5:
-                given = given.transpose(0, 1, 3, 4, 2)
-            current[:] = given.reshape(current.shape)
+            take_in(self.block.values, t0, t1, current)
         else:
             current[:] = 0
         alone = not self.plan.is_input and len(self.plan.feeds) == 1
@@ -179,6 +197,9 @@ class _PopulationRun:
         if population.axon_delay is not None and self.line is None:
             events = events.delayed(DelayLine.of(population))
             self.block.events[population.name] = events
-        neuron, payload = events.gathered(order_of(population))
+        in_order = events is self.sent and (
+            self.window >= self.block.steps or self.block.samples == 1
+        )
+        neuron, payload = events.gathered(self.plan.order, in_order)
         states = {n: from_engine(kept, population) for n, kept in self.stepper.kept.items()}
         return PopulationResult(events.count, neuron, payload, states, self.stepper.overflows)

@@ -7,6 +7,8 @@ is either understood or named in the network's audit. Differences from lava-dl
 
 * an axonal delay stays on the axon; netx moves it to the layer's input, which
   is the same only without a bias, and ignores it on convolutions;
+* ``convT``, ``pool`` and ``unpool`` layers and delayed ``dense_rec`` layers are
+  read as SLAYER computes them; netx refuses them;
 * an ``input`` layer's weight and bias are kept and applied to the inputs;
 * an all-inhibitory weight matrix keeps its weights (`fixed_point.weight_limits`).
 """
@@ -15,18 +17,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
 import numpy as np
-from numpy.typing import NDArray
 
-from ..errors import FormatError, UnsupportedError
+from ..errors import FormatError, NetworkError, UnsupportedError
 from ..network import (
     Audit,
     AuditEntry,
     Average,
-    Conv,
+    ComplexDense,
     Dense,
     InputTransform,
     Network,
@@ -39,12 +41,25 @@ from ..network import (
     Source,
     Synapse,
 )
-from ..network.fixed_point import MAX_DELAY, weight_limits
 from .hdf5 import Layer, open_hdf5
 from .netx_neurons import read_bias, read_neuron
+from .netx_synapses import (
+    as_slayer_pools,
+    read_delay,
+    read_dense,
+    read_kernel,
+    read_weight,
+    source_of,
+    with_delay,
+)
 
-LAYER_TYPES = ("input", "dense", "dense_rec", "conv", "flatten", "average")
-OTHER_TYPES = ("convT", "pool", "unpool", "concat", "dense_comp", "kwta")
+LAYER_TYPES = (
+    "input", "dense", "dense_rec", "conv", "convT", "pool", "unpool", "flatten", "average",
+)  # fmt: skip
+AXON = "_axon"
+"""Ends the name of the population that stands for a recurrent layer's delayed axons."""
+
+OTHER_TYPES = ("concat", "dense_comp", "kwta")
 
 
 def load_netx(
@@ -60,10 +75,11 @@ def load_netx(
     path : path
     allow : collection of str
         Elements rated unsupported to go on without, by the names that the
-        error gives, e.g. ``layer/1/neuron/refDelay``.
+        error gives, e.g. ``layer/1/neuron/refDelay``; and ``layer/1/delay`` to
+        keep delays longer than the chip's instead of clamping them.
     input_shape : (int, int, int), optional
-        (C, H, W), for a file that starts with a convolution and says nothing
-        of its input.
+        (C, H, W), for a file that starts with a convolution or pool and says
+        nothing of its input.
 
     Returns
     -------
@@ -120,6 +136,11 @@ class _Reader:
 
     def read(self, index: int, layer: Layer) -> None:
         """Read one layer of any type."""
+        if not len(layer.group):
+            raise UnsupportedError(
+                f"{self.path}: layer/{index}: an empty group, which is all that SLAYER's KWTA "
+                f"exports; build it with winners_loop and winners_drive of network.synapses"
+            )
         kind = layer.text("type")
         if kind in OTHER_TYPES:
             raise UnsupportedError(
@@ -132,8 +153,9 @@ class _Reader:
                 f"known are {', '.join(LAYER_TYPES)}"
             )
         name = str(layer.group.attrs.get("name", "input" if kind == "input" else f"{index}_{kind}"))
-        reader = {"dense_rec": self._dense}.get(kind) or getattr(self, f"_{kind}")
-        reader(name, layer)
+        readers = {"input": self._input, "flatten": self._flatten, "average": self._average}
+        reader = self._dense if kind in ("dense", "dense_rec") else self._kernel
+        readers.get(kind, reader)(name, layer)
         self.note(layer.where, Rating.FAITHFUL, f"{kind} layer {layer.text('type')!r} as {name!r}")
         for key in layer.unread():
             if key not in ("inFeatures", "outFeatures", "inChannels", "outChannels", "kernelSize"):
@@ -178,19 +200,12 @@ class _Reader:
 
     def _dense(self, name: str, layer: Layer) -> None:
         size = int(np.prod(self._shape(layer)))
-        weight = self._weight(layer, "weight")
-        if weight.ndim == 1:  # older files; netx reshapes them the same way
-            if weight.size % size:
-                raise layer.fail("weight", f"{weight.size} weights do not divide by {size} neurons")
-            weight = weight.reshape(size, -1)
-        if weight.ndim != 2 or weight.shape[0] != size:
+        synapse = read_dense(layer, size, self.note)
+        matrix = synapse.real if isinstance(synapse, ComplexDense) else synapse.weight
+        source = self._source(layer, (matrix.shape[1],))
+        if matrix.shape[1] != source.size:
             raise layer.fail(
-                "weight", f"has shape {weight.shape}, needs ({size} neurons of shape, inputs)"
-            )
-        source = self._source(layer, (weight.shape[1],))
-        if weight.shape[1] != source.size:
-            raise layer.fail(
-                "weight", f"takes {weight.shape[1]} inputs, but {source.name!r} has {source.size}"
+                "weight", f"takes {matrix.shape[1]} inputs, but {source.name!r} has {source.size}"
             )
         if len(source.shape) == 3 and not self.flattened and max(source.shape) != source.size:
             raise FormatError(
@@ -200,33 +215,39 @@ class _Reader:
         recurrent = "weight_rec" in layer
         if recurrent != (layer.text("type") == "dense_rec"):
             raise layer.fail("weight_rec", "must be there in a dense_rec layer, and only there")
-        self._append(name, layer, (size,), Dense(weight))
+        self._append(name, layer, (size,), synapse, matrix.shape)
         if recurrent:
-            loop = self._weight(layer, "weight_rec").reshape(-1)
-            if loop.size != size * size:
-                raise layer.fail("weight_rec", f"has {loop.size} weights, needs {size} x {size}")
-            self.projections.append(Projection(name, name, Dense(loop.reshape(size, size))))
-            if self.populations[-1].axon_delay is not None:
-                reason = "a delayed recurrent layer: SLAYER delays its output but not its loop"
-                self.note(f"{layer.where}/delay", Rating.UNSUPPORTED, reason)
+            self._loop(name, layer, size)
 
-    def _conv(self, name: str, layer: Layer) -> None:
-        weight = self._weight(layer, "weight")
-        if weight.ndim == 5 and weight.shape[4] == 1:  # older files have a time axis
-            weight = weight[..., 0]
-        if weight.ndim != 4:
-            raise layer.fail(
-                "weight", f"has shape {weight.shape}, needs (out, in / groups, height, width)"
-            )
-        synapse = Conv(
-            weight,
-            stride=layer.pair("stride"),
-            padding=layer.pair("padding"),
-            dilation=layer.pair("dilation"),
-            groups=layer.integer("groups"),
+    def _loop(self, name: str, layer: Layer, size: int) -> None:
+        loop = read_weight(layer, "weight_rec", self.note).reshape(-1)
+        if loop.size != size * size:
+            raise layer.fail("weight_rec", f"has {loop.size} weights, needs {size} x {size}")
+        population = self.populations[-1]
+        self.projections.append(Projection(name, name, Dense(loop.reshape(size, size))))
+        if population.axon_delay is None:
+            return
+        # SLAYER delays what the block sends, but not what it sends to itself.
+        axon = Population(f"{name}{AXON}", (size,), Average(1), axon_delay=population.axon_delay)
+        self.populations[-1] = replace(population, axon_delay=None)
+        self.populations.append(axon)
+        self.projections.append(Projection(name, axon.name, Readout()))
+        reason = (
+            f"delays the layer's messages but not its loop, as in SLAYER; {axon.name!r} stands for "
+            f"the delayed axons, netx cannot read it"
         )
+        self.note(f"{layer.where}/delay", Rating.FAITHFUL, reason)
+
+    def _kernel(self, name: str, layer: Layer) -> None:
+        synapse = read_kernel(layer, layer.text("type"), self.note)
         shape = self._shape(layer)
-        self._source(layer, self.input_shape or _source_of(synapse, shape))
+        source = self._source(layer, self.input_shape or source_of(synapse, shape))
+        try:
+            synapse, remark = as_slayer_pools(synapse, source.shape)
+        except NetworkError as error:
+            raise NetworkError(f"{self.path}: {layer.where}: {error}") from error
+        if remark:
+            self.note(f"{layer.where}/kernelSize", Rating.FAITHFUL, remark)
         self._append(name, layer, shape, synapse)
 
     def _average(self, name: str, layer: Layer) -> None:
@@ -248,81 +269,41 @@ class _Reader:
             if shape is None:
                 raise FormatError(
                     f"{self.path}: {layer.where}: the file does not say what shape the inputs of "
-                    f"this first convolution have; give input_shape (C, H, W)"
+                    f"this first layer have; give input_shape (C, H, W)"
                 )
             self.populations.append(Population("input", shape, Source()))
         return self.populations[-1]
 
-    def _append(self, name: str, layer: Layer, shape: tuple[int, ...], synapse: Synapse) -> None:
+    def _append(
+        self,
+        name: str,
+        layer: Layer,
+        shape: tuple[int, ...],
+        synapse: Synapse,
+        weight_shape: tuple[int, ...] = (),
+    ) -> None:
         source = self.populations[-1]
         bias = read_bias(layer, shape, self.note)
-        neuron = read_neuron(layer, shape, self.note, bias=bias)
+        neuron = read_neuron(layer, shape, self.note, bias=bias, source=source.neuron)
         if isinstance(source.neuron, Source) and isinstance(neuron, (Sigma, SigmaDelta)):
             source = Population(source.name, source.shape, Source(signed=True))
             self.populations[-1] = source
-        delay = self._delay(layer, shape, has_bias=bool(np.any(bias != 0)))
-        self.populations.append(Population(name, shape, neuron, axon_delay=delay))
+        keep = f"{layer.where}/delay" in self.allow
+        delay = read_delay(layer, shape, weight_shape, self.note, keep)
+        synapse, axon_delay = with_delay(synapse, delay, layer)
+        if axon_delay is not None:
+            self._note_axon(layer, has_bias=bool(np.any(bias != 0)))
+        self.populations.append(Population(name, shape, neuron, axon_delay=axon_delay))
         self.projections.append(Projection(source.name, name, synapse))
         self.flattened = False
 
-    def _weight(self, layer: Layer, key: str) -> NDArray[np.int32]:
-        if isinstance(layer.group.get(key), h5py.Group):
-            reason = "complex weights are not supported yet; supported are real weights"
-            raise UnsupportedError(f"{self.path}: {layer.where}/{key}: {reason}")
-        values = layer.numbers(key)
-        where = f"{layer.where}/{key}"
-        weight = np.rint(values)
-        change = np.abs(values - weight)
-        if change.any():
-            reason = (
-                f"{np.count_nonzero(change)} of {values.size} weights are not whole; rounded, by "
-                f"at most {change.max():.3g} (netx truncates)"
-            )
-            self.note(where, Rating.APPROXIMATE, reason)
-        integers: NDArray[np.int64] = weight.astype(np.int64)
-        low, high = weight_limits(integers)
-        outside = (integers < low) | (integers > high)
-        if outside.any():
-            reason = (
-                f"{np.count_nonzero(outside)} of {values.size} weights lie outside [{low}, {high}] "
-                f"(range {integers.min()}..{integers.max()}); clipped to it, as netx does"
-            )
-            self.note(where, Rating.APPROXIMATE, reason)
-        return np.clip(integers, low, high).astype(np.int32)
-
-    def _delay(
-        self, layer: Layer, shape: tuple[int, ...], has_bias: bool
-    ) -> NDArray[np.int32] | None:
-        if "delay" not in layer:
-            return None
-        values = layer.numbers("delay")
+    def _note_axon(self, layer: Layer, has_bias: bool) -> None:
         where = f"{layer.where}/delay"
-        if values.ndim > 1 and max(values.shape) != values.size:
-            raise UnsupportedError(
-                f"{self.path}: {where}: a delay for every synapse (shape {values.shape}) is not "
-                f"supported yet; supported is one for each output channel or neuron"
-            )
-        values = np.floor(values.ravel())
-        size = int(np.prod(shape))
-        if values.size not in (1, shape[0], size):
-            raise layer.fail("delay", f"has {values.size} delays, needs 1, {shape[0]} or {size}")
-        if values.min() < 0:
-            raise layer.fail("delay", f"holds {values.min():g}, needs 0..{MAX_DELAY}")
-        if values.max() > MAX_DELAY:
-            count = int(np.count_nonzero(values > MAX_DELAY))
-            reason = (
-                f"{count} of {values.size} delays exceed {MAX_DELAY} steps (longest "
-                f"{values.max():.0f}); clamped, as netx does"
-            )
-            self.note(where, Rating.APPROXIMATE, reason)
         if layer.text("type") == "conv":
             self.note(where, Rating.FAITHFUL, "kept on the axon; netx ignores a conv delay")
         elif has_bias:
             reason = "kept on the axon; netx moves it to the input, which differs with a bias"
             self.note(where, Rating.FAITHFUL, reason)
-        delay = np.minimum(values, MAX_DELAY).astype(np.int32)
-        delay = np.repeat(delay, size // delay.size)
-        return delay if delay.any() else None
 
     def metadata(self, file: h5py.File) -> dict[str, str | int | float]:
         """Read the facts of the ``simulation`` group; name every group not known."""
@@ -337,16 +318,3 @@ class _Reader:
             elif key != "layer":
                 self.note(key, Rating.APPROXIMATE, "group not known to NetX; ignored")
         return facts
-
-
-def _source_of(synapse: Conv, shape: tuple[int, ...]) -> tuple[int, ...] | None:
-    """Shape (C, H, W) of a convolution's source, where stride 1 leaves one answer."""
-    if len(shape) != 3 or synapse.stride != (1, 1):
-        return None
-    size = [
-        n - 1 - 2 * p + d * (k - 1) + 1
-        for n, p, d, k in zip(
-            shape[1:], synapse.padding, synapse.dilation, synapse.weight.shape[2:], strict=True
-        )
-    ]
-    return synapse.weight.shape[1] * synapse.groups, size[0], size[1]

@@ -1,25 +1,43 @@
-"""The ``neuron`` group and ``bias`` of a NetX layer, read and written."""
+"""The ``neuron`` group and ``bias`` of a NetX layer: reads them, `netx_neuron_writer` writes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import FormatError, UnsupportedError
-from ..network import CubaLIF, Delta, Neuron, Population, Rating, Sigma, SigmaDelta
-from ..network.fixed_point import BIAS_BITS, DECAY_UNITY, THRESHOLD_BITS
+from ..errors import FormatError
+from ..network import (
+    ALIF,
+    AdaptiveResonateFire,
+    CubaLIF,
+    Delta,
+    GeneralCubaLIF,
+    Neuron,
+    Rating,
+    ResonateFire,
+    Sigma,
+    SigmaDelta,
+)
+from ..network.fixed_point import ACTIVATION_SHIFT, BIAS_BITS, DECAY_UNITY, THRESHOLD_BITS
 from ..network.neurons import Parameter
 from .hdf5 import Layer
+from .netx_neuron_writer import NEVER, RESONATORS, per_channel, write_neuron
+
+__all__ = ["per_channel", "per_neuron", "read_bias", "read_neuron", "write_neuron"]
 
 Note = Callable[[str, Rating, str], None]
 
 TRAINING_ONLY = ("scaleRho", "tauRho", "theta")
 """SLAYER's surrogate gradient, and the threshold as a float beside vThMant."""
 
-OTHER_NEURONS = ("ALIF", "RF_PHASE", "RF_IZHIKEVICH", "ADRF_PHASE", "ADRF_IZHIKEVICH")
+KINDS = ("CUBA", "LOIHI", "ALIF", "SDNN", *RESONATORS)
+
+GRADED_EXPONENT = -6
+"""SLAYER's graded spike is a state as a float, 2^-12 of the integer that we send; a weight stands
+6 bits below the state, see `network.GeneralCubaLIF`."""
 
 NO_NEURON_THRESHOLD = 1 << 17
 """netx gives a dense layer without a neuron this threshold, which v never reaches."""
@@ -32,6 +50,7 @@ def read_neuron(
     *,
     is_input: bool = False,
     bias: Parameter = 0,
+    source: Neuron | None = None,
 ) -> Neuron:
     """Read a layer's neuron.
 
@@ -45,11 +64,15 @@ def read_neuron(
     is_input : bool
         Whether the layer is an ``input`` layer.
     bias : int or int32 [neurons]
+    source : Neuron, optional
+        The neuron of the layer before; if it sends graded spikes, what arrives
+        is scaled as SLAYER scales it.
 
     Raises
     ------
     FormatError, UnsupportedError
     """
+    exponent = GRADED_EXPONENT if getattr(source, "graded_spike", False) else ACTIVATION_SHIFT
     if "neuron" not in layer:
         reason = (
             "no neuron: a non-leaky integrator that never spikes, as netx and Lava read it; "
@@ -60,18 +83,20 @@ def read_neuron(
     group = layer.sub("neuron")
     kind = group.text("type")
     if kind in ("CUBA", "LOIHI"):
-        neuron: Neuron = _cuba(group, shape, note, bias)
+        neuron: Neuron = _cuba(group, shape, note, bias, exponent)
     elif kind == "SDNN":
         neuron = _sigma_delta(group, shape, note, bias, is_input)
-    elif kind in OTHER_NEURONS:
-        raise UnsupportedError(
-            f"{layer.path}: {group.where}: neuron type {kind!r} is not supported yet; "
-            f"supported are CUBA, LOIHI and SDNN"
-        )
+    elif kind == "ALIF":
+        neuron = _alif(group, shape, note, bias, exponent)
+    elif kind in RESONATORS:
+        if np.any(bias != 0):
+            reason = "a bias on a resonator, which SLAYER never exports; ignored"
+            note(f"{layer.where}/bias", Rating.UNSUPPORTED, reason)
+        neuron = _resonator(group, shape, note, exponent)
     else:
         raise FormatError(
             f"{layer.path}: {group.where}: unknown neuron type {kind!r}; "
-            f"known are CUBA, LOIHI and SDNN"
+            f"known are {', '.join(KINDS)}"
         )
     for key in group.unread():
         note(f"{group.where}/{key}", Rating.APPROXIMATE, "not known to NetX; ignored")
@@ -122,11 +147,79 @@ def _parameter(group: Layer, key: str, shape: tuple[int, ...], low: int, high: i
     return per_neuron(group, key, values, shape)
 
 
-def _cuba(group: Layer, shape: tuple[int, ...], note: Note, bias: Parameter) -> CubaLIF:
-    # SLAYER writes 2^18 - 1 for a neuron that shall never spike; v never gets there.
-    threshold = _parameter(group, "vThMant", shape, 0, (1 << (THRESHOLD_BITS + 1)) - 1)
+def _cuba(
+    group: Layer, shape: tuple[int, ...], note: Note, bias: Parameter, exponent: int
+) -> CubaLIF | GeneralCubaLIF:
     if group.flag("gradedSpike"):
         note(f"{group.where}/gradedSpike", Rating.UNSUPPORTED, "graded spikes from CUBA neurons")
+    _check_ignored(group, note)
+    plain = CubaLIF(
+        current_decay=_decay(group, "iDecay", shape),
+        voltage_decay=_decay(group, "vDecay", shape),
+        threshold=_threshold(group, shape),
+        bias=bias,
+    )
+    if exponent == ACTIVATION_SHIFT:
+        return plain
+    return GeneralCubaLIF(**vars(plain), input_exponent=exponent)
+
+
+def _alif(group: Layer, shape: tuple[int, ...], note: Note, bias: Parameter, exponent: int) -> ALIF:
+    _check_ignored(group, note)
+    note(f"{group.where}/type", Rating.FAITHFUL, "as SLAYER computes it; netx cannot read ALIF")
+    return ALIF(
+        current_decay=_decay(group, "iDecay", shape),
+        voltage_decay=_decay(group, "vDecay", shape),
+        threshold_decay=_decay(group, "thDecay", shape),
+        refractory_decay=_decay(group, "refDecay", shape),
+        threshold=_threshold(group, shape),
+        threshold_step=_parameter(group, "vThStep", shape, 0, NEVER),
+        bias=bias,
+        graded_spike=_graded(group, note),
+        input_exponent=exponent,
+    )
+
+
+def _resonator(
+    group: Layer, shape: tuple[int, ...], note: Note, exponent: int
+) -> ResonateFire | AdaptiveResonateFire:
+    kind = group.text("type")
+    _check_ignored(group, note)
+    parameters: dict[str, Any] = {
+        "sin_decay": _parameter(group, "sinDecay", shape, -DECAY_UNITY, DECAY_UNITY),
+        "cos_decay": _parameter(group, "cosDecay", shape, -DECAY_UNITY, DECAY_UNITY),
+        "threshold": _threshold(group, shape),
+    }
+    reason = "the file's decays as they are; netx turns them into a period and back, truncating"
+    if issubclass(RESONATORS[kind], AdaptiveResonateFire):
+        parameters["threshold_decay"] = _decay(group, "thDecay", shape)
+        parameters["refractory_decay"] = _decay(group, "refDecay", shape)
+        parameters["threshold_step"] = _parameter(group, "vThStep", shape, 0, NEVER)
+        reason = "as SLAYER computes it; netx reads it as RF, without adaptation"
+    note(f"{group.where}/type", Rating.FAITHFUL, reason)
+    parameters["graded_spike"] = _graded(group, note)
+    return RESONATORS[kind](**parameters, input_exponent=exponent)
+
+
+def _decay(group: Layer, key: str, shape: tuple[int, ...]) -> Parameter:
+    return _parameter(group, key, shape, 0, DECAY_UNITY)
+
+
+def _threshold(group: Layer, shape: tuple[int, ...]) -> Parameter:
+    # A voltage never gets to the last of these.
+    return _parameter(group, "vThMant", shape, 0, NEVER)
+
+
+def _graded(group: Layer, note: Note) -> bool:
+    graded = group.flag("gradedSpike")
+    if graded:
+        reason = "the payload is the state that fired, 2^12 of SLAYER's value; netx ignores it"
+        note(f"{group.where}/gradedSpike", Rating.FAITHFUL, reason)
+    return graded
+
+
+def _check_ignored(group: Layer, note: Note) -> None:
+    """Note what a spiking neuron's group may hold and Lava's neuron has not."""
     if "refDelay" in group and (delay := group.integer("refDelay")) != 1:
         reason = f"a refractory period of {delay} steps, where Lava's neuron has only the reset's 1"
         note(f"{group.where}/refDelay", Rating.UNSUPPORTED, reason)
@@ -138,12 +231,6 @@ def _cuba(group: Layer, shape: tuple[int, ...], note: Note, bias: Parameter) -> 
         if key in group:
             group.read.add(key)
             note(f"{group.where}/{key}", Rating.FAITHFUL, "only used in training; not kept")
-    return CubaLIF(
-        current_decay=_parameter(group, "iDecay", shape, 0, DECAY_UNITY),
-        voltage_decay=_parameter(group, "vDecay", shape, 0, DECAY_UNITY),
-        threshold=threshold,
-        bias=bias,
-    )
 
 
 def _sigma_delta(
@@ -164,67 +251,3 @@ def _sigma_delta(
         reason = f"activation {activation!r} read as relu, as netx does"
         note(f"{group.where}/activation", Rating.UNSUPPORTED, reason)
     return SigmaDelta(threshold, bias)
-
-
-def write_neuron(group: h5py.Group, population: Population) -> None:
-    """Write a population's ``neuron`` group and ``bias``.
-
-    Raises
-    ------
-    UnsupportedError
-        If NetX cannot hold it.
-    """
-    neuron: Neuron = population.neuron
-    out = group.create_group("neuron")
-    if isinstance(neuron, CubaLIF):
-        out["type"] = "CUBA"
-        out["iDecay"] = per_channel(population, neuron.current_decay)
-        out["vDecay"] = per_channel(population, neuron.voltage_decay)
-        out["vThMant"] = per_channel(population, neuron.threshold)
-        out["refDelay"] = 1
-        out["gradedSpike"] = False
-    elif isinstance(neuron, (Delta, SigmaDelta, Sigma)):
-        out["type"] = "SDNN"
-        out["activation"] = "relu"
-        out["vThMant"] = (
-            0 if isinstance(neuron, Sigma) else per_channel(population, neuron.threshold)
-        )
-        if isinstance(neuron, Sigma):
-            out["sigma_output"] = True
-        if isinstance(neuron, SigmaDelta) and not neuron.rectify:
-            raise UnsupportedError(
-                f"population {population.name!r}: NetX holds rectified sigma-delta neurons only"
-            )
-    else:
-        raise UnsupportedError(f"population {population.name!r}: NetX has no {neuron.kind} neuron")
-    if isinstance(neuron, (CubaLIF, SigmaDelta)) and np.any(neuron.bias != 0):
-        _write_bias(group, population, neuron.bias)
-
-
-def _write_bias(group: h5py.Group, population: Population, bias: Parameter) -> None:
-    if len(population.shape) == 1:
-        group["bias"] = np.broadcast_to(bias, population.shape).astype(np.float32)
-        return
-    channels = _channels(population, bias)
-    if channels is None:  # netx adds a full bias to neurons in (W, H, C) order
-        channels = np.asarray(bias).reshape(population.shape).transpose(2, 1, 0)
-    group["bias"] = channels.astype(np.float32)
-
-
-def per_channel(population: Population, value: Parameter) -> NDArray[np.int64]:
-    """One number, one per neuron of a flat layer, or one per channel: what NetX can hold."""
-    if not isinstance(value, np.ndarray):
-        return np.asarray(value, np.int64)
-    channels = value if len(population.shape) == 1 else _channels(population, value)
-    if channels is None:
-        raise UnsupportedError(
-            f"population {population.name!r}: a parameter differs within a channel; NetX holds one "
-            f"per channel"
-        )
-    return channels.astype(np.int64)
-
-
-def _channels(population: Population, value: Parameter) -> NDArray[np.int64] | None:
-    """One value per channel, or None where they differ within a channel."""
-    grid = np.broadcast_to(value, population.size).reshape(population.shape[0], -1)
-    return grid[:, 0].astype(np.int64) if (grid == grid[:, :1]).all() else None

@@ -7,19 +7,29 @@ from collections.abc import Iterator
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import UnsupportedError
 from ..files import written_whole
 from ..network import (
     Average,
+    ComplexConv,
+    ComplexDense,
     Conv,
+    ConvTranspose,
+    DelayedDense,
     Dense,
     Network,
+    Pool,
     Population,
     Projection,
     Source,
+    Unpool,
 )
 from .netx_neurons import per_channel, write_neuron
+from .netx_synapses import write_dense, write_kernel
+
+DENSE = (Dense, DelayedDense, ComplexDense)
 
 
 def save_netx(network: Network, path: str | os.PathLike[str]) -> None:
@@ -41,6 +51,8 @@ def save_netx(network: Network, path: str | os.PathLike[str]) -> None:
         root = file.create_group("layer")
         index = 0
         for population, projection in layers:
+            if _is_axon(network, population):
+                continue  # its delays are in the layer before
             if projection is not None and _needs_flatten(network, projection):
                 group = root.create_group(str(index))
                 _text(group, "type", "flatten")
@@ -80,59 +92,87 @@ def _implicit(network: Network) -> bool:
 
 
 def _needs_flatten(network: Network, projection: Projection) -> bool:
-    return isinstance(projection.synapse, Dense) and len(network[projection.source].shape) == 3
+    return isinstance(projection.synapse, DENSE) and len(network[projection.source].shape) == 3
 
 
 def _write_layer(
     group: h5py.Group, network: Network, population: Population, projection: Projection | None
 ) -> str:
-    loops = [p for p in network.into(population.name) if p.source == population.name]
     group["shape"] = np.array(population.shape)
     if projection is None:
         kind = "input"
         if population.transform is not None:
             group["weight"] = np.array([population.transform.weight], np.float32)
             group["bias"] = np.array([population.transform.bias], np.float32)
-    elif isinstance(projection.synapse, Dense):
-        kind = "dense_rec" if loops else "dense"
-        _write_dense(group, projection.synapse)
-        for loop in loops:
-            if not isinstance(loop.synapse, Dense):
-                raise UnsupportedError(f"projection {loop.name}: NetX holds dense loops only")
-            group["weight_rec"] = loop.synapse.weight.astype(np.float32)
-    elif isinstance(projection.synapse, Conv) and not loops:
-        kind = "conv"
-        _write_conv(group, projection.synapse)
     elif isinstance(population.neuron, Average):
         kind = "average"
     else:
-        raise UnsupportedError(
-            f"population {population.name!r}: NetX has no layer for its "
-            f"{projection.synapse.kind} synapses"
-        )
-    if loops and kind != "dense_rec":
-        raise UnsupportedError(f"projection {loops[0].name}: NetX holds loops of dense layers only")
+        kind = _write_synapses(group, network, projection)
+    _write_loops(group, network, population, kind)
     _text(group, "type", kind)
-    if population.axon_delay is not None:
-        group["delay"] = per_channel(population, population.axon_delay).astype(np.float32)
+    delay = _axon_delay(network, population)
+    if delay is not None:
+        if "delay" in group:
+            raise UnsupportedError(
+                f"population {population.name!r}: NetX holds the delays of a layer's axons or of "
+                f"its synapses, not both"
+            )
+        group["delay"] = per_channel(population, delay).astype(np.float32)
     if not isinstance(population.neuron, (Source, Average)):
         write_neuron(group, population)
     return kind
 
 
-def _write_dense(group: h5py.Group, synapse: Dense) -> None:
-    group["outFeatures"], group["inFeatures"] = synapse.weight.shape
-    group["weight"] = synapse.weight.astype(np.float32)
+def _write_synapses(group: h5py.Group, network: Network, projection: Projection) -> str:
+    synapse = projection.synapse
+    if isinstance(synapse, DENSE):
+        write_dense(group, synapse)
+        loops = any(p.source == p.target for p in network.into(projection.target))
+        return "dense_rec" if loops else "dense"
+    if isinstance(synapse, (Conv, ComplexConv, ConvTranspose, Pool, Unpool)):
+        try:
+            return write_kernel(group, synapse, network[projection.source].shape)
+        except UnsupportedError as error:
+            raise UnsupportedError(f"projection {projection.name}: {error}") from None
+    raise UnsupportedError(
+        f"population {projection.target!r}: NetX has no layer for its {synapse.kind} synapses"
+    )
 
 
-def _write_conv(group: h5py.Group, synapse: Conv) -> None:
-    group["outChannels"] = synapse.weight.shape[0]
-    group["inChannels"] = synapse.weight.shape[1] * synapse.groups
-    group["kernelSize"] = np.array(synapse.weight.shape[2:])
-    for key in ("stride", "padding", "dilation"):
-        group[key] = np.array(getattr(synapse, key))
-    group["groups"] = synapse.groups
-    group["weight"] = synapse.weight.astype(np.float32)
+def _write_loops(group: h5py.Group, network: Network, population: Population, kind: str) -> None:
+    loops = [p for p in network.into(population.name) if p.source == population.name]
+    for loop in loops:
+        if kind != "dense_rec" or not isinstance(loop.synapse, Dense) or len(loops) > 1:
+            raise UnsupportedError(
+                f"projection {loop.name}: NetX holds one dense loop of a dense layer only"
+            )
+        if population.axon_delay is not None:
+            raise UnsupportedError(
+                f"projection {loop.name}: NetX delays what a recurrent layer sends, but not its "
+                f"loop; this network delays both"
+            )
+        group["weight_rec"] = loop.synapse.weight.astype(np.float32)
+
+
+def _axon_of(network: Network, population: Population) -> Population | None:
+    """The population that stands for the delayed axons of a recurrent layer, see `netx`."""
+    for projection in network.out_of(population.name):
+        axon = network[projection.target]
+        if _is_axon(network, axon):
+            return axon
+    return None
+
+
+def _is_axon(network: Network, population: Population) -> bool:
+    relays = isinstance(population.neuron, Average) and population.neuron.group_size == 1
+    sources = [p.source for p in network.into(population.name)]
+    loops = any(p.source == p.target for name in sources for p in network.into(name))
+    return relays and population.axon_delay is not None and len(sources) == 1 and loops
+
+
+def _axon_delay(network: Network, population: Population) -> NDArray[np.int32] | None:
+    axon = _axon_of(network, population)
+    return population.axon_delay if axon is None else axon.axon_delay
 
 
 def _text(group: h5py.Group, key: str, text: str) -> None:

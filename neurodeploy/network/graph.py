@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from ..errors import NetworkError
 from .audit import Audit
 from .neurons import Neuron
-from .synapses import Conv, Dense, Synapse
+from .synapses import Synapse
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +57,7 @@ class Population:
     @property
     def size(self) -> int:
         """Number of neurons."""
-        return int(np.prod(self.shape))
+        return math.prod(self.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +114,7 @@ class Network:
                         f"projection {projection.name}: no population {end!r}; "
                         f"there are {', '.join(names)}"
                     )
-            _check_shapes(self[projection.source], self[projection.target], projection)
+            _check_projection(self[projection.source], self[projection.target], projection)
 
     def __getitem__(self, name: str) -> Population:
         for population in self.populations:
@@ -165,6 +166,21 @@ class Network:
                         changed = True
         return {p.name: hops.get(p.name, 0) for p in self.populations}
 
+    def fan_out(self, projection: Projection, dense: bool = False) -> NDArray[np.int64]:
+        """Synapses that one message of each source neuron reaches; see `Synapse.fan_out`.
+
+        Kept, because every recording needs it and it takes longer than a short run.
+        """
+        key = (id(projection), dense)  # of the same two populations there may be several
+        if key not in self._fan_outs:
+            shape = self[projection.source].shape
+            self._fan_outs[key] = projection.synapse.fan_out(shape, dense=dense)
+        return self._fan_outs[key]
+
+    @cached_property
+    def _fan_outs(self) -> dict[tuple[int, bool], NDArray[np.int64]]:
+        return {}
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over everything that decides how the network runs."""
@@ -177,47 +193,18 @@ class Network:
         return replace(self, audit=audit)
 
 
-def _check_shapes(source: Population, target: Population, projection: Projection) -> None:
+def _check_projection(source: Population, target: Population, projection: Projection) -> None:
     synapse = projection.synapse
-    if isinstance(synapse, Dense):
-        if synapse.weight.shape != (target.size, source.size):
-            raise NetworkError(
-                f"projection {projection.name}: dense weight has shape "
-                f"{synapse.weight.shape}, needs {(target.size, source.size)} "
-                f"(targets, sources); check the layer shapes in the file"
-            )
-    elif isinstance(synapse, Conv):
-        _check_conv(source, target, projection.name, synapse)
-
-
-def _check_conv(source: Population, target: Population, name: str, synapse: Conv) -> None:
-    if len(source.shape) != 3:
+    if synapse.ports != target.neuron.ports:
         raise NetworkError(
-            f"projection {name}: a convolution needs a source of shape (channels, height, "
-            f"width), {source.name!r} has {source.shape}"
+            f"projection {projection.name}: {synapse.kind} synapses deliver {synapse.ports} "
+            f"currents to each neuron, {target.neuron.kind} neurons take {target.neuron.ports}; "
+            f"use {'complex' if target.neuron.ports == 2 else 'real'} weights"
         )
-    out_channels, in_channels = synapse.weight.shape[:2]
-    if synapse.groups < 1 or out_channels % synapse.groups:
-        raise NetworkError(
-            f"projection {name}: {synapse.groups} groups do not divide "
-            f"{out_channels} output channels"
-        )
-    if min(synapse.stride) < 1 or min(synapse.dilation) < 1 or min(synapse.padding) < 0:
-        raise NetworkError(
-            f"projection {name}: stride {synapse.stride} and dilation {synapse.dilation} must be "
-            f"at least 1, padding {synapse.padding} at least 0"
-        )
-    if in_channels * synapse.groups != source.shape[0]:
-        raise NetworkError(
-            f"projection {name}: weight takes {in_channels} x {synapse.groups} groups input "
-            f"channels, {source.name!r} has {source.shape[0]}"
-        )
-    expected = synapse.output_shape(source.shape)
-    if target.shape != expected:
-        raise NetworkError(
-            f"projection {name}: convolving {source.shape} gives {expected}, but "
-            f"{target.name!r} has shape {target.shape}; check stride, padding and kernel"
-        )
+    try:
+        synapse.check(source.shape, target.shape)
+    except NetworkError as error:
+        raise NetworkError(f"projection {projection.name}: {error}") from None
 
 
 def _feed(digest: Any, value: Any) -> None:

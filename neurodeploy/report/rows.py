@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..network import Conv, Dense, Network, Population, Projection, Synapse
+from ..network import Network, Population, Projection, Synapse
 from ..recording import PopulationHeader, PopulationRecord, Recording
 from .numbers import NOTHING, count, shape
 
@@ -67,7 +67,8 @@ def network_rows(network: Network) -> tuple[NetworkRow, ...]:
 
 def weights_of(synapse: Synapse) -> NDArray[np.int32] | None:
     """A synapse operator's weights, or None where it has none."""
-    return synapse.weight if isinstance(synapse, (Dense, Conv)) else None
+    weight = getattr(synapse, "weight", None)
+    return weight if isinstance(weight, np.ndarray) else None
 
 
 def synapse_counts(network: Network, projection: Projection) -> tuple[int, int] | None:
@@ -76,20 +77,19 @@ def synapse_counts(network: Network, projection: Projection) -> tuple[int, int] 
     A convolution's weight counts once for every place of the kernel at which
     it meets a source neuron; what it meets in the padding is no synapse.
     """
-    synapse = projection.synapse
-    if weights_of(synapse) is None:
+    if not projection.synapse.steps:
         return None
-    source_shape = network[projection.source].shape
-    nonzero, total = (synapse.fan_out(source_shape, dense=dense).sum() for dense in (False, True))
+    nonzero, total = (network.fan_out(projection, dense=dense).sum() for dense in (False, True))
     return int(nonzero), int(total)
 
 
 def _synapses(network: Network, projection: Projection) -> tuple[str, str]:
     counts = synapse_counts(network, projection)
     weight = weights_of(projection.synapse)
-    if counts is None or weight is None or not weight.size:
+    if counts is None:
         return NOTHING, NOTHING
-    return f"{count(counts[0])} / {count(counts[1])}", f"{weight.min()}..{weight.max()}"
+    span = f"{weight.min()}..{weight.max()}" if weight is not None and weight.size else NOTHING
+    return f"{count(counts[0])} / {count(counts[1])}", span
 
 
 def _delay(population: Population) -> str:

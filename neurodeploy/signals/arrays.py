@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..network import Network, Source
+from ..network import InputTransform, Network, Source
 from ..network.fixed_point import PAYLOAD_BITS, SIGMA_DELTA_SHIFT
 
-MAX_BYTES = 1 << 34
-"""Inputs larger than this (16 GiB) are refused before anything is allocated."""
+_HASHED_SAMPLES = 64
 
 
 def read_inputs(path: str | os.PathLike[str]) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
@@ -64,13 +64,65 @@ def _from_archive(archive: Any, path: Path) -> tuple[NDArray[Any], NDArray[np.in
     return archive["inputs"], labels
 
 
+@dataclass(frozen=True, eq=False)
+class Presented:
+    """Inputs as the integers that the first population takes, made block by block.
+
+    Attributes
+    ----------
+    given : array [samples, steps given, *shape]
+        As the user gave them, in whatever type.
+    steps : int
+        Steps to present; after those given come zeros (nothing presented).
+    transform : InputTransform or None
+    limits : (int, int)
+        Smallest and largest integer presented.
+    """
+
+    given: NDArray[Any]
+    steps: int
+    transform: InputTransform | None
+    limits: tuple[int, int]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(samples, steps, *shape)."""
+        return self.given.shape[0], self.steps, *self.given.shape[2:]
+
+    def __len__(self) -> int:
+        return len(self.given)
+
+    def __getitem__(self, samples: slice) -> NDArray[np.int32]:
+        """Make a block: int32 [samples, steps, *shape]."""
+        return self._made(self.given[samples], np.int32)
+
+    def fingerprint(self) -> str:
+        """SHA-256 of what is presented, shape included; the type it came in makes no difference."""
+        low, high = self.limits
+        kinds = (np.int8, np.int16, np.int32)
+        kind = next(k for k in kinds if np.iinfo(k).min <= low and high <= np.iinfo(k).max)
+        digest = hashlib.sha256(f"neurodeploy.inputs.1 {self.shape} {kind.__name__}".encode())
+        for first in range(0, len(self), _HASHED_SAMPLES):
+            digest.update(self._made(self.given[first : first + _HASHED_SAMPLES], kind).tobytes())
+        return digest.hexdigest()
+
+    def _made(self, given: NDArray[Any], kind: type[np.signedinteger[Any]]) -> NDArray[Any]:
+        if self.transform is not None:
+            given = np.rint(given * self.transform.weight + self.transform.bias)
+        if given.shape[1] == self.steps:
+            return np.ascontiguousarray(given, kind)
+        values = np.zeros((len(given), self.steps, *given.shape[2:]), kind)
+        values[:, : given.shape[1]] = given
+        return values
+
+
 def present(
     network: Network,
     inputs: NDArray[Any],
     steps: int | None = None,
     apply_transform: bool = True,
-) -> NDArray[np.int32]:
-    """Turn inputs into the integers that the first population takes at each step.
+) -> Presented:
+    """Check inputs and make ready to turn them into what the first population takes.
 
     Parameters
     ----------
@@ -88,7 +140,7 @@ def present(
 
     Returns
     -------
-    int32 [samples, steps, *shape]
+    Presented
 
     Raises
     ------
@@ -99,40 +151,33 @@ def present(
     array = _shaped(np.asanyarray(inputs), population.shape, population.name)
     if array.dtype.kind not in "biuf":
         raise InputError(f"inputs: dtype {array.dtype}; give integers (0/1 or payloads)")
-    samples, length = array.shape[:2]
-    steps = length if steps is None else steps
+    steps = array.shape[1] if steps is None else steps
     if steps < 1:
         raise InputError(f"steps: {steps}; give at least 1")
-    needed = samples * steps * population.size * 4
-    if needed > MAX_BYTES:
-        raise InputError(
-            f"inputs: {needed:,} bytes as integers, limit {MAX_BYTES:,}; run fewer samples at once"
-        )
+    given = array[:, :steps]
     transform = population.transform if apply_transform else None
-    length = min(length, steps)
-    given: NDArray[Any] = array[:, :length]
-    if given.dtype.kind == "f" and not np.isfinite(given).all():
-        raise InputError("inputs: NaN or infinite values; clean the input file")
+    if given.dtype.kind == "f":
+        _check_floats(given, population.name, scaled=transform is not None)
+    ends = np.array([given.min(), given.max()])
     if transform is not None:
-        given = np.rint(given * transform.weight + transform.bias)
-    elif given.dtype.kind == "f" and (given != np.rint(given)).any():
-        worst = given[given != np.rint(given)].flat[0]
-        raise InputError(
-            f"inputs: value {worst:g} is not whole, and {population.name!r} has no weight to scale "
-            f"it by; give integers"
-        )
-    _check_range(network, given, transformed=transform is not None)
-    values = np.zeros((samples, steps, *population.shape), np.int32)
-    values[:, :length] = given
-    return values
+        ends = np.sort(np.rint(ends * transform.weight + transform.bias))
+    _check_range(network, float(ends[0]), float(ends[1]), transformed=transform is not None)
+    limits = int(ends[0]), int(ends[1])
+    if given.shape[1] < steps:
+        limits = min(limits[0], 0), max(limits[1], 0)
+    return Presented(given, steps, transform, limits)
 
 
-def fingerprint(values: NDArray[Any]) -> str:
-    """SHA-256 of presented inputs, shape included."""
-    digest = hashlib.sha256(f"neurodeploy.inputs.1 {values.shape}".encode())
-    for sample in values:
-        digest.update(np.ascontiguousarray(sample, dtype=np.int32).tobytes())
-    return digest.hexdigest()
+def _check_floats(given: NDArray[Any], name: str, scaled: bool) -> None:
+    for sample in given:
+        if not np.isfinite(sample).all():
+            raise InputError("inputs: NaN or infinite values; clean the input file")
+        if not scaled and (sample != np.rint(sample)).any():
+            worst = sample[sample != np.rint(sample)].flat[0]
+            raise InputError(
+                f"inputs: value {worst:g} is not whole, and {name!r} has no weight to scale it by; "
+                f"give integers"
+            )
 
 
 def _shaped(array: NDArray[Any], shape: tuple[int, ...], name: str) -> NDArray[Any]:
@@ -152,10 +197,7 @@ def _shaped(array: NDArray[Any], shape: tuple[int, ...], name: str) -> NDArray[A
     )
 
 
-def _check_range(network: Network, given: NDArray[Any], transformed: bool) -> None:
-    if not given.size:
-        return
-    low, high = float(given.min()), float(given.max())
+def _check_range(network: Network, low: float, high: float, transformed: bool) -> None:
     neuron, name = network.input.neuron, network.input.name
     if isinstance(neuron, Source):
         limit = (1 << (PAYLOAD_BITS - 1)) - 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pytest
 
@@ -116,6 +118,15 @@ def test_current_wraps_at_24_bits_and_voltage_saturates():
     assert recording["lif"].overflows()["v_overflows"] > 0
 
 
+@pytest.mark.parametrize("seed", range(60))
+def test_convolutions_as_matrix_products(seed, monkeypatch):
+    """Busy layers run as products; here every layer that may does, however small and quiet."""
+    monkeypatch.setattr("neurodeploy.engine.synapses.conv.LARGE", 0)
+    monkeypatch.setattr("neurodeploy.engine.synapses.conv.BUSY", -1.0)
+    draw = Draw(seed)
+    assert_equal_to_reference(draw.network, draw.inputs(samples=2))
+
+
 def test_threads_and_blocks_change_nothing(monkeypatch):
     draw = Draw(5)
     values = draw.inputs(samples=37, steps=11)
@@ -136,6 +147,17 @@ def test_samples_are_independent():
     for index in range(4):
         alone = nd.run(draw.network, values[index], apply_transform=False)
         np.testing.assert_array_equal(alone.output[0], together.output[index])
+
+
+def test_a_plan_is_made_once_and_goes_with_its_network():
+    from neurodeploy.engine import plan
+
+    network = Draw(6).network
+    assert plan.make_plan(network) is plan.make_plan(network)
+    before = len(plan._PLANS)
+    del network
+    gc.collect()
+    assert len(plan._PLANS) < before
 
 
 def test_steps_cut_and_fill():
@@ -171,7 +193,7 @@ def test_synops_count_every_synapse_that_a_message_reaches():
 def conv_touches(synapse, shape, neuron):
     from dataclasses import replace
 
-    from sim_tests.reference import convolve
+    from sim_tests.reference_synapses import convolve
 
     ones = replace(synapse, weight=(synapse.weight != 0).astype(np.int32))
     message = np.zeros(int(np.prod(shape)), np.int64)

@@ -14,7 +14,8 @@ from neurodeploy.network import (
     Population,
     Source,
 )
-from neurodeploy.signals import fingerprint, present, read_inputs
+from neurodeploy.signals import present as presented
+from neurodeploy.signals import read_inputs
 
 
 def network_with(neuron, shape=(2, 3, 4), transform=None):
@@ -22,6 +23,10 @@ def network_with(neuron, shape=(2, 3, 4), transform=None):
 
 
 SPIKING = network_with(Source())
+
+
+def present(*arguments, **options):
+    return presented(*arguments, **options)[:]
 
 
 def test_one_sample_or_many():
@@ -90,10 +95,28 @@ def test_steps_after_the_input_are_empty_not_transformed():
 
 
 def test_fingerprints_tell_inputs_apart():
-    values = np.zeros((2, 3, 4), np.int32)
-    assert fingerprint(values) == fingerprint(values.copy())
+    network = network_with(Source(), (4,))
+    values = np.arange(24).reshape(2, 3, 4)
+
+    def fingerprint(given, **options):
+        return presented(network, given, **options).fingerprint()
+
+    assert fingerprint(values) == fingerprint(values.astype(np.uint8))
+    assert fingerprint(values) == fingerprint(values.astype(float))
     assert fingerprint(values) != fingerprint(values.reshape(3, 2, 4))
     assert fingerprint(values) != fingerprint(values + 1)
+    assert fingerprint(values) != fingerprint(values, steps=5)
+    cut = np.concatenate([values, np.zeros((2, 2, 4), int)], axis=1)
+    assert fingerprint(values, steps=5) == fingerprint(cut)
+
+
+def test_blocks_together_are_the_whole():
+    network = network_with(CubaLIF(4096, 0, 1), (3,), InputTransform(40, 36))
+    inputs = np.random.default_rng(0).random((5, 4, 3))
+    ready = presented(network, inputs, steps=6)
+    assert ready.shape == (5, 6, 3)
+    np.testing.assert_array_equal(np.concatenate([ready[0:2], ready[2:5]]), ready[:])
+    assert ready.limits == (0, 76) or ready[:].max() == ready.limits[1]
 
 
 def test_reading_npy_and_npz(tmp_path):

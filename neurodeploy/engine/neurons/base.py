@@ -6,6 +6,7 @@ every intermediate is cast so that LLVM can vectorise it as int32.
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -25,47 +26,62 @@ _FRACTION = np.int32(DECAY_UNITY - 1)
 _ZERO = np.int32(0)
 _NOTHING = np.empty((0, 0, 0), np.int32)
 
+OVERFLOWS = ("u_overflows", "v_overflows", "input_overflows")
+
 
 class Stepper(ABC):
-    """States of one population's neurons over a block of samples, and the kernel that steps them.
+    """A population's neurons: parameters ready for the kernel, and states once begun.
 
     Parameters
     ----------
     population : Population
-    samples, steps : int
-    keep : tuple of str
-        States to keep for every step, of ``u`` and ``v``.
-    resets : bool [steps]
-        Steps before which u and v become zero.
 
     Attributes
     ----------
     kept : dict of str to int32 [samples, steps, neurons]
+        States that `begin` was asked to keep.
     overflows : dict of str to int64 [samples]
     """
 
     on_chip = True
+    state: list[NDArray[np.int32]]
+    kept: dict[str, NDArray[np.int32]]
+    records: tuple[NDArray[np.int32], ...]
+    overflows: dict[str, NDArray[np.int64]]
+    resets: NDArray[np.bool_]
 
-    def __init__(
-        self,
-        population: Population,
-        samples: int,
-        steps: int,
-        keep: tuple[str, ...],
-        resets: NDArray[np.bool_],
-    ) -> None:
+    def __init__(self, population: Population) -> None:
         self.neuron: Neuron = population.neuron
-        self.resets = resets
-        shape = (samples, population.size)
-        self.state = [np.zeros(shape, np.int32) for _ in range(self.states_needed())]
-        self.kept = {
-            name: np.empty((samples, steps, population.size), np.int32)
+        self.size = population.size
+
+    def begin(
+        self, samples: int, steps: int, keep: tuple[str, ...], resets: NDArray[np.bool_]
+    ) -> Stepper:
+        """Give a copy with states of its own, all zero.
+
+        Parameters
+        ----------
+        samples, steps : int
+        keep : tuple of str
+            States to keep for every step, of ``u`` and ``v``.
+        resets : bool [steps]
+            Steps before which u and v become zero.
+        """
+        begun = copy.copy(self)
+        begun.resets = resets
+        shape = (samples, self.size)
+        begun.state = [np.zeros(shape, np.int32) for _ in range(self.states_needed())]
+        begun.kept = {
+            name: np.empty((samples, steps, self.size), np.int32)
             for name in self.neuron.states
             if name in keep
         }
-        names = ("u_overflows", "v_overflows", "input_overflows") if self.on_chip else ()
-        self.overflows = {name: np.zeros(samples, np.int64) for name in names}
-        self.records = tuple(self.kept.get(name, _NOTHING) for name in ("u", "v"))
+        begun.overflows = {}
+        if self.on_chip:
+            counts = np.zeros((3, samples), np.int64)
+            begun.overflows = dict(zip(OVERFLOWS, counts, strict=True))
+        begun.records = tuple(begun.kept.get(name, _NOTHING) for name in ("u", "v"))
+        return begun
 
     def states_needed(self) -> int:
         """How many state variables the model has."""
@@ -85,6 +101,11 @@ def pack(value: Parameter, population: Population, shift: int = 0) -> Any:
         shifted = value.astype(np.int32) << shift
         return np.ascontiguousarray(to_engine(shifted, population), dtype=np.int32)
     return np.int32(int(value) << shift)
+
+
+def flags_for(size: int) -> NDArray[np.uint8]:
+    """One byte for each neuron, in whole words of eight, for `emit`."""
+    return np.zeros(-(-size // 8) * 8, np.uint8)
 
 
 def at(value, j):  # type: ignore[no-untyped-def]
@@ -110,3 +131,31 @@ def decayed(x, keep):  # type: ignore[no-untyped-def]
     low = np.int32(np.int32(np.int32(magnitude & _FRACTION) * keep) >> _DECAY)
     kept = np.int32(high + low)
     return np.int32(-kept) if x < _ZERO else kept
+
+
+_PACK = np.uint64(0x0102040810204080)
+"""Times eight bytes of 0 or 1, leaves their bits in the highest byte."""
+
+_BITS = np.array(
+    [[i for i in range(8) if byte >> i & 1] + [0] * (8 - byte.bit_count()) for byte in range(256)],
+    np.int32,
+)
+_NUMBER = np.array([byte.bit_count() for byte in range(256)], np.int64)
+
+
+@njit(nogil=True, cache=True)
+def emit(words, neuron, used):  # type: ignore[no-untyped-def]
+    """List the neurons whose byte in `words` (eight a word) is 1; returns the new end.
+
+    Eight entries are written for every word that is not zero, as many as fired
+    are kept: no branch for each neuron.
+    """
+    for w in range(words.size):
+        word = words[w]
+        if word == 0:
+            continue
+        byte = (word * _PACK) >> np.uint64(56)
+        for k in range(8):
+            neuron[np.uint64(used + k)] = np.int32(8 * w) + _BITS[byte, np.uint64(k)]
+        used += _NUMBER[byte]
+    return used

@@ -10,7 +10,7 @@ from ...network import Delta, Population, SigmaDelta
 from ...network.fixed_point import SIGMA_DELTA_SHIFT, STATE_EXPONENT, STATE_LIMIT
 from ...network.neurons import Parameter
 from ..events import EventBuffer
-from .base import Stepper, at, pack
+from .base import Stepper, at, emit, flags_for, pack
 
 _LIMIT = np.int32(STATE_LIMIT)
 _SIGMA_DELTA = np.int32(SIGMA_DELTA_SHIFT)
@@ -23,15 +23,8 @@ _ENCODES, _RECTIFIES, _PLAIN = 0, 1, 2
 class SigmaDeltaStepper(Stepper):
     """Steps `network.Delta` and `network.SigmaDelta`."""
 
-    def __init__(
-        self,
-        population: Population,
-        samples: int,
-        steps: int,
-        keep: tuple[str, ...],
-        resets: NDArray[np.bool_],
-    ) -> None:
-        super().__init__(population, samples, steps, keep, resets)
+    def __init__(self, population: Population) -> None:
+        super().__init__(population)
         neuron = population.neuron
         assert isinstance(neuron, (Delta, SigmaDelta))
         mode = _ENCODES
@@ -60,27 +53,51 @@ class SigmaDeltaStepper(Stepper):
 class SigmaStepper(Stepper):
     """Steps `network.Sigma`: sends the sum so far."""
 
-    accumulates = True
-
     def states_needed(self) -> int:
         """Sigma."""
         return 1
 
     def step(self, current: NDArray[np.int32], t0: int, events: EventBuffer) -> None:
         """See `Stepper.step`."""
-        overflows = self.overflows.get("u_overflows")
         events.used = _accumulate(
-            current, t0, self.state[0], self.accumulates,
+            current, t0, self.state[0],
             events.used, events.start, events.count, events.neuron, events.payload,
-            self.records[0], np.zeros(len(current), np.int64) if overflows is None else overflows,
+            self.records[0], self.overflows["u_overflows"],
         )  # fmt: skip
 
 
-class RelayStepper(SigmaStepper):
+class RelayStepper(Stepper):
     """Sends what it is given: `network.Source` and `network.Average`."""
 
     on_chip = False
-    accumulates = False
+
+    def states_needed(self) -> int:
+        """None."""
+        return 0
+
+    def step(self, current: NDArray[np.int32], t0: int, events: EventBuffer) -> None:
+        """See `Stepper.step`."""
+        events.used = _relay(
+            current, t0, flags_for(self.size),
+            events.used, events.start, events.count, events.neuron, events.payload,
+        )  # fmt: skip
+
+
+@njit(nogil=True, cache=True)
+def _relay(current, t0, sends, used, start, count, neuron, payload):  # type: ignore[no-untyped-def]
+    words = sends.view(np.uint64)
+    for s in range(current.shape[0]):
+        for t in range(t0, t0 + current.shape[1]):
+            a = current[s, t - t0]
+            for j in range(a.size):
+                sends[j] = a[j] != _ZERO
+            start[s, t] = used
+            used = emit(words, neuron, used)
+            count[s, t] = used - start[s, t]
+            if payload.size:
+                for e in range(start[s, t], used):
+                    payload[e] = a[neuron[e]]
+    return used
 
 
 @njit(nogil=True, cache=True)
@@ -123,7 +140,7 @@ def _step(  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def _accumulate(  # type: ignore[no-untyped-def]
-    current, t0, sigma, accumulates, used, start, count, neuron, payload, u_record, u_overflows
+    current, t0, sigma, used, start, count, neuron, payload, u_record, u_overflows
 ):
     for s in range(current.shape[0]):
         total = sigma[s]
@@ -132,7 +149,7 @@ def _accumulate(  # type: ignore[no-untyped-def]
             start[s, t] = used
             leaves = 0
             for j in range(total.size):
-                value = np.int32(total[j] + a[j]) if accumulates else a[j]
+                value = np.int32(total[j] + a[j])
                 total[j] = value
                 leaves += (value >= _LIMIT) | (value < np.int32(-_LIMIT))
                 neuron[used] = j

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from ...network import Population, Synapse
@@ -22,11 +23,16 @@ class Delivery(ABC):
 
     Attributes
     ----------
+    lag : int
+        Steps from message to current; the longest of them where there are several.
     may_wrap : bool
         Whether the sum of this projection wraps to 24 bits and could reach that.
+    multiplies : bool
+        Whether it may call a matrix product, whose library brings threads of its own.
     """
 
     may_wrap = False
+    multiplies = False
 
     def __init__(self, synapse: Synapse, source: Population, target: Population) -> None:
         self.lag = synapse.steps
@@ -44,3 +50,20 @@ def narrowest(weight: NDArray[Any]) -> NDArray[Any]:
     largest = int(np.abs(weight.astype(np.int64)).max(initial=0))
     kind = np.int8 if largest < 1 << 7 else np.int16 if largest < 1 << 15 else np.int32
     return np.ascontiguousarray(weight, dtype=kind)
+
+
+def reciprocal(divisor: int) -> tuple[np.uint64, np.uint64]:
+    """Factor and shift by which `divided` divides numbers below 2^31 without a division.
+
+    ``n / d = (n m) >> k`` exactly for n < 2^31 where ``m = ceil(2^k / d)`` and
+    ``k = 32 + ceil(log2 d)``: m d exceeds 2^k by less than d, n (m d - 2^k) stays
+    below 2^k (Granlund and Montgomery 1994, theorem 4.2), and n m below 2^64.
+    """
+    shift = 32 + (divisor - 1).bit_length()
+    return np.uint64(-(-(1 << shift) // divisor)), np.uint64(shift)
+
+
+@njit(inline="always")
+def divided(n, by):  # type: ignore[no-untyped-def]
+    """Divide a number from 0 to 2^31 - 1 by what `reciprocal` was made of."""
+    return np.int64((np.uint64(n) * by[0]) >> by[1])

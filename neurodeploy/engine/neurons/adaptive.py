@@ -1,0 +1,94 @@
+"""Adaptive leaky integrate-and-fire neurons, see `network.ALIF`."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from ...network import ALIF, Population
+from ...network.fixed_point import ACTIVATION_SHIFT, DECAY_UNITY
+from ..events import EventBuffer
+from .arithmetic import clipped, clips, scaled, spread, wrapped, wraps
+from .base import Stepper, decayed
+
+_ZERO = np.int32(0)
+
+
+class AdaptiveStepper(Stepper):
+    """Steps `network.ALIF`; keeps the threshold as its rise above rest."""
+
+    def __init__(self, population: Population) -> None:
+        super().__init__(population)
+        neuron = population.neuron
+        assert isinstance(neuron, ALIF)
+        self.parameters = (
+            spread(DECAY_UNITY - neuron.current_decay, population),
+            spread(DECAY_UNITY - neuron.voltage_decay, population),
+            spread(DECAY_UNITY - neuron.threshold_decay, population),
+            spread(DECAY_UNITY - neuron.refractory_decay, population),
+            spread(neuron.threshold, population, ACTIVATION_SHIFT),
+            spread(neuron.threshold_step, population, ACTIVATION_SHIFT),
+            spread(neuron.bias, population, ACTIVATION_SHIFT),
+            neuron.input_exponent,
+        )
+
+    def states_needed(self) -> int:
+        """Current, voltage, the threshold's rise, refractoriness."""
+        return 4
+
+    def step(self, current: NDArray[np.int32], t0: int, events: EventBuffer) -> None:
+        """See `Stepper.step`."""
+        events.used = _step(
+            current, t0, *self.state, *self.parameters, self.resets,
+            events.used, events.start, events.count, events.neuron, events.payload, events.graded,
+            *self.records, self.overflows["u_overflows"], self.overflows["v_overflows"],
+        )  # fmt: skip
+
+
+@njit(nogil=True, cache=True)
+def _step(  # type: ignore[no-untyped-def]
+    current, t0, u, v, rise, refractory, keep_u, keep_v, keep_rise, keep_refractory,
+    rest, rise_step, bias, exponent, resets,
+    used, start, count, neuron, payload, graded, u_record, v_record, u_overflows, v_overflows,
+):  # fmt: skip
+    size = u.shape[1]
+    for s in range(current.shape[0]):
+        us, vs, rises, refractories = u[s], v[s], rise[s], refractory[s]
+        for t in range(t0, t0 + current.shape[1]):
+            a = current[s, t - t0]
+            if resets[t]:
+                us[:] = 0
+                vs[:] = 0
+                rises[:] = 0
+                refractories[:] = 0
+            for j in range(size):
+                arriving = np.int32(scaled(a[j], exponent) + bias[j])
+                i = np.int32(decayed(us[j], keep_u[j]) + arriving)
+                u_overflows[s] += wraps(i)
+                us[j] = wrapped(i)
+                x = np.int32(decayed(vs[j], keep_v[j]) + us[j])
+                vs[j] = clipped(x)
+                rises[j] = decayed(rises[j], keep_rise[j])
+                refractories[j] = decayed(refractories[j], keep_refractory[j])
+                threshold = np.int32(rest[j] + rises[j])
+                v_overflows[s] += clips(x) | clips(threshold) | clips(refractories[j])
+            start[s, t] = used
+            for j in range(size):
+                threshold = np.int32(rest[j] + rises[j])
+                fires = vs[j] >= np.int32(threshold + refractories[j])
+                neuron[used] = j
+                if graded:
+                    payload[used] = vs[j]
+                    used += fires & (vs[j] != _ZERO)
+                else:
+                    used += fires
+                if fires:
+                    refractories[j] = np.int32(refractories[j] + np.int32(threshold + threshold))
+                    rises[j] = np.int32(rises[j] + rise_step[j])
+            count[s, t] = used - start[s, t]
+            if u_record.size:
+                u_record[s, t] = us
+            if v_record.size:
+                v_record[s, t] = vs
+    return used

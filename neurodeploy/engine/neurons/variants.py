@@ -1,0 +1,166 @@
+"""Variants of the leaky integrator: `network.GeneralCubaLIF`, `LeakyIntegrator`, `TernaryLIF`."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from ...network import GeneralCubaLIF, LeakyIntegrator, Population, TernaryLIF
+from ...network.fixed_point import ACTIVATION_SHIFT, DECAY_UNITY, STATE_LIMIT
+from ...network.neurons import Parameter
+from ..events import EventBuffer
+from .arithmetic import clipped, clips, scaled, spread, wrapped, wraps
+from .base import Stepper, decayed
+
+_ZERO = np.int32(0)
+_ONE = np.int32(1)
+_NEVER = STATE_LIMIT
+"""A threshold in the state's unit that a clipped voltage does not exceed."""
+
+
+class VariantStepper(Stepper):
+    """Steps `network.GeneralCubaLIF` and `network.LeakyIntegrator`."""
+
+    def __init__(self, population: Population) -> None:
+        super().__init__(population)
+        neuron = population.neuron
+        assert isinstance(neuron, (GeneralCubaLIF, LeakyIntegrator))
+        u_bias: Parameter = 0
+        v_bias: Parameter = neuron.bias
+        threshold, refractory = spread(_NEVER, population), spread(1, population)
+        subtract = False
+        if isinstance(neuron, GeneralCubaLIF):
+            threshold = spread(neuron.threshold, population, ACTIVATION_SHIFT)
+            refractory = spread(neuron.refractory, population)
+            subtract = neuron.reset == "subtract"
+            if neuron.bias_into == "current":
+                u_bias, v_bias = neuron.bias, 0
+        self.parameters = (
+            spread(DECAY_UNITY - neuron.current_decay, population),
+            spread(DECAY_UNITY - neuron.voltage_decay, population),
+            threshold,
+            spread(u_bias, population, ACTIVATION_SHIFT),
+            spread(v_bias, population, ACTIVATION_SHIFT),
+            refractory,
+            subtract,
+            neuron.input_exponent,
+        )
+
+    def states_needed(self) -> int:
+        """Current, voltage, steps still to wait after a spike."""
+        return 3
+
+    def step(self, current: NDArray[np.int32], t0: int, events: EventBuffer) -> None:
+        """See `Stepper.step`."""
+        events.used = _step(
+            current, t0, *self.state, *self.parameters, self.resets,
+            events.used, events.start, events.count, events.neuron, events.payload, events.graded,
+            *self.records, self.overflows["u_overflows"], self.overflows["v_overflows"],
+        )  # fmt: skip
+
+
+class TernaryStepper(Stepper):
+    """Steps `network.TernaryLIF`."""
+
+    def __init__(self, population: Population) -> None:
+        super().__init__(population)
+        neuron = population.neuron
+        assert isinstance(neuron, TernaryLIF)
+        self.parameters = (
+            spread(DECAY_UNITY - neuron.current_decay, population),
+            spread(DECAY_UNITY - neuron.voltage_decay, population),
+            spread(neuron.upper, population, ACTIVATION_SHIFT),
+            spread(neuron.lower, population, ACTIVATION_SHIFT),
+            spread(neuron.bias, population, ACTIVATION_SHIFT),
+        )
+
+    def step(self, current: NDArray[np.int32], t0: int, events: EventBuffer) -> None:
+        """See `Stepper.step`."""
+        events.used = _step_ternary(
+            current, t0, *self.state, *self.parameters, self.resets,
+            events.used, events.start, events.count, events.neuron, events.payload,
+            *self.records, self.overflows["u_overflows"], self.overflows["v_overflows"],
+        )  # fmt: skip
+
+
+@njit(nogil=True, cache=True)
+def _step(  # type: ignore[no-untyped-def]
+    current, t0, u, v, wait, keep_u, keep_v, threshold, u_bias, v_bias, refractory, subtract,
+    exponent, resets, used, start, count, neuron, payload, graded,
+    u_record, v_record, u_overflows, v_overflows,
+):  # fmt: skip
+    size = u.shape[1]
+    for s in range(current.shape[0]):
+        us, vs, waits = u[s], v[s], wait[s]
+        for t in range(t0, t0 + current.shape[1]):
+            a = current[s, t - t0]
+            if resets[t]:
+                us[:] = 0
+                vs[:] = 0
+                waits[:] = 0
+            for j in range(size):
+                arriving = np.int32(scaled(a[j], exponent) + u_bias[j])
+                i = np.int32(decayed(us[j], keep_u[j]) + arriving)
+                u_overflows[s] += wraps(i)
+                us[j] = wrapped(i)
+                x = np.int32(decayed(vs[j], keep_v[j]) + np.int32(us[j] + v_bias[j]))
+                awake = waits[j] == _ZERO
+                v_overflows[s] += awake & clips(x)
+                vs[j] = clipped(x) if awake else vs[j]
+            start[s, t] = used
+            for j in range(size):
+                fires = (vs[j] > threshold[j]) & (waits[j] == _ZERO)
+                neuron[used] = j
+                if graded:
+                    payload[used] = vs[j]
+                    used += fires & (vs[j] != _ZERO)
+                else:
+                    used += fires
+                if fires:
+                    vs[j] = np.int32(vs[j] - threshold[j]) if subtract else _ZERO
+                    waits[j] = np.int32(refractory[j] - _ONE)
+                else:
+                    waits[j] = max(np.int32(waits[j] - _ONE), _ZERO)
+            count[s, t] = used - start[s, t]
+            if u_record.size:
+                u_record[s, t] = us
+            if v_record.size:
+                v_record[s, t] = vs
+    return used
+
+
+@njit(nogil=True, cache=True)
+def _step_ternary(  # type: ignore[no-untyped-def]
+    current, t0, u, v, keep_u, keep_v, upper, lower, bias, resets,
+    used, start, count, neuron, payload, u_record, v_record, u_overflows, v_overflows,
+):  # fmt: skip
+    size = u.shape[1]
+    for s in range(current.shape[0]):
+        us, vs = u[s], v[s]
+        for t in range(t0, t0 + current.shape[1]):
+            a = current[s, t - t0]
+            if resets[t]:
+                us[:] = 0
+                vs[:] = 0
+            for j in range(size):
+                i = np.int32(decayed(us[j], keep_u[j]) + scaled(a[j], ACTIVATION_SHIFT))
+                u_overflows[s] += wraps(i)
+                us[j] = wrapped(i)
+                x = np.int32(decayed(vs[j], keep_v[j]) + np.int32(us[j] + bias[j]))
+                v_overflows[s] += clips(x)
+                vs[j] = clipped(x)
+            start[s, t] = used
+            for j in range(size):
+                sign = np.int32(vs[j] > upper[j]) - np.int32(vs[j] < lower[j])
+                neuron[used] = j
+                payload[used] = sign
+                fires = sign != _ZERO
+                used += fires
+                vs[j] = _ZERO if fires else vs[j]
+            count[s, t] = used - start[s, t]
+            if u_record.size:
+                u_record[s, t] = us
+            if v_record.size:
+                v_record[s, t] = vs
+    return used

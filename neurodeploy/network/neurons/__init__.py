@@ -1,0 +1,41 @@
+"""Neuron models as plain dataclasses, each with its integer update equations.
+
+Notation: ``a`` is the sum of what the synapses deliver in this step (an
+integer in weight units), ``rz(x) = sign(x) * (|x| >> 12)`` rounds towards zero,
+``s`` is the message sent, ``[...]`` is 1 where true. Every model starts from
+zero state. Source of each rule: Lava 0.10.0's CPU fixed-point models, see
+`fixed_point`, and lava-dl 0.6.0's SLAYER where a model says so.
+"""
+
+from .adaptive import ALIF
+from .base import Average, Neuron, Parameter, Source
+from .lif import CubaLIF, GeneralCubaLIF, LeakyIntegrator, TernaryLIF
+from .resonate import (
+    AdaptiveResonateFire,
+    AdaptiveResonateFireIzhikevich,
+    ResonateFire,
+    ResonateFireIzhikevich,
+)
+from .sigma_delta import Delta, Sigma, SigmaDelta
+from .threshold import GradedThreshold, Threshold
+
+__all__ = [
+    "ALIF",
+    "AdaptiveResonateFire",
+    "AdaptiveResonateFireIzhikevich",
+    "Average",
+    "CubaLIF",
+    "Delta",
+    "GeneralCubaLIF",
+    "GradedThreshold",
+    "LeakyIntegrator",
+    "Neuron",
+    "Parameter",
+    "ResonateFire",
+    "ResonateFireIzhikevich",
+    "Sigma",
+    "SigmaDelta",
+    "Source",
+    "TernaryLIF",
+    "Threshold",
+]

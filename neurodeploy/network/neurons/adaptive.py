@@ -1,0 +1,78 @@
+"""Integrate-and-fire neurons whose threshold rises with every spike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ..fixed_point import ACTIVATION_SHIFT, DECAY_UNITY
+from .base import Neuron, Parameter
+
+
+@dataclass(frozen=True, eq=False)
+class ALIF(Neuron):
+    r"""Adaptive leaky integrate-and-fire: threshold and refractoriness adapt, v is not reset.
+
+    .. math::
+        u &\leftarrow wrap(rz(u\,(4096 - d_u)) + 2^e a + 64 b) \\
+        v &\leftarrow clip(rz(v\,(4096 - d_v)) + u) \\
+        \vartheta &\leftarrow rz((\vartheta - 64\,\theta)(4096 - d_\vartheta)) + 64\,\theta \\
+        r &\leftarrow rz(r\,(4096 - d_r)) \\
+        f &= [v \ge \vartheta + r], \quad s = f, \text{ or } f v \text{ if graded} \\
+        r &\leftarrow r + 2\vartheta, \quad
+        \vartheta \leftarrow \vartheta + 64\,\theta_{step} \text{ where } f
+
+    :math:`\vartheta` starts at :math:`64\,\theta`, r at 0, both are 24-bit
+    states. Recordings hold the current u and the voltage v. Note ``>=``:
+    `CubaLIF` spikes above its threshold, ALIF at it.
+
+    Attributes
+    ----------
+    current_decay, voltage_decay : int or int32 [neurons]
+        12-bit decays d_u and d_v in 0..4096 (NetX ``iDecay``, ``vDecay``).
+    threshold_decay, refractory_decay : int or int32 [neurons]
+        12-bit decays of the threshold's rise and of r (NetX ``thDecay``, ``refDecay``).
+    threshold, threshold_step : int or int32 [neurons]
+        Resting threshold and its rise per spike, in 1/64 of the state's unit
+        (NetX ``vThMant``, ``vThStep``).
+    bias : int or int32 [neurons]
+        Mantissa b, added to the current: an ALIF block's norm acts there
+        (``slayer/neuron/alif.py:496``), a CUBA block's on the voltage.
+    graded_spike : bool
+        Send v, in the state's unit, in place of 1.
+    input_exponent : int
+        e, see `GeneralCubaLIF`.
+
+    Notes
+    -----
+    Sources: ``slayer/neuron/alif.py`` and ``dynamics/adaptive_threshold.py:267``
+    (lava-dl 0.6.0), which never wraps or clips; Lava's ``ATRLIF``
+    (``lava/proc/atrlif/models.py:92``, lava-nc 0.10.0) with ``delta_i`` =
+    (d_u - 1) / 4096 and the other deltas d / 4096, which wraps u and clips v
+    as written here. Neither bounds threshold and r; a spike bounds them by v,
+    so three times 24 bits hold them. Steps with either beyond 24 bits are
+    counted with the overflows of v.
+    """
+
+    current_decay: Parameter
+    voltage_decay: Parameter
+    threshold_decay: Parameter
+    refractory_decay: Parameter
+    threshold: Parameter
+    threshold_step: Parameter
+    bias: Parameter = 0
+    graded_spike: bool = False
+    input_exponent: int = ACTIVATION_SHIFT
+    kind: ClassVar[str] = "alif"
+    states: ClassVar[tuple[str, ...]] = ("u", "v")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_range("input_exponent", -24, 16)
+        for name in ("current", "voltage", "threshold", "refractory"):
+            self._check_range(f"{name}_decay", 0, DECAY_UNITY)
+
+    @property
+    def graded(self) -> bool:
+        """Whether spikes carry the voltage."""
+        return self.graded_spike

@@ -1,0 +1,99 @@
+"""What all neuron models share, and the models that stand outside the chip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import NetworkError
+
+Parameter: TypeAlias = "int | NDArray[np.int32]"
+"""One integer for the whole population, or one per neuron, flat in (C, H, W) order."""
+
+
+@dataclass(frozen=True, eq=False)
+class Neuron:
+    """Base of all neuron models.
+
+    Attributes
+    ----------
+    kind : str
+        The model's short name in tables and files.
+    states : tuple of str
+        State variables a recording can hold.
+    graded : bool
+        Whether messages carry a payload other than 1.
+    ports : int
+        Currents that enter each neuron: 1, or 2 for a real and an imaginary part.
+    resettable : bool
+        Whether ``reset_interval`` has a meaning: all states return to where they started.
+    """
+
+    kind: ClassVar[str] = "neuron"
+    states: ClassVar[tuple[str, ...]] = ()
+    ports: ClassVar[int] = 1
+    resettable: ClassVar[bool] = True
+
+    @property
+    def graded(self) -> bool:
+        """Whether messages carry a payload other than 1."""
+        return False
+
+    def __post_init__(self) -> None:
+        # One form for each meaning: equal values for all neurons are one integer.
+        for name, value in vars(self).items():
+            if isinstance(value, np.ndarray) and value.size and (value == value.flat[0]).all():
+                object.__setattr__(self, name, int(value.flat[0]))
+
+    def _check_choice(self, name: str, choices: tuple[str, ...]) -> None:
+        value = getattr(self, name)
+        if value not in choices:
+            raise NetworkError(
+                f"{self.kind} neuron: {name} is {value!r}; choose one of {', '.join(choices)}"
+            )
+
+    def _check_range(self, name: str, low: int, high: int) -> None:
+        values = np.asarray(getattr(self, name))
+        outside = values[(values < low) | (values > high)]
+        if outside.size:
+            raise NetworkError(
+                f"{self.kind} neuron: {name} holds {outside.flat[0]}, needs {low}..{high}"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Source(Neuron):
+    """An input port: sends what it is given, in the same step.
+
+    Attributes
+    ----------
+    signed : bool
+        Whether payloads may be negative (inputs of sigma-delta networks).
+        Spiking networks take 0 (none), 1 (a spike) or a positive payload.
+    """
+
+    signed: bool = False
+    kind: ClassVar[str] = "source"
+    graded: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, eq=False)
+class Average(Neuron):
+    """Readout on the host: sums groups of neurons in the same step.
+
+    SLAYER's ``Average`` block gives the mean of each group; integers hold the
+    sum, so an output divided by `group_size` is SLAYER's number, exactly. It
+    is no population of the chip and costs no hop.
+
+    Attributes
+    ----------
+    group_size : int
+        How many neurons of the source make one output.
+    """
+
+    group_size: int
+    kind: ClassVar[str] = "average"
+    graded: ClassVar[bool] = True

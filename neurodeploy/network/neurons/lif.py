@@ -1,0 +1,188 @@
+"""Leaky integrators of a current, with and without spikes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ..fixed_point import ACTIVATION_SHIFT, DECAY_UNITY
+from .base import Neuron, Parameter
+
+
+@dataclass(frozen=True, eq=False)
+class CubaLIF(Neuron):
+    r"""Current-based leaky integrate-and-fire neuron with hard reset.
+
+    .. math::
+        u &\leftarrow wrap(rz(u\,(4096 - d_u)) + 64 a) \\
+        v &\leftarrow clip(rz(v\,(4096 - d_v)) + u + 64 b) \\
+        s &= [v > 64\,\theta], \quad v \leftarrow 0 \text{ where } s
+
+    `wrap` is `fixed_point.wrap_current`, `clip` is `saturate_voltage`.
+
+    Attributes
+    ----------
+    current_decay, voltage_decay : int or int32 [neurons]
+        12-bit decays d_u and d_v in 0..4096 (NetX ``iDecay``, ``vDecay``).
+    threshold : int or int32 [neurons]
+        Mantissa, in 1/64 of the state's unit (NetX ``vThMant``).
+    bias : int or int32 [neurons]
+        Mantissa b, added to the voltage at every step from the first on.
+
+    Notes
+    -----
+    Lava's ``du`` is ``d_u - 1``: its fixed-point model adds 1 to ``du`` and
+    not to ``dv``. No refractory period: Lava's LIF has none, NetX's
+    ``refDelay`` of 1 is what the hard reset already does.
+    """
+
+    current_decay: Parameter
+    voltage_decay: Parameter
+    threshold: Parameter
+    bias: Parameter = 0
+    kind: ClassVar[str] = "cuba-lif"
+    states: ClassVar[tuple[str, ...]] = ("u", "v")
+
+
+@dataclass(frozen=True, eq=False)
+class GeneralCubaLIF(Neuron):
+    r"""`CubaLIF` with the choices that NetX cannot name: reset, refractory period, bias, payload.
+
+    .. math::
+        u &\leftarrow wrap(rz(u\,(4096 - d_u)) + 2^e a + 64 b_u) \\
+        v &\leftarrow clip(rz(v\,(4096 - d_v)) + u + 64 b_v)
+            \text{ where } w = 0, \text{ else } v \\
+        f &= [v > 64\,\theta][w = 0] \\
+        s &= f, \text{ or } f v \text{ if graded} \\
+        v &\leftarrow 0 \text{ or } v - 64\,\theta \text{ where } f \\
+        w &\leftarrow R - 1 \text{ where } f, \text{ else } \max(w - 1, 0)
+
+    Attributes
+    ----------
+    current_decay, voltage_decay, threshold, bias : int or int32 [neurons]
+        As in `CubaLIF`.
+    bias_into : {"voltage", "current"}
+        Whether the bias is b_v (`CubaLIF`) or b_u.
+    reset : {"zero", "subtract"}
+        What a spike does to the voltage: hard or soft reset.
+    refractory : int or int32 [neurons]
+        R >= 1. For R - 1 steps after a spike v is held where the reset left it
+        and no spike is sent; u goes on. 1 is `CubaLIF`.
+    graded_spike : bool
+        Send v, in the state's unit, in place of 1.
+    input_exponent : int
+        e in -24..16: 6 for spikes; a negative one shifts right, rounding
+        towards zero. -6 is SLAYER's meaning of graded spikes, see Notes.
+
+    Notes
+    -----
+    The equations are our own choice where neither NetX nor SLAYER has any
+    (soft reset, R > 1). With the defaults they are `CubaLIF`'s, bit for bit.
+    R is Lava's ``LIFRefractory.refractory_period`` + 1: there v is frozen in
+    all of the `refractory_period` steps after a spike
+    (``lava/proc/lif/models.py:483``, lava-nc 0.10.0; float only).
+
+    SLAYER's graded spike is the voltage as a float, v / 2^12
+    (``slayer/spike/spike.py:86``, lava-dl 0.6.0), so a synapse of integer
+    weight W adds W v / 2^6 to the next layer's u: `input_exponent` -6 there.
+    What arrives must then stay within int32.
+    """
+
+    current_decay: Parameter
+    voltage_decay: Parameter
+    threshold: Parameter
+    bias: Parameter = 0
+    bias_into: str = "voltage"
+    reset: str = "zero"
+    refractory: Parameter = 1
+    graded_spike: bool = False
+    input_exponent: int = ACTIVATION_SHIFT
+    kind: ClassVar[str] = "cuba-lif-general"
+    states: ClassVar[tuple[str, ...]] = ("u", "v")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_choice("bias_into", ("voltage", "current"))
+        self._check_choice("reset", ("zero", "subtract"))
+        self._check_range("refractory", 1, 1 << 16)
+        self._check_range("input_exponent", -24, 16)
+        for name in ("current_decay", "voltage_decay"):
+            self._check_range(name, 0, DECAY_UNITY)
+
+    @property
+    def graded(self) -> bool:
+        """Whether spikes carry the voltage."""
+        return self.graded_spike
+
+
+@dataclass(frozen=True, eq=False)
+class LeakyIntegrator(Neuron):
+    r"""A readout: `CubaLIF`'s states without spikes; nothing is sent.
+
+    .. math::
+        u &\leftarrow wrap(rz(u\,(4096 - d_u)) + 2^e a) \\
+        v &\leftarrow clip(rz(v\,(4096 - d_v)) + u + 64 b), \quad s = 0
+
+    The host reads v, which costs no message: record ``v``. This is SLAYER's
+    ``cuba.Affine`` block, voltage for voltage; v / 2^12 is its output
+    (``slayer/block/base.py:340``, lava-dl 0.6.0).
+
+    Attributes
+    ----------
+    current_decay, voltage_decay, bias : int or int32 [neurons]
+        As in `CubaLIF`.
+    input_exponent : int
+        As in `GeneralCubaLIF`.
+    """
+
+    current_decay: Parameter
+    voltage_decay: Parameter
+    bias: Parameter = 0
+    input_exponent: int = ACTIVATION_SHIFT
+    kind: ClassVar[str] = "leaky-integrator"
+    states: ClassVar[tuple[str, ...]] = ("u", "v")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_range("input_exponent", -24, 16)
+        for name in ("current_decay", "voltage_decay"):
+            self._check_range(name, 0, DECAY_UNITY)
+
+
+@dataclass(frozen=True, eq=False)
+class TernaryLIF(Neuron):
+    r"""`CubaLIF` with a second threshold below which it sends -1.
+
+    .. math::
+        u &\leftarrow wrap(rz(u\,(4096 - d_u)) + 64 a) \\
+        v &\leftarrow clip(rz(v\,(4096 - d_v)) + u + 64 b) \\
+        s &= [v > 64\,\theta_{hi}] - [v < 64\,\theta_{lo}], \quad
+        v \leftarrow 0 \text{ where } s \ne 0
+
+    Attributes
+    ----------
+    current_decay, voltage_decay, bias : int or int32 [neurons]
+        As in `CubaLIF`; the same quirk holds for Lava's ``du``.
+    upper, lower : int or int32 [neurons]
+        Mantissas of the thresholds, as `CubaLIF.threshold` (Lava ``vth_hi``, ``vth_lo``).
+
+    Notes
+    -----
+    Source: ``PyTernLifModelFixed``, ``lava/proc/lif/models.py:309``, lava-nc
+    0.10.0. Where the lower threshold is above the upper one a voltage between
+    them would meet both; Lava sends 0 there and does not reset, so do we.
+    """
+
+    current_decay: Parameter
+    voltage_decay: Parameter
+    upper: Parameter
+    lower: Parameter
+    bias: Parameter = 0
+    kind: ClassVar[str] = "ternary-lif"
+    states: ClassVar[tuple[str, ...]] = ("u", "v")
+    graded: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("current_decay", "voltage_decay"):
+            self._check_range(name, 0, DECAY_UNITY)

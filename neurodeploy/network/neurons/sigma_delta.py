@@ -1,0 +1,79 @@
+"""Sigma-delta neurons: they send changes of a value, and add changes up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from .base import Neuron, Parameter
+
+
+@dataclass(frozen=True, eq=False)
+class Delta(Neuron):
+    r"""Sends the change of its input once it reaches the threshold.
+
+    .. math::
+        x &= 2^{12} a, \quad \delta = x - x' + r, \quad
+        o = \delta\,[|\delta| \ge 2^{12}\theta] \\
+        r &\leftarrow \delta - o, \quad x' \leftarrow x, \quad s = o \gg 6
+
+    Attributes
+    ----------
+    threshold : int or int32 [neurons]
+        NetX ``vThMant``, in 1/64 of the input's unit.
+    """
+
+    threshold: Parameter
+    kind: ClassVar[str] = "delta"
+    states: ClassVar[tuple[str, ...]] = ("u", "v")
+    graded: ClassVar[bool] = True
+    resettable: ClassVar[bool] = False
+
+
+@dataclass(frozen=True, eq=False)
+class SigmaDelta(Neuron):
+    r"""Adds up messages, applies a rectifier and sends the change.
+
+    .. math::
+        \sigma &\leftarrow \sigma + a, \quad
+        x = \max(\sigma + 2^{12} b, 0), \quad \delta = x - x' + r \\
+        o &= \delta\,[|\delta| \ge 2^{12}\theta], \quad
+        r \leftarrow \delta - o, \quad x' \leftarrow x, \quad s = o \gg 6
+
+    The 6 bits that ``o >> 6`` drops are never repaid (as in Lava 0.10.0).
+    Recordings hold sigma as ``u`` and the activation x as ``v``. sigma is
+    int32 on Lava's CPU; crossing 24 bits is counted, silicon may differ there.
+    SLAYER takes any function as activation (``slayer/neuron/sigma_delta.py:100``,
+    lava-dl 0.6.0) and writes its name; netx and Lava know the rectifier only.
+    Rectifier and identity are what is exact in these integers.
+
+    Attributes
+    ----------
+    threshold : int or int32 [neurons]
+        NetX ``vThMant``.
+    bias : int or int32 [neurons]
+        NetX ``bias``.
+    rectify : bool
+        ReLU (NetX ``activation`` = ``relu``); False leaves x unrectified.
+    """
+
+    threshold: Parameter
+    bias: Parameter = 0
+    rectify: bool = True
+    kind: ClassVar[str] = "sigma-delta"
+    states: ClassVar[tuple[str, ...]] = ("u", "v")
+    graded: ClassVar[bool] = True
+    resettable: ClassVar[bool] = False
+
+
+@dataclass(frozen=True, eq=False)
+class Sigma(Neuron):
+    r"""Adds up messages and sends the sum: :math:`\sigma \leftarrow \sigma + a, s = \sigma`.
+
+    Recordings hold sigma as ``u``.
+    """
+
+    kind: ClassVar[str] = "sigma"
+    states: ClassVar[tuple[str, ...]] = ("u",)
+    graded: ClassVar[bool] = True
+    resettable: ClassVar[bool] = False

@@ -1,0 +1,50 @@
+"""Neurons without memory: what arrives in a step is sent in that step, or never."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from .base import Neuron, Parameter
+
+
+@dataclass(frozen=True, eq=False)
+class Threshold(Neuron):
+    r"""Spikes where a step's input exceeds the threshold: :math:`s = [64 a + 64 b > 64\,\theta]`.
+
+    The same as a `CubaLIF` of decays 4096 and 4096, without its states.
+
+    Attributes
+    ----------
+    threshold, bias : int or int32 [neurons]
+        In weight units.
+    """
+
+    threshold: Parameter
+    bias: Parameter = 0
+    kind: ClassVar[str] = "threshold"
+
+
+@dataclass(frozen=True, eq=False)
+class GradedThreshold(Neuron):
+    r"""Sends a step's input where it exceeds the threshold: :math:`s = a\,[|a| > \theta]`.
+
+    Attributes
+    ----------
+    threshold : int or int32 [neurons]
+        In weight units, >= 0; compared with the magnitude.
+    rectify : bool
+        Compare a itself, so that nothing negative is sent.
+
+    Notes
+    -----
+    Lava's ``GradedVec``, and with `rectify` its ``GradedReluVec``
+    (``lava/proc/graded/models.py:35`` and ``:72``, lava-nc 0.10.0): ``v += a``,
+    compare, ``v = 0``. int32 on Lava's CPU; an input beyond 24 signed bits is
+    counted, silicon may differ there. Their ``exp`` is not used on the CPU.
+    """
+
+    threshold: Parameter
+    rectify: bool = False
+    kind: ClassVar[str] = "graded-threshold"
+    graded: ClassVar[bool] = True

@@ -1,0 +1,76 @@
+"""What every synapse operator can say about itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Shape = tuple[int, ...]
+"""(neurons,) or (channels, height, width)."""
+
+Pair = tuple[int, int]
+"""In (height, width) order."""
+
+
+@dataclass(frozen=True, eq=False)
+class Synapse:
+    """Base of all synapse operators.
+
+    Attributes
+    ----------
+    kind : str
+        The operator's short name in tables and files.
+    steps : int
+        Time steps from the source's message to the target's input.
+    ports : int
+        Currents it delivers to each target neuron: 1, or 2 for a real and an
+        imaginary part.
+    """
+
+    kind: ClassVar[str] = "synapse"
+    steps: ClassVar[int] = 1
+    ports: ClassVar[int] = 1
+
+    def check(self, source_shape: Shape, target_shape: Shape) -> None:
+        """Make sure that the operator leads from one shape to the other.
+
+        Parameters
+        ----------
+        source_shape, target_shape : tuple of int
+
+        Raises
+        ------
+        NetworkError
+            With the reason; `Network` adds which projection it is.
+        """
+
+    def fan_out(self, source_shape: Shape, dense: bool = False) -> NDArray[np.int64]:
+        """Synapses that one message of each source neuron reaches.
+
+        Parameters
+        ----------
+        source_shape : tuple of int
+        dense : bool
+            Count synapses of weight zero too.
+
+        Returns
+        -------
+        int64 [source neurons], flat in (C, H, W) order
+        """
+        return np.zeros(size_of(source_shape), np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Readout(Synapse):
+    """The host reads the source's messages in the step they are sent."""
+
+    kind: ClassVar[str] = "readout"
+    steps: ClassVar[int] = 0
+
+
+def size_of(shape: Shape) -> int:
+    """Number of neurons of a shape."""
+    return int(np.prod(shape))

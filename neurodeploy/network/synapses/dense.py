@@ -1,0 +1,136 @@
+"""Synapses from every neuron to every neuron: plain, delayed and complex."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import NetworkError
+from ..fixed_point import MAX_DELAY
+from .base import Shape, Synapse, size_of
+
+
+@dataclass(frozen=True, eq=False)
+class Dense(Synapse):
+    """``a[i] = sum_j weight[i, j] * s[j]``, j over the source in (C, H, W) order.
+
+    Attributes
+    ----------
+    weight : int32 [targets, sources]
+    """
+
+    weight: NDArray[np.int32]
+    kind: ClassVar[str] = "dense"
+
+    def check(self, source_shape: Shape, target_shape: Shape) -> None:
+        """See `Synapse.check`."""
+        _check_matrix("dense weight", self.weight, source_shape, target_shape)
+
+    def fan_out(self, source_shape: Shape, dense: bool = False) -> NDArray[np.int64]:
+        """See `Synapse.fan_out`."""
+        return _reached(self.weight, dense)
+
+
+@dataclass(frozen=True, eq=False)
+class DelayedDense(Synapse):
+    r"""A dense matrix whose every synapse has a delay of its own.
+
+    .. math::
+        a_i[t] = \sum_j w_{ij}\, s_j[t - 1 - d_{ij}]
+
+    A delay of 0 is `Dense`. Source: ``lava.proc.dense`` ``DelayDense``,
+    ``AbstractPyDelayDenseModel`` of lava-nc 0.10.0, without its weight
+    exponent. Equal delays of all synapses of a source are a delay of its axon
+    at this projection alone, see `from_axons`.
+
+    Attributes
+    ----------
+    weight : int32 [targets, sources]
+    delay : int32 [targets, sources]
+        Steps, 0..62 (`fixed_point.MAX_DELAY`, the chip's limit).
+    beyond_chip : bool
+        Allow delays longer than that: a network that no chip can run.
+    """
+
+    weight: NDArray[np.int32]
+    delay: NDArray[np.int32]
+    beyond_chip: bool = False
+    kind: ClassVar[str] = "delayed-dense"
+
+    @classmethod
+    def from_axons(cls, weight: NDArray[np.int32], delay: NDArray[np.int32]) -> DelayedDense:
+        """Delay everything that a source sends through this projection.
+
+        Parameters
+        ----------
+        weight : int32 [targets, sources]
+        delay : int32 [sources]
+            Steps.
+        """
+        return cls(weight, np.broadcast_to(delay, weight.shape).astype(np.int32))
+
+    def check(self, source_shape: Shape, target_shape: Shape) -> None:
+        """See `Synapse.check`."""
+        _check_matrix("dense weight", self.weight, source_shape, target_shape)
+        _check_matrix("delay", self.delay, source_shape, target_shape)
+        if self.delay.min(initial=0) < 0:
+            raise NetworkError(f"a delay of {self.delay.min()} steps; delays are 0..{MAX_DELAY}")
+        if self.delay.max(initial=0) > MAX_DELAY and not self.beyond_chip:
+            raise NetworkError(
+                f"a delay of {self.delay.max()} steps, the chip's limit is {MAX_DELAY}; shorten "
+                f"it, or set beyond_chip for a simulation only"
+            )
+
+    def fan_out(self, source_shape: Shape, dense: bool = False) -> NDArray[np.int64]:
+        """See `Synapse.fan_out`."""
+        return _reached(self.weight, dense)
+
+
+@dataclass(frozen=True, eq=False)
+class ComplexDense(Synapse):
+    """Two dense matrices for neurons with a real and an imaginary current.
+
+    ``a_re = real @ s`` and ``a_im = imag @ s``, for neurons with ``ports == 2``.
+    Source: ``ComplexLayer`` in SLAYER's ``synapse/complex.py``. Each of the
+    two weights is a synapse.
+
+    Attributes
+    ----------
+    real, imag : int32 [targets, sources]
+    """
+
+    real: NDArray[np.int32]
+    imag: NDArray[np.int32]
+    kind: ClassVar[str] = "complex-dense"
+    ports: ClassVar[int] = 2
+
+    def check(self, source_shape: Shape, target_shape: Shape) -> None:
+        """See `Synapse.check`."""
+        _check_matrix("real weight", self.real, source_shape, target_shape)
+        _check_matrix("imag weight", self.imag, source_shape, target_shape)
+
+    def fan_out(self, source_shape: Shape, dense: bool = False) -> NDArray[np.int64]:
+        """See `Synapse.fan_out`."""
+        return _reached(self.real, dense) + _reached(self.imag, dense)
+
+
+def _check_matrix(
+    what: str, matrix: NDArray[np.int32], source_shape: Shape, target_shape: Shape
+) -> None:
+    needed = (size_of(target_shape), size_of(source_shape))
+    if matrix.shape != needed:
+        raise NetworkError(
+            f"{what} has shape {matrix.shape}, needs {needed} (targets, sources); check the "
+            f"layer shapes in the file"
+        )
+
+
+def _reached(weight: NDArray[np.int32], dense: bool) -> NDArray[np.int64]:
+    """Synapses of each source."""
+    if dense:
+        return np.full(weight.shape[1], weight.shape[0], np.int64)
+    counts: NDArray[np.int64] = np.count_nonzero(weight, axis=0).astype(np.int64)
+    return counts

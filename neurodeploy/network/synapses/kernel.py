@@ -1,0 +1,129 @@
+"""What convolutions and pools share: a kernel that slides over rows and columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import NetworkError
+from .base import Pair, Shape, Synapse
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel(Synapse):
+    """Base of operators with a kernel, whose last two axes are height and width.
+
+    Attributes
+    ----------
+    weight : int32 [..., kernel height, kernel width]
+    stride, padding, dilation : (int, int)
+        In (height, width) order.
+    """
+
+    weight: NDArray[np.int32]
+    stride: Pair = (1, 1)
+    padding: Pair = (0, 0)
+    dilation: Pair = (1, 1)
+
+    def extent(self, axis: int, source_size: int) -> int:
+        """Positions of the target along one axis (0 height, 1 width)."""
+        raise NotImplementedError
+
+    def reach(self, axis: int, source_size: int) -> NDArray[np.int64]:
+        """Where a source position's kernel taps land along one axis.
+
+        Parameters
+        ----------
+        axis : int
+            0 for height, 1 for width.
+        source_size : int
+            Positions of the source along this axis.
+
+        Returns
+        -------
+        int64 [source positions, kernel taps]
+            Position in the target, -1 where the tap falls outside or between strides.
+        """
+        raise NotImplementedError
+
+    def check_geometry(self, what: str, source_shape: Shape) -> None:
+        """Make sure of an image as source and of a possible stride, padding and dilation."""
+        if len(source_shape) != 3:
+            raise NetworkError(
+                f"a {what} needs a source of shape (channels, height, width), not {source_shape}"
+            )
+        if min(self.stride) < 1 or min(self.dilation) < 1 or min(self.padding) < 0:
+            raise NetworkError(
+                f"stride {self.stride} and dilation {self.dilation} must be at least 1, padding "
+                f"{self.padding} at least 0"
+            )
+
+    @staticmethod
+    def check_output(doing: str, source: Shape, expected: Shape, target: Shape) -> None:
+        """Make sure that the target has the shape which the operator gives."""
+        if target != expected:
+            raise NetworkError(
+                f"{doing} {source} gives {expected}, but the target has shape {target}; check "
+                f"stride, padding and kernel"
+            )
+
+    def _span(self, axis: int) -> int:
+        return self.dilation[axis] * (self.weight.shape[axis - 2] - 1) + 1
+
+    def _taps(self, axis: int) -> NDArray[np.int64]:
+        return self.dilation[axis] * np.arange(self.weight.shape[axis - 2])[None, :]
+
+
+@dataclass(frozen=True, eq=False)
+class Gathering(Kernel):
+    """The kernel slides over the source: convolutions and pools."""
+
+    def extent(self, axis: int, source_size: int) -> int:
+        """See `Kernel.extent`."""
+        padded = source_size + 2 * self.padding[axis]
+        return (padded - self._span(axis)) // self.stride[axis] + 1
+
+    def reach(self, axis: int, source_size: int) -> NDArray[np.int64]:
+        """See `Kernel.reach`."""
+        step = self.stride[axis]
+        offset = np.arange(source_size)[:, None] + self.padding[axis] - self._taps(axis)
+        lands = (offset >= 0) & (offset % step == 0)
+        lands &= offset // step < self.extent(axis, source_size)
+        return np.where(lands, offset // step, -1).astype(np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Scattering(Kernel):
+    """The kernel slides over the target: transposed convolutions and unpools."""
+
+    def extent(self, axis: int, source_size: int) -> int:
+        """See `Kernel.extent`."""
+        return (source_size - 1) * self.stride[axis] - 2 * self.padding[axis] + self._span(axis)
+
+    def reach(self, axis: int, source_size: int) -> NDArray[np.int64]:
+        """See `Kernel.reach`."""
+        first = np.arange(source_size)[:, None] * self.stride[axis] - self.padding[axis]
+        place = first + self._taps(axis)
+        inside = (place >= 0) & (place < self.extent(axis, source_size))
+        return np.where(inside, place, -1).astype(np.int64)
+
+
+def reached(
+    taps: NDArray[np.int64], rows: NDArray[np.int64], columns: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Synapses of each source neuron of (C, H, W).
+
+    Parameters
+    ----------
+    taps : int64 [channels, kernel rows, kernel columns]
+        Targets of one source channel through one tap.
+    rows : int64 [channels or 1, source rows, kernel rows]
+        As `Kernel.reach`, for each channel.
+    columns : int64 [source columns, kernel columns]
+    """
+    y, x = (rows >= 0).astype(np.int64), (columns >= 0).astype(np.int64)
+    y = np.broadcast_to(y, (len(taps), *y.shape[1:]))
+    counts: NDArray[np.int64] = np.einsum("ckl,chk,wl->chw", taps, y, x)
+    return counts.ravel().astype(np.int64)

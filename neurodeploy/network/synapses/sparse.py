@@ -1,0 +1,117 @@
+"""Synapses that are listed one by one, and those that lead straight across."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import NetworkError
+from .base import Shape, Synapse, size_of
+
+
+@dataclass(frozen=True, eq=False)
+class Sparse(Synapse):
+    """``a[i] = sum_k weight[k] * s[index[k]]``, k over target i's stretch of the list.
+
+    Compressed sparse rows: target i has the synapses
+    ``indptr[i] <= k < indptr[i + 1]``. The same as `Dense` with zeros
+    elsewhere; source: ``lava.proc.sparse`` of lava-nc 0.10.0.
+
+    Attributes
+    ----------
+    indptr : int64 [targets + 1]
+    index : int32 [synapses]
+        Source neuron of each synapse, flat in (C, H, W) order.
+    weight : int32 [synapses]
+    sources : int
+        Neurons of the source.
+    """
+
+    indptr: NDArray[np.int64]
+    index: NDArray[np.int32]
+    weight: NDArray[np.int32]
+    sources: int
+    kind: ClassVar[str] = "sparse"
+
+    @classmethod
+    def from_dense(cls, weight: NDArray[np.int32]) -> Sparse:
+        """Keep the synapses of a matrix [targets, sources] whose weight is not 0."""
+        target, source = np.nonzero(weight)
+        counts = np.bincount(target, minlength=weight.shape[0])
+        indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        values = weight[target, source].astype(np.int32)
+        return cls(indptr, source.astype(np.int32), values, weight.shape[1])
+
+    def to_dense(self) -> NDArray[np.int32]:
+        """Give the matrix [targets, sources]; synapses listed twice add up."""
+        matrix = np.zeros((len(self.indptr) - 1, self.sources), np.int32)
+        np.add.at(matrix, (self.targets, self.index), self.weight)
+        return matrix
+
+    @property
+    def targets(self) -> NDArray[np.int64]:
+        """Target neuron of each synapse, int64 [synapses]."""
+        return np.repeat(np.arange(len(self.indptr) - 1), np.diff(self.indptr))
+
+    def check(self, source_shape: Shape, target_shape: Shape) -> None:
+        """See `Synapse.check`."""
+        needed = (size_of(target_shape), size_of(source_shape))
+        if (len(self.indptr) - 1, self.sources) != needed:
+            raise NetworkError(
+                f"sparse weight is {len(self.indptr) - 1} x {self.sources}, needs {needed[0]} x "
+                f"{needed[1]} (targets x sources)"
+            )
+        ends = (int(self.indptr[0]), int(self.indptr[-1]))
+        if ends != (0, len(self.weight)) or (np.diff(self.indptr) < 0).any():
+            raise NetworkError(
+                f"indptr must rise from 0 to {len(self.weight)}, the number of weights; it goes "
+                f"from {ends[0]} to {ends[1]}"
+            )
+        if len(self.index) != len(self.weight):
+            raise NetworkError(f"{len(self.index)} indices for {len(self.weight)} weights")
+        if len(self.index) and not 0 <= self.index.min() <= self.index.max() < self.sources:
+            raise NetworkError(
+                f"indices {self.index.min()}..{self.index.max()} lie outside the {self.sources} "
+                f"sources"
+            )
+
+    def fan_out(self, source_shape: Shape, dense: bool = False) -> NDArray[np.int64]:
+        """See `Synapse.fan_out`; `dense` counts listed synapses of weight zero."""
+        listed = self.index if dense else self.index[self.weight != 0]
+        return np.bincount(listed, minlength=self.sources).astype(np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class OneToOne(Synapse):
+    """``a[i] = weight[i] * s[i]``, i in (C, H, W) order on both sides.
+
+    Attributes
+    ----------
+    weight : int or int32 [neurons]
+        One for all neurons or one for each.
+    """
+
+    weight: int | NDArray[np.int32] = 1
+    kind: ClassVar[str] = "one-to-one"
+
+    def check(self, source_shape: Shape, target_shape: Shape) -> None:
+        """See `Synapse.check`."""
+        size = size_of(source_shape)
+        if size != size_of(target_shape):
+            raise NetworkError(
+                f"one-to-one synapses need as many targets as sources; there are {size} sources "
+                f"and {size_of(target_shape)} targets"
+            )
+        if np.ndim(self.weight) and np.shape(self.weight) != (size,):
+            raise NetworkError(
+                f"one-to-one weight has shape {np.shape(self.weight)}, needs one number or "
+                f"({size},)"
+            )
+
+    def fan_out(self, source_shape: Shape, dense: bool = False) -> NDArray[np.int64]:
+        """See `Synapse.fan_out`."""
+        present = np.broadcast_to(np.asarray(self.weight) != 0, size_of(source_shape))
+        return (present | dense).astype(np.int64)

@@ -1,0 +1,190 @@
+"""Every neuron model against the NumPy equations, SLAYER's CPU forward pass and Lava's models."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import neurodeploy as nd
+from neurodeploy.errors import NetworkError
+from neurodeploy.network import (
+    ALIF,
+    CubaLIF,
+    Dense,
+    GeneralCubaLIF,
+    GradedThreshold,
+    LeakyIntegrator,
+    Network,
+    Population,
+    Projection,
+    ResonateFire,
+    Source,
+    TernaryLIF,
+    Threshold,
+)
+from sim_tests import reference
+from sim_tests.engine.neuron_bench import (
+    MODELS,
+    draw_currents,
+    draw_neuron,
+    run_engine,
+    run_reference,
+)
+
+
+def by_name(model):
+    return model.__name__
+
+
+def assert_same(found, expected):
+    for name, a, b in zip(("messages", "u", "v"), found, expected, strict=True):
+        if a is not None:
+            np.testing.assert_array_equal(a, b, name)
+
+
+class TestAgainstTheEquations:
+    @pytest.mark.parametrize("model", MODELS, ids=by_name)
+    def test_random_neurons_on_random_currents(self, model):
+        sent = []
+        for seed in range(40):
+            rng = np.random.default_rng([seed, 1])
+            size = int(rng.integers(1, 20))
+            neuron = draw_neuron(rng, model, size)
+            currents = draw_currents(rng, 2, 60, neuron, size)
+            *found, _ = run_engine(neuron, currents, window=int(rng.choice([60, 7, 1])))
+            assert_same(found, run_reference(neuron, currents))
+            sent.append(np.count_nonzero(found[0]))
+        if model is LeakyIntegrator:
+            assert not any(sent)
+        else:
+            assert np.mean([count > 10 for count in sent]) > 0.6
+
+    @pytest.mark.parametrize("model", MODELS, ids=by_name)
+    def test_a_reset_returns_every_state_to_its_start(self, model):
+        resets = np.zeros(50, np.bool_)
+        resets[[9, 10, 31]] = True
+        for seed in range(8):
+            rng = np.random.default_rng([seed, 2])
+            neuron = draw_neuron(rng, model, 7)
+            currents = draw_currents(rng, 2, 50, neuron, 7)
+            *found, _ = run_engine(neuron, currents, resets=resets)
+            assert_same(found, run_reference(neuron, currents, resets=resets))
+
+    @pytest.mark.parametrize("model", [m for m in MODELS if m not in (Threshold, GradedThreshold)])
+    def test_states_beyond_24_bits_are_counted(self, model):
+        rng = np.random.default_rng(3)
+        neuron = draw_neuron(rng, model, 5)
+        currents = np.full((1, 40, 5 * neuron.ports), 1 << 19)
+        *_, overflows = run_engine(neuron, currents)
+        assert sum(count.sum() for count in overflows.values()) > 0
+
+    def test_equal_parameters_are_one_integer(self):
+        neuron = ALIF(np.full(4, 7, np.int32), 1, 2, 3, 4, 5)
+        assert neuron.current_decay == 7
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"reset": "soft"}, "zero, subtract"),
+            ({"bias_into": "axon"}, "voltage, current"),
+            ({"refractory": 0}, "refractory holds 0"),
+            ({"input_exponent": 30}, "input_exponent holds 30"),
+            ({"current_decay": 4097}, "current_decay holds 4097"),
+        ],
+    )
+    def test_values_without_meaning_are_refused(self, change, message):
+        with pytest.raises(NetworkError, match=message):
+            GeneralCubaLIF(**{"current_decay": 1, "voltage_decay": 1, "threshold": 1, **change})
+
+
+class TestModelsAgreeWhereTheyMeet:
+    @pytest.mark.parametrize("seed", range(10))
+    def test_general_cuba_with_defaults_is_cuba(self, seed):
+        rng = np.random.default_rng([seed, 4])
+        decays = rng.integers(0, 4097, (2, 9)).astype(np.int32)
+        parameters = (*decays, int(rng.integers(20, 300)), int(rng.integers(-9, 9)))
+        currents = draw_currents(rng, 2, 80, CubaLIF(*parameters), 9)
+        *plain, plain_overflows = run_engine(CubaLIF(*parameters), currents)
+        *general, overflows = run_engine(GeneralCubaLIF(*parameters), currents)
+        assert_same(general, plain)
+        for name, counts in plain_overflows.items():
+            np.testing.assert_array_equal(overflows[name], counts)
+
+    def test_leaky_integrator_is_a_cuba_neuron_that_never_spikes(self):
+        rng = np.random.default_rng(5)
+        currents = rng.integers(-3000, 5000, (2, 80, 6))
+        *plain, _ = run_engine(CubaLIF(300, 20, (1 << 18) - 1, 3), currents)
+        *leaky, overflows = run_engine(LeakyIntegrator(300, 20, 3), currents)
+        assert_same(leaky, plain)
+        assert overflows["v_overflows"].sum() > 0
+        assert not leaky[0].any()
+
+    def test_threshold_is_a_cuba_neuron_without_memory(self):
+        rng = np.random.default_rng(6)
+        currents = rng.integers(-200, 200, (2, 80, 6))
+        plain, *_ = run_engine(CubaLIF(4096, 4096, 31, 7), currents)
+        memoryless, *_ = run_engine(Threshold(31, 7), currents)
+        np.testing.assert_array_equal(memoryless, plain)
+        assert plain.any()
+
+    def test_ternary_without_a_lower_threshold_is_cuba(self):
+        rng = np.random.default_rng(7)
+        currents = rng.integers(-120, 180, (2, 80, 6))
+        *plain, _ = run_engine(CubaLIF(700, 100, 90), currents)
+        *ternary, _ = run_engine(TernaryLIF(700, 100, 90, -(1 << 17)), currents)
+        assert_same(ternary, plain)
+
+    def test_a_refractory_period_keeps_silence_for_so_many_steps(self):
+        currents = np.full((1, 100, 3), 100)
+        neuron = GeneralCubaLIF(4096, 0, 50, refractory=np.array([1, 2, 5], np.int32))
+        messages, *_ = run_engine(neuron, currents)
+        np.testing.assert_array_equal(messages.sum(axis=(0, 1)), [100, 50, 20])
+
+    def test_a_soft_reset_keeps_what_exceeds_the_threshold(self):
+        currents = np.full((1, 90, 1), 30)
+        soft, _, v, _ = run_engine(GeneralCubaLIF(4096, 0, 80, reset="subtract"), currents)
+        assert v.min() > 0
+        hard, *_ = run_engine(GeneralCubaLIF(4096, 0, 80), currents)
+        assert soft.sum() > hard.sum()
+
+
+class TestInNetworks:
+    @pytest.mark.parametrize("seed", range(20))
+    def test_chains_of_every_real_model(self, seed):
+        """Through synapses, delays and windows of time, with mixed models and graded messages."""
+        rng = np.random.default_rng([seed, 8])
+        takes_states = (ALIF, GeneralCubaLIF, LeakyIntegrator)
+        populations = [Population("input", (8,), Source())]
+        projections = []
+        for index in range(3):
+            size = int(rng.integers(3, 12))
+            source = populations[-1]
+            of_states = getattr(source.neuron, "graded_spike", False)
+            models = takes_states if of_states else [m for m in MODELS if m.ports == 1]
+            neuron = draw_neuron(rng, models[rng.integers(len(models))], size)
+            if of_states:  # keeps what arrives within int32
+                neuron = replace(neuron, input_exponent=-6)
+            delay = rng.integers(0, 4, size).astype(np.int32) if rng.random() < 0.4 else None
+            scale = 4 if source.neuron.graded and index else 90
+            weight = 2 * rng.integers(-scale, scale + scale // 2, (size, source.size))
+            populations.append(Population(f"p{index}", (size,), neuron, delay))
+            projections.append(Projection(source.name, f"p{index}", Dense(weight.astype(np.int32))))
+        network = Network(tuple(populations), tuple(projections))
+        values = (rng.random((2, 50, 8)) < 0.4).astype(np.int32)
+        recording = nd.run(network, values, record=("spikes", "u", "v"))
+        for index, sample in enumerate(values):
+            truth = reference.simulate(network, sample)
+            for population in network.populations:
+                for variable, expected in truth[population.name].items():
+                    found = getattr(recording[population.name], variable)[index]
+                    np.testing.assert_array_equal(found, expected, population.name)
+
+
+def test_a_resonator_needs_two_currents():
+    with pytest.raises(NetworkError, match="complex"):
+        Network(
+            (Population("input", (2,), Source()), Population("rf", (2,), ResonateFire(1, 1, 1))),
+            (Projection("input", "rf", Dense(np.ones((2, 2), np.int32))),),
+        )

@@ -1,0 +1,178 @@
+"""Slow, obvious neurons in NumPy int64, one class each, from the docstrings' equations.
+
+`cell_of` gives a cell for a neuron model; ``cell.step(a)`` takes the currents
+of one step, int64 [ports x neurons], and returns the messages.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neurodeploy.network import (
+    ALIF,
+    AdaptiveResonateFire,
+    AdaptiveResonateFireIzhikevich,
+    GeneralCubaLIF,
+    GradedThreshold,
+    LeakyIntegrator,
+    ResonateFire,
+    ResonateFireIzhikevich,
+    TernaryLIF,
+    Threshold,
+)
+
+TOP = 2**23 - 1
+
+
+def rz(x):
+    return np.sign(x) * (np.abs(x) // 4096)
+
+
+def clip(v):
+    return np.minimum(np.maximum(v, -TOP), TOP)
+
+
+def wrap(u):
+    lowered = np.where(u > 2**23, u - 2**24, u)
+    return np.where(lowered <= -(2**23), u + 2**24, lowered)
+
+
+def in_state_units(a, exponent):
+    return a * 2**exponent if exponent >= 0 else np.sign(a) * (np.abs(a) // 2**-exponent)
+
+
+def wide(parameter):
+    return np.asarray(parameter, np.int64)
+
+
+class Cell:
+    """All states are zero at first and after a reset."""
+
+    def __init__(self, neuron, size):
+        self.neuron = neuron
+        self.size = size
+        self.reset()
+
+    def reset(self):
+        for name in ("u", "v", "wait", "rise", "refractory"):
+            setattr(self, name, np.zeros(self.size, np.int64))
+
+    def message(self, fires, height):
+        return np.where(fires, height if self.neuron.graded else 1, 0)
+
+    def adapt(self, height, allowed=True):
+        """Compare a height with the adaptive threshold, raise it where that is met."""
+        n = self.neuron
+        rest = wide(n.threshold) * 64
+        threshold = rz(self.rise * (4096 - wide(n.threshold_decay))) + rest
+        self.refractory = rz(self.refractory * (4096 - wide(n.refractory_decay)))
+        fires = (height >= threshold + self.refractory) & allowed
+        self.refractory = self.refractory + np.where(fires, 2 * threshold, 0)
+        self.rise = threshold - rest + np.where(fires, wide(n.threshold_step) * 64, 0)
+        return fires
+
+
+class GeneralCubaCell(Cell):
+    def step(self, a):
+        n = self.neuron
+        bias = wide(n.bias) * 64
+        into_current = n.bias_into == "current"
+        arriving = in_state_units(a, n.input_exponent) + (bias if into_current else 0)
+        self.u = wrap(rz(self.u * (4096 - wide(n.current_decay))) + arriving)
+        moved = rz(self.v * (4096 - wide(n.voltage_decay))) + self.u + (0 if into_current else bias)
+        awake = self.wait == 0
+        self.v = np.where(awake, clip(moved), self.v)
+        fires = awake & (self.v > wide(n.threshold) * 64)
+        messages = self.message(fires, self.v)
+        left = self.v - wide(n.threshold) * 64 if n.reset == "subtract" else 0
+        self.v = np.where(fires, left, self.v)
+        self.wait = np.where(fires, wide(n.refractory) - 1, np.maximum(self.wait - 1, 0))
+        return messages
+
+
+class LeakyCell(Cell):
+    def step(self, a):
+        n = self.neuron
+        arriving = in_state_units(a, n.input_exponent)
+        self.u = wrap(rz(self.u * (4096 - wide(n.current_decay))) + arriving)
+        leaked = rz(self.v * (4096 - wide(n.voltage_decay)))
+        self.v = clip(leaked + self.u + wide(n.bias) * 64)
+        return np.zeros(self.size, np.int64)
+
+
+class TernaryCell(Cell):
+    def step(self, a):
+        n = self.neuron
+        self.u = wrap(rz(self.u * (4096 - wide(n.current_decay))) + a * 64)
+        leaked = rz(self.v * (4096 - wide(n.voltage_decay)))
+        self.v = clip(leaked + self.u + wide(n.bias) * 64)
+        above, below = self.v > wide(n.upper) * 64, self.v < wide(n.lower) * 64
+        sign = above.astype(np.int64) - below.astype(np.int64)
+        self.v = np.where(sign != 0, 0, self.v)
+        return sign
+
+
+class AdaptiveCell(Cell):
+    def step(self, a):
+        n = self.neuron
+        arriving = in_state_units(a, n.input_exponent) + wide(n.bias) * 64
+        self.u = wrap(rz(self.u * (4096 - wide(n.current_decay))) + arriving)
+        self.v = clip(rz(self.v * (4096 - wide(n.voltage_decay))) + self.u)
+        return self.message(self.adapt(self.v), self.v)
+
+
+class ResonateCell(Cell):
+    def turn(self, a):
+        """Turn by one step; give the imaginary part before it."""
+        n = self.neuron
+        sine, cosine = wide(n.sin_decay), wide(n.cos_decay)
+        real, imag = in_state_units(a, n.input_exponent).reshape(2, -1)
+        u, v = self.u, self.v
+        self.u = clip(rz(cosine * u) - rz(sine * v) + real)
+        self.v = clip(rz(sine * u) + rz(cosine * v) + imag)
+        return v
+
+    def step(self, a):
+        before = self.turn(a)
+        threshold = wide(self.neuron.threshold) * 64
+        if isinstance(self.neuron, ResonateFireIzhikevich):
+            fires = self.v >= threshold
+            messages = self.message(fires, self.v)
+            self.u = np.where(fires, 0, self.u)
+            self.v = np.where(fires, threshold - 1, self.v)
+            return messages
+        fires = (self.u >= threshold) & (self.v >= 0) & (before < 0)
+        return self.message(fires, self.u)
+
+
+class AdaptiveResonateCell(ResonateCell):
+    def step(self, a):
+        before = self.turn(a)
+        if isinstance(self.neuron, AdaptiveResonateFireIzhikevich):
+            return self.message(self.adapt(self.v), self.v)
+        return self.message(self.adapt(self.u, (self.v >= 0) & (before < 0)), self.u)
+
+
+class ThresholdCell(Cell):
+    def step(self, a):
+        return (64 * a + 64 * wide(self.neuron.bias) > 64 * wide(self.neuron.threshold)).astype(int)
+
+
+class GradedThresholdCell(Cell):
+    def step(self, a):
+        height = a if self.neuron.rectify else np.abs(a)
+        return np.where(height > wide(self.neuron.threshold), a, 0)
+
+
+CELLS = {
+    ALIF: AdaptiveCell,
+    AdaptiveResonateFire: AdaptiveResonateCell,
+    AdaptiveResonateFireIzhikevich: AdaptiveResonateCell,
+    GeneralCubaLIF: GeneralCubaCell,
+    GradedThreshold: GradedThresholdCell,
+    LeakyIntegrator: LeakyCell,
+    ResonateFire: ResonateCell,
+    ResonateFireIzhikevich: ResonateCell,
+    TernaryLIF: TernaryCell,
+    Threshold: ThresholdCell,
+}
