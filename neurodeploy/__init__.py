@@ -18,6 +18,7 @@ from .report import report
 
 if TYPE_CHECKING:
     from .backends import run
+    from .engine.stream import stream
     from .errors import NeurodeployError
     from .formats import load, save
     from .network import Network
@@ -30,6 +31,7 @@ _HOMES = {
     "load": "formats",
     "run": "backends",
     "save": "formats",
+    "stream": "engine.stream",
 }
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "report",
     "run",
     "save",
+    "stream",
 ]
 
 

@@ -1,0 +1,169 @@
+"""Runs a network one time step at a time, for ever."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..network import Network
+from ..signals import present
+from .events import DelayLine, EventBuffer
+from .layout import take_in
+from .plan import Plan, PopulationPlan, make_plan
+from .synapses import wrap_currents
+
+
+def stream(network: Network, *, apply_transform: bool = True) -> Stream:
+    """Open a network for running step by step; states carry on from step to step.
+
+    Parameters
+    ----------
+    network : Network
+    apply_transform : bool
+        Whether to apply the input layer's weight and bias to what is presented.
+
+    Returns
+    -------
+    Stream
+        A context manager; ``stream.step(x)`` runs one step.
+
+    Raises
+    ------
+    UnsupportedError
+        If the engine cannot run an element; it names it.
+    """
+    return Stream(network, apply_transform)
+
+
+class Stream:
+    """A network that is running; see `stream`.
+
+    Attributes
+    ----------
+    network : Network
+    steps : int
+        Steps run so far.
+    """
+
+    def __init__(self, network: Network, apply_transform: bool = True) -> None:
+        self.network = network
+        self.steps = 0
+        self._apply_transform = apply_transform
+        self._plan: Plan = make_plan(network)
+        self._open = True
+        self._begin()
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._open = False
+
+    def reset(self) -> None:
+        """Start again from zero state."""
+        self.steps = 0
+        self._begin()
+
+    def step(self, x: NDArray[Any]) -> NDArray[np.int32]:
+        """Present one step of input and return what the output sends in this step.
+
+        Parameters
+        ----------
+        x : array [*input shape]
+            As one step of the inputs of `neurodeploy.run`. The output lags by
+            ``network.hops(network.output.name)`` steps.
+
+        Returns
+        -------
+        int32 [*output shape]
+
+        Raises
+        ------
+        InputError
+            If the shape or range does not fit, or the stream is closed.
+        """
+        if not self._open:
+            raise InputError("stream: is closed; open another with stream(network)")
+        values = present(self.network, np.asarray(x)[None], None, self._apply_transform)[:]
+        for run in self._runs:
+            run.advance(values, self.steps)
+        self.steps += 1
+        out = self._runs[self._output].output()
+        for run in self._runs:
+            run.forget()
+        return out
+
+    def _begin(self) -> None:
+        lags = [d.lag for s in self._plan.stretches for p in s.populations for _, d in p.feeds]
+        slots = max(lags, default=0) + 1
+        events: dict[str, EventBuffer] = {}
+        plans = [plan for stretch in self._plan.stretches for plan in stretch.populations]
+        self._runs = [_PopulationStream(plan, slots, events) for plan in plans]
+        names = [plan.population.name for plan in plans]
+        self._output = names.index(self.network.output.name)
+
+
+class _PopulationStream:
+    """One population: the present step stands in the last slot of its buffers."""
+
+    def __init__(self, plan: PopulationPlan, slots: int, events: dict[str, EventBuffer]) -> None:
+        self.plan = plan
+        self.events = events
+        self.now = slots - 1
+        population = plan.population
+        self.stepper = plan.stepper.begin(1, slots, (), np.zeros(slots, np.bool_))
+        self.current = np.empty((1, 1, plan.width), np.int32)
+        graded = population.neuron.graded
+        room = 2 * (slots + 1) * population.size
+        self.sent = EventBuffer.empty(1, slots, room, graded)
+        self.line: DelayLine | None = None
+        if population.axon_delay is not None:
+            self.line = DelayLine(population, 1, slots)
+        self.left = self.line.left if self.line else self.sent
+        events[population.name] = self.left
+
+    def advance(self, values: NDArray[np.int32], clock: int) -> None:
+        """Run one step."""
+        current = self.current
+        if self.plan.is_input:
+            channels = values.shape[2] if values.ndim == 5 else 1
+            take_in(values.reshape(1, 1, channels, -1), 0, 1, current)
+        else:
+            current[:] = 0
+        for source, delivery in self.plan.feeds:
+            into = np.zeros_like(current) if delivery.may_wrap else current
+            delivery.deliver(self.events[source], self.now, self.now + 1, into)
+            if delivery.may_wrap:
+                wrap_currents(into, self.stepper.overflows["input_overflows"])
+                current += into
+        self.sent.reserve(self.plan.population.size)
+        self.stepper.step(current, self.now, self.sent)
+        if self.line is not None:
+            self.line.pass_on(self.sent, self.now, clock)
+
+    def output(self) -> NDArray[np.int32]:
+        """What leaves in the present step."""
+        left, population = self.left, self.plan.population
+        first = int(left.start[0, self.now])
+        last = first + int(left.count[0, self.now])
+        neuron = left.neuron[first:last]
+        out = np.zeros(population.size, np.int32)
+        out[self.plan.order[neuron] if self.plan.order.size else neuron] = (
+            left.payload[first:last] if left.graded else 1
+        )
+        return out.reshape(population.shape)
+
+    def forget(self) -> None:
+        """Make the present step the one before."""
+        self.sent.forget_oldest()
+        if self.line is not None:
+            self.left.forget_oldest()

@@ -1,0 +1,66 @@
+"""One step at a time gives what a whole run gives, to the bit."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+import neurodeploy as nd
+from neurodeploy.errors import InputError
+from sim_tests.random_networks import Draw
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_streaming_equals_running(seed):
+    draw = Draw(seed)
+    values = draw.inputs(steps=40)
+    whole = nd.run(draw.network, values, apply_transform=False)
+    with nd.stream(draw.network, apply_transform=False) as stream:
+        for turn in range(2):
+            steps = [stream.step(x) for x in values[0]]
+            np.testing.assert_array_equal(np.array(steps), whole.output[0], f"turn {turn}")
+            stream.reset()
+
+
+def test_a_long_stream_does_not_grow():
+    draw = next(d for d in map(Draw, range(50)) if d.network.output.axon_delay is not None)
+    values = draw.inputs(steps=10)[0]
+    stream = nd.stream(draw.network, apply_transform=False)
+    for _ in range(50):
+        for x in values:
+            stream.step(x)
+    before = [len(run.sent.neuron) + len(run.left.neuron) for run in stream._runs]
+    for _ in range(200):
+        for x in values:
+            stream.step(x)
+    assert [len(run.sent.neuron) + len(run.left.neuron) for run in stream._runs] == before
+    assert stream.steps == 2500
+
+
+def test_bad_input_and_a_closed_stream(cases):
+    network = nd.load(cases / "ndns" / "network.net")
+    with nd.stream(network) as stream:
+        with pytest.raises(InputError, match="shape"):
+            stream.step(np.zeros(256))
+        assert stream.step(np.zeros(257)).shape == (257,)
+    with pytest.raises(InputError, match="closed"):
+        stream.step(np.zeros(257))
+
+
+def test_the_denoising_network_keeps_up(cases):
+    """A 257-512-512-257 sigma-delta net steps well within its 8 ms hop."""
+    network = nd.load(cases / "ndns" / "network.net")
+    rng = np.random.default_rng(0)
+    frames = np.abs(np.cumsum(rng.integers(-4, 5, (300, 257)), axis=0))
+    whole = nd.run(network, frames)
+    seconds, steps = [], []
+    with nd.stream(network) as stream:
+        for frame in frames:
+            began = time.perf_counter()
+            steps.append(stream.step(frame))
+            seconds.append(time.perf_counter() - began)
+    np.testing.assert_array_equal(np.array(steps), whole.output[0])
+    assert whole.output.any()
+    assert np.median(seconds) < 8e-3
