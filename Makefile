@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 STAMP = $(VENV)/.made
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint clean
+.PHONY: help setup demo test test-all lint bench clean
 
 help:
 	@echo "make setup      make the environment ($(VENV))"
@@ -14,6 +14,7 @@ help:
 	@echo "make test       the tests, in a few minutes"
 	@echo "make test-all   the slow tests too"
 	@echo "make lint       ruff and mypy"
+	@echo "make bench      speed beside peers, as ratios; see benchmarks/README.md"
 
 setup: $(STAMP)
 
@@ -34,6 +35,9 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench: setup
+	$(BIN)/python -m benchmarks
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache neurodeploy_demo

@@ -1,0 +1,123 @@
+"""Whole processes: peak memory of a large run, and start-up."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ..measure import Ratio, Row, Settings, missing
+from ..networks import shipped, spikes
+from .lava import MNIST_SPIKE
+
+SAMPLES, STEPS, INPUTS = 10_000, 100, 784
+
+MEMORY = """
+import resource, sys, threading, time
+import numpy as np, neurodeploy as nd
+path, inputs, out = sys.argv[1:]
+peak = [0]
+def watch():
+    while True:
+        for line in open("/proc/self/status"):
+            if line.startswith("RssAnon"):
+                peak[0] = max(peak[0], int(line.split()[1]))
+        time.sleep(0.02)
+threading.Thread(target=watch, daemon=True).start()
+started = time.perf_counter()
+nd.run(nd.load(path), np.load(inputs, mmap_mode="r"), apply_transform=False, out=out)
+seconds = time.perf_counter() - started
+rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(rss / 1e3, peak[0] / 1e3, seconds)
+"""
+
+STARTUP = """
+import sys, numpy as np, neurodeploy as nd
+net = nd.load(sys.argv[1])
+nd.run(net, np.ones((10, *net.input.shape), np.uint8))
+"""
+
+
+def memory(settings: Settings) -> Iterator[Row]:
+    """Peak memory of 10,000 samples x 100 steps of mnist.net, streamed to a file.
+
+    The inputs are a uint8 file that is mapped into memory: its pages count in
+    the peak while they are there, though the kernel may drop them.
+    """
+    samples = 1_000 if settings.quick else SAMPLES
+    work = f"mnist.net, {samples:,} x {STEPS} steps, counts to a file: peak memory"
+    path = shipped("mnist.net")
+    if path is None:
+        yield missing(
+            "memory", work, "a limit", "needs lava-dl (extra lava)", 500.0, at_most=True, unit="MB"
+        )
+        return
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
+        folder = Path(name)
+        shape = (samples, STEPS, INPUTS)
+        file = np.lib.format.open_memmap(folder / "inputs.npy", "w+", np.uint8, shape)
+        for first in range(0, samples, 500):
+            part = spikes((min(500, samples - first), *shape[1:]), 0.1, first)
+            file[first : first + 500] = MNIST_SPIKE * part
+        file.flush()
+        del file
+        arguments = [str(path), str(folder / "inputs.npy"), str(folder / "out.h5")]
+        done = subprocess.run(
+            [sys.executable, "-c", MEMORY, *arguments], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+            yield missing("memory", work, "a limit", reason, 500.0, at_most=True, unit="MB")
+            return
+        size = (folder / "out.h5").stat().st_size / 1e6
+    rss, anonymous, seconds = map(float, done.stdout.split())
+    yield Row(
+        "memory",
+        work,
+        "a limit",
+        ours_run=seconds / samples / STEPS * 1e6,
+        run=Ratio(rss, rss, rss),
+        target=500.0,
+        at_most=True,
+        unit="MB",
+        note=f"of it not file pages: {anonymous:.0f} MB; inputs {np.prod(shape) / 1e6:.0f} MB as "
+        f"uint8, recording {size:.1f} MB, {seconds:.1f} s",
+        extra={"rss_mb": rss, "anonymous_mb": anonymous, "seconds": seconds},
+    )
+
+
+def startup(settings: Settings) -> Iterator[Row]:
+    """Second process that loads and runs a network of the same kind, from start to end."""
+    work = "mnist.net, 10 steps: a whole process, compiled before"
+    path = shipped("mnist.net")
+    if path is None:
+        yield missing(
+            "startup", work, "a limit", "needs lava-dl (extra lava)", 2.0, at_most=True, unit="s"
+        )
+        return
+
+    def seconds(code: str) -> float:
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code, str(path)], check=True)
+        return time.perf_counter() - started
+
+    first = seconds(STARTUP)
+    runs = [seconds(STARTUP) for _ in range(settings.repeats)]
+    bare = statistics.median(seconds("import numpy") for _ in range(3))
+    yield Row(
+        "startup",
+        work,
+        "a limit",
+        run=Ratio.of(runs),
+        target=2.0,
+        at_most=True,
+        unit="s",
+        note=f"the process before it {first:.2f} s; Python with NumPy alone {bare:.2f} s",
+        extra={"seconds": runs},
+    )
