@@ -219,6 +219,7 @@ def test_a_lava_child_that_is_killed_does_not_hang_the_run(tmp_path: Path) -> No
     assert_nothing_left(tmp_path)
 
 
+@needs_lava
 def test_our_own_errors_keep_their_class(tmp_path: Path) -> None:
     code = (
         "def refuse(*_):\n"

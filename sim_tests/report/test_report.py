@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from html.parser import HTMLParser
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -40,6 +41,10 @@ from neurodeploy.report.terminal import (
     counts_table,
     network_table,
     profile_table,
+)
+
+needs_plots = pytest.mark.skipif(
+    find_spec("matplotlib") is None, reason="drawings need neurodeploy[plots]"
 )
 
 NASTY = "<script>alert('$x_1$')</script> & [bold]\"q\""
@@ -155,6 +160,7 @@ def test_the_page_is_one_file_that_fetches_nothing(tmp_path):
     assert len(page.ids) == len(set(page.ids))
 
 
+@needs_plots
 def test_the_page_shows_every_part(tmp_path):
     page = Page(full_report(tmp_path / "report.html"))
     sections = ["summary", "accuracy", "comparison", "spikes", "energy", "network", "audit"]
@@ -179,6 +185,7 @@ def test_every_constant_of_an_estimate_is_shown_with_its_source(tmp_path):
         assert result.band.reason in text
 
 
+@needs_plots
 def test_names_with_special_characters_stay_text(tmp_path):
     text = full_report(
         tmp_path / "report.html",
@@ -194,6 +201,7 @@ def test_names_with_special_characters_stay_text(tmp_path):
     assert any(NASTY in data and "messages" in data for data in page.text)  # in a drawing, too
 
 
+@needs_plots
 def test_drawings_keep_names_that_look_like_numbers_or_colours(tmp_path):
     text = full_report(tmp_path / "report.html", dense_name="v1.23456 #0072b2")
     assert any("v1.23456 #0072b2: " in data for data in Page(text).text)
@@ -222,6 +230,7 @@ def test_equal_recordings_are_called_equal(tmp_path):
     assert "Different" not in text
 
 
+@needs_plots
 def test_a_recording_of_counts_alone_has_a_raster_of_its_output_only(tmp_path):
     recording = make_recording(make_network(), record=("counts",))
     report(tmp_path / "report.html", recordings=[recording, recording])
