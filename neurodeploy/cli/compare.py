@@ -15,7 +15,7 @@ def compare(
     b: Annotated[Path, typer.Argument(metavar="B.h5", help="A recording to hold against it.")],
     report: Annotated[Path | None, typer.Option(help="Write a page (HTML) too.")] = None,
     anyway: Annotated[
-        bool, typer.Option(help="Compare recordings of different networks or inputs.")
+        bool, typer.Option("--anyway", help="Compare recordings of different networks or inputs.")
     ] = False,
     json: Json = False,
 ) -> int:

@@ -18,10 +18,13 @@ def run(
     record: Annotated[str, typer.Option(help="Of counts,spikes,u,v.")] = "counts",
     steps: Annotated[int | None, typer.Option(help="Chip time steps per sample.")] = None,
     drain: Annotated[
-        bool, typer.Option(help="Run on until the last inputs have reached the output.")
+        bool, typer.Option("--drain", help="Run on until the last inputs have reached the output.")
     ] = False,
     raw_input: Annotated[
-        bool, typer.Option(help="Inputs are the input neurons' integers: no weight, no bias.")
+        bool,
+        typer.Option(
+            "--raw-input", help="Inputs are the input neurons' integers: no weight, no bias."
+        ),
     ] = False,
     timeout: Annotated[
         float | None, typer.Option(help="End a worker after this many seconds.")

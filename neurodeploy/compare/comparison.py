@@ -120,7 +120,7 @@ class Comparison:
             what = sorted({name for row in self.rows for name in row.compared})
             return (
                 f"{a} and {b} are equal: {', '.join(what)} of {len(self.rows)} populations, "
-                f"{self.samples} samples, {self.steps} steps"
+                f"{self.samples} {'sample' if self.samples == 1 else 'samples'}, {self.steps} steps"
             )
         if self.first_divergence is None:
             return f"{a} and {b} differ in their counts"
