@@ -73,7 +73,8 @@ class Header:
     populations, projections : tuple
     samples : int
     seconds : float
-        Wall-clock time of the run, without loading and compiling.
+        Wall-clock time of the run; on the engine with the compilation of kernels
+        that this machine has not run before.
     reset_interval : int or None
         Set if samples ran back to back with resets on the chip clock.
     measured : mapping
