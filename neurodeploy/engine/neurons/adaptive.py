@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from ...network import ALIF, Population
 from ...network.fixed_point import ACTIVATION_SHIFT, DECAY_UNITY
-from ..events import EventBuffer
 from .arithmetic import clipped, clips, scaled, spread, wrapped, wraps
-from .base import Stepper, decayed
+from .base import KernelStepper, decayed
 
 _ZERO = np.int32(0)
 
 
-class AdaptiveStepper(Stepper):
+class AdaptiveStepper(KernelStepper):
     """Steps `network.ALIF`; keeps the threshold as its rise above rest."""
 
     def __init__(self, population: Population) -> None:
@@ -37,13 +37,10 @@ class AdaptiveStepper(Stepper):
         """Current, voltage, the threshold's rise, refractoriness."""
         return 4
 
-    def step(self, current: NDArray[np.int32], t0: int, events: EventBuffer) -> None:
-        """See `Stepper.step`."""
-        events.used = _step(
-            current, t0, *self.state, *self.parameters, self.resets,
-            events.used, events.start, events.count, events.neuron, events.payload, events.graded,
-            *self.records, self.overflows["u_overflows"], self.overflows["v_overflows"],
-        )  # fmt: skip
+    def kernel(self) -> Callable[..., int]:
+        """See `KernelStepper.kernel`."""
+        kernel: Callable[..., int] = _step
+        return kernel
 
 
 @njit(nogil=True, cache=True)

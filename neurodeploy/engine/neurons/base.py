@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -93,6 +94,24 @@ class Stepper(ABC):
 
         What they send is appended to `events`, which has room for it.
         """
+
+
+class KernelStepper(Stepper):
+    """A model whose kernel takes states, parameters, events and records in the usual order."""
+
+    parameters: tuple[Any, ...]
+
+    @abstractmethod
+    def kernel(self) -> Callable[..., int]:
+        """Give the compiled kernel; it returns how many events there are now."""
+
+    def step(self, current: NDArray[np.int32], t0: int, events: EventBuffer) -> None:
+        """See `Stepper.step`."""
+        events.used = self.kernel()(
+            current, t0, *self.state, *self.parameters, self.resets,
+            events.used, events.start, events.count, events.neuron, events.payload, events.graded,
+            *self.records, self.overflows["u_overflows"], self.overflows["v_overflows"],
+        )  # fmt: skip
 
 
 def pack(value: Parameter, population: Population, shift: int = 0) -> Any:

@@ -5,9 +5,10 @@ The first half of a population's currents is real, the second half imaginary.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from ...network import (
     AdaptiveResonateFire,
@@ -17,15 +18,14 @@ from ...network import (
     ResonateFireIzhikevich,
 )
 from ...network.fixed_point import ACTIVATION_SHIFT, DECAY_UNITY
-from ..events import EventBuffer
 from .arithmetic import clipped, clips, scaled, spread, turned
-from .base import Stepper, decayed
+from .base import KernelStepper, decayed
 
 _ZERO = np.int32(0)
 _ONE = np.int32(1)
 
 
-class ResonateStepper(Stepper):
+class ResonateStepper(KernelStepper):
     """Steps `network.ResonateFire` and `ResonateFireIzhikevich`."""
 
     def __init__(self, population: Population) -> None:
@@ -44,16 +44,13 @@ class ResonateStepper(Stepper):
         """Real and imaginary part, and the imaginary part of the step before."""
         return 3
 
-    def step(self, current: NDArray[np.int32], t0: int, events: EventBuffer) -> None:
-        """See `Stepper.step`."""
-        events.used = _step(
-            current, t0, *self.state, *self.parameters, self.resets,
-            events.used, events.start, events.count, events.neuron, events.payload, events.graded,
-            *self.records, self.overflows["u_overflows"], self.overflows["v_overflows"],
-        )  # fmt: skip
+    def kernel(self) -> Callable[..., int]:
+        """See `KernelStepper.kernel`."""
+        kernel: Callable[..., int] = _step
+        return kernel
 
 
-class AdaptiveResonateStepper(Stepper):
+class AdaptiveResonateStepper(KernelStepper):
     """Steps `network.AdaptiveResonateFire` and `AdaptiveResonateFireIzhikevich`."""
 
     def __init__(self, population: Population) -> None:
@@ -75,13 +72,10 @@ class AdaptiveResonateStepper(Stepper):
         """Real, imaginary, imaginary before, the threshold's rise, refractoriness."""
         return 5
 
-    def step(self, current: NDArray[np.int32], t0: int, events: EventBuffer) -> None:
-        """See `Stepper.step`."""
-        events.used = _step_adaptive(
-            current, t0, *self.state, *self.parameters, self.resets,
-            events.used, events.start, events.count, events.neuron, events.payload, events.graded,
-            *self.records, self.overflows["u_overflows"], self.overflows["v_overflows"],
-        )  # fmt: skip
+    def kernel(self) -> Callable[..., int]:
+        """See `KernelStepper.kernel`."""
+        kernel: Callable[..., int] = _step_adaptive
+        return kernel
 
 
 @njit(nogil=True, cache=True)

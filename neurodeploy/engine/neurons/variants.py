@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -11,7 +13,7 @@ from ...network.fixed_point import ACTIVATION_SHIFT, DECAY_UNITY, STATE_LIMIT
 from ...network.neurons import Parameter
 from ..events import EventBuffer
 from .arithmetic import clipped, clips, scaled, spread, wrapped, wraps
-from .base import Stepper, decayed
+from .base import KernelStepper, Stepper, decayed
 
 _ZERO = np.int32(0)
 _ONE = np.int32(1)
@@ -19,7 +21,7 @@ _NEVER = STATE_LIMIT
 """A threshold in the state's unit that a clipped voltage does not exceed."""
 
 
-class VariantStepper(Stepper):
+class VariantStepper(KernelStepper):
     """Steps `network.GeneralCubaLIF` and `network.LeakyIntegrator`."""
 
     def __init__(self, population: Population) -> None:
@@ -51,13 +53,10 @@ class VariantStepper(Stepper):
         """Current, voltage, steps still to wait after a spike."""
         return 3
 
-    def step(self, current: NDArray[np.int32], t0: int, events: EventBuffer) -> None:
-        """See `Stepper.step`."""
-        events.used = _step(
-            current, t0, *self.state, *self.parameters, self.resets,
-            events.used, events.start, events.count, events.neuron, events.payload, events.graded,
-            *self.records, self.overflows["u_overflows"], self.overflows["v_overflows"],
-        )  # fmt: skip
+    def kernel(self) -> Callable[..., int]:
+        """See `KernelStepper.kernel`."""
+        kernel: Callable[..., int] = _step
+        return kernel
 
 
 class TernaryStepper(Stepper):
