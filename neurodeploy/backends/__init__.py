@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -89,9 +90,14 @@ def run(
         progress=progress,
         inputs_fingerprint=values.fingerprint(),
     )
-    module = importlib.import_module(f".{backend}", __name__)
-    recording: Recording = module.run(network, values, options)
+    recording: Recording = _module(backend).run(network, values, options)
     return recording
+
+
+@cache
+def _module(backend: str) -> Any:
+    """Import a backend when it is first asked for."""
+    return importlib.import_module(f".{backend}", __name__)
 
 
 def _check_reset(network: Network, interval: int) -> None:
@@ -107,7 +113,7 @@ def _check_reset(network: Network, interval: int) -> None:
 
 def available(backend: str) -> tuple[bool, str]:
     """Whether a backend runs here, and one line on what it is or what it lacks."""
-    answer: tuple[bool, str] = importlib.import_module(f".{backend}", __name__).available()
+    answer: tuple[bool, str] = _module(backend).available()
     return answer
 
 

@@ -20,14 +20,17 @@ class Events:
     Attributes
     ----------
     step_counts : int32 [samples, steps]
-    neuron : int32 [events]
-        Sorted by sample and step; flat in (C, H, W) order.
+    counts : int64 [samples, neurons]
+        Neurons flat in (C, H, W) order.
+    neuron : int32 [events] or None
+        Sorted by sample and step; None where only counts are recorded.
     payload : int32 [events] or None
         None where every payload is 1.
     """
 
     step_counts: NDArray[np.int32]
-    neuron: NDArray[np.int32]
+    counts: NDArray[np.int64]
+    neuron: NDArray[np.int32] | None
     payload: NDArray[np.int32] | None
 
     @classmethod
@@ -35,8 +38,9 @@ class Events:
         """Collect the non-zero entries of [samples, steps, neurons]."""
         sample, step, neuron = np.nonzero(spikes)
         payload = spikes[sample, step, neuron].astype(np.int32) if graded else None
-        counts = np.count_nonzero(spikes, axis=2).astype(np.int32)
-        return cls(counts, neuron.astype(np.int32), payload)
+        step_counts = np.count_nonzero(spikes, axis=2).astype(np.int32)
+        counts = np.count_nonzero(spikes, axis=1).astype(np.int64)
+        return cls(step_counts, counts, neuron.astype(np.int32), payload)
 
 
 def header_of(network: Network, backend: str, version: str, options: RunOptions) -> Header:
@@ -115,13 +119,9 @@ class BlockAssembler:
         for population in self.network.populations:
             name = population.name
             block = events[name]
-            samples = len(block.step_counts)
-            sample_of = np.repeat(np.arange(samples), block.step_counts.sum(axis=1))
-            flat = sample_of * population.size + block.neuron
-            counts = np.bincount(flat, minlength=samples * population.size)
-            counts = counts.reshape(samples, population.size).astype(np.int64)
-            self._put(name, "counts", counts.reshape(samples, *population.shape))
-            self._put_synops(name, counts)
+            samples = len(block.counts)
+            self._put(name, "counts", block.counts.reshape(samples, *population.shape))
+            self._put_synops(name, block.counts)
             self._put_events(name, block)
             for state, values in (states or {}).get(name, {}).items():
                 if state in self.options.record and state in population.neuron.states:
@@ -147,6 +147,7 @@ class BlockAssembler:
     def _put_events(self, name: str, events: Events) -> None:
         if "spikes" not in self.options.record and name != self.network.output.name:
             return
+        assert events.neuron is not None
         self._put(name, "event_counts", events.step_counts)
         self._put(name, "neuron", events.neuron)
         if events.payload is not None:

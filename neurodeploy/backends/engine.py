@@ -47,6 +47,7 @@ def run(network: Network, values: Presented, options: RunOptions) -> Recording:
 
     plan = make_plan(network)
     states = tuple(name for name in ("u", "v") if name in options.record)
+    messages = None if "spikes" in options.record else (network.output.name,)
     header = header_of(network, "engine", __version__, options)
     started = time.perf_counter()
     with RecordingWriter(header, options.out) as writer:
@@ -54,13 +55,14 @@ def run(network: Network, values: Presented, options: RunOptions) -> Recording:
         for block in simulate(
             plan,
             values,
+            messages=messages,
             states=states,
             threads=thread_count(),
             reset_interval=options.reset_interval,
             reset_offset=options.reset_offset,
         ):
             assembler.add_events(
-                {n: Events(r.step_counts, r.neuron, r.payload) for n, r in block.items()},
+                {n: Events(r.step_counts, r.counts, r.neuron, r.payload) for n, r in block.items()},
                 {n: r.states for n, r in block.items()},
                 {n: r.overflows for n, r in block.items()},
             )

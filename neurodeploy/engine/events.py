@@ -91,6 +91,12 @@ class EventBuffer:
         )
         return moved
 
+    def counted(self, order: NDArray[np.int32], size: int) -> NDArray[np.int64]:
+        """Messages of each neuron, int64 [samples, neurons], translated by `order`."""
+        counts = np.zeros((len(self.start), size), np.int64)
+        _count(self.start, self.count, self.neuron, order, counts)
+        return counts
+
     def gathered(
         self, order: NDArray[np.int32], in_order: bool = False
     ) -> tuple[NDArray[np.int32], NDArray[np.int32] | None]:
@@ -212,3 +218,11 @@ def _gather(start, count, neuron, payload, graded, order, out_neuron, out_payloa
                 if graded:
                     out_payload[at] = payload[e]
                 at += 1
+
+
+@njit(nogil=True, cache=True)
+def _count(start, count, neuron, order, counts):  # type: ignore[no-untyped-def]
+    for s in range(start.shape[0]):
+        for t in range(start.shape[1]):
+            for e in range(start[s, t], start[s, t] + count[s, t]):
+                counts[s, order[neuron[e]] if order.size else neuron[e]] += 1

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from ..network import Population
@@ -36,16 +35,3 @@ def from_engine(values: NDArray[Any], population: Population) -> NDArray[Any]:
     channels, height, width = population.shape
     grid = np.moveaxis(values.reshape(*values.shape[:-1], height, width, channels), -1, -3)
     return grid.reshape(values.shape)
-
-
-@njit(nogil=True, cache=True)
-def take_in(values: NDArray[np.int32], t0: int, t1: int, current: NDArray[np.int32]) -> None:
-    """Copy steps t0..t1 of [samples, steps, C, positions] into `current`, channels last."""
-    channels, positions = values.shape[2], values.shape[3]
-    for s in range(values.shape[0]):
-        for t in range(t0, t1):
-            into = current[s, t - t0]
-            for c in range(channels):
-                plane = values[s, t, c]
-                for at in range(positions):
-                    into[at * channels + c] = plane[at]

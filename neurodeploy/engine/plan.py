@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UnsupportedError
-from ..network import Network, Population
+from ..network import Network, Population, Source
 from .layout import order_of
 from .neurons import STEPPERS, Stepper
 from .synapses import DELIVERIES, Delivery
@@ -49,6 +49,11 @@ class PopulationPlan:
         """Currents per sample and step: neurons, times the ports of each."""
         return self.population.size * self.population.neuron.ports
 
+    @property
+    def sends_inputs(self) -> bool:
+        """Whether it only sends what it is given, and so has no currents."""
+        return self.is_input and isinstance(self.population.neuron, Source)
+
 
 @dataclass(frozen=True, eq=False)
 class Stretch:
@@ -77,7 +82,13 @@ class Plan:
     @property
     def widest(self) -> int:
         """Most currents per sample and step of any population."""
-        return max(p.width for stretch in self.stretches for p in stretch.populations)
+        plans = (p for stretch in self.stretches for p in stretch.populations)
+        return max((p.width for p in plans if not p.sends_inputs), default=1)
+
+    @property
+    def neurons(self) -> int:
+        """Neurons of all populations."""
+        return sum(p.population.size for stretch in self.stretches for p in stretch.populations)
 
 
 _PLANS: WeakKeyDictionary[Network, Plan] = WeakKeyDictionary()

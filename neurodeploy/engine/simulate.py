@@ -7,8 +7,9 @@ Populations of a cycle take turns step by step.
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -18,16 +19,22 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-from ..network import Source
 from ..signals import Presented
 from .events import DelayLine, EventBuffer
-from .layout import from_engine, take_in
+from .intake import send_in, take_in
+from .layout import from_engine
 from .neurons import Stepper
 from .plan import Plan, PopulationPlan, Stretch
 from .synapses import wrap_currents
 
 WINDOW_BYTES = 1 << 18
 """Currents of one window should stay within a core's cache (L2)."""
+
+SHORTEST_WINDOW = 8
+"""Steps of a window that a block of samples must leave room for in the cache."""
+
+STATE_BYTES = 1 << 26
+"""States that a block may keep, where a run records them; and messages of a source."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +44,19 @@ class PopulationResult:
     Attributes
     ----------
     step_counts : int32 [samples, steps]
-    neuron : int32 [events]
+    counts : int64 [samples, neurons]
+        Messages of each neuron.
+    neuron : int32 [events] or None
+        None where messages were not asked for.
     payload : int32 [events] or None
+        None where every payload is 1, too.
     states : dict of str to int32 [samples, steps, neurons]
     overflows : dict of str to int64 [samples]
     """
 
     step_counts: NDArray[np.int32]
-    neuron: NDArray[np.int32]
+    counts: NDArray[np.int64]
+    neuron: NDArray[np.int32] | None
     payload: NDArray[np.int32] | None
     states: dict[str, NDArray[np.int32]]
     overflows: dict[str, NDArray[np.int64]]
@@ -52,8 +64,9 @@ class PopulationResult:
 
 def simulate(
     plan: Plan,
-    values: NDArray[np.int32] | Presented,
+    values: Presented,
     *,
+    messages: Collection[str] | None = None,
     states: tuple[str, ...] = (),
     threads: int = 1,
     block: int | None = None,
@@ -65,8 +78,10 @@ def simulate(
     Parameters
     ----------
     plan : Plan
-    values : int32 [samples, steps, *input shape], or Presented
+    values : Presented
         What the input population sends (a source) or receives (a neuron).
+    messages : collection of str, optional
+        Populations whose messages to return; by default all.
     states : tuple of str
         Of "u" and "v": which to keep for every step.
     threads : int
@@ -80,13 +95,18 @@ def simulate(
     ------
     dict of population name to PopulationResult, in order of samples
     """
-    samples, steps = values.shape[:2]
+    samples = len(values)
+    wanted = frozenset(plan.names if messages is None else messages)
     if block is None:
-        fitting = WINDOW_BYTES // (4 * plan.widest * max(1, steps))
+        fitting = WINDOW_BYTES // (4 * plan.widest * min(values.steps, SHORTEST_WINDOW))
+        if states:
+            kept = 4 * len(states) * values.steps * plan.neurons
+            fitting = min(fitting, STATE_BYTES // kept)
         block = max(1, min(fitting, -(-samples // threads)))
 
     def run(first: int) -> dict[str, PopulationResult]:
-        return _Block(plan, values[first : first + block], states).run(reset_interval, reset_offset)
+        part = slice(first, first + block)
+        return _Block(plan, values, part, wanted, states).run(reset_interval, reset_offset)
 
     with ExitStack() as stack:
         if plan.multiplies:  # our threads are the only ones, so that cores are not shared twice
@@ -114,15 +134,22 @@ def _libraries() -> ThreadpoolController:
 class _Block:
     """One block of samples on its way through the network."""
 
-    def __init__(self, plan: Plan, values: NDArray[np.int32], states: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        values: Presented,
+        part: slice,
+        messages: frozenset[str],
+        states: tuple[str, ...],
+    ) -> None:
         self.plan = plan
-        channels = values.shape[2] if values.ndim == 5 else 1
-        planes = (*values.shape[:2], channels, -1)
-        self.values = np.ascontiguousarray(values, np.int32).reshape(planes)
-        self.samples, self.steps = values.shape[:2]
+        made = values.block(part)
+        channels = made.shape[2] if made.ndim == 5 else 1
+        self.values = made.reshape(*made.shape[:2], channels, -1)
+        self.samples, self.steps = len(made), values.steps
+        self.binary = values.binary
+        self.messages = messages
         self.states = states
-        # Whether the inputs are plain spikes, which need no payloads.
-        self.binary = bool(values.size and values.min() >= 0 and values.max() <= 1)
         self.events: dict[str, EventBuffer] = {}
 
     def run(self, interval: int | None, offset: int) -> dict[str, PopulationResult]:
@@ -155,13 +182,14 @@ class _PopulationRun:
         self.plan = plan
         samples, steps = block.samples, block.steps
         population = plan.population
-        fitting = WINDOW_BYTES // (4 * plan.width * samples)
+        # A source has no currents; only its messages need room.
+        bound = STATE_BYTES if plan.sends_inputs else WINDOW_BYTES
+        fitting = bound // (4 * plan.width * samples)
         self.window = 1 if stretch.cyclic else max(1, min(steps, fitting))
-        self.current = np.empty((samples, self.window, plan.width), np.int32)
+        self.room = np.empty(0 if plan.sends_inputs else samples * self.window * plan.width, np.int32)
         self.stepper: Stepper = plan.stepper.begin(samples, steps, block.states, resets)
         room = samples * self.window * population.size
-        plain = isinstance(population.neuron, Source) and block.binary
-        graded = population.neuron.graded and not plain
+        graded = population.neuron.graded and not (plan.sends_inputs and block.binary)
         self.sent = EventBuffer.empty(samples, steps, room, graded)
         # In a cycle, delayed messages must be at hand while later steps still run.
         self.line: DelayLine | None = None
@@ -171,7 +199,18 @@ class _PopulationRun:
 
     def advance(self, t0: int, t1: int) -> None:
         """Run steps t0..t1."""
-        current = self.current[:, : t1 - t0]
+        self.sent.reserve(self.block.samples * (t1 - t0) * self.plan.population.size)
+        if self.plan.sends_inputs:
+            send_in(self.block.values, t0, t1, self.sent)
+        else:
+            self.stepper.step(self._currents(t0, t1), t0, self.sent)
+        if self.line is not None:
+            self.line.pass_on(self.sent, t0)
+
+    def _currents(self, t0: int, t1: int) -> NDArray[np.int32]:
+        """Add up what arrives in steps t0..t1."""
+        shape = (self.block.samples, t1 - t0, self.plan.width)
+        current = self.room[: math.prod(shape)].reshape(shape)  # contiguous in the last window too
         if self.plan.is_input:
             take_in(self.block.values, t0, t1, current)
         else:
@@ -185,10 +224,7 @@ class _PopulationRun:
                 wrap_currents(into, self.stepper.overflows["input_overflows"])
             if into is not current:
                 current += into
-        self.sent.reserve(self.block.samples * (t1 - t0) * self.plan.population.size)
-        self.stepper.step(current, t0, self.sent)
-        if self.line is not None:
-            self.line.pass_on(self.sent, t0)
+        return current
 
     def finish(self) -> PopulationResult:
         """Collect what the population did."""
@@ -197,9 +233,14 @@ class _PopulationRun:
         if population.axon_delay is not None and self.line is None:
             events = events.delayed(DelayLine.of(population))
             self.block.events[population.name] = events
-        in_order = events is self.sent and (
-            self.window >= self.block.steps or self.block.samples == 1
-        )
-        neuron, payload = events.gathered(self.plan.order, in_order)
+        neuron = payload = None
+        if population.name in self.block.messages:
+            in_order = events is self.sent and (
+                self.window >= self.block.steps or self.block.samples == 1
+            )
+            neuron, payload = events.gathered(self.plan.order, in_order)
+        counts = events.counted(self.plan.order, population.size)
         states = {n: from_engine(kept, population) for n, kept in self.stepper.kept.items()}
-        return PopulationResult(events.count, neuron, payload, states, self.stepper.overflows)
+        return PopulationResult(
+            events.count, counts, neuron, payload, states, self.stepper.overflows
+        )

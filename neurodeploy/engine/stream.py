@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..network import Network
 from ..signals import present
 from .events import DelayLine, EventBuffer
-from .layout import take_in
+from .intake import send_in, take_in
 from .plan import Plan, PopulationPlan, make_plan
 from .synapses import wrap_currents
 
@@ -133,10 +133,19 @@ class _PopulationStream:
 
     def advance(self, values: NDArray[np.int32], clock: int) -> None:
         """Run one step."""
+        self.sent.reserve(self.plan.population.size)
+        if self.plan.sends_inputs:
+            send_in(_planes(values), 0, 1, self.sent, self.now)
+        else:
+            self.stepper.step(self._currents(values), self.now, self.sent)
+        if self.line is not None:
+            self.line.pass_on(self.sent, self.now, clock)
+
+    def _currents(self, values: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Add up what arrives in the present step."""
         current = self.current
         if self.plan.is_input:
-            channels = values.shape[2] if values.ndim == 5 else 1
-            take_in(values.reshape(1, 1, channels, -1), 0, 1, current)
+            take_in(_planes(values), 0, 1, current)
         else:
             current[:] = 0
         for source, delivery in self.plan.feeds:
@@ -145,10 +154,7 @@ class _PopulationStream:
             if delivery.may_wrap:
                 wrap_currents(into, self.stepper.overflows["input_overflows"])
                 current += into
-        self.sent.reserve(self.plan.population.size)
-        self.stepper.step(current, self.now, self.sent)
-        if self.line is not None:
-            self.line.pass_on(self.sent, self.now, clock)
+        return current
 
     def output(self) -> NDArray[np.int32]:
         """What leaves in the present step."""
@@ -167,3 +173,9 @@ class _PopulationStream:
         self.sent.forget_oldest()
         if self.line is not None:
             self.left.forget_oldest()
+
+
+def _planes(values: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Bring [1, 1, *shape] to [1, 1, C, positions]."""
+    channels = values.shape[2] if values.ndim == 5 else 1
+    return values.reshape(1, 1, channels, -1)

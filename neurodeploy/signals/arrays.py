@@ -92,28 +92,44 @@ class Presented:
     def __len__(self) -> int:
         return len(self.given)
 
+    @property
+    def binary(self) -> bool:
+        """Whether there is nothing but 0 and 1, plain spikes without payloads."""
+        return self.limits[0] >= 0 and self.limits[1] <= 1
+
     def __getitem__(self, samples: slice) -> NDArray[np.int32]:
         """Make a block: int32 [samples, steps, *shape]."""
-        return self._made(self.given[samples], np.int32)
+        made = self.block(samples)
+        if made.shape[1] == self.steps:
+            return np.ascontiguousarray(made, np.int32)
+        values = np.zeros((len(made), *self.shape[1:]), np.int32)
+        values[:, : made.shape[1]] = made
+        return values
+
+    def block(self, samples: slice) -> NDArray[Any]:
+        """Make a block of the steps given, [samples, steps given, *shape].
+
+        uint8 where that is what the user gave, with nothing copied; else int32.
+        """
+        given = self.given[samples]
+        if self.transform is not None:
+            given = np.rint(given * self.transform.weight + self.transform.bias)
+        elif given.dtype in (np.bool_, np.uint8):
+            return np.ascontiguousarray(given).view(np.uint8)
+        return np.ascontiguousarray(given, np.int32)
 
     def fingerprint(self) -> str:
         """SHA-256 of what is presented, shape included; the type it came in makes no difference."""
-        low, high = self.limits
-        kinds = (np.int8, np.int16, np.int32)
-        kind = next(k for k in kinds if np.iinfo(k).min <= low and high <= np.iinfo(k).max)
-        digest = hashlib.sha256(f"neurodeploy.inputs.1 {self.shape} {kind.__name__}".encode())
+        largest = max(self.limits[1], ~self.limits[0])
+        kind = np.int8 if largest < 1 << 7 else np.int16 if largest < 1 << 15 else np.int32
+        name = "bits" if self.binary else kind.__name__
+        digest = hashlib.sha256(f"neurodeploy.inputs.2 {self.shape} {name}".encode())
         for first in range(0, len(self), _HASHED_SAMPLES):
-            digest.update(self._made(self.given[first : first + _HASHED_SAMPLES], kind).tobytes())
+            part = slice(first, first + _HASHED_SAMPLES)
+            made = self.block(part) if self.given.shape[1] == self.steps else self[part]
+            # Eight spikes a byte: hashing is what takes longest before a short run.
+            digest.update(np.packbits(made) if self.binary else np.ascontiguousarray(made, kind))
         return digest.hexdigest()
-
-    def _made(self, given: NDArray[Any], kind: type[np.signedinteger[Any]]) -> NDArray[Any]:
-        if self.transform is not None:
-            given = np.rint(given * self.transform.weight + self.transform.bias)
-        if given.shape[1] == self.steps:
-            return np.ascontiguousarray(given, kind)
-        values = np.zeros((len(given), self.steps, *given.shape[2:]), kind)
-        values[:, : given.shape[1]] = given
-        return values
 
 
 def present(
@@ -158,10 +174,12 @@ def present(
     transform = population.transform if apply_transform else None
     if given.dtype.kind == "f":
         _check_floats(given, population.name, scaled=transform is not None)
-    ends = np.array([given.min(), given.max()])
+    # What has no sign needs no search for its smallest value: 0 is one that it may hold.
+    ends = float(given.min()) if given.dtype.kind in "if" else 0.0, float(given.max())
     if transform is not None:
-        ends = np.sort(np.rint(ends * transform.weight + transform.bias))
-    _check_range(network, float(ends[0]), float(ends[1]), transformed=transform is not None)
+        low, high = (float(np.rint(end * transform.weight + transform.bias)) for end in ends)
+        ends = min(low, high), max(low, high)
+    _check_range(network, *ends, transformed=transform is not None)
     limits = int(ends[0]), int(ends[1])
     if given.shape[1] < steps:
         limits = min(limits[0], 0), max(limits[1], 0)

@@ -6,7 +6,6 @@ every intermediate is cast so that LLVM can vectorise it as int32.
 
 from __future__ import annotations
 
-import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
@@ -24,6 +23,8 @@ from ..layout import to_engine
 
 _DECAY = np.int32(DECAY_BITS)
 _FRACTION = np.int32(DECAY_UNITY - 1)
+_SIGN = np.int32(31)
+_UPWARDS = np.uint32(32 - DECAY_BITS)
 _ZERO = np.int32(0)
 _NOTHING = np.empty((0, 0, 0), np.int32)
 
@@ -68,7 +69,8 @@ class Stepper(ABC):
         resets : bool [steps]
             Steps before which u and v become zero.
         """
-        begun = copy.copy(self)
+        begun = object.__new__(type(self))  # a shallow copy, ten times as fast as copy.copy
+        begun.__dict__.update(self.__dict__)
         begun.resets = resets
         shape = (samples, self.size)
         begun.state = [np.zeros(shape, np.int32) for _ in range(self.states_needed())]
@@ -122,9 +124,14 @@ def pack(value: Parameter, population: Population, shift: int = 0) -> Any:
     return np.int32(int(value) << shift)
 
 
+def whole_words(size: int) -> int:
+    """Bytes that hold one byte for each neuron, in whole words of eight."""
+    return -(-size // 8) * 8
+
+
 def flags_for(size: int) -> NDArray[np.uint8]:
     """One byte for each neuron, in whole words of eight, for `emit`."""
-    return np.zeros(-(-size // 8) * 8, np.uint8)
+    return np.zeros(whole_words(size), np.uint8)
 
 
 def at(value, j):  # type: ignore[no-untyped-def]
@@ -143,38 +150,54 @@ def _at_overload(value, j):  # type: ignore[no-untyped-def]
 def decayed(x, keep):  # type: ignore[no-untyped-def]
     """Multiply by keep / 2^12, rounding towards zero, exactly, without leaving int32.
 
-    ``|x| = 4096 h + l``, so ``|x| keep >> 12 = h keep + (l keep >> 12)``.
+    ``x = 4096 h + l`` with 0 <= l < 4096, so ``x keep >> 12 = h keep + (l keep >> 12)``;
+    where x is negative 4095 is added first, so that the shift rounds up, not down.
     """
-    magnitude = np.int32(abs(x))
-    high = np.int32(np.int32(magnitude >> _DECAY) * keep)
-    low = np.int32(np.int32(np.int32(magnitude & _FRACTION) * keep) >> _DECAY)
-    kept = np.int32(high + low)
-    return np.int32(-kept) if x < _ZERO else kept
+    high = np.int32(np.int32(x >> _DECAY) * keep)
+    low = np.int32(np.int32(x & _FRACTION) * keep)
+    upwards = np.int32(np.uint32(np.int32(x >> _SIGN)) >> _UPWARDS)
+    return np.int32(high + np.int32(np.int32(low + upwards) >> _DECAY))
 
 
 _PACK = np.uint64(0x0102040810204080)
 """Times eight bytes of 0 or 1, leaves their bits in the highest byte."""
 
+_SUM = np.uint64(0x0101010101010101)
+"""Times eight bytes, leaves their sum in the highest byte."""
+
+_HIGHEST = np.uint64(56)
+
 _BITS = np.array(
-    [[i for i in range(8) if byte >> i & 1] + [0] * (8 - byte.bit_count()) for byte in range(256)],
+    [i for byte in range(256) for i in ([*(k for k in range(8) if byte >> k & 1)] + [0] * 8)[:8]],
     np.int32,
 )
-_NUMBER = np.array([byte.bit_count() for byte in range(256)], np.int64)
+"""Positions of the bits of each byte, eight entries a byte."""
 
 
 @njit(nogil=True, cache=True)
 def emit(words, neuron, used):  # type: ignore[no-untyped-def]
     """List the neurons whose byte in `words` (eight a word) is 1; returns the new end.
 
-    Eight entries are written for every word that is not zero, as many as fired
-    are kept: no branch for each neuron.
+    First the words that are not zero are listed, then eight entries written
+    for each of them and as many kept as fired: no branch that depends on a
+    neuron, which a processor would guess wrong. The list of words stands at the
+    end of the room that `neuron` has for this step and is read before it is
+    written over: the entries of n + 1 words end at 8 (n + 1), and word n + 1 of W
+    stands at 7 W + n + 1, which is no less.
     """
+    at = np.uint64(used)
+    listed = np.uint64(at + np.uint64(7 * words.size))
+    found = listed
     for w in range(words.size):
+        neuron[found] = np.int32(w)
+        found += np.uint64(words[np.uint64(w)] != 0)
+    for n in range(listed, found):
+        w = np.uint64(neuron[np.uint64(n)])
         word = words[w]
-        if word == 0:
-            continue
-        byte = (word * _PACK) >> np.uint64(56)
+        first = ((word * _PACK) >> _HIGHEST) << np.uint64(3)
         for k in range(8):
-            neuron[np.uint64(used + k)] = np.int32(8 * w) + _BITS[byte, np.uint64(k)]
-        used += _NUMBER[byte]
-    return used
+            neuron[at + np.uint64(k)] = np.int32(
+                np.int32(w << np.uint64(3)) + _BITS[first + np.uint64(k)]
+            )
+        at += (word * _SUM) >> _HIGHEST
+    return np.int64(at)
