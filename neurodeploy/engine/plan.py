@@ -74,12 +74,6 @@ class Plan:
     stretches: tuple[Stretch, ...]
 
     @property
-    def multiplies(self) -> bool:
-        """Whether some synapses may run as matrix products."""
-        feeds = (f for stretch in self.stretches for p in stretch.populations for f in p.feeds)
-        return any(delivery.multiplies for _, delivery in feeds)
-
-    @property
     def widest(self) -> int:
         """Most currents per sample and step of any population."""
         plans = (p for stretch in self.stretches for p in stretch.populations)

@@ -11,13 +11,10 @@ import math
 from collections import deque
 from collections.abc import Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 
 from ..signals import Presented
 from .events import DelayLine, EventBuffer
@@ -108,14 +105,11 @@ def simulate(
         part = slice(first, first + block)
         return _Block(plan, values, part, wanted, states).run(reset_interval, reset_offset)
 
-    with ExitStack() as stack:
-        if plan.multiplies:  # our threads are the only ones, so that cores are not shared twice
-            stack.enter_context(_libraries().limit(limits=1, user_api="blas"))
-        if threads == 1 or samples <= block:
-            for first in range(0, samples, block):
-                yield run(first)
-            return
-        pool = stack.enter_context(ThreadPoolExecutor(threads))
+    if threads == 1 or samples <= block:
+        for first in range(0, samples, block):
+            yield run(first)
+        return
+    with ThreadPoolExecutor(threads) as pool:
         waiting: deque[Future[dict[str, PopulationResult]]] = deque()
         for first in range(0, samples, block):
             waiting.append(pool.submit(run, first))
@@ -123,12 +117,6 @@ def simulate(
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
-
-
-@cache
-def _libraries() -> ThreadpoolController:
-    """Find the loaded BLAS libraries, once."""
-    return ThreadpoolController()
 
 
 class _Block:
@@ -186,7 +174,8 @@ class _PopulationRun:
         bound = STATE_BYTES if plan.sends_inputs else WINDOW_BYTES
         fitting = bound // (4 * plan.width * samples)
         self.window = 1 if stretch.cyclic else max(1, min(steps, fitting))
-        self.room = np.empty(0 if plan.sends_inputs else samples * self.window * plan.width, np.int32)
+        currents = 0 if plan.sends_inputs else samples * self.window * plan.width
+        self.room = np.empty(currents, np.int32)
         self.stepper: Stepper = plan.stepper.begin(samples, steps, block.states, resets)
         room = samples * self.window * population.size
         graded = population.neuron.graded and not (plan.sends_inputs and block.binary)

@@ -128,7 +128,8 @@ class Presented:
             part = slice(first, first + _HASHED_SAMPLES)
             made = self.block(part) if self.given.shape[1] == self.steps else self[part]
             # Eight spikes a byte: hashing is what takes longest before a short run.
-            digest.update(np.packbits(made) if self.binary else np.ascontiguousarray(made, kind))
+            hashed = np.packbits(made) if self.binary else np.ascontiguousarray(made, kind)
+            digest.update(hashed.data)
         return digest.hexdigest()
 
 

@@ -119,9 +119,8 @@ def test_current_wraps_at_24_bits_and_voltage_saturates():
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_convolutions_as_matrix_products(seed, monkeypatch):
-    """Busy layers run as products; here every layer that may does, however small and quiet."""
-    monkeypatch.setattr("neurodeploy.engine.synapses.conv.LARGE", 0)
+def test_convolutions_by_tables(seed, monkeypatch):
+    """Busy layers run by tables; here every layer that may does, however quiet."""
     monkeypatch.setattr("neurodeploy.engine.synapses.conv.BUSY", -1.0)
     draw = Draw(seed)
     assert_equal_to_reference(draw.network, draw.inputs(samples=2))

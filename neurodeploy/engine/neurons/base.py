@@ -159,7 +159,7 @@ def decayed(x, keep):  # type: ignore[no-untyped-def]
     return np.int32(high + np.int32(np.int32(low + upwards) >> _DECAY))
 
 
-_PACK = np.uint64(0x0102040810204080)
+PACK = np.uint64(0x0102040810204080)
 """Times eight bytes of 0 or 1, leaves their bits in the highest byte."""
 
 _SUM = np.uint64(0x0101010101010101)
@@ -194,7 +194,7 @@ def emit(words, neuron, used):  # type: ignore[no-untyped-def]
     for n in range(listed, found):
         w = np.uint64(neuron[np.uint64(n)])
         word = words[w]
-        first = ((word * _PACK) >> _HIGHEST) << np.uint64(3)
+        first = ((word * PACK) >> _HIGHEST) << np.uint64(3)
         for k in range(8):
             neuron[at + np.uint64(k)] = np.int32(
                 np.int32(w << np.uint64(3)) + _BITS[first + np.uint64(k)]

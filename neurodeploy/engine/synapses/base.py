@@ -27,12 +27,9 @@ class Delivery(ABC):
         Steps from message to current; the longest of them where there are several.
     may_wrap : bool
         Whether the sum of this projection wraps to 24 bits and could reach that.
-    multiplies : bool
-        Whether it may call a matrix product, whose library brings threads of its own.
     """
 
     may_wrap = False
-    multiplies = False
 
     def __init__(self, synapse: Synapse, source: Population, target: Population) -> None:
         self.lag = synapse.steps

@@ -18,18 +18,15 @@ from ...network import Conv, Population
 from ...network.fixed_point import STATE_LIMIT
 from ..events import EventBuffer
 from .base import Delivery, divided, narrowest, reciprocal
-from .conv_product import ConvProduct
+from .conv_tables import ConvTables
 
 I32, U = np.int32, np.uint64
 
 
-BUSY = 0.4
-"""Share of the sources that must send on average before a matrix product beats single messages.
+BUSY = 0.07
+"""Share of the sources that must send on average before tables beat single messages.
 
-Measured on PilotNet's first layers: equal at 0.3 to 0.4."""
-
-LARGE = 4096
-"""Targets below which the fixed cost of a product outweighs it."""
+Measured on PilotNet's first three layers: equal at 0.05 to 0.08."""
 
 
 class ConvDelivery(Delivery):
@@ -58,20 +55,16 @@ class ConvDelivery(Delivery):
         self.layout = (source.shape[0], per_group, out, target.shape[2])
         self.by_channels, self.by_width = reciprocal(source.shape[0]), reciprocal(source.shape[2])
         largest = np.abs(weight.astype(np.int64)).reshape(out, -1).sum(axis=1).max()
-        # float32 holds whole numbers up to 2^24 exactly, so a product of ones and
-        # weights whose sums stay below is exact in whatever order it is added.
-        plain = type(synapse) is Conv and synapse.groups == 1  # no subclass with a reach of its own
-        exact = plain and largest < 1 << 24 and target.size >= LARGE
-        self.product = ConvProduct(synapse, source, target) if exact else None
-        self.multiplies = exact
+        self.sources = source.size
+        self.tables = ConvTables(synapse, source, target) if ConvTables.suit(synapse) else None
         self.may_wrap = bool(source.neuron.graded or largest >= STATE_LIMIT)
 
     def deliver(self, events: EventBuffer, t0: int, t1: int, current: NDArray[np.int32]) -> None:
         """See `Delivery.deliver`."""
-        if not events.graded and self.product is not None:
-            sent = events.count[:, max(t0 - self.lag, 0) : t1 - self.lag]
-            if sent.size and sent.mean() > BUSY * self.product.sources:
-                self.product.deliver(events, self.lag, t0, t1, current)
+        if not events.graded and self.tables is not None:
+            sent = events.count[:, max(t0 - self.lag, 0) : max(t1 - self.lag, 0)]
+            if sent.size and sent.mean() > BUSY * self.sources:
+                self.tables.deliver(events, self.lag, t0, t1, current)
                 return
         deliver = _deliver_graded if events.graded else _deliver
         deliver(
