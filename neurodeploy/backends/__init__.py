@@ -88,7 +88,6 @@ def run(
         reset_offset=reset_offset,
         timeout_seconds=timeout_seconds,
         progress=progress,
-        inputs_fingerprint=values.fingerprint(),
     )
     recording: Recording = _module(backend).run(network, values, options)
     return recording

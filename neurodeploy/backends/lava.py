@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -132,6 +133,8 @@ def run(network: Network, values: NDArray[np.int32] | Presented, options: RunOpt
         raise BackendError(f"lava: {reason}")
     python = shutil.which(os.environ.get(PYTHON_VARIABLE) or sys.executable) or sys.executable
     command = [os.path.abspath(python), "-m", "neurodeploy.backends.worker"]
+    if isinstance(values, Presented):
+        options = replace(options, inputs_fingerprint=values.fingerprint())
     return run_in_worker(command, "lava", network, values[:], options)
 
 

@@ -37,7 +37,7 @@ class RunOptions:
     progress : callable or None
         See `Progress`.
     inputs_fingerprint : str
-        SHA-256 of the inputs, for the recording's header.
+        SHA-256 of the inputs, for the header of a recording that a worker makes.
     """
 
     steps: int

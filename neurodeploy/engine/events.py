@@ -93,9 +93,13 @@ class EventBuffer:
 
     def counted(self, order: NDArray[np.int32], size: int) -> NDArray[np.int64]:
         """Messages of each neuron, int64 [samples, neurons], translated by `order`."""
-        counts = np.zeros((len(self.start), size), np.int64)
-        _count(self.start, self.count, self.neuron, order, counts)
-        return counts
+        counts = np.zeros((len(self.start), size), np.int32)
+        _count(self.start, self.count, self.neuron, counts)
+        if not order.size:
+            return counts.astype(np.int64)
+        translated = np.empty(counts.shape, np.int64)
+        translated[:, order] = counts
+        return translated
 
     def gathered(
         self, order: NDArray[np.int32], in_order: bool = False
@@ -221,8 +225,10 @@ def _gather(start, count, neuron, payload, graded, order, out_neuron, out_payloa
 
 
 @njit(nogil=True, cache=True)
-def _count(start, count, neuron, order, counts):  # type: ignore[no-untyped-def]
+def _count(start, count, neuron, counts):  # type: ignore[no-untyped-def]
     for s in range(start.shape[0]):
+        of_sample = counts[s]
         for t in range(start.shape[1]):
-            for e in range(start[s, t], start[s, t] + count[s, t]):
-                counts[s, order[neuron[e]] if order.size else neuron[e]] += 1
+            first = start[s, t]
+            for e in range(first, first + count[s, t]):
+                of_sample[np.uint64(neuron[np.uint64(e)])] += np.int32(1)

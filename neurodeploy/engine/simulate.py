@@ -34,6 +34,10 @@ STATE_BYTES = 1 << 26
 """States that a block may keep, where a run records them; and messages of a source."""
 
 
+MESSAGES = 1 << 22
+"""Messages that a population has room for at first."""
+
+
 @dataclass(frozen=True)
 class PopulationResult:
     """What one block gave for one population, in flat (C, H, W) order.
@@ -177,7 +181,8 @@ class _PopulationRun:
         currents = 0 if plan.sends_inputs else samples * self.window * plan.width
         self.room = np.empty(currents, np.int32)
         self.stepper: Stepper = plan.stepper.begin(samples, steps, block.states, resets)
-        room = samples * self.window * population.size
+        # Pages that no message touches cost nothing; growing copies.
+        room = min(samples * steps * population.size, MESSAGES)
         graded = population.neuron.graded and not (plan.sends_inputs and block.binary)
         self.sent = EventBuffer.empty(samples, steps, room, graded)
         # In a cycle, delayed messages must be at hand while later steps still run.

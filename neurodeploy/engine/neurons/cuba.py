@@ -22,6 +22,8 @@ _ZERO = np.int32(0)
 class CubaStepper(Stepper):
     """Steps `network.CubaLIF`."""
 
+    scratch: tuple[NDArray[np.int32], NDArray[np.uint8]] | None = None
+
     def __init__(self, population: Population) -> None:
         super().__init__(population)
         neuron = population.neuron
@@ -38,10 +40,13 @@ class CubaStepper(Stepper):
     def step(self, current: NDArray[np.int32], t0: int, events: EventBuffer) -> None:
         """See `Stepper.step`; `current` becomes u."""
         window = current.shape[1]
-        fired = np.zeros((window, whole_words(self.size)), np.uint8)
+        if self.scratch is None:  # the first window is the longest
+            before = np.empty(self.size, np.int32)
+            self.scratch = before, np.zeros((window, whole_words(self.size)), np.uint8)
+        before, fired = self.scratch
         events.used = _step(
             current, t0, *self.state, *self.parameters, self.resets, self.memoryless,
-            np.empty(self.size, np.int32), fired,
+            before, fired[:window],
             events.used, events.start, events.count, events.neuron,
             *self.records, self.overflows["u_overflows"], self.overflows["v_overflows"],
         )  # fmt: skip
