@@ -30,6 +30,7 @@ def run(
     reset_interval: int | None = None,
     reset_offset: int = 0,
     out: str | os.PathLike[str] | None = None,
+    threads: int | None = None,
     timeout_seconds: float | None = None,
     progress: Progress | None = None,
 ) -> Recording:
@@ -57,6 +58,10 @@ def run(
     out : path, optional
         Stream the recording to this HDF5 file; memory then does not grow
         with the number of samples.
+    threads : int, optional
+        Threads of the engine, over samples; by default ``NEURODEPLOY_THREADS``,
+        else the cores this process may use. The results do not depend on it.
+        Lava brings two processes for each population whatever this says.
     timeout_seconds : float, optional
         End a worker process that takes longer.
     progress : callable, optional
@@ -76,6 +81,8 @@ def run(
     for what in wanted:
         if what not in RECORDABLE:
             raise InputError(f"record {what!r}: unknown; there are {', '.join(RECORDABLE)}")
+    if threads is not None and threads < 1:
+        raise InputError(f"threads: {threads}; give at least 1")
     if reset_interval is not None:
         _check_reset(network, reset_interval)
     values = present(network, inputs, steps, apply_transform)
@@ -85,6 +92,7 @@ def run(
         out=None if out is None else Path(out),
         reset_interval=reset_interval,
         reset_offset=reset_offset,
+        threads=threads,
         timeout_seconds=timeout_seconds,
         progress=progress,
         inputs_fingerprint=values.fingerprint(),

@@ -55,7 +55,7 @@ def run(network: Network, values: Presented, options: RunOptions) -> Recording:
             plan,
             values,
             states=states,
-            threads=thread_count(),
+            threads=options.threads or thread_count(),
             reset_interval=options.reset_interval,
             reset_offset=options.reset_offset,
         ):

@@ -32,6 +32,9 @@ class RunOptions:
         Step of the first reset, as netx counts it: the population at hop h
         resets where ``t % interval == (reset_offset + 1 + h) % interval``, t
         counted from 1.
+    threads : int or None
+        Threads of the engine; None takes ``NEURODEPLOY_THREADS``, else all cores.
+        Other backends have no use for it.
     timeout_seconds : float or None
         End a worker that takes longer.
     progress : callable or None
@@ -45,6 +48,7 @@ class RunOptions:
     out: Path | None = None
     reset_interval: int | None = None
     reset_offset: int = 0
+    threads: int | None = None
     timeout_seconds: float | None = None
     progress: Progress | None = None
     inputs_fingerprint: str = ""

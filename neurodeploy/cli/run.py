@@ -26,6 +26,9 @@ def run(
             "--raw-input", help="Inputs are the input neurons' integers: no weight, no bias."
         ),
     ] = False,
+    threads: Annotated[
+        int | None, typer.Option(help="Threads of the engine; all cores by default.")
+    ] = None,
     timeout: Annotated[
         float | None, typer.Option(help="End a worker after this many seconds.")
     ] = None,
@@ -56,6 +59,7 @@ def run(
             steps=steps,
             apply_transform=not raw_input,
             out=out,
+            threads=threads,
             timeout_seconds=timeout,
             progress=progress,
         )

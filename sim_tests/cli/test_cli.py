@@ -61,6 +61,18 @@ def test_run_then_compare_equal(call):
     assert json.loads(out)["equal"] is True
 
 
+def test_threads_change_nothing_and_none_are_refused(call):
+    for threads in ("1", "2"):
+        status, _, _ = call(
+            "run", "a.net", "--input", "x.npy", "-o", f"{threads}.h5", "--threads", threads
+        )
+        assert status == 0
+    assert call("compare", "1.h5", "2.h5")[0] == 0
+    status, _, err = call("run", "a.net", "--input", "x.npy", "-o", "0.h5", "--threads", "0")
+    assert status == 2
+    assert err.strip().endswith("threads: 0; give at least 1")
+
+
 def test_compare_says_where_two_runs_differ(call, files):
     network = nd.load("a.net")
     with h5py.File("a.net") as file:

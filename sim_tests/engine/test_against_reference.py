@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
+from neurodeploy.errors import BackendError, InputError
 from neurodeploy.network import (
     CubaLIF,
     Dense,
@@ -134,10 +135,25 @@ def test_threads_and_blocks_change_nothing(monkeypatch):
     for threads in ("1", "2", "5"):
         monkeypatch.setenv("NEURODEPLOY_THREADS", threads)
         runs.append(nd.run(draw.network, values, record=RECORD, apply_transform=False))
+    for count in (1, 3):
+        runs.append(
+            nd.run(draw.network, values, record=RECORD, apply_transform=False, threads=count)
+        )
     for run in runs[1:]:
         assert sorted(run.arrays) == sorted(runs[0].arrays)
         for key in runs[0].arrays:
             np.testing.assert_array_equal(run.arrays[key], runs[0].arrays[key])
+
+
+def test_the_argument_threads_goes_before_the_environment(monkeypatch):
+    monkeypatch.setenv("NEURODEPLOY_THREADS", "many")
+    draw = Draw(5)
+    values = draw.inputs(samples=3, steps=4)
+    nd.run(draw.network, values, apply_transform=False, threads=2)
+    with pytest.raises(BackendError, match="NEURODEPLOY_THREADS: 'many'"):
+        nd.run(draw.network, values, apply_transform=False)
+    with pytest.raises(InputError, match="threads: 0; give at least 1"):
+        nd.run(draw.network, values, apply_transform=False, threads=0)
 
 
 def test_samples_are_independent():
