@@ -14,7 +14,7 @@ from ..errors import BackendError, InputError, UnsupportedError
 from ..network import Network
 from ..recording import Recording
 from ..signals import present
-from .options import RECORDABLE, Progress, RunOptions
+from .options import KERNELS, RECORDABLE, Progress, RunOptions
 
 BACKENDS = ("engine", "lava")
 
@@ -31,6 +31,7 @@ def run(
     reset_offset: int = 0,
     out: str | os.PathLike[str] | None = None,
     threads: int | None = None,
+    kernels: str = "auto",
     timeout_seconds: float | None = None,
     progress: Progress | None = None,
 ) -> Recording:
@@ -62,6 +63,10 @@ def run(
         Threads of the engine, over samples; by default ``NEURODEPLOY_THREADS``,
         else the cores this process may use. The results do not depend on it.
         Lava brings two processes for each population whatever this says.
+    kernels : str
+        How the engine delivers messages: ``events`` one by one, ``dense`` as
+        matrix products where an operator has them, ``auto`` by the activity
+        that it measures. The results are the same to the bit.
     timeout_seconds : float, optional
         End a worker process that takes longer.
     progress : callable, optional
@@ -83,6 +88,8 @@ def run(
             raise InputError(f"record {what!r}: unknown; there are {', '.join(RECORDABLE)}")
     if threads is not None and threads < 1:
         raise InputError(f"threads: {threads}; give at least 1")
+    if kernels not in KERNELS:
+        raise InputError(f"kernels {kernels!r}: unknown; there are {', '.join(KERNELS)}")
     if reset_interval is not None:
         _check_reset(network, reset_interval)
     values = present(network, inputs, steps, apply_transform)
@@ -93,6 +100,7 @@ def run(
         reset_interval=reset_interval,
         reset_offset=reset_offset,
         threads=threads,
+        kernels=kernels,
         timeout_seconds=timeout_seconds,
         progress=progress,
         inputs_fingerprint=values.fingerprint(),

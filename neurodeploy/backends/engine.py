@@ -45,7 +45,7 @@ def run(network: Network, values: Presented, options: RunOptions) -> Recording:
     from ..engine.plan import make_plan
     from ..engine.simulate import simulate
 
-    plan = make_plan(network)
+    plan = make_plan(network, options.kernels)
     states = tuple(name for name in ("u", "v") if name in options.record)
     header = header_of(network, "engine", __version__, options)
     started = time.perf_counter()

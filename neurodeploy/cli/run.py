@@ -29,6 +29,9 @@ def run(
     threads: Annotated[
         int | None, typer.Option(help="Threads of the engine; all cores by default.")
     ] = None,
+    kernels: Annotated[
+        str, typer.Option(help="How the engine adds synapses: auto, events or dense.")
+    ] = "auto",
     timeout: Annotated[
         float | None, typer.Option(help="End a worker after this many seconds.")
     ] = None,
@@ -60,6 +63,7 @@ def run(
             apply_transform=not raw_input,
             out=out,
             threads=threads,
+            kernels=kernels,
             timeout_seconds=timeout,
             progress=progress,
         )

@@ -8,8 +8,12 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
+from neurodeploy.engine.plan import make_plan
+from neurodeploy.engine.synapses.conv_product import ConvProduct
+from neurodeploy.engine.synapses.dense_product import DenseProduct
 from neurodeploy.errors import BackendError, InputError
 from neurodeploy.network import (
+    Conv,
     CubaLIF,
     Dense,
     Network,
@@ -23,8 +27,10 @@ from sim_tests.reference import simulate
 RECORD = ("spikes", "u", "v")
 
 
-def assert_equal_to_reference(network, values, **options):
-    recording = nd.run(network, values, record=RECORD, apply_transform=False, **options)
+def assert_equal_to_reference(network, values, kernels="auto", **options):
+    recording = nd.run(
+        network, values, record=RECORD, apply_transform=False, kernels=kernels, **options
+    )
     for index, sample in enumerate(values):
         truth = simulate(network, sample, **options)
         for population in network.populations:
@@ -120,12 +126,70 @@ def test_current_wraps_at_24_bits_and_voltage_saturates():
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_convolutions_as_matrix_products(seed, monkeypatch):
-    """Busy layers run as products; here every layer that may does, however small and quiet."""
-    monkeypatch.setattr("neurodeploy.engine.synapses.conv.LARGE", 0)
-    monkeypatch.setattr("neurodeploy.engine.synapses.conv.BUSY", -1.0)
+def test_forced_kernels_equal_reference(seed):
+    """As products every layer that may, however small and quiet; then message by message."""
     draw = Draw(seed)
-    assert_equal_to_reference(draw.network, draw.inputs(samples=2))
+    values = draw.inputs(samples=2)
+    dense = assert_equal_to_reference(draw.network, values, kernels="dense")
+    events = nd.run(draw.network, values, record=RECORD, apply_transform=False, kernels="events")
+    assert sorted(dense.arrays) == sorted(events.arrays)
+    for key in dense.arrays:
+        np.testing.assert_array_equal(dense.arrays[key], events.arrays[key])
+
+
+def test_what_is_forced_is_what_runs(monkeypatch):
+    taken = []
+    for product in (ConvProduct, DenseProduct):
+        monkeypatch.setattr(product, "deliver", lambda self, *_: taken.append(type(self)))
+    draws = [Draw(seed, sigma_delta=False) for seed in range(30)]
+    for draw in draws:
+        nd.run(draw.network, draw.inputs(), apply_transform=False, kernels="events")
+    assert not taken
+    for draw in draws:
+        nd.run(draw.network, draw.inputs(), apply_transform=False, kernels="dense")
+    assert {*taken} == {ConvProduct, DenseProduct}
+
+
+def test_weights_that_float32_does_not_hold_are_added_one_by_one():
+    weight = np.full((1, 3), 1 << 23, np.int32)
+    weight[0, 2] = 1
+    network = Network(
+        (Population("input", (3,), Source()), Population("lif", (1,), CubaLIF(4096, 0, 9))),
+        (Projection("input", "lif", Dense(weight)),),
+    )
+    plan = make_plan(network, "dense")
+    assert not plan.multiplies
+    small = Network(network.populations, (Projection("input", "lif", Dense(weight // 4)),))
+    assert make_plan(small, "dense").multiplies
+
+
+def test_an_unknown_choice_of_kernels_is_refused():
+    draw = Draw(5)
+    with pytest.raises(InputError, match="kernels 'gpu': unknown; there are auto, events, dense"):
+        nd.run(draw.network, draw.inputs(), kernels="gpu")
+
+
+def test_busy_convolutions_run_as_products(monkeypatch):
+    weight = np.full((8, 2, 3, 3), 2, np.int32)
+    conv = Conv(weight, padding=(1, 1))
+    network = Network(
+        (
+            Population("input", (2, 24, 24), Source()),
+            Population("conv", (8, 24, 24), CubaLIF(1024, 300, 90)),
+        ),
+        (Projection("input", "conv", conv),),
+    )
+    taken = []
+    deliver = ConvProduct.deliver
+    monkeypatch.setattr(
+        ConvProduct, "deliver", lambda *given: (taken.append(1), deliver(*given))[1]
+    )
+    rng = np.random.default_rng(0)
+    for activity, expected in ((0.05, 0), (0.9, 1)):
+        values = (rng.random((1, 6, 2, 24, 24)) < activity).astype(np.int32)
+        taken.clear()
+        assert_equal_to_reference(network, values)
+        assert bool(taken) == bool(expected)
 
 
 def test_threads_and_blocks_change_nothing(monkeypatch):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numba import njit
@@ -11,6 +11,17 @@ from numpy.typing import NDArray
 
 from ...network import Population, Synapse
 from ..events import EventBuffer
+
+EXACT = 1 << 24
+"""float32 holds whole numbers up to this one, so a product of ones and weights whose magnitudes
+add up to less is exact, in whatever order it is added."""
+
+KERNELS = ("auto", "events", "dense")
+"""Add what each message brings, or multiply all that was sent by a matrix; auto goes by activity.
+
+The results are the same to the bit. Where an operator, its weights or graded
+messages leave one way only, that way is taken.
+"""
 
 
 class Delivery(ABC):
@@ -27,15 +38,26 @@ class Delivery(ABC):
         Steps from message to current; the longest of them where there are several.
     may_wrap : bool
         Whether the sum of this projection wraps to 24 bits and could reach that.
-    multiplies : bool
-        Whether it may call a matrix product, whose library brings threads of its own.
+    parts : list of Delivery
+        What it is made of, where it is made of several.
     """
 
     may_wrap = False
-    multiplies = False
+    parts: list[Delivery]
 
     def __init__(self, synapse: Synapse, source: Population, target: Population) -> None:
         self.lag = synapse.steps
+        self.parts = []
+
+    @property
+    def multiplies(self) -> bool:
+        """Whether it may call a matrix product, whose library brings threads of its own."""
+        return any(part.multiplies for part in self.parts)
+
+    def choose(self, kernels: str) -> None:
+        """Choose between kernels, where there are several; see `KERNELS`."""
+        for part in self.parts:
+            part.choose(kernels)
 
     @abstractmethod
     def deliver(self, events: EventBuffer, t0: int, t1: int, current: NDArray[np.int32]) -> None:
@@ -43,6 +65,54 @@ class Delivery(ABC):
 
         What the source sent at step t arrives at t + `lag`.
         """
+
+
+class Product(Protocol):
+    """A delivery by matrix product."""
+
+    sources: int
+
+    def deliver(
+        self, events: EventBuffer, lag: int, t0: int, t1: int, current: NDArray[np.int32]
+    ) -> None:
+        """See `Delivery.deliver`."""
+
+
+class ProductDelivery(Delivery):
+    """A delivery that has a matrix product beside single messages.
+
+    Attributes
+    ----------
+    product : Product or None
+    busy : float
+        Share of the sources that must send on average for the product to be taken.
+    """
+
+    product: Product | None = None
+    busy: float
+
+    @abstractmethod
+    def make_product(self, any_size: bool) -> Product | None:
+        """Give the product, or None where it would not be exact or, unless `any_size`, not pay."""
+
+    @property
+    def multiplies(self) -> bool:
+        """See `Delivery.multiplies`."""
+        return self.product is not None
+
+    def choose(self, kernels: str) -> None:
+        """See `Delivery.choose`."""
+        self.product = None if kernels == "events" else self.make_product(kernels == "dense")
+        if kernels == "dense":
+            self.busy = -1.0
+
+    def product_for(self, events: EventBuffer, t0: int, t1: int) -> Product | None:
+        """Give the product if it should deliver what arrives in steps t0..t1."""
+        if self.product is None or events.graded:
+            return None
+        sent = events.count[:, max(t0 - self.lag, 0) : max(t1 - self.lag, 0)]
+        busy = sent.size and sent.mean() > self.busy * self.product.sources
+        return self.product if busy else None
 
 
 def narrowest(weight: NDArray[Any]) -> NDArray[Any]:

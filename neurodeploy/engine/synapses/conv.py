@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ...network import Conv, Population
 from ...network.fixed_point import STATE_LIMIT
 from ..events import EventBuffer
-from .base import Delivery, divided, narrowest, reciprocal
+from .base import EXACT, Product, ProductDelivery, divided, narrowest, reciprocal
 from .conv_product import ConvProduct
 
 I32, U = np.int32, np.uint64
@@ -32,7 +32,7 @@ LARGE = 4096
 """Targets below which the fixed cost of a product outweighs it."""
 
 
-class ConvDelivery(Delivery):
+class ConvDelivery(ProductDelivery):
     """Kernels packed as runs.
 
     `weight` [source channels, kernel rows, all runs], flat, with `row_length`
@@ -58,21 +58,22 @@ class ConvDelivery(Delivery):
         self.layout = (source.shape[0], per_group, out, target.shape[2])
         self.by_channels, self.by_width = reciprocal(source.shape[0]), reciprocal(source.shape[2])
         largest = np.abs(weight.astype(np.int64)).reshape(out, -1).sum(axis=1).max()
-        # float32 holds whole numbers up to 2^24 exactly, so a product of ones and
-        # weights whose sums stay below is exact in whatever order it is added.
         plain = type(synapse) is Conv and synapse.groups == 1  # no subclass with a reach of its own
-        exact = plain and largest < 1 << 24 and target.size >= LARGE
-        self.product = ConvProduct(synapse, source, target) if exact else None
-        self.multiplies = exact
+        self.product_of = (synapse, source, target) if plain and largest < EXACT else None
+        self.busy = BUSY
         self.may_wrap = bool(source.neuron.graded or largest >= STATE_LIMIT)
+
+    def make_product(self, any_size: bool) -> Product | None:
+        """See `ProductDelivery.make_product`."""
+        if self.product_of is None or not (any_size or self.product_of[2].size >= LARGE):
+            return None
+        return ConvProduct(*self.product_of)
 
     def deliver(self, events: EventBuffer, t0: int, t1: int, current: NDArray[np.int32]) -> None:
         """See `Delivery.deliver`."""
-        if not events.graded and self.product is not None:
-            sent = events.count[:, max(t0 - self.lag, 0) : t1 - self.lag]
-            if sent.size and sent.mean() > BUSY * self.product.sources:
-                self.product.deliver(events, self.lag, t0, t1, current)
-                return
+        if product := self.product_for(events, t0, t1):
+            product.deliver(events, self.lag, t0, t1, current)
+            return
         deliver = _deliver_graded if events.graded else _deliver
         deliver(
             events.start, events.count, events.neuron, events.payload, self.lag, t0, t1,

@@ -9,21 +9,39 @@ from numpy.typing import NDArray
 from ...network import Dense, Population
 from ..events import EventBuffer
 from ..layout import to_engine
-from .base import Delivery, narrowest
+from .base import EXACT, Product, ProductDelivery, narrowest
+from .dense_product import DenseProduct
 
 I16, I32, U = np.int16, np.int32, np.uint64
 
 
-class DenseDelivery(Delivery):
-    """Rows of weights [sources, targets]."""
+class DenseDelivery(ProductDelivery):
+    """Rows of weights [sources, targets].
+
+    The matrix product must be asked for: adding rows of int8 beat OpenBLAS's
+    float32 product on one core of a Xeon at every activity up to 60 % (256 x 256
+    to 2048 x 2048: 1.3 to 4 times at 40 %) and was its equal at 90 %. A message
+    costs one byte a synapse, the product four whether anything was sent or not,
+    and a window of steps has too few rows to make up for it.
+    """
 
     def __init__(self, synapse: Dense, source: Population, target: Population) -> None:
         super().__init__(synapse, source, target)
         rows = to_engine(synapse.weight, source).T
         self.weight = narrowest(to_engine(rows, target))
+        magnitudes = np.abs(self.weight.astype(np.int64)).sum(axis=0)
+        self.exact = bool(magnitudes.max(initial=0) < EXACT)
+        self.busy = 1.0
+
+    def make_product(self, any_size: bool) -> Product | None:
+        """See `ProductDelivery.make_product`."""
+        return DenseProduct(self.weight) if self.exact and any_size else None
 
     def deliver(self, events: EventBuffer, t0: int, t1: int, current: NDArray[np.int32]) -> None:
         """See `Delivery.deliver`."""
+        if product := self.product_for(events, t0, t1):
+            product.deliver(events, self.lag, t0, t1, current)
+            return
         kernel = _add_rows
         if events.graded:
             kernel = _add_multiples
