@@ -34,6 +34,10 @@ class BackendError(NeurodeployError):
     """A backend is missing or failed while it ran."""
 
 
+class TooLargeError(NeurodeployError):
+    """What is asked for does not fit into this machine's memory."""
+
+
 class RecordingError(NeurodeployError):
     """A recording is broken, or lacks what was asked of it."""
 

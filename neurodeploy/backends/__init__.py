@@ -14,6 +14,7 @@ from ..errors import BackendError, InputError, UnsupportedError
 from ..network import Network
 from ..recording import Recording
 from ..signals import present
+from .foresee import check_run
 from .options import KERNELS, RECORDABLE, Progress, RunOptions
 
 BACKENDS = ("engine", "lava")
@@ -79,6 +80,8 @@ def run(
     Raises
     ------
     InputError, UnsupportedError, BackendError
+    TooLargeError
+        If the machine's memory cannot hold it; nothing has run then.
     """
     if backend not in BACKENDS:
         raise BackendError(f"backend {backend!r}: unknown; there are {', '.join(BACKENDS)}")
@@ -105,6 +108,7 @@ def run(
         progress=progress,
         inputs_fingerprint=values.fingerprint(),
     )
+    check_run(network, values, options, backend)
     module = importlib.import_module(f".{backend}", __name__)
     recording: Recording = module.run(network, values, options)
     return recording

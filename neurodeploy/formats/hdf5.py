@@ -10,9 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FormatError
+from ..memory import Need, check_memory
 
 MAX_ELEMENTS = 1 << 30
 """A dataset larger than this is refused before anything is allocated."""
+
+BYTES_PER_NUMBER = 36
+"""Memory to read one number: as float64, rounded, and as integers of 64 and of 32 bits."""
 
 
 def open_hdf5(path: Path) -> h5py.File:
@@ -125,4 +129,7 @@ class Layer:
         dataset = self.group[key]
         if dataset.size is not None and dataset.size > MAX_ELEMENTS:
             raise self.fail(key, f"has {dataset.size:,} numbers, limit {MAX_ELEMENTS:,}")
+        what = f"{self.path}: {self.where}/{key}: {dataset.size or 0:,} numbers"
+        size = BYTES_PER_NUMBER * int(dataset.size or 0)
+        check_memory([Need(what, size, "load it on a machine with more memory")])
         return dataset
