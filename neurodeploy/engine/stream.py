@@ -103,10 +103,9 @@ class Stream:
         return out
 
     def _begin(self) -> None:
-        lags = [d.lag for s in self._plan.stretches for p in s.populations for _, d in p.feeds]
-        slots = max(lags, default=0) + 1
-        events: dict[str, EventBuffer] = {}
         plans = [plan for stretch in self._plan.stretches for plan in stretch.populations]
+        slots = max((d.longest_lag for p in plans for _, d in p.feeds), default=0) + 1
+        events: dict[str, EventBuffer] = {}
         self._runs = [_PopulationStream(plan, slots, events) for plan in plans]
         names = [plan.population.name for plan in plans]
         self._output = names.index(self.network.output.name)

@@ -35,7 +35,7 @@ class Delivery(ABC):
     Attributes
     ----------
     lag : int
-        Steps from message to current; the longest of them where there are several.
+        Steps from message to current; the shortest of them where there are several.
     may_wrap : bool
         Whether the sum of this projection wraps to 24 bits and could reach that.
     parts : list of Delivery
@@ -53,6 +53,11 @@ class Delivery(ABC):
     def multiplies(self) -> bool:
         """Whether it may call a matrix product, whose library brings threads of its own."""
         return any(part.multiplies for part in self.parts)
+
+    @property
+    def longest_lag(self) -> int:
+        """Most steps from message to current."""
+        return max((self.lag, *(part.longest_lag for part in self.parts)))
 
     def choose(self, kernels: str) -> None:
         """Choose between kernels, where there are several; see `KERNELS`."""
