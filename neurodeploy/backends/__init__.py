@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib
 import os
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
-from ..errors import BackendError, InputError, UnsupportedError
+from ..errors import BackendError, ChipWarning, InputError, UnsupportedError
 from ..network import Network
 from ..recording import Recording
 from ..signals import present
@@ -82,6 +83,11 @@ def run(
     InputError, UnsupportedError, BackendError
     TooLargeError
         If the machine's memory cannot hold it; nothing has run then.
+
+    Warns
+    -----
+    ChipWarning
+        If delays are longer than the chip's; the recording's header says so too.
     """
     if backend not in BACKENDS:
         raise BackendError(f"backend {backend!r}: unknown; there are {', '.join(BACKENDS)}")
@@ -109,6 +115,8 @@ def run(
         inputs_fingerprint=values.fingerprint(),
     )
     check_run(network, values, options, backend)
+    for line in network.beyond_chip:
+        warnings.warn(line, ChipWarning, stacklevel=2)
     module = importlib.import_module(f".{backend}", __name__)
     recording: Recording = module.run(network, values, options)
     return recording

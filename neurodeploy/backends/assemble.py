@@ -49,6 +49,7 @@ def header_of(network: Network, backend: str, version: str, options: RunOptions)
         steps=options.steps,
         record=options.record,
         reset_interval=options.reset_interval,
+        warnings=network.beyond_chip,
         populations=tuple(
             PopulationHeader(
                 name=p.name,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from ..errors import ChipWarning, InputError
 from ..network import Network
 from ..signals import present
 from .events import DelayLine, EventBuffer
@@ -35,7 +36,14 @@ def stream(network: Network, *, apply_transform: bool = True) -> Stream:
     ------
     UnsupportedError
         If the engine cannot run an element; it names it.
+
+    Warns
+    -----
+    ChipWarning
+        If delays are longer than the chip's.
     """
+    for line in network.beyond_chip:
+        warnings.warn(line, ChipWarning, stacklevel=2)
     return Stream(network, apply_transform)
 
 

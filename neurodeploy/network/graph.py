@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import NetworkError
 from .audit import Audit
+from .fixed_point import MAX_DELAY
 from .neurons import Neuron
 from .synapses import Synapse
 
@@ -107,6 +108,8 @@ class Network:
         twice = {name for name in names if names.count(name) > 1}
         if twice:
             raise NetworkError(f"population {min(twice)!r}: name used twice; rename one")
+        for population in self.populations:
+            _check_delay(population)
         for projection in self.projections:
             for end in (projection.source, projection.target):
                 if end not in names:
@@ -188,9 +191,37 @@ class Network:
         _feed(digest, (self.populations, self.projections))
         return digest.hexdigest()
 
+    @cached_property
+    def beyond_chip(self) -> tuple[str, ...]:
+        """One line for each delay that is longer than any chip's: fit for a simulation only."""
+        found = []
+        for population in self.populations:
+            found.append((f"population {population.name!r}", population.axon_delay))
+        for projection in self.projections:
+            delay = getattr(projection.synapse, "delay", None)
+            found.append((f"projection {projection.name}", delay))
+        return tuple(
+            f"{where}: {np.count_nonzero(delay > MAX_DELAY)} delays exceed the chip's {MAX_DELAY} "
+            f"steps (longest {delay.max()}); this runs as a simulation only, no chip runs it"
+            for where, delay in found
+            if isinstance(delay, np.ndarray) and delay.max(initial=0) > MAX_DELAY
+        )
+
     def with_audit(self, audit: Audit) -> Network:
         """The same network with another audit."""
         return replace(self, audit=audit)
+
+
+def _check_delay(population: Population) -> None:
+    delay = population.axon_delay
+    if delay is None:
+        return
+    if delay.shape != (population.size,) or delay.min(initial=0) < 0:
+        raise NetworkError(
+            f"population {population.name!r}: axon_delay has shape {delay.shape} and holds "
+            f"{delay.min(initial=0)}; needs one delay of 0 or more steps for each of "
+            f"{population.size} neurons"
+        )
 
 
 def _check_projection(source: Population, target: Population, projection: Projection) -> None:
