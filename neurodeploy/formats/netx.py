@@ -32,6 +32,7 @@ from ..network import (
     Dense,
     InputTransform,
     Network,
+    Neuron,
     Population,
     Projection,
     Rating,
@@ -42,7 +43,7 @@ from ..network import (
     Synapse,
 )
 from .hdf5 import Layer, open_hdf5
-from .netx_neurons import read_bias, read_neuron
+from .netx_neurons import input_exponent_after, read_bias, read_neuron
 from .netx_synapses import (
     as_slayer_pools,
     read_delay,
@@ -224,6 +225,13 @@ class _Reader:
         if loop.size != size * size:
             raise layer.fail("weight_rec", f"has {loop.size} weights, needs {size} x {size}")
         population = self.populations[-1]
+        forward = input_exponent_after(self._sender(self.projections[-1].source))
+        if input_exponent_after(population.neuron) != forward:
+            raise UnsupportedError(
+                f"{self.path}: {layer.where}/neuron/gradedSpike: in a recurrent layer graded "
+                f"spikes and plain ones would add up in one current, 2^12 apart; send either from "
+                f"this layer and from the one before"
+            )
         self.projections.append(Projection(name, name, Dense(loop.reshape(size, size))))
         if population.axon_delay is None:
             return
@@ -284,7 +292,8 @@ class _Reader:
     ) -> None:
         source = self.populations[-1]
         bias = read_bias(layer, shape, self.note)
-        neuron = read_neuron(layer, shape, self.note, bias=bias, source=source.neuron)
+        sender = self._sender(source.name)
+        neuron = read_neuron(layer, shape, self.note, bias=bias, source=sender)
         if isinstance(source.neuron, Source) and isinstance(neuron, (Sigma, SigmaDelta)):
             source = Population(source.name, source.shape, Source(signed=True))
             self.populations[-1] = source
@@ -296,6 +305,13 @@ class _Reader:
         self.populations.append(Population(name, shape, neuron, axon_delay=axon_delay))
         self.projections.append(Projection(source.name, name, synapse))
         self.flattened = False
+
+    def _sender(self, name: str) -> Neuron:
+        """Give the neuron whose messages leave a population; readouts pass on another's."""
+        (neuron,) = (p.neuron for p in self.populations if p.name == name)
+        if not isinstance(neuron, Average):
+            return neuron
+        return self._sender(next(p.source for p in self.projections if p.target == name))
 
     def _note_axon(self, layer: Layer, has_bias: bool) -> None:
         where = f"{layer.where}/delay"

@@ -98,9 +98,7 @@ class TestReading:
         np.testing.assert_array_equal(network["0_dense"].axon_delay, [0, 1, 5, 62, 62, 62])
         assert "2 of 6" in ratings(network, "approximate")["layer/0/delay"]
 
-    @pytest.mark.parametrize(
-        ("key", "value"), [("refDelay", 3), ("gradedSpike", True), ("wgtExp", 2)]
-    )
+    @pytest.mark.parametrize(("key", "value"), [("refDelay", 0), ("weight_exp", 2.0)])
     def test_unsupported_stops_unless_allowed_by_name(self, simple, key, value):
         with h5py.File(simple, "a") as file:
             if f"layer/0/neuron/{key}" in file:
