@@ -86,6 +86,9 @@ class BlockAssembler:
             if population.axon_delay is not None:
                 key = f"populations/{population.name}/axon_delay"
                 writer.put(key, population.axon_delay.astype(np.int32))
+        for projection in {p.name: p for p in network.projections}.values():
+            clipped = np.array([network.weights_clipped(projection)], np.int64)
+            writer.put(f"projections/{projection.name}/weights_clipped", clipped)
 
     def add(
         self,

@@ -45,6 +45,7 @@ def run(
     """
     import neurodeploy as nd
 
+    from ..report.rows import limit_lines
     from ..report.terminal import counts_table
     from ..signals import read_inputs
 
@@ -81,11 +82,12 @@ def run(
                 "seconds": header.seconds,
                 "spikes": counts,
                 "overflows": overflows,
+                "weights_clipped": recording.weights_clipped(),
                 "warnings": header.warnings,
             }
         )
         return
-    show(counts_table([recording]))
+    show(counts_table([recording]), *limit_lines(recording))
     show(
         f"{recording.samples} samples x {recording.steps} steps on {header.backend} "
         f"({header.backend_version}) in {header.seconds:.3g} s; recording: {out}"

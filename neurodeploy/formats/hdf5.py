@@ -49,6 +49,12 @@ class Layer:
     group : h5py.Group
     path : Path
         The file, for messages.
+
+    Attributes
+    ----------
+    clipped : dict of str to int
+        How many weights of a dataset were clipped, where any were; shared with
+        the groups inside.
     """
 
     def __init__(self, group: h5py.Group, path: Path) -> None:
@@ -56,6 +62,7 @@ class Layer:
         self.where = group.name.strip("/")
         self.path = path
         self.read: set[str] = set()
+        self.clipped: dict[str, int] = {}
 
     def __contains__(self, key: str) -> bool:
         return key in self.group
@@ -116,7 +123,9 @@ class Layer:
         if key not in self.group or not isinstance(self.group[key], h5py.Group):
             raise self.fail(key, "group is missing; export the layer again")
         self.read.add(key)
-        return Layer(self.group[key], self.path)
+        inside = Layer(self.group[key], self.path)
+        inside.clipped = self.clipped
+        return inside
 
     def unread(self) -> list[str]:
         """Names that nothing asked for."""

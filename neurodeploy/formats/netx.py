@@ -42,6 +42,7 @@ from ..network import (
     Source,
     Synapse,
 )
+from ..network.graph import CLIPPED
 from .hdf5 import Layer, open_hdf5
 from .netx_neurons import input_exponent_after, read_bias, read_neuron
 from .netx_synapses import (
@@ -128,6 +129,7 @@ class _Reader:
         self.projections: list[Projection] = []
         self.audit: list[AuditEntry] = []
         self.flattened = False
+        self.facts: dict[str, str | int | float] = {}
 
     def note(self, element: str, rating: Rating, reason: str) -> None:
         """Add to the audit; an unsupported element stops unless it is allowed."""
@@ -233,6 +235,7 @@ class _Reader:
                 f"this layer and from the one before"
             )
         self.projections.append(Projection(name, name, Dense(loop.reshape(size, size))))
+        self._count_clipped(layer.clipped.pop("weight_rec", 0))
         if population.axon_delay is None:
             return
         # SLAYER delays what the block sends, but not what it sends to itself.
@@ -304,7 +307,12 @@ class _Reader:
             self._note_axon(layer, has_bias=bool(np.any(bias != 0)))
         self.populations.append(Population(name, shape, neuron, axon_delay=axon_delay))
         self.projections.append(Projection(source.name, name, synapse))
+        self._count_clipped(sum(layer.clipped.values()))
         self.flattened = False
+
+    def _count_clipped(self, count: int) -> None:
+        if count:
+            self.facts[f"{CLIPPED}{self.projections[-1].name}"] = count
 
     def _sender(self, name: str) -> Neuron:
         """Give the neuron whose messages leave a population; readouts pass on another's."""
@@ -323,7 +331,7 @@ class _Reader:
 
     def metadata(self, file: h5py.File) -> dict[str, str | int | float]:
         """Read the facts of the ``simulation`` group; name every group not known."""
-        facts: dict[str, str | int | float] = {}
+        facts = self.facts
         for key in file:
             if key == "simulation":
                 group = Layer(file[key], self.path)

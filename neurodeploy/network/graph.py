@@ -18,6 +18,9 @@ from .fixed_point import MAX_DELAY
 from .neurons import Neuron
 from .synapses import Synapse
 
+CLIPPED = "weights_clipped/"
+"""Starts the name of a fact in `Network.metadata`; the projection's name follows."""
+
 
 @dataclass(frozen=True, eq=False)
 class InputTransform:
@@ -88,7 +91,9 @@ class Network:
     audit : Audit
         What the conversion that made this network did.
     metadata : mapping of str to str, int or float
-        Facts about the network that change nothing in how it runs.
+        Facts about the network that change nothing in how it runs;
+        ``weights_clipped/<source>-><target>`` how many weights of a projection
+        the conversion clipped to what the chip holds.
 
     Raises
     ------
@@ -168,6 +173,10 @@ class Network:
                         hops[projection.target] = steps
                         changed = True
         return {p.name: hops.get(p.name, 0) for p in self.populations}
+
+    def weights_clipped(self, projection: Projection) -> int:
+        """How many weights the conversion clipped to what the chip holds."""
+        return int(self.metadata.get(f"{CLIPPED}{projection.name}", 0))
 
     def fan_out(self, projection: Projection, dense: bool = False) -> NDArray[np.int64]:
         """Synapses that one message of each source neuron reaches; see `Synapse.fan_out`.

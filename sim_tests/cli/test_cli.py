@@ -110,6 +110,20 @@ def test_run_json_and_profile_json(call):
     assert "estimated" in out
 
 
+def test_run_says_where_limits_were_met(call, files):
+    (files / "large.net").write_bytes((files / "a.net").read_bytes())
+    with h5py.File("large.net", "a") as file:
+        index = max(i for i in file["layer"] if "weight" in file[f"layer/{i}"])
+        weight = file[f"layer/{index}/weight"]
+        weight[...] = np.where(np.arange(weight.size).reshape(weight.shape) == 0, 999, -2)
+    projection = next(key for key in nd.load("large.net").metadata).split("/", 1)[1]
+    status, out, _ = call("run", "large.net", "--input", "x.npy", "-o", "l.h5")
+    assert status == 0
+    assert f"{projection}: 1 weights were clipped to what the chip holds" in out
+    _, out, _ = call("run", "large.net", "--input", "x.npy", "-o", "l.h5", "--json")
+    assert json.loads(out)["weights_clipped"][projection] == 1
+
+
 def test_inspect_and_convert(call):
     status, out, _ = call("inspect", "a.net")
     assert status == 0

@@ -46,7 +46,7 @@ class CubaLIF(Neuron):
 
 @dataclass(frozen=True, eq=False)
 class GeneralCubaLIF(Neuron):
-    r"""`CubaLIF` with more choices, of which NetX can name some: reset, refractory period, bias, payload.
+    r"""`CubaLIF` with more choices: reset, refractory period, bias, payload; NetX can name some.
 
     .. math::
         u &\leftarrow wrap(rz(u\,(4096 - d_u)) + 2^e a + 64 b_u) \\
