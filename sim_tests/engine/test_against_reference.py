@@ -48,6 +48,12 @@ def test_random_network_equals_reference(seed):
     assert_equal_to_reference(draw.network, draw.inputs(samples=2))
 
 
+@pytest.mark.parametrize("seed", range(60))
+def test_random_network_beyond_netx_equals_reference(seed):
+    draw = Draw(2000 + seed, beyond_netx=True)
+    assert_equal_to_reference(draw.network, draw.inputs(samples=2))
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_resets_equal_reference(seed):
     draw = Draw(1000 + seed, delays=False, sigma_delta=False)
