@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from ..memory import Need, check_memory
+from ..memory import ALWAYS_THERE, Need, check_memory
 from ..network import Network, Population, Synapse
 from ..signals import Presented
 from .engine import thread_count
@@ -32,10 +33,14 @@ def check_run(network: Network, values: Presented, options: RunOptions, backend:
     """
     samples, steps = len(values), options.steps
     needs = list(_of_weights(network))
+    threads = (options.threads or thread_count()) if backend == "engine" else 1
+    per_neuron = 8 * (samples + 2 * (threads + 1)) * (steps + 2)  # more than all below
+    neurons = sum(population.size for population in network.populations)
+    if sum(need.size_bytes for need in needs) + per_neuron * neurons <= ALWAYS_THERE:
+        return
     for population in network.populations:
         needs += _of_recording(population, samples, options)
     if backend == "engine":
-        threads = options.threads or thread_count()
         at_once = min(samples, threads + 1)  # of which one waits to be written
         for population in network.populations:
             needs += _of_block(population, at_once, options)
@@ -45,11 +50,20 @@ def check_run(network: Network, values: Presented, options: RunOptions, backend:
     check_memory(needs)
 
 
-def _of_weights(network: Network) -> Iterator[Need]:
-    for projection in network.projections:
-        size = _array_bytes(projection.synapse)
-        what = f"projection {projection.name}: packed {projection.synapse.kind} weights"
-        yield Need(what, size, "make the layer smaller or sparse")
+_WEIGHTS: WeakKeyDictionary[Network, tuple[Need, ...]] = WeakKeyDictionary()
+
+
+def _of_weights(network: Network) -> tuple[Need, ...]:
+    if network not in _WEIGHTS:
+        _WEIGHTS[network] = tuple(
+            Need(
+                f"projection {p.name}: packed {p.synapse.kind} weights",
+                _array_bytes(p.synapse),
+                "make the layer smaller or sparse",
+            )
+            for p in network.projections
+        )
+    return _WEIGHTS[network]
 
 
 def _array_bytes(synapse: Synapse) -> int:
