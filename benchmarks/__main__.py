@@ -20,6 +20,7 @@ def main() -> int:
 
     from .lines import LINES
     from .measure import Row, Settings, missing
+    from .plots import GROWTH, draw_growth
     from .report import as_markdown, machine_facts, print_table, write_json, write_readme
 
     names = [n for n in LINES if not arguments.only or any(n.startswith(o) for o in arguments.only)]
@@ -48,6 +49,13 @@ def main() -> int:
         if arguments.readme:
             write_readme(rows, facts)
     print_table(rows, facts, console)
+    curves = [row for row in rows if "microseconds" in row.extra]
+    if len(curves) == sum(name.startswith("growth") for name in LINES):
+        try:
+            draw_growth(curves, facts)
+            console.print(f"curves: {GROWTH}", highlight=False)
+        except ImportError:
+            console.print("no curves drawn: pip install 'neurodeploy[plots]'")
     return 0
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent
-RESULTS = FOLDER / "results"
 
 AT_LEAST_SECONDS = 0.1
 """A shorter call is repeated within one measurement until this much time has passed."""

@@ -7,6 +7,10 @@ what to do about it; the command line prints it and exits with status 2.
 from __future__ import annotations
 
 
+class ChipWarning(UserWarning):
+    """A network runs here as asked, but no chip can run it."""
+
+
 class NeurodeployError(Exception):
     """Base class. ``str(error)`` is one line fit for a user to read."""
 
@@ -32,6 +36,10 @@ class InputError(NeurodeployError):
 
 class BackendError(NeurodeployError):
     """A backend is missing or failed while it ran."""
+
+
+class TooLargeError(NeurodeployError):
+    """What is asked for does not fit into this machine's memory."""
 
 
 class RecordingError(NeurodeployError):

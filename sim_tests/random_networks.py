@@ -8,16 +8,22 @@ from neurodeploy.network import (
     Average,
     Conv,
     CubaLIF,
+    DelayedDense,
     Delta,
     Dense,
+    GradedThreshold,
     InputTransform,
     Network,
+    Neuron,
     Population,
     Projection,
     Readout,
     Sigma,
     SigmaDelta,
     Source,
+    Sparse,
+    Synapse,
+    TernaryLIF,
 )
 
 
@@ -25,9 +31,17 @@ class Draw:
     """One random network; the same seed gives the same network and inputs."""
 
     def __init__(
-        self, seed: int, *, delays: bool = True, recurrent: bool = True, sigma_delta: bool = True
+        self,
+        seed: int,
+        *,
+        delays: bool = True,
+        recurrent: bool = True,
+        sigma_delta: bool = True,
+        beyond_netx: bool = False,
     ) -> None:
+        """`beyond_netx` also draws what Lava has and NetX cannot hold."""
         self.seed = seed
+        self.beyond_netx = beyond_netx
         self.rng = np.random.default_rng(seed)
         self.delays = delays
         self.recurrent = recurrent
@@ -82,7 +96,7 @@ class Draw:
             neuron = CubaLIF(neuron.current_decay, neuron.voltage_decay, neuron.threshold)
         self.populations.append(Population("input", shape, neuron, transform=transform))
 
-    def _neuron(self, shape: tuple[int, ...], drive: float) -> CubaLIF | SigmaDelta:
+    def _neuron(self, shape: tuple[int, ...], drive: float, layer: bool = False) -> Neuron:
         rng = self.rng
         bias: int | np.ndarray = 0
         if rng.random() < 0.5:
@@ -93,6 +107,11 @@ class Draw:
         current_decay = int(rng.choice([0, 1, 410, 1024, 2048, 4095, 4096]))
         voltage_decay = int(rng.choice([0, 3, 128, 1024, 3000, 4096]))
         threshold = int(rng.integers(1, max(3, int(2 * drive))))
+        if layer and self.beyond_netx and rng.random() < 0.5:
+            if rng.random() < 0.4:
+                return GradedThreshold(threshold, bool(rng.random() < 0.5))
+            lower = -int(rng.integers(1, max(3, int(2 * drive))))
+            return TernaryLIF(current_decay, voltage_decay, threshold, lower, bias)
         if rng.random() < 0.1:
             threshold = 131071  # never fires: the states run into their limits
         return CubaLIF(current_decay, voltage_decay, threshold, bias)
@@ -100,6 +119,8 @@ class Draw:
     def _weights(self, shape: tuple[int, ...], fan_in: int) -> np.ndarray:
         """Weights as SLAYER exports them (even), to the clip limits, or of one sign."""
         rng = self.rng
+        if isinstance(self.populations[-1].neuron, GradedThreshold):  # payloads that grow enough
+            return (2 * rng.integers(-3, 4, shape)).astype(np.int32)
         kind = rng.choice(["even", "limits", "excitatory", "odd", "sparse", "inhibitory"])
         scale = 30 if self.sigma_delta else 120
         if kind == "limits":
@@ -116,27 +137,37 @@ class Draw:
                 weight = weight * (rng.random(shape) < 0.2)
         return weight.astype(np.int32)
 
-    def _append(self, layer: int, shape: tuple[int, ...], synapse: Dense | Conv) -> None:
+    def _matrix(self, weight: np.ndarray) -> Dense | DelayedDense | Sparse:
+        """A dense operator; beyond NetX now and then a sparse one or one with delays."""
+        rng = self.rng
+        if not self.beyond_netx or rng.random() < 0.3:
+            return Dense(weight)
+        if rng.random() < 0.5:
+            return Sparse.from_dense((weight * (rng.random(weight.shape) < 0.5)).astype(np.int32))
+        return DelayedDense(weight, rng.integers(0, 12, weight.shape).astype(np.int32))
+
+    def _append(self, layer: int, shape: tuple[int, ...], synapse: Synapse) -> None:
         rng = self.rng
         source = self.populations[-1].name
-        fan_in = synapse.weight[0].size
-        drive = 0.2 * fan_in * float(np.abs(synapse.weight).mean()) + 1
+        fan_in = max(1, synapse.weight.size // shape[0])
+        drive = 0.2 * fan_in * float(np.abs(synapse.weight).sum() / max(1, synapse.weight.size)) + 1
         delay = None
-        if self.delays and isinstance(synapse, Dense) and rng.random() < 0.3:
+        if self.delays and not isinstance(synapse, Conv) and rng.random() < 0.3:
             delay = rng.integers(0, 9, int(np.prod(shape))).astype(np.int32)
             delay = delay if delay.any() else None
         name = f"{layer}_{synapse.kind}"
-        self.populations.append(Population(name, shape, self._neuron(shape, drive), delay))
+        self.populations.append(Population(name, shape, self._neuron(shape, drive, True), delay))
         self.projections.append(Projection(source, name, synapse))
 
     def _dense(self, layer: int, source: Population) -> None:
         rng = self.rng
         size = int(rng.integers(1, 20))
-        self._append(layer, (size,), Dense(self._weights((size, source.size), source.size)))
+        self._append(layer, (size,), self._matrix(self._weights((size, source.size), source.size)))
         population = self.populations[-1]
         if self.recurrent and population.axon_delay is None and rng.random() < 0.3:
-            loop = Dense(self._weights((size, size), size))
-            if not self.sigma_delta:  # an unstable sigma-delta loop only tests int32 overflow
+            loop = self._matrix(self._weights((size, size), size))
+            unstable = self.sigma_delta or isinstance(population.neuron, GradedThreshold)
+            if not unstable:  # an unstable loop only tests int32 overflow
                 self.projections.append(Projection(population.name, population.name, loop))
 
     def _conv(self, layer: int, source: Population) -> None:

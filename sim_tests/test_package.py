@@ -21,7 +21,7 @@ FLOORS = [
     {"chip", "formats", "signals"},
     {"recording"},
     {"network"},
-    {"files"},
+    {"files", "memory"},
     {"errors", "_version"},
 ]
 """The house, top to bottom: a room imports from floors below its own, or from itself."""

@@ -1,4 +1,4 @@
-"""How the engine's cost grows with activity, width, time steps and batch; plots beside."""
+"""How the engine's cost grows with activity, width, time steps and batch; see `plots`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from neurodeploy.network import Network
 
 from .. import ours
-from ..measure import RESULTS, Ratio, Row, Settings, interleaved, microseconds, timed
+from ..measure import Ratio, Row, Settings, interleaved, microseconds, timed
 from ..networks import dense_network, spikes
 
 SIZES, ACTIVITY_IN, STEPS, SAMPLES = (700, 256, 20), 0.02, 100, 16
@@ -30,7 +30,14 @@ def activity(settings: Settings) -> Iterator[Row]:
     """A dense layer 1024 x 1024 with ever more of its inputs active."""
     network = dense_network((1024, 1024), 0.05)
     cases = [(100 * a, network, spikes((8, STEPS, 1024), a)) for a in ACTIVITIES]
-    yield _curve("growth-activity", "activity 1 % to 50 %", "activity / %", cases, settings)
+    yield _curve(
+        "growth-activity",
+        "activity 1 % to 50 %",
+        "active inputs / %",
+        "dense 1024 x 1024, ever busier",
+        cases,
+        settings,
+    )
 
 
 def width(settings: Settings) -> Iterator[Row]:
@@ -39,24 +46,37 @@ def width(settings: Settings) -> Iterator[Row]:
         (n, dense_network((n, n, n), 0.05), spikes((4, STEPS, n), 0.05))
         for n in (WIDTHS[:-1] if settings.quick else WIDTHS)
     ]
-    yield _curve("growth-width", "width 128 to 2048", "neurons per layer", cases, settings)
+    yield _curve(
+        "growth-width",
+        "width 128 to 2048",
+        "neurons per layer",
+        "two dense layers, ever wider, 5 % active",
+        cases,
+        settings,
+    )
 
 
 def steps(settings: Settings) -> Iterator[Row]:
     """More and more time steps; the cost per step should stay."""
     network = dense_network(SIZES, ACTIVITY_IN)
     cases = [(t, network, spikes((4, t, SIZES[0]), ACTIVITY_IN)) for t in LENGTHS]
-    yield _curve("growth-steps", "T 25 to 800", "time steps", cases, settings)
+    yield _curve(
+        "growth-steps", "T 25 to 800", "time steps", "700-256-20, ever longer", cases, settings
+    )
 
 
 def batch(settings: Settings) -> Iterator[Row]:
     """More and more samples; the cost per sample should fall or stay."""
     network = dense_network(SIZES, ACTIVITY_IN)
     cases = [(b, network, spikes((b, STEPS, SIZES[0]), ACTIVITY_IN)) for b in BATCHES]
-    yield _curve("growth-batch", "batch 1 to 64", "samples", cases, settings)
+    yield _curve(
+        "growth-batch", "batch 1 to 64", "samples", "700-256-20, ever larger batch", cases, settings
+    )
 
 
-def _curve(line: str, work: str, label: str, cases: list[Case], settings: Settings) -> Row:
+def _curve(
+    line: str, work: str, label: str, title: str, cases: list[Case], settings: Settings
+) -> Row:
     sides = {
         f"{i} {how}": timed(make(network, inputs), 0.05)
         for i, (_, network, inputs) in enumerate(cases)
@@ -75,7 +95,6 @@ def _curve(line: str, work: str, label: str, cases: list[Case], settings: Settin
     x = [case[0] for case in cases]
     run, run_at = _growth(seconds, "run", done, sample_steps)
     engine, engine_at = _growth(seconds, "engine", done, sample_steps)
-    _plot(line, work, label, x, cost, done)
     return Row(
         line,
         f"cost per sample-step, {work}",
@@ -91,7 +110,7 @@ def _curve(line: str, work: str, label: str, cases: list[Case], settings: Settin
         f"{x[engine_at[0]]:g} to {x[engine_at[1]]:g} (engine); at {_list(x)}: run "
         f"{_list(cost['run'])} µs, engine {_list(cost['engine'])} µs, SynOps + updates "
         f"{_list(done)}; ours µs is at the last point, theirs µs the engine's at the first",
-        extra={"x": x, "work": done, "microseconds": cost},
+        extra={"x": x, "work": done, "microseconds": cost, "label": label, "title": title},
     )
 
 
@@ -109,26 +128,6 @@ def _growth(
     pairs = combinations(range(len(done)), 2)
     worst = max(pairs, key=lambda pair: float(np.median(per_work[pair[1]] / per_work[pair[0]])))
     return Ratio.of(list(map(float, per_work[worst[1]] / per_work[worst[0]]))), worst
-
-
-def _plot(
-    line: str, work: str, label: str, x: list[float], cost: dict[str, Any], done: list[float]
-) -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(5, 3.5), layout="constrained")
-    axes.loglog(x, cost["run"], "o-", label="nd.run")
-    axes.loglog(x, cost["engine"], "s-", label="engine alone")
-    scaled = np.asarray(done) / done[0] * cost["engine"][0]
-    axes.loglog(x, scaled, "k:", label="work, from the engine's first point")
-    axes.set(xlabel=label, ylabel="µs per sample-step", title=work)
-    axes.legend(fontsize="small")
-    RESULTS.mkdir(exist_ok=True)
-    figure.savefig(RESULTS / f"{line}.svg")
-    plt.close(figure)
 
 
 def _list(values: list[float]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import warnings
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -11,11 +12,12 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ..errors import BackendError, InputError, UnsupportedError
+from ..errors import BackendError, ChipWarning, InputError, UnsupportedError
 from ..network import Network
 from ..recording import Recording
 from ..signals import present
-from .options import RECORDABLE, Progress, RunOptions
+from .foresee import check_run
+from .options import KERNELS, RECORDABLE, Progress, RunOptions
 
 BACKENDS = ("engine", "lava")
 
@@ -31,6 +33,8 @@ def run(
     reset_interval: int | None = None,
     reset_offset: int = 0,
     out: str | os.PathLike[str] | None = None,
+    threads: int | None = None,
+    kernels: str = "auto",
     timeout_seconds: float | None = None,
     progress: Progress | None = None,
 ) -> Recording:
@@ -58,6 +62,14 @@ def run(
     out : path, optional
         Stream the recording to this HDF5 file; memory then does not grow
         with the number of samples.
+    threads : int, optional
+        Threads of the engine, over samples; by default ``NEURODEPLOY_THREADS``,
+        else the cores this process may use. The results do not depend on it.
+        Lava brings two processes for each population whatever this says.
+    kernels : str
+        How the engine delivers messages: ``events`` one by one, ``dense`` by
+        tables of sums where an operator has them (convolutions), ``auto`` by
+        the activity that it measures. The results are the same to the bit.
     timeout_seconds : float, optional
         End a worker process that takes longer.
     progress : callable, optional
@@ -70,6 +82,13 @@ def run(
     Raises
     ------
     InputError, UnsupportedError, BackendError
+    TooLargeError
+        If the machine's memory cannot hold it; nothing has run then.
+
+    Warns
+    -----
+    ChipWarning
+        If delays are longer than the chip's; the recording's header says so too.
     """
     if backend not in BACKENDS:
         raise BackendError(f"backend {backend!r}: unknown; there are {', '.join(BACKENDS)}")
@@ -77,6 +96,10 @@ def run(
     for what in wanted:
         if what not in RECORDABLE:
             raise InputError(f"record {what!r}: unknown; there are {', '.join(RECORDABLE)}")
+    if threads is not None and threads < 1:
+        raise InputError(f"threads: {threads}; give at least 1")
+    if kernels not in KERNELS:
+        raise InputError(f"kernels {kernels!r}: unknown; there are {', '.join(KERNELS)}")
     if reset_interval is not None:
         _check_reset(network, reset_interval)
     values = present(network, inputs, steps, apply_transform)
@@ -86,9 +109,14 @@ def run(
         out=None if out is None else Path(out),
         reset_interval=reset_interval,
         reset_offset=reset_offset,
+        threads=threads,
+        kernels=kernels,
         timeout_seconds=timeout_seconds,
         progress=progress,
     )
+    check_run(network, values, options, backend)
+    for line in network.beyond_chip:
+        warnings.warn(line, ChipWarning, stacklevel=2)
     recording: Recording = _module(backend).run(network, values, options)
     return recording
 

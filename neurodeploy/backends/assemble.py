@@ -53,6 +53,7 @@ def header_of(network: Network, backend: str, version: str, options: RunOptions)
         steps=options.steps,
         record=options.record,
         reset_interval=options.reset_interval,
+        warnings=network.beyond_chip,
         populations=tuple(
             PopulationHeader(
                 name=p.name,
@@ -89,6 +90,9 @@ class BlockAssembler:
             if population.axon_delay is not None:
                 key = f"populations/{population.name}/axon_delay"
                 writer.put(key, population.axon_delay.astype(np.int32))
+        for projection in {p.name: p for p in network.projections}.values():
+            clipped = np.array([network.weights_clipped(projection)], np.int64)
+            writer.put(f"projections/{projection.name}/weights_clipped", clipped)
 
     def add(
         self,

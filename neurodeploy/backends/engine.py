@@ -51,7 +51,7 @@ def run(network: Network, values: Presented, options: RunOptions) -> Recording:
     from ..engine.plan import make_plan
     from ..engine.simulate import simulate
 
-    plan = make_plan(network)
+    plan = make_plan(network, options.kernels)
     states = tuple(name for name in ("u", "v") if name in options.record)
     messages = None if "spikes" in options.record else (network.output.name,)
     header = header_of(network, "engine", __version__, options)
@@ -63,7 +63,7 @@ def run(network: Network, values: Presented, options: RunOptions) -> Recording:
             values,
             messages=messages,
             states=states,
-            threads=thread_count(),
+            threads=options.threads or thread_count(),
             reset_interval=options.reset_interval,
             reset_offset=options.reset_offset,
         ):

@@ -3,8 +3,8 @@
 ``job.json`` names the backend, the options and the network's structure,
 ``network.npz`` holds the network's arrays and ``inputs.npy`` what is presented
 to it. Other than a file format for networks, this holds every `Network` there
-can be and gives back the same, to the fingerprint. The audit and the metadata
-stay at home: they change nothing in how a network runs.
+can be and gives back the same, to the fingerprint. The audit stays at
+home: it changes nothing in how a network runs nor in what is recorded.
 """
 
 from __future__ import annotations
@@ -33,7 +33,14 @@ def write_job(
     structure = pack((network.populations, network.projections), arrays)
     wanted = {key: getattr(options, key) for key in OPTIONS}
     (job / "job.json").write_text(
-        json.dumps({"backend": backend, "options": wanted, "network": structure})
+        json.dumps(
+            {
+                "backend": backend,
+                "options": wanted,
+                "network": structure,
+                "metadata": dict(network.metadata),
+            }
+        )
     )
     np.savez(job / "network.npz", **arrays)
     np.save(job / "inputs.npy", values, allow_pickle=False)
@@ -43,7 +50,8 @@ def read_job(job: Path) -> tuple[str, Network, NDArray[np.int32], RunOptions]:
     """Read what `write_job` wrote: backend, network, values (mapped from disk), options."""
     wanted = json.loads((job / "job.json").read_text())
     with np.load(job / "network.npz", allow_pickle=False) as arrays:
-        network = Network(*unpack(wanted["network"], dict(arrays)))
+        populations, projections = unpack(wanted["network"], dict(arrays))
+    network = Network(populations, projections, metadata=wanted["metadata"])
     values = np.load(job / "inputs.npy", mmap_mode="r", allow_pickle=False)
     options = {**wanted["options"], "record": tuple(wanted["options"]["record"])}
     return wanted["backend"], network, values, RunOptions(**options)

@@ -26,14 +26,18 @@ from ..network import (
     Average,
     Conv,
     CubaLIF,
+    DelayedDense,
     Delta,
     Dense,
+    GradedThreshold,
     Network,
     Projection,
     Readout,
     Sigma,
     SigmaDelta,
     Source,
+    Sparse,
+    TernaryLIF,
 )
 from ..network.fixed_point import SIGMA_DELTA_SHIFT, WEIGHT_MAX_UNSIGNED, WEIGHT_MIN
 from ..recording import Recording
@@ -50,7 +54,8 @@ LONGEST_DELAY = 63
 WEIGHT_EXPONENTS = (0, -1, *range(1, 8))
 """Weight exponents to try, the plainest first; Loihi's exponent has 4 bits, -8..7."""
 
-_NEURONS = (Source, CubaLIF, Delta, SigmaDelta, Sigma, Average)
+_NEURONS = (Source, CubaLIF, TernaryLIF, GradedThreshold, Delta, SigmaDelta, Sigma, Average)
+_MATRICES = (Dense, DelayedDense, Sparse)
 _INSTALL = (
     f"install it under Python 3.10 (pip install 'neurodeploy[lava]') and, if that is another "
     f"interpreter, set {PYTHON_VARIABLE} to its path"
@@ -160,6 +165,11 @@ def check_supported(network: Network, options: RunOptions) -> None:
                 f"population {name!r}: Lava has no reset_interval for {neuron.kind!r} neurons; "
                 f"run without reset_interval"
             )
+        if isinstance(neuron, TernaryLIF) and np.any(neuron.lower > neuron.upper):
+            raise UnsupportedError(
+                f"population {name!r}: its lower threshold is above the upper one, which Lava's "
+                f"TernaryLIF refuses; run it on backend 'engine'"
+            )
         for what, value, limit in _widths(neuron):
             if np.max(np.abs(np.asarray(value, np.int64))) > limit:
                 raise UnsupportedError(
@@ -196,8 +206,10 @@ def lava_weight(projection: Projection) -> tuple[NDArray[np.int32], int]:
     UnsupportedError
         If no exponent does it.
     """
-    assert isinstance(projection.synapse, Dense)
-    weight = projection.synapse.weight.astype(np.int64)
+    synapse = projection.synapse
+    assert isinstance(synapse, _MATRICES)
+    weight = synapse.to_dense() if isinstance(synapse, Sparse) else synapse.weight
+    weight = weight.astype(np.int64)
     low, high = int(weight.min(initial=0)), int(weight.max(initial=0))
     mixed = low < 0 < high
     least = WEIGHT_MIN if mixed else -WEIGHT_MAX_UNSIGNED
@@ -218,7 +230,7 @@ def _check_projection(network: Network, projection: Projection) -> None:
     name, synapse = projection.name, projection.synapse
     source, target = network[projection.source], network[projection.target]
     to_host = isinstance(synapse, Readout) and isinstance(target.neuron, Average)
-    to_chip = isinstance(synapse, (Dense, Conv)) and not isinstance(
+    to_chip = isinstance(synapse, (*_MATRICES, Conv)) and not isinstance(
         target.neuron, (Average, Source)
     )
     if not (to_host or to_chip) or isinstance(source.neuron, Average):
@@ -232,20 +244,26 @@ def _check_projection(network: Network, projection: Projection) -> None:
             f"projection {name}: {source.name!r} has axonal delays (up to {delay} steps) and "
             f"Lava's Conv has none; run it on backend 'engine'"
         )
+    if isinstance(synapse, DelayedDense):
+        delay += int(synapse.delay.max(initial=0))
     if delay > LONGEST_DELAY:
         raise UnsupportedError(
-            f"projection {name}: axonal delay {delay} of {source.name!r} exceeds Lava's "
-            f"{LONGEST_DELAY} steps; shorten the delays"
+            f"projection {name}: delay {delay} of {source.name!r}'s axons and the synapses exceeds "
+            f"Lava's {LONGEST_DELAY} steps; shorten the delays"
         )
-    if isinstance(synapse, Dense):
+    if isinstance(synapse, _MATRICES):
         lava_weight(projection)
 
 
 def _widths(neuron: Any) -> Iterator[tuple[str, Any, int]]:
     """Parameters that Lava keeps in narrower integers than ours, which it wraps silently."""
-    if isinstance(neuron, CubaLIF):
+    if isinstance(neuron, (CubaLIF, TernaryLIF)):
         yield "bias", neuron.bias, (1 << 15) - 1
+    if isinstance(neuron, CubaLIF):
         yield "threshold", neuron.threshold, (1 << 25) - 1
+    elif isinstance(neuron, TernaryLIF):
+        yield "upper threshold", neuron.upper, (1 << 25) - 1
+        yield "lower threshold", neuron.lower, (1 << 25) - 1
     elif isinstance(neuron, (Delta, SigmaDelta)):
         yield "threshold", neuron.threshold, (1 << (31 - SIGMA_DELTA_SHIFT)) - 1
     if isinstance(neuron, SigmaDelta):

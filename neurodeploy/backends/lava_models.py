@@ -23,11 +23,15 @@ from lava.proc.conv.models import PyConvModelFixed
 from lava.proc.conv.process import Conv
 from lava.proc.dense.models import PyDelayDenseModelBitAcc, PyDenseModelBitAcc
 from lava.proc.dense.process import DelayDense, Dense
+from lava.proc.graded.models import PyGradedReluVecModelFixed, PyGradedVecModelFixed
+from lava.proc.graded.process import GradedReluVec, GradedVec
 from lava.proc.io.source import PySendModelFixed, RingBuffer
-from lava.proc.lif.models import PyLifModelBitAcc
-from lava.proc.lif.process import LIF
+from lava.proc.lif.models import PyLifModelBitAcc, PyTernLifModelFixed
+from lava.proc.lif.process import LIF, TernaryLIF
 from lava.proc.sdn.models import PyDeltaModelFixed, PySigmaDeltaModelFixed, PySigmaModelFixed
 from lava.proc.sdn.process import Delta, Sigma, SigmaDelta
+from lava.proc.sparse.models import PySparseModelBitAcc
+from lava.proc.sparse.process import Sparse
 from numpy.typing import NDArray
 
 # Torch inside forked Lava processes hangs; lava-dl's own tests switch it off too.
@@ -110,6 +114,22 @@ class _LIFModel(SampleBySample, PyLifModelBitAcc):  # type: ignore[misc]
     s_out: PyOutPort = LavaPyType(_NotedOutPort, np.int32, precision=24)
 
 
+class _TernaryLIFModel(SampleBySample, PyTernLifModelFixed):  # type: ignore[misc]
+    fresh = ("u", "v")
+    attribute = {"u": "u", "v": "v"}
+    s_out: PyOutPort = LavaPyType(_NotedOutPort, np.int32, precision=2)
+
+
+class _GradedVecModel(SampleBySample, PyGradedVecModelFixed):  # type: ignore[misc]
+    fresh = ("v",)
+    s_out: PyOutPort = LavaPyType(_NotedOutPort, np.int32, precision=24)
+
+
+class _GradedReluVecModel(SampleBySample, PyGradedReluVecModelFixed):  # type: ignore[misc]
+    fresh = ("v",)
+    s_out: PyOutPort = LavaPyType(_NotedOutPort, np.int32, precision=24)
+
+
 class _DeltaModel(SampleBySample, PyDeltaModelFixed):  # type: ignore[misc]
     fresh = ("sigma", "act", "residue", "error")
     attribute = {"u": "residue", "v": "act"}
@@ -129,6 +149,10 @@ class _SigmaModel(SampleBySample, PySigmaModelFixed):  # type: ignore[misc]
 
 
 class _DenseModel(SampleBySample, PyDenseModelBitAcc):  # type: ignore[misc]
+    fresh = ("a_buff",)
+
+
+class _SparseModel(SampleBySample, PySparseModelBitAcc):  # type: ignore[misc]
     fresh = ("a_buff",)
 
 
@@ -158,10 +182,14 @@ class _ConvModel(SampleBySample, PyConvModelFixed):  # type: ignore[misc]
 MODELS = {
     RingBuffer: _SourceModel,
     LIF: _LIFModel,
+    TernaryLIF: _TernaryLIFModel,
+    GradedVec: _GradedVecModel,
+    GradedReluVec: _GradedReluVecModel,
     Delta: _DeltaModel,
     SigmaDelta: _SigmaDeltaModel,
     Sigma: _SigmaModel,
     Dense: _DenseModel,
+    Sparse: _SparseModel,
     DelayDense: _DelayDenseModel,
     Conv: _ConvModel,
 }

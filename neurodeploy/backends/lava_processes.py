@@ -24,12 +24,16 @@ from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.proc.conv.process import Conv as LavaConv
 from lava.proc.dense.process import DelayDense as LavaDelayDense
 from lava.proc.dense.process import Dense as LavaDense
+from lava.proc.graded.process import GradedReluVec as LavaGradedReluVec
+from lava.proc.graded.process import GradedVec as LavaGradedVec
 from lava.proc.io.source import RingBuffer as LavaSource
 from lava.proc.lif.process import LIF as LavaLIF
+from lava.proc.lif.process import TernaryLIF as LavaTernaryLIF
 from lava.proc.sdn.process import ActivationMode
 from lava.proc.sdn.process import Delta as LavaDelta
 from lava.proc.sdn.process import Sigma as LavaSigma
 from lava.proc.sdn.process import SigmaDelta as LavaSigmaDelta
+from lava.proc.sparse.process import Sparse as LavaSparse
 from lava.utils.weightutils import clip_weights, determine_sign_mode, truncate_weights
 from numpy.typing import NDArray
 
@@ -38,12 +42,16 @@ from ..network import (
     Average,
     Conv,
     CubaLIF,
+    DelayedDense,
     Delta,
+    GradedThreshold,
     Network,
     Population,
     Projection,
     SigmaDelta,
     Source,
+    Sparse,
+    TernaryLIF,
 )
 from ..network.fixed_point import ACTIVATION_SHIFT, PAYLOAD_BITS, SPIKE_EXPONENT, STATE_EXPONENT
 from ..recording import RecordingWriter
@@ -200,18 +208,25 @@ class Simulation:
             return self._prepare(_source(self.values), name, values=self.values)
         exponents = {"spike_exp": SPIKE_EXPONENT, "state_exp": STATE_EXPONENT}
         reset = None
-        if isinstance(neuron, CubaLIF):
-            process = LavaLIF(
-                shape=shape,
-                du=neuron.current_decay - 1,  # Lava's model adds ds_offset = 1
-                dv=neuron.voltage_decay,
-                bias_mant=neuron.bias,
-                bias_exp=ACTIVATION_SHIFT,
-                vth=neuron.threshold,
-            )
+        if isinstance(neuron, (CubaLIF, TernaryLIF)):
+            leaky = {
+                "du": neuron.current_decay - 1,  # Lava's model adds ds_offset = 1
+                "dv": neuron.voltage_decay,
+                "bias_mant": neuron.bias,
+                "bias_exp": ACTIVATION_SHIFT,
+            }
+            if isinstance(neuron, CubaLIF):
+                process = LavaLIF(shape=shape, vth=neuron.threshold, **leaky)
+            else:
+                process = LavaTernaryLIF(
+                    shape=shape, vth_hi=neuron.upper, vth_lo=neuron.lower, **leaky
+                )
             if interval := self.options.reset_interval:
                 phase = self.options.reset_offset + 1 + self.network.hops(name)
                 reset = (interval, phase % interval)
+        elif isinstance(neuron, GradedThreshold):
+            graded = LavaGradedReluVec if neuron.rectify else LavaGradedVec
+            process = graded(shape=shape, vth=neuron.threshold)
         elif isinstance(neuron, SigmaDelta):
             mode = ActivationMode.RELU if neuron.rectify else ActivationMode.UNIT
             process = LavaSigmaDelta(
@@ -238,7 +253,7 @@ class Simulation:
             s_out.reshape(source.shape).transpose((2, 1, 0)).connect(process.s_in)
             process.a_out.transpose((2, 1, 0)).reshape((target.size,)).connect(a_in)
         else:
-            process = self._prepare(_dense(projection, source, bits), projection.name)
+            process = self._prepare(_matrix(projection, source, bits), projection.name)
             s_out.connect(process.s_in)
             process.a_out.connect(a_in)
 
@@ -265,7 +280,8 @@ def _source(values: NDArray[np.int32]) -> Any:
     return LavaSource(data=np.zeros((values.shape[1], 1), np.int32))
 
 
-def _dense(projection: Projection, source: Population, bits: int) -> Any:
+def _matrix(projection: Projection, source: Population, bits: int) -> Any:
+    synapse = projection.synapse
     mantissa, exponent = lava_weight(projection)
     sign = determine_sign_mode(mantissa)
     held = truncate_weights(clip_weights(mantissa, sign, 8), sign, 8)
@@ -275,9 +291,13 @@ def _dense(projection: Projection, source: Population, bits: int) -> Any:
             f"weights otherwise than lava-nc 0.10.0 does; install lava-nc 0.10.0"
         )
     options = {"weights": mantissa, "weight_exp": exponent, "num_message_bits": bits}
-    if source.axon_delay is None or not source.axon_delay.any():
-        return LavaDense(**options)
-    delays = np.broadcast_to(source.axon_delay.astype(int), mantissa.shape)
+    delays = np.zeros(mantissa.shape, int)
+    if source.axon_delay is not None:
+        delays += source.axon_delay
+    if isinstance(synapse, DelayedDense):
+        delays += synapse.delay
+    if not delays.any():
+        return LavaSparse(**options) if isinstance(synapse, Sparse) else LavaDense(**options)
     return LavaDelayDense(delays=delays, max_delay=int(delays.max()), **options)
 
 

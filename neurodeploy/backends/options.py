@@ -8,6 +8,9 @@ from pathlib import Path
 
 RECORDABLE = ("counts", "spikes", "u", "v")
 
+KERNELS = ("auto", "events", "dense")
+"""How the engine delivers messages, see `engine.synapses`; the same names, without importing it."""
+
 Progress = Callable[[int, int], None]
 """Called with (samples done, samples in all)."""
 
@@ -32,6 +35,11 @@ class RunOptions:
         Step of the first reset, as netx counts it: the population at hop h
         resets where ``t % interval == (reset_offset + 1 + h) % interval``, t
         counted from 1.
+    threads : int or None
+        Threads of the engine; None takes ``NEURODEPLOY_THREADS``, else all cores.
+        Other backends have no use for it.
+    kernels : str
+        Of `KERNELS`; only the engine has a choice.
     timeout_seconds : float or None
         End a worker that takes longer.
     progress : callable or None
@@ -45,6 +53,8 @@ class RunOptions:
     out: Path | None = None
     reset_interval: int | None = None
     reset_offset: int = 0
+    threads: int | None = None
+    kernels: str = "auto"
     timeout_seconds: float | None = None
     progress: Progress | None = None
     inputs_fingerprint: str = ""

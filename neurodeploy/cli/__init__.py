@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
+
+from ..errors import ChipWarning
 
 DONE, DIFFERS, FAILED, INTERRUPTED = 0, 1, 2, 130
 """Exit statuses: done or equal; ran but differs; could not; Ctrl-C."""
@@ -14,7 +17,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
-    sys.exit(_run([a for a in given if a != "--debug"], debug))
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", ChipWarning)
+        warnings.showwarning = _warn
+        sys.exit(_run([a for a in given if a != "--debug"], debug))
+
+
+def _warn(message: Warning | str, *where: object, **more: object) -> None:
+    """Say a warning in one line, as errors are said."""
+    print(f"neurodeploy: warning: {message}", file=sys.stderr)
 
 
 def _run(arguments: list[str], debug: bool) -> int:

@@ -26,6 +26,12 @@ def run(
             "--raw-input", help="Inputs are the input neurons' integers: no weight, no bias."
         ),
     ] = False,
+    threads: Annotated[
+        int | None, typer.Option(help="Threads of the engine; all cores by default.")
+    ] = None,
+    kernels: Annotated[
+        str, typer.Option(help="How the engine adds synapses: auto, events or dense.")
+    ] = "auto",
     timeout: Annotated[
         float | None, typer.Option(help="End a worker after this many seconds.")
     ] = None,
@@ -39,6 +45,7 @@ def run(
     """
     import neurodeploy as nd
 
+    from ..report.rows import limit_lines
     from ..report.terminal import counts_table
     from ..signals import read_inputs
 
@@ -56,6 +63,8 @@ def run(
             steps=steps,
             apply_transform=not raw_input,
             out=out,
+            threads=threads,
+            kernels=kernels,
             timeout_seconds=timeout,
             progress=progress,
         )
@@ -73,11 +82,12 @@ def run(
                 "seconds": header.seconds,
                 "spikes": counts,
                 "overflows": overflows,
+                "weights_clipped": recording.weights_clipped(),
                 "warnings": header.warnings,
             }
         )
         return
-    show(counts_table([recording]))
+    show(counts_table([recording]), *limit_lines(recording))
     show(
         f"{recording.samples} samples x {recording.steps} steps on {header.backend} "
         f"({header.backend_version}) in {header.seconds:.3g} s; recording: {out}"

@@ -85,33 +85,39 @@ class Plan:
         return sum(p.population.size for stretch in self.stretches for p in stretch.populations)
 
 
-_PLANS: WeakKeyDictionary[Network, Plan] = WeakKeyDictionary()
+_PLANS: WeakKeyDictionary[Network, dict[str, Plan]] = WeakKeyDictionary()
 
 
-def make_plan(network: Network) -> Plan:
+def make_plan(network: Network, kernels: str = "auto") -> Plan:
     """Pack a network for the engine; done once for each network while it is in use.
+
+    Parameters
+    ----------
+    network : Network
+    kernels : str
+        One of `synapses.KERNELS`.
 
     Raises
     ------
     UnsupportedError
         If the engine cannot run an element; it names it.
     """
-    plan = _PLANS.get(network)
-    if plan is None:
-        plan = _PLANS[network] = _make_plan(network)
-    return plan
+    plans = _PLANS.setdefault(network, {})
+    if kernels not in plans:
+        plans[kernels] = _make_plan(network, kernels)
+    return plans[kernels]
 
 
-def _make_plan(network: Network) -> Plan:
+def _make_plan(network: Network, kernels: str) -> Plan:
     stretches = []
     for names in _cycles(network):
-        plans = tuple(_plan_population(network, name) for name in names)
+        plans = tuple(_plan_population(network, name, kernels) for name in names)
         cyclic = any(p.source in names for name in names for p in network.into(name))
         stretches.append(Stretch(plans, cyclic))
     return Plan(tuple(p.name for p in network.populations), tuple(stretches))
 
 
-def _plan_population(network: Network, name: str) -> PopulationPlan:
+def _plan_population(network: Network, name: str, kernels: str) -> PopulationPlan:
     population = network[name]
     stepper = STEPPERS.get(population.neuron.kind)
     if stepper is None:
@@ -128,7 +134,9 @@ def _plan_population(network: Network, name: str) -> PopulationPlan:
                 f"synapse; it has {', '.join(DELIVERIES)}"
             )
         source = network[projection.source]
-        feeds.append((source.name, delivery(projection.synapse, source, population)))
+        packed = delivery(projection.synapse, source, population)
+        packed.choose(kernels)
+        feeds.append((source.name, packed))
     return PopulationPlan(
         population=population,
         hops=network.hops(name),

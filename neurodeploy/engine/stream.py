@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from ..errors import ChipWarning, InputError
 from ..network import Network
 from ..signals import present
 from .events import DelayLine, EventBuffer
@@ -35,7 +36,14 @@ def stream(network: Network, *, apply_transform: bool = True) -> Stream:
     ------
     UnsupportedError
         If the engine cannot run an element; it names it.
+
+    Warns
+    -----
+    ChipWarning
+        If delays are longer than the chip's.
     """
+    for line in network.beyond_chip:
+        warnings.warn(line, ChipWarning, stacklevel=2)
     return Stream(network, apply_transform)
 
 
@@ -103,10 +111,9 @@ class Stream:
         return out
 
     def _begin(self) -> None:
-        lags = [d.lag for s in self._plan.stretches for p in s.populations for _, d in p.feeds]
-        slots = max(lags, default=0) + 1
-        events: dict[str, EventBuffer] = {}
         plans = [plan for stretch in self._plan.stretches for plan in stretch.populations]
+        slots = max((d.longest_lag for p in plans for _, d in p.feeds), default=0) + 1
+        events: dict[str, EventBuffer] = {}
         self._runs = [_PopulationStream(plan, slots, events) for plan in plans]
         names = [plan.population.name for plan in plans]
         self._output = names.index(self.network.output.name)

@@ -10,9 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FormatError
+from ..memory import Need, check_memory
 
 MAX_ELEMENTS = 1 << 30
 """A dataset larger than this is refused before anything is allocated."""
+
+BYTES_PER_NUMBER = 36
+"""Memory to read one number: as float64, rounded, and as integers of 64 and of 32 bits."""
 
 
 def open_hdf5(path: Path) -> h5py.File:
@@ -45,6 +49,12 @@ class Layer:
     group : h5py.Group
     path : Path
         The file, for messages.
+
+    Attributes
+    ----------
+    clipped : dict of str to int
+        How many weights of a dataset were clipped, where any were; shared with
+        the groups inside.
     """
 
     def __init__(self, group: h5py.Group, path: Path) -> None:
@@ -52,6 +62,7 @@ class Layer:
         self.where = group.name.strip("/")
         self.path = path
         self.read: set[str] = set()
+        self.clipped: dict[str, int] = {}
 
     def __contains__(self, key: str) -> bool:
         return key in self.group
@@ -112,7 +123,9 @@ class Layer:
         if key not in self.group or not isinstance(self.group[key], h5py.Group):
             raise self.fail(key, "group is missing; export the layer again")
         self.read.add(key)
-        return Layer(self.group[key], self.path)
+        inside = Layer(self.group[key], self.path)
+        inside.clipped = self.clipped
+        return inside
 
     def unread(self) -> list[str]:
         """Names that nothing asked for."""
@@ -125,4 +138,7 @@ class Layer:
         dataset = self.group[key]
         if dataset.size is not None and dataset.size > MAX_ELEMENTS:
             raise self.fail(key, f"has {dataset.size:,} numbers, limit {MAX_ELEMENTS:,}")
+        what = f"{self.path}: {self.where}/{key}: {dataset.size or 0:,} numbers"
+        size = BYTES_PER_NUMBER * int(dataset.size or 0)
+        check_memory([Need(what, size, "load it on a machine with more memory")])
         return dataset

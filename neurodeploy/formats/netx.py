@@ -32,6 +32,7 @@ from ..network import (
     Dense,
     InputTransform,
     Network,
+    Neuron,
     Population,
     Projection,
     Rating,
@@ -41,8 +42,9 @@ from ..network import (
     Source,
     Synapse,
 )
+from ..network.graph import CLIPPED
 from .hdf5 import Layer, open_hdf5
-from .netx_neurons import read_bias, read_neuron
+from .netx_neurons import input_exponent_after, read_bias, read_neuron
 from .netx_synapses import (
     as_slayer_pools,
     read_delay,
@@ -127,6 +129,7 @@ class _Reader:
         self.projections: list[Projection] = []
         self.audit: list[AuditEntry] = []
         self.flattened = False
+        self.facts: dict[str, str | int | float] = {}
 
     def note(self, element: str, rating: Rating, reason: str) -> None:
         """Add to the audit; an unsupported element stops unless it is allowed."""
@@ -224,7 +227,15 @@ class _Reader:
         if loop.size != size * size:
             raise layer.fail("weight_rec", f"has {loop.size} weights, needs {size} x {size}")
         population = self.populations[-1]
+        forward = input_exponent_after(self._sender(self.projections[-1].source))
+        if input_exponent_after(population.neuron) != forward:
+            raise UnsupportedError(
+                f"{self.path}: {layer.where}/neuron/gradedSpike: in a recurrent layer graded "
+                f"spikes and plain ones would add up in one current, 2^12 apart; send either from "
+                f"this layer and from the one before"
+            )
         self.projections.append(Projection(name, name, Dense(loop.reshape(size, size))))
+        self._count_clipped(layer.clipped.pop("weight_rec", 0))
         if population.axon_delay is None:
             return
         # SLAYER delays what the block sends, but not what it sends to itself.
@@ -284,7 +295,8 @@ class _Reader:
     ) -> None:
         source = self.populations[-1]
         bias = read_bias(layer, shape, self.note)
-        neuron = read_neuron(layer, shape, self.note, bias=bias, source=source.neuron)
+        sender = self._sender(source.name)
+        neuron = read_neuron(layer, shape, self.note, bias=bias, source=sender)
         if isinstance(source.neuron, Source) and isinstance(neuron, (Sigma, SigmaDelta)):
             source = Population(source.name, source.shape, Source(signed=True))
             self.populations[-1] = source
@@ -295,7 +307,19 @@ class _Reader:
             self._note_axon(layer, has_bias=bool(np.any(bias != 0)))
         self.populations.append(Population(name, shape, neuron, axon_delay=axon_delay))
         self.projections.append(Projection(source.name, name, synapse))
+        self._count_clipped(sum(layer.clipped.values()))
         self.flattened = False
+
+    def _count_clipped(self, count: int) -> None:
+        if count:
+            self.facts[f"{CLIPPED}{self.projections[-1].name}"] = count
+
+    def _sender(self, name: str) -> Neuron:
+        """Give the neuron whose messages leave a population; readouts pass on another's."""
+        (neuron,) = (p.neuron for p in self.populations if p.name == name)
+        if not isinstance(neuron, Average):
+            return neuron
+        return self._sender(next(p.source for p in self.projections if p.target == name))
 
     def _note_axon(self, layer: Layer, has_bias: bool) -> None:
         where = f"{layer.where}/delay"
@@ -307,7 +331,7 @@ class _Reader:
 
     def metadata(self, file: h5py.File) -> dict[str, str | int | float]:
         """Read the facts of the ``simulation`` group; name every group not known."""
-        facts: dict[str, str | int | float] = {}
+        facts = self.facts
         for key in file:
             if key == "simulation":
                 group = Layer(file[key], self.path)

@@ -13,6 +13,7 @@ from ..network import (
     AdaptiveResonateFireIzhikevich,
     CubaLIF,
     Delta,
+    GeneralCubaLIF,
     LeakyIntegrator,
     Neuron,
     Population,
@@ -31,6 +32,12 @@ RESONATORS: dict[str, type[ResonateFire | AdaptiveResonateFire]] = {
     "ADRF_IZHIKEVICH": AdaptiveResonateFireIzhikevich,
 }
 
+MAX_REFRACTORY = 63
+"""The chip's refractory delay has 6 bits (Loihi 1; nengo-loihi's ``REFRACT_DELAY_MAX``)."""
+
+WEIGHT_EXPONENTS = (-8, 7)
+"""The chip's weight exponent has 4 bits."""
+
 NEVER = (1 << 18) - 1
 """The threshold that SLAYER writes for a neuron that shall never spike (its Affine block)."""
 
@@ -41,8 +48,15 @@ _ADAPTATION = {
 }  # fmt: skip
 
 
-def write_neuron(group: h5py.Group, population: Population) -> None:
+def write_neuron(group: h5py.Group, population: Population, exponent: int) -> None:
     """Write a population's ``neuron`` group and ``bias``.
+
+    Parameters
+    ----------
+    group : h5py.Group
+    population : Population
+    exponent : int
+        The `input_exponent` that a reader gives it, by what feeds it.
 
     Raises
     ------
@@ -51,17 +65,16 @@ def write_neuron(group: h5py.Group, population: Population) -> None:
     """
     neuron: Neuron = population.neuron
     out = group.create_group("neuron")
-    if getattr(neuron, "input_exponent", ACTIVATION_SHIFT) != ACTIVATION_SHIFT:
+    more = getattr(neuron, "input_exponent", ACTIVATION_SHIFT) - exponent
+    has_exponent = isinstance(neuron, (GeneralCubaLIF, LeakyIntegrator))
+    least, most = WEIGHT_EXPONENTS if has_exponent else (0, 0)
+    if not least <= more <= most:
         raise UnsupportedError(
-            f"population {population.name!r}: NetX has no place for an input_exponent other than "
-            f"{ACTIVATION_SHIFT}"
+            f"population {population.name!r}: NetX has no place for an input_exponent of "
+            f"{exponent + more} here; what feeds it makes it {exponent}"
         )
-    if isinstance(neuron, (CubaLIF, LeakyIntegrator)):
-        out["type"] = "CUBA"
-        threshold = NEVER if isinstance(neuron, LeakyIntegrator) else neuron.threshold
-        _write_parameters(out, population, {**_LEAKS, "vThMant": threshold})
-        out["refDelay"] = 1
-        out["gradedSpike"] = False
+    if isinstance(neuron, (CubaLIF, GeneralCubaLIF, LeakyIntegrator)):
+        _write_cuba(out, population, more)
     elif isinstance(neuron, ALIF):
         out["type"] = "ALIF"
         _write_parameters(out, population, {**_LEAKS, **_ADAPTATION, "vThMant": "threshold"})
@@ -79,6 +92,26 @@ def write_neuron(group: h5py.Group, population: Population) -> None:
     bias: Parameter = getattr(neuron, "bias", 0)
     if np.any(bias != 0):
         _write_bias(group, population, bias)
+
+
+def _write_cuba(out: h5py.Group, population: Population, weight_exponent: int) -> None:
+    neuron = population.neuron
+    if isinstance(neuron, GeneralCubaLIF):
+        into_current = neuron.bias_into == "current" and np.any(neuron.bias != 0)
+        if neuron.reset != "zero" or into_current or np.max(neuron.refractory) > MAX_REFRACTORY:
+            raise UnsupportedError(
+                f"population {population.name!r}: NetX's CUBA neurons reset to zero, take their "
+                f"bias into the voltage and wait for up to {MAX_REFRACTORY} steps; this one has "
+                f"reset {neuron.reset!r}, bias into {neuron.bias_into!r} and waits for "
+                f"{np.max(neuron.refractory)}"
+            )
+    out["type"] = "CUBA"
+    threshold = getattr(neuron, "threshold", NEVER)
+    _write_parameters(out, population, {**_LEAKS, "vThMant": threshold})
+    out["refDelay"] = per_channel(population, getattr(neuron, "refractory", 1))
+    out["gradedSpike"] = neuron.graded
+    if weight_exponent:
+        out["wgtExp"] = weight_exponent
 
 
 def _write_parameters(

@@ -24,9 +24,23 @@ from ..network import (
 from ..network.fixed_point import ACTIVATION_SHIFT, BIAS_BITS, DECAY_UNITY, THRESHOLD_BITS
 from ..network.neurons import Parameter
 from .hdf5 import Layer
-from .netx_neuron_writer import NEVER, RESONATORS, per_channel, write_neuron
+from .netx_neuron_writer import (
+    MAX_REFRACTORY,
+    NEVER,
+    RESONATORS,
+    WEIGHT_EXPONENTS,
+    per_channel,
+    write_neuron,
+)
 
-__all__ = ["per_channel", "per_neuron", "read_bias", "read_neuron", "write_neuron"]
+__all__ = [
+    "input_exponent_after",
+    "per_channel",
+    "per_neuron",
+    "read_bias",
+    "read_neuron",
+    "write_neuron",
+]
 
 Note = Callable[[str, Rating, str], None]
 
@@ -72,7 +86,7 @@ def read_neuron(
     ------
     FormatError, UnsupportedError
     """
-    exponent = GRADED_EXPONENT if getattr(source, "graded_spike", False) else ACTIVATION_SHIFT
+    exponent = input_exponent_after(source)
     if "neuron" not in layer:
         reason = (
             "no neuron: a non-leaky integrator that never spikes, as netx and Lava read it; "
@@ -101,6 +115,11 @@ def read_neuron(
     for key in group.unread():
         note(f"{group.where}/{key}", Rating.APPROXIMATE, "not known to NetX; ignored")
     return neuron
+
+
+def input_exponent_after(source: Neuron | None) -> int:
+    """`input_exponent` of a population that takes the messages of these neurons."""
+    return GRADED_EXPONENT if getattr(source, "graded_spike", False) else ACTIVATION_SHIFT
 
 
 def read_bias(layer: Layer, shape: tuple[int, ...], note: Note) -> Parameter:
@@ -150,8 +169,9 @@ def _parameter(group: Layer, key: str, shape: tuple[int, ...], low: int, high: i
 def _cuba(
     group: Layer, shape: tuple[int, ...], note: Note, bias: Parameter, exponent: int
 ) -> CubaLIF | GeneralCubaLIF:
-    if group.flag("gradedSpike"):
-        note(f"{group.where}/gradedSpike", Rating.UNSUPPORTED, "graded spikes from CUBA neurons")
+    graded = _graded(group, note)
+    refractory = _refractory(group, shape, note)
+    exponent += _weight_exponent(group, note)
     _check_ignored(group, note)
     plain = CubaLIF(
         current_decay=_decay(group, "iDecay", shape),
@@ -159,12 +179,57 @@ def _cuba(
         threshold=_threshold(group, shape),
         bias=bias,
     )
-    if exponent == ACTIVATION_SHIFT:
+    if exponent == ACTIVATION_SHIFT and not graded and np.all(refractory == 1):
         return plain
-    return GeneralCubaLIF(**vars(plain), input_exponent=exponent)
+    return GeneralCubaLIF(
+        **vars(plain), refractory=refractory, graded_spike=graded, input_exponent=exponent
+    )
+
+
+def _refractory(group: Layer, shape: tuple[int, ...], note: Note) -> Parameter:
+    """Read ``refDelay`` as the chip's refractory delay.
+
+    A neuron that spikes at step t may spike again at t + refDelay; until then
+    its voltage stays 0. So nengo-loihi's emulator has it
+    (``emulator/interface.py:327``, 1.1.0), whose ``refract_delay`` is what it
+    configures on the chip, and Lava's ``LIFRefractory`` (``refDelay`` - 1).
+    SLAYER always writes 1 (``neuron/cuba.py:251``, lava-dl 0.6.0) and trains
+    with no more; netx ignores it.
+    """
+    if "refDelay" not in group:
+        return 1
+    delay = _parameter(group, "refDelay", shape, 0, MAX_REFRACTORY)
+    where = f"{group.where}/refDelay"
+    if np.any(delay == 0):
+        note(where, Rating.UNSUPPORTED, "a refractory delay of 0; the reset alone takes 1 step")
+    if np.any(delay > 1):
+        reason = (
+            f"no spike for up to {np.max(delay) - 1} steps after a spike, as on the chip; SLAYER "
+            f"trains with none and netx ignores it"
+        )
+        note(where, Rating.FAITHFUL, reason)
+    return np.maximum(delay, 1) if isinstance(delay, np.ndarray) else max(delay, 1)
+
+
+def _weight_exponent(group: Layer, note: Note) -> int:
+    """Read ``wgtExp``: weights count 2^wgtExp times, as on the chip and in Lava's Dense.
+
+    slayerPytorch's Loihi neuron, whose files have it, scales weights by
+    2^(6 + wgtExp). Where it is negative Lava drops what lies below 1/64, here
+    the state's six bits keep it.
+    """
+    if "wgtExp" not in group or (exponent := group.integer("wgtExp")) == 0:
+        return 0
+    least, most = WEIGHT_EXPONENTS
+    if not least <= exponent <= most:
+        raise group.fail("wgtExp", f"is {exponent}, needs {least}..{most}")
+    reason = f"weights count 2^{exponent} times, as on the chip; netx ignores it"
+    note(f"{group.where}/wgtExp", Rating.FAITHFUL, reason)
+    return exponent
 
 
 def _alif(group: Layer, shape: tuple[int, ...], note: Note, bias: Parameter, exponent: int) -> ALIF:
+    _check_refractory(group, note)
     _check_ignored(group, note)
     note(f"{group.where}/type", Rating.FAITHFUL, "as SLAYER computes it; netx cannot read ALIF")
     return ALIF(
@@ -184,6 +249,7 @@ def _resonator(
     group: Layer, shape: tuple[int, ...], note: Note, exponent: int
 ) -> ResonateFire | AdaptiveResonateFire:
     kind = group.text("type")
+    _check_refractory(group, note)
     _check_ignored(group, note)
     parameters: dict[str, Any] = {
         "sin_decay": _parameter(group, "sinDecay", shape, -DECAY_UNITY, DECAY_UNITY),
@@ -218,14 +284,29 @@ def _graded(group: Layer, note: Note) -> bool:
     return graded
 
 
-def _check_ignored(group: Layer, note: Note) -> None:
-    """Note what a spiking neuron's group may hold and Lava's neuron has not."""
+def _check_refractory(group: Layer, note: Note) -> None:
     if "refDelay" in group and (delay := group.integer("refDelay")) != 1:
-        reason = f"a refractory period of {delay} steps, where Lava's neuron has only the reset's 1"
+        reason = f"a refractory period of {delay} steps, which this neuron has in no simulator"
         note(f"{group.where}/refDelay", Rating.UNSUPPORTED, reason)
+
+
+def _check_ignored(group: Layer, note: Note) -> None:
+    """Note what a spiking neuron's group may hold and our neuron has not.
+
+    ``weight_exp`` comes from SLAYER's ``WgtScaleBatchNorm`` and is no exponent
+    of weights: its forward pass divides the *current* by 2^weight_exp, mean
+    and all, into a voltage that is finer than 1/4096 then, and clamps the
+    exponent to limits that the file does not hold (``neuron/norm.py:164-220``,
+    lava-dl 0.6.0). netx ignores it.
+    """
     for key in ("wgtExp", "weight_exp"):
-        if key in group and (exponents := group.numbers(key)).any():
+        if key in group and key not in group.read and (exponents := group.numbers(key)).any():
             reason = f"weight exponent {exponents.ravel()[0]:g}, which netx ignores"
+            if key == "weight_exp":
+                reason = (
+                    f"{exponents.ravel()[0]:g}: SLAYER divides currents by 2 to this power, after "
+                    f"their decay, which no chip does; train without WgtScaleBatchNorm"
+                )
             note(f"{group.where}/{key}", Rating.UNSUPPORTED, reason)
     for key in TRAINING_ONLY:
         if key in group:

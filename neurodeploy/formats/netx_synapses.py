@@ -47,6 +47,7 @@ def read_weight(layer: Layer, key: str, note: Note) -> NDArray[np.int32]:
     low, high = weight_limits(integers)
     outside = (integers < low) | (integers > high)
     if outside.any():
+        layer.clipped[key] = int(np.count_nonzero(outside))
         reason = (
             f"{np.count_nonzero(outside)} of {values.size} weights lie outside [{low}, {high}] "
             f"(range {integers.min()}..{integers.max()}); clipped to it, as netx does"

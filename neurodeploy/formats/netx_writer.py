@@ -20,13 +20,14 @@ from ..network import (
     DelayedDense,
     Dense,
     Network,
+    Neuron,
     Pool,
     Population,
     Projection,
     Source,
     Unpool,
 )
-from .netx_neurons import per_channel, write_neuron
+from .netx_neurons import input_exponent_after, per_channel, write_neuron
 from .netx_synapses import write_dense, write_kernel
 
 DENSE = (Dense, DelayedDense, ComplexDense)
@@ -119,7 +120,8 @@ def _write_layer(
             )
         group["delay"] = per_channel(population, delay).astype(np.float32)
     if not isinstance(population.neuron, (Source, Average)):
-        write_neuron(group, population)
+        source = None if projection is None else projection.source
+        write_neuron(group, population, input_exponent_after(_sender(network, source)))
     return kind
 
 
@@ -152,6 +154,15 @@ def _write_loops(group: h5py.Group, network: Network, population: Population, ki
                 f"loop; this network delays both"
             )
         group["weight_rec"] = loop.synapse.weight.astype(np.float32)
+
+
+def _sender(network: Network, name: str | None) -> Neuron | None:
+    """The neuron whose messages leave a population: a relay's or average's are those of another."""
+    if name is None:
+        return None
+    while isinstance(network[name].neuron, Average):
+        name = network.into(name)[0].source
+    return network[name].neuron
 
 
 def _axon_of(network: Network, population: Population) -> Population | None:

@@ -14,8 +14,12 @@ from numpy.typing import NDArray
 
 from ..errors import NetworkError
 from .audit import Audit
+from .fixed_point import MAX_DELAY
 from .neurons import Neuron
 from .synapses import Synapse
+
+CLIPPED = "weights_clipped/"
+"""Starts the name of a fact in `Network.metadata`; the projection's name follows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +91,9 @@ class Network:
     audit : Audit
         What the conversion that made this network did.
     metadata : mapping of str to str, int or float
-        Facts about the network that change nothing in how it runs.
+        Facts about the network that change nothing in how it runs;
+        ``weights_clipped/<source>-><target>`` how many weights of a projection
+        the conversion clipped to what the chip holds.
 
     Raises
     ------
@@ -107,6 +113,8 @@ class Network:
         twice = {name for name in names if names.count(name) > 1}
         if twice:
             raise NetworkError(f"population {min(twice)!r}: name used twice; rename one")
+        for population in self.populations:
+            _check_delay(population)
         for projection in self.projections:
             for end in (projection.source, projection.target):
                 if end not in names:
@@ -166,6 +174,10 @@ class Network:
                         changed = True
         return {p.name: hops.get(p.name, 0) for p in self.populations}
 
+    def weights_clipped(self, projection: Projection) -> int:
+        """How many weights the conversion clipped to what the chip holds."""
+        return int(self.metadata.get(f"{CLIPPED}{projection.name}", 0))
+
     def fan_out(self, projection: Projection, dense: bool = False) -> NDArray[np.int64]:
         """Synapses that one message of each source neuron reaches; see `Synapse.fan_out`.
 
@@ -188,9 +200,37 @@ class Network:
         _feed(digest, (self.populations, self.projections))
         return digest.hexdigest()
 
+    @cached_property
+    def beyond_chip(self) -> tuple[str, ...]:
+        """One line for each delay that is longer than any chip's: fit for a simulation only."""
+        found = []
+        for population in self.populations:
+            found.append((f"population {population.name!r}", population.axon_delay))
+        for projection in self.projections:
+            delay = getattr(projection.synapse, "delay", None)
+            found.append((f"projection {projection.name}", delay))
+        return tuple(
+            f"{where}: {np.count_nonzero(delay > MAX_DELAY)} delays exceed the chip's {MAX_DELAY} "
+            f"steps (longest {delay.max()}); this runs as a simulation only, no chip runs it"
+            for where, delay in found
+            if isinstance(delay, np.ndarray) and delay.max(initial=0) > MAX_DELAY
+        )
+
     def with_audit(self, audit: Audit) -> Network:
         """The same network with another audit."""
         return replace(self, audit=audit)
+
+
+def _check_delay(population: Population) -> None:
+    delay = population.axon_delay
+    if delay is None:
+        return
+    if delay.shape != (population.size,) or delay.min(initial=0) < 0:
+        raise NetworkError(
+            f"population {population.name!r}: axon_delay has shape {delay.shape} and holds "
+            f"{delay.min(initial=0)}; needs one delay of 0 or more steps for each of "
+            f"{population.size} neurons"
+        )
 
 
 def _check_projection(source: Population, target: Population, projection: Projection) -> None:

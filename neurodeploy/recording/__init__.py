@@ -12,6 +12,7 @@ then, every array with samples along axis 0 unless said otherwise::
     populations/<name>/axon_delay    int32 [neurons]           where messages leave late
     populations/<name>/u_overflows, v_overflows, input_overflows   int64 [samples]
     projections/<source>-><target>/synops, dense_synops      int64 [samples]
+    projections/<source>-><target>/weights_clipped           int64 [1]  by the conversion
 
 Events are sorted by sample and step, not within a step. Events of the last
 population are always there; they are the run's output.

@@ -87,6 +87,11 @@ class Recording:
         keys = {p.name: f"projections/{p.name}/{what}" for p in self.header.projections}
         return {n: np.asarray(self.arrays[k][:]) for n, k in keys.items() if k in self.arrays}
 
+    def weights_clipped(self) -> dict[str, int]:
+        """How many weights of each projection the conversion clipped; silicon holds no more."""
+        keys = {p.name: f"projections/{p.name}/weights_clipped" for p in self.header.projections}
+        return {n: int(self.arrays[k][0]) for n, k in keys.items() if k in self.arrays}
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write an HDF5 file; it appears under its name only once it is whole."""
         from .writer import RecordingWriter

@@ -86,10 +86,10 @@ class RecordingWriter:
         """The finished recording (a file's is opened again from disk)."""
         if self.path is not None:
             return Recording.load(self.path)
-        arrays = {
-            key: blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
-            for key, blocks in self._memory.items()
-        }
+        arrays = {}
+        for key in list(self._memory):  # taken out, so that memory never holds all of it twice
+            blocks = self._memory.pop(key)
+            arrays[key] = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
         return Recording(self.header, arrays)
 
 

@@ -127,6 +127,24 @@ def spike_rows(recordings: Sequence[Recording]) -> tuple[SpikeRow, ...]:
     )
 
 
+def limit_lines(recording: Recording) -> tuple[str, ...]:
+    """One line for each state that met its limit and for each projection with clipped weights."""
+    words = {"u_overflows": "u wrapped", "v_overflows": "v saturated"}
+    lines = [
+        f"{name}: {words.get(what, 'input wrapped')} {count(number)} times in all samples; "
+        f"silicon may differ there"
+        for name in recording.names
+        for what, number in recording[name].overflows().items()
+        if number
+    ]
+    lines += [
+        f"{name}: {count(number)} weights were clipped to what the chip holds"
+        for name, number in recording.weights_clipped().items()
+        if number
+    ]
+    return tuple(lines)
+
+
 def _mean_messages(recording: Recording, name: str) -> float | None:
     if name not in recording.names or not recording.samples:
         return None

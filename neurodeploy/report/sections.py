@@ -8,7 +8,7 @@ from ..compare import Comparison
 from .blocks import Block, Cell, Note, Section, table
 from .figures import spike_figures, weight_figures
 from .numbers import NOTHING, count, percent, si, signed, wilson_interval
-from .rows import VERDICTS, network_rows, spike_rows
+from .rows import VERDICTS, limit_lines, network_rows, spike_rows
 from .sources import Sources
 
 _SHORT_HASH = 16
@@ -107,7 +107,13 @@ def spikes_section(sources: Sources) -> Section | None:
     for label in sources.labels:
         head += [f"#{label}", "#rate"]
     foot = "Mean per sample. Rate: messages per neuron and time step."
-    return Section("spikes", "Spikes", (table(head, rows, foot=foot), *spike_figures(sources)))
+    notes = [
+        Note(f"{label}: {line}")
+        for label, recording in zip(sources.labels, sources.recordings, strict=True)
+        for line in limit_lines(recording)
+    ]
+    blocks: list[Block] = [table(head, rows, foot=foot), *notes, *spike_figures(sources)]
+    return Section("spikes", "Spikes", tuple(blocks))
 
 
 def network_section(sources: Sources) -> Section | None:

@@ -152,6 +152,7 @@ def test_a_job_holds_any_network(tmp_path: Path) -> None:
     options = RunOptions(steps=7, record=("counts", "u"), reset_interval=4, reset_offset=1)
     write_job(tmp_path, "lava", network, values, options)
     backend, again, presented, followed = read_job(tmp_path)
+    assert again.metadata == network.metadata
     assert backend == "lava"
     assert again.fingerprint == network.fingerprint
     assert followed == options

@@ -61,6 +61,18 @@ def test_run_then_compare_equal(call):
     assert json.loads(out)["equal"] is True
 
 
+def test_threads_change_nothing_and_none_are_refused(call):
+    for threads in ("1", "2"):
+        status, _, _ = call(
+            "run", "a.net", "--input", "x.npy", "-o", f"{threads}.h5", "--threads", threads
+        )
+        assert status == 0
+    assert call("compare", "1.h5", "2.h5")[0] == 0
+    status, _, err = call("run", "a.net", "--input", "x.npy", "-o", "0.h5", "--threads", "0")
+    assert status == 2
+    assert err.strip().endswith("threads: 0; give at least 1")
+
+
 def test_compare_says_where_two_runs_differ(call, files):
     network = nd.load("a.net")
     with h5py.File("a.net") as file:
@@ -96,6 +108,20 @@ def test_run_json_and_profile_json(call):
     assert json.loads(out)["kind"] == "estimated"
     status, out, _ = call("profile", "j.h5")
     assert "estimated" in out
+
+
+def test_run_says_where_limits_were_met(call, files):
+    (files / "large.net").write_bytes((files / "a.net").read_bytes())
+    with h5py.File("large.net", "a") as file:
+        index = max(i for i in file["layer"] if "weight" in file[f"layer/{i}"])
+        weight = file[f"layer/{index}/weight"]
+        weight[...] = np.where(np.arange(weight.size).reshape(weight.shape) == 0, 999, -2)
+    projection = next(key for key in nd.load("large.net").metadata).split("/", 1)[1]
+    status, out, _ = call("run", "large.net", "--input", "x.npy", "-o", "l.h5")
+    assert status == 0
+    assert f"{projection}: 1 weights were clipped to what the chip holds" in out
+    _, out, _ = call("run", "large.net", "--input", "x.npy", "-o", "l.h5", "--json")
+    assert json.loads(out)["weights_clipped"][projection] == 1
 
 
 def test_inspect_and_convert(call):

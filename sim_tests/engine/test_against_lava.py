@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,10 @@ import pytest
 
 import neurodeploy as nd
 from neurodeploy.backends.job import write_job
+from neurodeploy.backends.lava import check_supported
 from neurodeploy.backends.options import RunOptions
-from neurodeploy.network import Conv, CubaLIF, Dense, SigmaDelta
+from neurodeploy.errors import UnsupportedError
+from neurodeploy.network import CubaLIF, Dense, SigmaDelta
 from sim_tests.random_networks import Draw
 
 NETWORKS = int(os.environ.get("NEURODEPLOY_NETWORKS", "60"))
@@ -46,10 +49,13 @@ def make_job(folder, network, values):
 
 def lava_can_run(network):
     """Lava's Conv has no delays; everything else that we draw it can run."""
-    return not any(
-        isinstance(p.synapse, Conv) and network[p.source].axon_delay is not None
-        for p in network.projections
-    )
+    try:
+        check_supported(network, RunOptions(steps=STEPS))
+    except UnsupportedError as error:
+        if "Lava's Conv has none" not in str(error):
+            raise
+        return False
+    return True
 
 
 def draws(accept, count, **options):
@@ -64,12 +70,20 @@ def draws(accept, count, **options):
 
 
 @pytest.mark.usefixtures("lava")
-def test_random_networks_equal_lava(tmp_path):
-    drawn = draws(lava_can_run, NETWORKS)
+@pytest.mark.parametrize("beyond_netx", [False, True])
+def test_random_networks_equal_lava(tmp_path, beyond_netx):
+    """Beyond NetX: ternary and graded neurons, sparse synapses, a delay for every synapse.
+
+    Lava has no fixed-point process model of refractory periods, soft reset, leaky
+    readouts, one-to-one synapses, transposed convolutions, pools and unpools. Its
+    resonators, ALIF's double (ATRLIF) and convolution in time run as single
+    populations in `test_neurons_against_lava` and `test_synapses_against_lava`.
+    """
+    drawn = draws(lava_can_run, NETWORKS, beyond_netx=beyond_netx)
     values = {draw.seed: draw.inputs(steps=STEPS) for draw in drawn}
     jobs = [make_job(tmp_path / str(d.seed), d.network, values[d.seed]) for d in drawn]
     run_batch("lava", jobs)
-    spikes = 0
+    spikes, kinds = 0, Counter()
     for draw, job in zip(drawn, jobs, strict=True):
         theirs = nd.Recording.load(job / "recording.h5")
         ours = nd.run(draw.network, values[draw.seed], record=RECORD, apply_transform=False)
@@ -80,8 +94,15 @@ def test_random_networks_equal_lava(tmp_path):
                     getattr(theirs[population.name], variable),
                     f"seed {draw.seed}: {population.name}, {variable}",
                 )
-            spikes += int(ours[population.name].counts.sum())
+            sent = int(ours[population.name].counts.sum())
+            spikes += sent
+            kinds[population.neuron.kind] += sent > 0
+        for projection in draw.network.projections:
+            kinds[projection.synapse.kind] += bool(ours[projection.source].counts.any())
     assert spikes > 100 * len(drawn)  # not an agreement of silences
+    if beyond_netx:
+        more = ("ternary-lif", "graded-threshold", "sparse", "delayed-dense")
+        assert min(kinds[kind] for kind in more) > NETWORKS // 20, kinds
 
 
 def netx_is_right(network):

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
+from neurodeploy.engine.synapses.conv_tables import ConvTables
+from neurodeploy.errors import BackendError, InputError
 from neurodeploy.network import (
+    Conv,
     CubaLIF,
     Dense,
     Network,
@@ -22,8 +25,10 @@ from sim_tests.reference import simulate
 RECORD = ("spikes", "u", "v")
 
 
-def assert_equal_to_reference(network, values, **options):
-    recording = nd.run(network, values, record=RECORD, apply_transform=False, **options)
+def assert_equal_to_reference(network, values, kernels="auto", **options):
+    recording = nd.run(
+        network, values, record=RECORD, apply_transform=False, kernels=kernels, **options
+    )
     for index, sample in enumerate(values):
         truth = simulate(network, sample, **options)
         for population in network.populations:
@@ -38,6 +43,12 @@ def assert_equal_to_reference(network, values, **options):
 @pytest.mark.parametrize("seed", range(120))
 def test_random_network_equals_reference(seed):
     draw = Draw(seed)
+    assert_equal_to_reference(draw.network, draw.inputs(samples=2))
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_network_beyond_netx_equals_reference(seed):
+    draw = Draw(2000 + seed, beyond_netx=True)
     assert_equal_to_reference(draw.network, draw.inputs(samples=2))
 
 
@@ -119,11 +130,54 @@ def test_current_wraps_at_24_bits_and_voltage_saturates():
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_convolutions_by_tables(seed, monkeypatch):
-    """Busy layers run by tables; here every layer that may does, however quiet."""
-    monkeypatch.setattr("neurodeploy.engine.synapses.conv.BUSY", -1.0)
+def test_forced_kernels_equal_reference(seed):
+    """By tables every layer that may, however quiet; then message by message."""
     draw = Draw(seed)
-    assert_equal_to_reference(draw.network, draw.inputs(samples=2))
+    values = draw.inputs(samples=2)
+    dense = assert_equal_to_reference(draw.network, values, kernels="dense")
+    events = nd.run(draw.network, values, record=RECORD, apply_transform=False, kernels="events")
+    assert sorted(dense.arrays) == sorted(events.arrays)
+    for key in dense.arrays:
+        np.testing.assert_array_equal(dense.arrays[key], events.arrays[key])
+
+
+def test_what_is_forced_is_what_runs(monkeypatch):
+    taken = []
+    monkeypatch.setattr(ConvTables, "deliver", lambda self, *_: taken.append(1))
+    draws = [Draw(seed, sigma_delta=False) for seed in range(30)]
+    for draw in draws:
+        nd.run(draw.network, draw.inputs(), apply_transform=False, kernels="events")
+    assert not taken
+    for draw in draws:
+        nd.run(draw.network, draw.inputs(), apply_transform=False, kernels="dense")
+    assert taken
+
+
+def test_an_unknown_choice_of_kernels_is_refused():
+    draw = Draw(5)
+    with pytest.raises(InputError, match="kernels 'gpu': unknown; there are auto, events, dense"):
+        nd.run(draw.network, draw.inputs(), kernels="gpu")
+
+
+def test_busy_convolutions_run_by_tables(monkeypatch):
+    weight = np.full((8, 2, 3, 3), 2, np.int32)
+    conv = Conv(weight, padding=(1, 1))
+    network = Network(
+        (
+            Population("input", (2, 24, 24), Source()),
+            Population("conv", (8, 24, 24), CubaLIF(1024, 300, 90)),
+        ),
+        (Projection("input", "conv", conv),),
+    )
+    taken = []
+    deliver = ConvTables.deliver
+    monkeypatch.setattr(ConvTables, "deliver", lambda *given: (taken.append(1), deliver(*given))[1])
+    rng = np.random.default_rng(0)
+    for activity, expected in ((0.02, 0), (0.9, 1)):
+        values = (rng.random((1, 6, 2, 24, 24)) < activity).astype(np.int32)
+        taken.clear()
+        assert_equal_to_reference(network, values)
+        assert bool(taken) == bool(expected)
 
 
 def test_threads_and_blocks_change_nothing(monkeypatch):
@@ -133,10 +187,25 @@ def test_threads_and_blocks_change_nothing(monkeypatch):
     for threads in ("1", "2", "5"):
         monkeypatch.setenv("NEURODEPLOY_THREADS", threads)
         runs.append(nd.run(draw.network, values, record=RECORD, apply_transform=False))
+    for count in (1, 3):
+        runs.append(
+            nd.run(draw.network, values, record=RECORD, apply_transform=False, threads=count)
+        )
     for run in runs[1:]:
         assert sorted(run.arrays) == sorted(runs[0].arrays)
         for key in runs[0].arrays:
             np.testing.assert_array_equal(run.arrays[key], runs[0].arrays[key])
+
+
+def test_the_argument_threads_goes_before_the_environment(monkeypatch):
+    monkeypatch.setenv("NEURODEPLOY_THREADS", "many")
+    draw = Draw(5)
+    values = draw.inputs(samples=3, steps=4)
+    nd.run(draw.network, values, apply_transform=False, threads=2)
+    with pytest.raises(BackendError, match="NEURODEPLOY_THREADS: 'many'"):
+        nd.run(draw.network, values, apply_transform=False)
+    with pytest.raises(InputError, match="threads: 0; give at least 1"):
+        nd.run(draw.network, values, apply_transform=False, threads=0)
 
 
 def test_samples_are_independent():

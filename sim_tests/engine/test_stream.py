@@ -9,7 +9,9 @@ import pytest
 
 import neurodeploy as nd
 from neurodeploy.errors import InputError
+from sim_tests.engine.test_synapses import inputs_of, network_of
 from sim_tests.random_networks import Draw
+from sim_tests.random_synapses import KINDS, draw
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -22,6 +24,18 @@ def test_streaming_equals_running(seed):
             steps = [stream.step(x) for x in values[0]]
             np.testing.assert_array_equal(np.array(steps), whole.output[0], f"turn {turn}")
             stream.reset()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_operator_streams(kind):
+    """Delays of synapses and taps in time reach back further than one step."""
+    for seed in range(400, 406):
+        network = network_of(*draw(kind, seed))
+        values = inputs_of(network, seed, samples=1, steps=40)
+        whole = nd.run(network, values)
+        with nd.stream(network) as stream:
+            steps = np.array([stream.step(x) for x in values[0]])
+        np.testing.assert_array_equal(steps, whole.output[0], f"seed {seed}")
 
 
 def test_a_long_stream_does_not_grow():

@@ -9,7 +9,8 @@ import pytest
 
 import neurodeploy as nd
 from neurodeploy.engine import simulate as engine_simulate
-from neurodeploy.errors import NetworkError
+from neurodeploy.engine.synapses.conv_tables import ConvTables
+from neurodeploy.errors import ChipWarning, NetworkError
 from neurodeploy.network import (
     ComplexConv,
     ComplexDense,
@@ -255,8 +256,51 @@ def test_delays_beyond_the_chip_need_asking():
     weight = np.full((9, 7), 90, np.int32)
     synapse = DelayedDense(weight, np.full((9, 7), 70, np.int32), beyond_chip=True)
     network = network_of(synapse, (7,), (9,))
-    recording = assert_equal_to_reference(network, inputs_of(network, 3, steps=100))
+    line = "projection input->neurons: 63 delays exceed the chip's 62 steps \\(longest 70\\)"
+    with pytest.warns(ChipWarning, match=line):
+        recording = assert_equal_to_reference(network, inputs_of(network, 3, steps=100))
     assert recording.output.any()
+    assert recording.header.warnings == network.beyond_chip
+    with pytest.warns(ChipWarning, match=line):
+        running = nd.stream(network)
+    found = np.array([running.step(x) for x in inputs_of(network, 3, steps=100)[0]])
+    np.testing.assert_array_equal(found, recording.output[0])
+
+
+def test_axonal_delays_beyond_the_chip_warn_in_one_line():
+    network = network_of(OneToOne(80), (7,), (7,))
+    source = replace(network.input, axon_delay=np.arange(60, 67, dtype=np.int32))
+    network = Network((source, network.output), network.projections)
+    with pytest.warns(ChipWarning) as warned:
+        assert_equal_to_reference(network, inputs_of(network, 3, steps=100))
+    (line,) = {str(one.message) for one in warned}
+    assert line == (
+        "population 'input': 4 delays exceed the chip's 62 steps (longest 66); this runs as a "
+        "simulation only, no chip runs it"
+    )
+
+
+def test_impossible_axonal_delays_are_refused():
+    for delay in ([-1] * 7, [1] * 6):
+        with pytest.raises(NetworkError, match="population 'input': axon_delay"):
+            replace(
+                network_of(OneToOne(80), (7,), (7,)),
+                populations=(
+                    Population("input", (7,), Source(), np.array(delay, np.int32)),
+                    Population("neurons", (7,), CubaLIF(1, 1, 1)),
+                ),
+            )
+
+
+@pytest.mark.parametrize("kind", ["conv", "complex_conv"])
+def test_operators_by_tables_equal_their_definition(kind, monkeypatch):
+    taken = []
+    deliver = ConvTables.deliver
+    monkeypatch.setattr(ConvTables, "deliver", lambda *given: (taken.append(1), deliver(*given))[1])
+    for seed in range(300, 312):
+        network = network_of(*draw(kind, seed))
+        assert_equal_to_reference(network, inputs_of(network, seed), kernels="dense")
+    assert taken
 
 
 def test_real_synapses_are_refused_by_complex_neurons():

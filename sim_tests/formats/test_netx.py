@@ -84,6 +84,21 @@ class TestReading:
         network = nd.load(simple)
         np.testing.assert_array_equal(network.projections[0].synapse.weight[0, :2], [254, -256])
         assert "2 of 24" in ratings(network, "approximate")["layer/0/weight"]
+        assert [network.weights_clipped(p) for p in network.projections] == [2, 0]
+
+    def test_the_count_of_clipped_weights_is_in_the_recording(self, simple, tmp_path):
+        with h5py.File(simple, "a") as file:
+            layer = file["layer/1"]
+            layer["weight"][0, 0] = 999
+            layer["weight_rec"] = np.array([[300, -2, -2], [-300, 4, 4], [400, 0, 0]], np.float32)
+            del layer["type"]
+            layer.create_dataset("type", (1,), "S10", [b"dense_rec"])
+        network = nd.load(simple)
+        expected = {"input->0_dense": 0, "0_dense->1_dense_rec": 1, "1_dense_rec->1_dense_rec": 3}
+        inputs = np.ones((3, 5, 4), np.int32)
+        assert nd.run(network, inputs).weights_clipped() == expected
+        nd.run(network, inputs, out=tmp_path / "a.h5")
+        assert nd.Recording.load(tmp_path / "a.h5").weights_clipped() == expected
 
     def test_all_inhibitory_weights_are_kept(self, simple):
         weight = -np.arange(1, 25).reshape(6, 4) * 8
@@ -98,9 +113,7 @@ class TestReading:
         np.testing.assert_array_equal(network["0_dense"].axon_delay, [0, 1, 5, 62, 62, 62])
         assert "2 of 6" in ratings(network, "approximate")["layer/0/delay"]
 
-    @pytest.mark.parametrize(
-        ("key", "value"), [("refDelay", 3), ("gradedSpike", True), ("wgtExp", 2)]
-    )
+    @pytest.mark.parametrize(("key", "value"), [("refDelay", 0), ("weight_exp", 2.0)])
     def test_unsupported_stops_unless_allowed_by_name(self, simple, key, value):
         with h5py.File(simple, "a") as file:
             if f"layer/0/neuron/{key}" in file:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+import neurodeploy as nd
 from neurodeploy.backends.assemble import BlockAssembler, header_of
 from neurodeploy.backends.options import RunOptions
 from neurodeploy.compare import compare
@@ -35,7 +36,7 @@ from neurodeploy.profile import profile
 from neurodeploy.recording import Recording, RecordingWriter
 from neurodeploy.report import report
 from neurodeploy.report.numbers import count, percent, si, signed, wilson_interval
-from neurodeploy.report.rows import network_rows, synapse_counts
+from neurodeploy.report.rows import limit_lines, network_rows, synapse_counts
 from neurodeploy.report.terminal import (
     audit_table,
     counts_table,
@@ -173,6 +174,22 @@ def test_the_page_shows_every_part(tmp_path):
     assert make_network().fingerprint in text
     for word in ("estimated", "measured", "unavailable", "counted", "lava 1.0"):
         assert word in text
+
+
+def test_states_that_met_their_limits_are_told(tmp_path):
+    network = Network(
+        (Population("input", (1,), Source()), Population("lif", (1,), CubaLIF(0, 4096, 131071))),
+        (Projection("input", "lif", Dense(np.array([[255]], np.int32))),),
+        metadata={"weights_clipped/input->lif": 7},
+    )
+    recording = nd.run(network, np.full((1, 60, 1), 60))
+    wrapped = recording["lif"].overflows()["u_overflows"]
+    assert limit_lines(recording) == (
+        f"lif: u wrapped {wrapped} times in all samples; silicon may differ there",
+        "input->lif: 7 weights were clipped to what the chip holds",
+    )
+    report(tmp_path / "a.html", net=network, recordings=[recording])
+    assert f"lif: u wrapped {wrapped} times" in (tmp_path / "a.html").read_text()
 
 
 def test_every_constant_of_an_estimate_is_shown_with_its_source(tmp_path):

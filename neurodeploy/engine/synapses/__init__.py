@@ -1,6 +1,6 @@
 """Synapse operators of the engine, one module each; `DELIVERIES` says which it has."""
 
-from .base import Delivery
+from .base import KERNELS, Delivery
 from .complex import ComplexDenseDelivery, ComplexPartsDelivery
 from .conv import ConvDelivery, wrap_currents
 from .dense import DenseDelivery
@@ -27,4 +27,4 @@ DELIVERIES: dict[str, type[Delivery]] = {
 }
 """By the operator's ``kind``."""
 
-__all__ = ["DELIVERIES", "Delivery", "wrap_currents"]
+__all__ = ["DELIVERIES", "KERNELS", "Delivery", "wrap_currents"]

@@ -50,7 +50,7 @@ class ComplexPartsDelivery(Delivery):
                     f"projection {source.name}->{target.name}: the engine has no complex "
                     f"{part.kind} synapse; it has complex-dense and {', '.join(PARTS)}"
                 )
-        self.parts = [PARTS[part.kind](part, source, target) for part in synapse.parts]
+        self.parts += (PARTS[part.kind](part, source, target) for part in synapse.parts)
 
     def deliver(self, events: EventBuffer, t0: int, t1: int, current: NDArray[np.int32]) -> None:
         """See `Delivery.deliver`."""

@@ -55,15 +55,21 @@ class ConvDelivery(Delivery):
         self.layout = (source.shape[0], per_group, out, target.shape[2])
         self.by_channels, self.by_width = reciprocal(source.shape[0]), reciprocal(source.shape[2])
         largest = np.abs(weight.astype(np.int64)).reshape(out, -1).sum(axis=1).max()
-        self.sources = source.size
         self.tables = ConvTables(synapse, source, target) if ConvTables.suit(synapse) else None
+        self.sources, self.busy = source.size, BUSY
         self.may_wrap = bool(source.neuron.graded or largest >= STATE_LIMIT)
+
+    def choose(self, kernels: str) -> None:
+        """See `Delivery.choose`."""
+        if kernels == "events":
+            self.tables = None
+        self.busy = -1.0 if kernels == "dense" else BUSY
 
     def deliver(self, events: EventBuffer, t0: int, t1: int, current: NDArray[np.int32]) -> None:
         """See `Delivery.deliver`."""
-        if not events.graded and self.tables is not None:
+        if self.tables is not None and not events.graded:
             sent = events.count[:, max(t0 - self.lag, 0) : max(t1 - self.lag, 0)]
-            if sent.size and sent.mean() > BUSY * self.sources:
+            if sent.size and sent.mean() > self.busy * self.sources:
                 self.tables.deliver(events, self.lag, t0, t1, current)
                 return
         deliver = _deliver_graded if events.graded else _deliver

@@ -36,6 +36,11 @@ class ListedDelivery(Delivery):
         self.indptr[:, 1:] = ends.reshape(len(self.delays), source.size)
         self.indptr[1:, 0] = self.indptr[:-1, -1]
 
+    @property
+    def longest_lag(self) -> int:
+        """See `Delivery.longest_lag`."""
+        return self.lag + int(self.delays.max(initial=0))
+
     def synapses_of(
         self, synapse: Any, source: Population
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:

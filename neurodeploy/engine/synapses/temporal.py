@@ -19,18 +19,17 @@ class TemporalFIRDelivery(Delivery):
 
     def __init__(self, synapse: TemporalFIR, source: Population, target: Population) -> None:
         super().__init__(synapse, source, target)
-        self.taps: list[Delivery] = []
         if synapse.weight.ndim == 2:
-            self.taps.append(_OwnTaps(synapse, source, target))
+            self.parts.append(_OwnTaps(synapse, source, target))
             return
         for k, weight in enumerate(synapse.weight):
             tap = DenseDelivery(Dense(weight), source, target)
             tap.lag = synapse.steps + k
-            self.taps.append(tap)
+            self.parts.append(tap)
 
     def deliver(self, events: EventBuffer, t0: int, t1: int, current: NDArray[np.int32]) -> None:
         """See `Delivery.deliver`."""
-        for tap in self.taps:
+        for tap in self.parts:
             tap.deliver(events, t0, t1, current)
 
 

@@ -46,7 +46,7 @@ class CubaLIF(Neuron):
 
 @dataclass(frozen=True, eq=False)
 class GeneralCubaLIF(Neuron):
-    r"""`CubaLIF` with the choices that NetX cannot name: reset, refractory period, bias, payload.
+    r"""`CubaLIF` with more choices: reset, refractory period, bias, payload; NetX can name some.
 
     .. math::
         u &\leftarrow wrap(rz(u\,(4096 - d_u)) + 2^e a + 64 b_u) \\
@@ -80,7 +80,9 @@ class GeneralCubaLIF(Neuron):
     (soft reset, R > 1). With the defaults they are `CubaLIF`'s, bit for bit.
     R is Lava's ``LIFRefractory.refractory_period`` + 1: there v is frozen in
     all of the `refractory_period` steps after a spike
-    (``lava/proc/lif/models.py:483``, lava-nc 0.10.0; float only).
+    (``lava/proc/lif/models.py:483``, lava-nc 0.10.0; float only). It is also
+    the chip's refractory delay as nengo-loihi's emulator has it, and what
+    NetX's ``refDelay`` is read as; see `formats.netx_neurons`.
 
     SLAYER's graded spike is the voltage as a float, v / 2^12
     (``slayer/spike/spike.py:86``, lava-dl 0.6.0), so a synapse of integer
