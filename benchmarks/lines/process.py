@@ -19,7 +19,7 @@ from .lava import MNIST_SPIKE
 SAMPLES, STEPS, INPUTS = 10_000, 100, 784
 
 MEMORY = """
-import resource, sys, threading, time
+import sys, threading, time
 import numpy as np, neurodeploy as nd
 path, inputs, out = sys.argv[1:]
 peak = [0]
@@ -33,7 +33,8 @@ threading.Thread(target=watch, daemon=True).start()
 started = time.perf_counter()
 nd.run(nd.load(path), np.load(inputs, mmap_mode="r"), apply_transform=False, out=out)
 seconds = time.perf_counter() - started
-rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+# Not ru_maxrss, which starts with what the parent held when it forked.
+(rss,) = (int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
 print(rss / 1e3, peak[0] / 1e3, seconds)
 """
 

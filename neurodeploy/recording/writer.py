@@ -16,6 +16,9 @@ from ..files import written_whole
 from .header import SCHEMA, SCHEMA_VERSION, Header
 from .recording import Recording
 
+HELD_BYTES = 1 << 24
+"""Held in memory before it goes to the file."""
+
 
 class RecordingWriter:
     """Takes a recording block by block, into memory or straight to disk.
@@ -34,6 +37,7 @@ class RecordingWriter:
         self.header = header
         self.path = path
         self._memory: dict[str, list[NDArray[Any]]] = {}
+        self._held = 0
         self._file: h5py.File | None = None
         self._pending: AbstractContextManager[Path] | None = None
         if path is not None:
@@ -52,6 +56,7 @@ class RecordingWriter:
         if self._file is None or self._pending is None:
             return
         if kind is None:
+            self._flush(self._file)
             self._file.attrs["schema"] = SCHEMA
             self._file.attrs["schema_version"] = SCHEMA_VERSION
             self._file.attrs["header"] = self.header.to_json()
@@ -61,22 +66,31 @@ class RecordingWriter:
 
     def put(self, key: str, array: NDArray[Any]) -> None:
         """Append to an array along its first axis, making it when it is new."""
-        if self._file is None:
-            self._memory.setdefault(key, []).append(array)
-        elif key not in self._file:
-            self._file.create_dataset(
-                key,
-                data=array,
-                maxshape=(None, *array.shape[1:]),
-                chunks=(_chunk_rows(array), *array.shape[1:]),
-                compression="gzip",
-                compression_opts=1,
-                shuffle=True,
-            )
-        elif len(array):
-            dataset = self._file[key]
-            dataset.resize(len(dataset) + len(array), axis=0)
-            dataset[-len(array) :] = array
+        self._memory.setdefault(key, []).append(array)
+        self._held += array.nbytes
+        if self._file is not None and self._held >= HELD_BYTES:
+            self._flush(self._file)
+
+    def _flush(self, file: h5py.File) -> None:
+        """Write what is held: every append compresses the last chunk anew, so few are made."""
+        for key, blocks in self._memory.items():
+            array = np.concatenate(blocks)
+            if key not in file:
+                file.create_dataset(
+                    key,
+                    data=array,
+                    maxshape=(None, *array.shape[1:]),
+                    chunks=(_chunk_rows(array), *array.shape[1:]),
+                    compression="gzip",
+                    compression_opts=1,
+                    shuffle=True,
+                )
+            elif len(array):
+                dataset = file[key]
+                dataset.resize(len(dataset) + len(array), axis=0)
+                dataset[-len(array) :] = array
+        self._memory.clear()
+        self._held = 0
 
     def finish(self, **changes: Any) -> None:
         """Set what is known only at the end: samples, seconds, warnings, measured."""

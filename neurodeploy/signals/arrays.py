@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,11 +113,21 @@ class Presented:
         uint8 where that is what the user gave, with nothing copied; else int32.
         """
         given = self.given[samples]
-        if self.transform is not None:
-            given = np.rint(given * self.transform.weight + self.transform.bias)
-        elif given.dtype in (np.bool_, np.uint8):
-            return np.ascontiguousarray(given).view(np.uint8)
-        return np.ascontiguousarray(given, np.int32)
+        _let_go(self.given)
+        small = given.dtype in (np.bool_, np.uint8)
+        if self.transform is None:
+            if small:
+                return np.ascontiguousarray(given).view(np.uint8)
+            return np.ascontiguousarray(given, np.int32)
+        if small:  # 256 values can be looked up
+            made = self._transformed(np.arange(256)).astype(np.int32)
+            return np.take(made, given.view(np.uint8))
+        return np.ascontiguousarray(self._transformed(given), np.int32)
+
+    def _transformed(self, values: NDArray[Any]) -> NDArray[Any]:
+        assert self.transform is not None
+        whole: NDArray[Any] = np.rint(values * self.transform.weight + self.transform.bias)
+        return whole
 
     def fingerprint(self) -> str:
         """SHA-256 of what is presented, shape included; the type it came in makes no difference."""
@@ -175,8 +186,7 @@ def present(
     transform = population.transform if apply_transform else None
     if given.dtype.kind == "f":
         _check_floats(given, population.name, scaled=transform is not None)
-    # What has no sign needs no search for its smallest value: 0 is one that it may hold.
-    ends = float(given.min()) if given.dtype.kind in "if" else 0.0, float(given.max())
+    ends = _ends(given)
     if transform is not None:
         low, high = (float(np.rint(end * transform.weight + transform.bias)) for end in ends)
         ends = min(low, high), max(low, high)
@@ -185,6 +195,28 @@ def present(
     if given.shape[1] < steps:
         limits = min(limits[0], 0), max(limits[1], 0)
     return Presented(given, steps, transform, limits)
+
+
+def _ends(given: NDArray[Any]) -> tuple[float, float]:
+    """Smallest and largest value; 0 for the smallest of what has no sign, without looking."""
+    lows, highs = [0.0] if given.dtype.kind in "bu" else [], []
+    for first in range(0, len(given), _HASHED_SAMPLES):
+        part = given[first : first + _HASHED_SAMPLES]
+        highs.append(float(part.max()))
+        if given.dtype.kind not in "bu":
+            lows.append(float(part.min()))
+        _let_go(given)
+    return min(lows), max(highs)
+
+
+def _let_go(array: NDArray[Any]) -> None:
+    """Let the system take back what was read of a mapped file; it is read again if needed.
+
+    Otherwise a run on inputs from a file holds all of them in the end.
+    """
+    mapping = getattr(array, "_mmap", None)
+    if mapping is not None and hasattr(mapping, "madvise"):
+        mapping.madvise(mmap.MADV_DONTNEED)
 
 
 def _check_floats(given: NDArray[Any], name: str, scaled: bool) -> None:
