@@ -197,7 +197,8 @@ class Simulation:
             else:
                 rows = {k: v[: count * steps].reshape(shape) for k, v in self.traces[name].items()}
                 spikes[name] = rows.pop("spikes")
-                states[name] = rows
+                # Copied, because the next block is traced into the same arrays.
+                states[name] = {k: v.copy() for k, v in rows.items()}
             if population.axon_delay is not None:
                 spikes[name] = _delayed(spikes[name], population.axon_delay)
         return spikes, states

@@ -65,7 +65,10 @@ class RecordingWriter:
         self._pending.__exit__(kind, error, trace)
 
     def put(self, key: str, array: NDArray[Any]) -> None:
-        """Append to an array along its first axis, making it when it is new."""
+        """Append to an array along its first axis, making it when it is new.
+
+        The array is kept for a while: it must not be written to again.
+        """
         self._memory.setdefault(key, []).append(array)
         self._held += array.nbytes
         if self._file is not None and self._held >= HELD_BYTES:
