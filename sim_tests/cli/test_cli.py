@@ -209,7 +209,7 @@ def test_an_unforeseen_error_is_one_line(call, monkeypatch):
     def broken(*_):
         raise ZeroDivisionError("boo\nhoo")
 
-    monkeypatch.setattr("neurodeploy.formats.load", broken)
+    monkeypatch.setattr("neurodeploy.load", broken)
     status, _, err = call("inspect", "a.net")
     assert status == 2
     assert "internal error: ZeroDivisionError: boo hoo" in err
