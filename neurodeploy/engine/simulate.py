@@ -34,6 +34,9 @@ STATE_BYTES = 1 << 26
 """States that a block may keep, where a run records them; and messages of a source."""
 
 
+THREAD_WORK = 1 << 20
+"""Neurons times steps, about a millisecond, below which starting a thread does not pay."""
+
 MESSAGES = 1 << 22
 """Messages that a population has room for at first."""
 
@@ -103,7 +106,8 @@ def simulate(
         if states:
             kept = 4 * len(states) * values.steps * plan.neurons
             fitting = min(fitting, STATE_BYTES // kept)
-        block = max(1, min(fitting, -(-samples // threads)))
+        worth_a_thread = THREAD_WORK // (values.steps * plan.neurons)
+        block = max(1, min(fitting, max(worth_a_thread, -(-samples // threads))))
 
     def run(first: int) -> dict[str, PopulationResult]:
         part = slice(first, first + block)
