@@ -16,7 +16,7 @@ from ..recording import Recording
 from ..signals import present
 from .options import RECORDABLE, Progress, RunOptions
 
-BACKENDS = ("engine", "lava")
+BACKENDS = ("engine", "float", "lava")
 
 
 def run(

@@ -11,7 +11,7 @@ from ..network import Network
 from ..recording import Recording, RecordingWriter
 from ..signals import Presented
 from .assemble import BlockAssembler, Events, header_of
-from .options import RunOptions
+from .options import RunOptions, refuse_floats
 
 
 def available() -> tuple[bool, str]:
@@ -45,6 +45,7 @@ def run(network: Network, values: Presented, options: RunOptions) -> Recording:
     from ..engine.plan import make_plan
     from ..engine.simulate import simulate
 
+    refuse_floats(network)
     plan = make_plan(network)
     states = tuple(name for name in ("u", "v") if name in options.record)
     header = header_of(network, "engine", __version__, options)

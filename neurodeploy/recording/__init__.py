@@ -13,6 +13,7 @@ then, every array with samples along axis 0 unless said otherwise::
     populations/<name>/u_overflows, v_overflows, input_overflows   int64 [samples]
     projections/<source>-><target>/synops, dense_synops      int64 [samples]
 
+Of a float network u and v are float32, and so is a payload that its neurons send.
 Events are sorted by sample and step, not within a step. Events of the last
 population are always there; they are the run's output.
 """

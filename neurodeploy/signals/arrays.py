@@ -66,7 +66,7 @@ def _from_archive(archive: Any, path: Path) -> tuple[NDArray[Any], NDArray[np.in
 
 @dataclass(frozen=True, eq=False)
 class Presented:
-    """Inputs as the integers that the first population takes, made block by block.
+    """Inputs as the numbers that the first population takes, made block by block.
 
     Attributes
     ----------
@@ -77,12 +77,15 @@ class Presented:
     transform : InputTransform or None
     limits : (int, int)
         Smallest and largest integer presented.
+    whole : bool
+        False where they are float32 in place of integers, which only a float network takes.
     """
 
     given: NDArray[Any]
     steps: int
     transform: InputTransform | None
     limits: tuple[int, int]
+    whole: bool = True
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -92,21 +95,22 @@ class Presented:
     def __len__(self) -> int:
         return len(self.given)
 
-    def __getitem__(self, samples: slice) -> NDArray[np.int32]:
-        """Make a block: int32 [samples, steps, *shape]."""
-        return self._made(self.given[samples], np.int32)
+    def __getitem__(self, samples: slice) -> NDArray[Any]:
+        """Make a block: int32 (float32 unless whole) [samples, steps, *shape]."""
+        return self._made(self.given[samples], np.int32 if self.whole else np.float32)
 
     def fingerprint(self) -> str:
         """SHA-256 of what is presented, shape included; the type it came in makes no difference."""
         low, high = self.limits
         kinds = (np.int8, np.int16, np.int32)
-        kind = next(k for k in kinds if np.iinfo(k).min <= low and high <= np.iinfo(k).max)
+        fitting = (k for k in kinds if np.iinfo(k).min <= low and high <= np.iinfo(k).max)
+        kind: type[np.number[Any]] = next(fitting) if self.whole else np.float32
         digest = hashlib.sha256(f"neurodeploy.inputs.1 {self.shape} {kind.__name__}".encode())
         for first in range(0, len(self), _HASHED_SAMPLES):
             digest.update(self._made(self.given[first : first + _HASHED_SAMPLES], kind).tobytes())
         return digest.hexdigest()
 
-    def _made(self, given: NDArray[Any], kind: type[np.signedinteger[Any]]) -> NDArray[Any]:
+    def _made(self, given: NDArray[Any], kind: type[np.number[Any]]) -> NDArray[Any]:
         if self.transform is not None:
             given = np.rint(given * self.transform.weight + self.transform.bias)
         if given.shape[1] == self.steps:
@@ -129,7 +133,8 @@ def present(
     network : Network
     inputs : array [steps, *shape] or [samples, steps, *shape]
         Spikes (0/1) or payloads, for a network whose first population is a
-        port; values presented to its neurons where it has some. Axes of
+        port; values presented to its neurons where it has some. Any finite
+        numbers for a float network. Axes of
         length 1 of the shape may be left out.
     steps : int, optional
         Cut, or fill with zeros (nothing presented) to this many steps.
@@ -155,6 +160,8 @@ def present(
     if steps < 1:
         raise InputError(f"steps: {steps}; give at least 1")
     given = array[:, :steps]
+    if network.is_float:
+        return _present_floats(given, steps)
     transform = population.transform if apply_transform else None
     if given.dtype.kind == "f":
         _check_floats(given, population.name, scaled=transform is not None)
@@ -166,6 +173,20 @@ def present(
     if given.shape[1] < steps:
         limits = min(limits[0], 0), max(limits[1], 0)
     return Presented(given, steps, transform, limits)
+
+
+def _present_floats(given: NDArray[Any], steps: int) -> Presented:
+    """Whatever is finite; integers stay integers, so that both worlds know the same inputs."""
+    whole = True
+    for sample in given:
+        if not np.isfinite(sample).all():
+            raise InputError("inputs: NaN or infinite values; clean the input file")
+        whole = whole and not (given.dtype.kind == "f" and (sample != np.rint(sample)).any())
+    low, high = float(given.min()), float(given.max())
+    if max(abs(low), abs(high)) >= 1 << 31:
+        whole = False
+    limits = (min(int(low), 0), max(int(high), 0)) if given.shape[1] < steps else None
+    return Presented(given, steps, None, limits or (int(low), int(high)), whole)
 
 
 def _check_floats(given: NDArray[Any], name: str, scaled: bool) -> None:
