@@ -32,13 +32,9 @@ def load(path: str | os.PathLike[str], **options: Any) -> Network:
     FormatError, NetworkError, UnsupportedError
         One line that names the element and what to do.
     """
-    from .hdf5 import open_hdf5
     from .netx import load_netx
 
-    with open_hdf5(Path(path)) as file:
-        from .nir.file import is_nir
-
-        nir = is_nir(file)
+    nir = is_nir(path)
     known = ("dt", "preset", "reset", "allow") if nir else ("allow", "input_shape")
     for name in options:
         if name not in known:
@@ -51,6 +47,21 @@ def load(path: str | os.PathLike[str], **options: Any) -> Network:
 
         return load_nir(path, **options)
     return load_netx(path, **options)
+
+
+def is_nir(path: str | os.PathLike[str]) -> bool:
+    """Whether a file has the layout of a NIR graph.
+
+    Raises
+    ------
+    FormatError
+        If it is no HDF5 file.
+    """
+    from .hdf5 import open_hdf5
+    from .nir.file import has_nir_layout
+
+    with open_hdf5(Path(path)) as file:
+        return has_nir_layout(file)
 
 
 def save(network: Network, path: str | os.PathLike[str], **options: Any) -> None:

@@ -48,7 +48,7 @@ def nir_package() -> ModuleType:
     return module
 
 
-def is_nir(file: h5py.File) -> bool:
+def has_nir_layout(file: h5py.File) -> bool:
     """Whether an HDF5 file has NIR's layout: a group ``node`` and a ``version``."""
     return isinstance(file.get("node"), h5py.Group) and "version" in file
 
@@ -63,7 +63,7 @@ def read_file(path: Path) -> tuple[dict[str, Any], str]:
     """
     nir = nir_package()
     with open_hdf5(path) as file:
-        if not is_nir(file):
+        if not has_nir_layout(file):
             raise FormatError(
                 f"{path}: HDF5, but no NIR graph (needs a group 'node' and a 'version'); write it "
                 f"with nir.write"

@@ -267,8 +267,8 @@ class _Reader:
             factor = np.broadcast_to(np.asarray(synapse.weight, np.float32), source.size)
             synapse = Dense(np.diag(factor))
         if isinstance(synapse, Dense):
-            steps: NDArray[np.int32] = (before[None, :] + after[:, None]).astype(np.int32)
-            return DelayedDense(synapse.weight, steps, beyond_chip=bool(steps.max() > 62)), None
+            delay: NDArray[np.int32] = (before[None, :] + after[:, None]).astype(np.int32)
+            return DelayedDense(synapse.weight, delay, beyond_chip=bool(delay.max() > 62)), None
         if after.any():
             raise NetworkError(
                 f"{self.graph.path}: into {target.name!r}: different delays behind a convolution; "
