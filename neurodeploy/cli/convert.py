@@ -18,6 +18,9 @@ def convert(
     dt: Dt = None,
     reset: Reset = None,
     source_framework: From = None,
+    framework: Annotated[
+        str | None, typer.Option("--to", metavar="FRAMEWORK", help="NIR: who shall run OUT.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Read a network in one format and write it in another, saying what changed.
@@ -30,11 +33,12 @@ def convert(
 
     from ..report.terminal import audit_table
 
-    # NetX counts time in steps: there the options say what NIR is to be written.
+    # NetX counts time in steps: --dt then says what a step is in the NIR to be written.
     reads_nir = is_nir_file(source)
-    options = (dt, reset, source_framework) if reads_nir else (None, reset, source_framework)
-    network = load_network(source, *options)
-    nd.save(network, target, **({"dt": dt} if dt is not None and not reads_nir else {}))
+    network = load_network(source, dt if reads_nir else None, reset, source_framework)
+    written = {"dt": dt, "preset": framework}
+    given = {key: value for key, value in written.items() if value is not None}
+    nd.save(network, target, **(given if target.suffix.lower() == ".nir" else {}))
     if json:
         entries = [{**vars(entry), "rating": entry.rating.value} for entry in network.audit]
         print_json({"network": target, "fingerprint": network.fingerprint, "audit": entries})

@@ -28,8 +28,9 @@ from ...network import (
 )
 from .chain import apply, compose
 from .clock import time_step
-from .fixed import fixed_network
+from .fixed import as_fixed, facts_of, written_as
 from .graph import NEURONS, Graph, read_graph
+from .late import late
 from .operators import Operator, image_shape, operator_of
 from .order import in_order
 from .presets import Preset, ignored, neuron_of, preset_named
@@ -81,11 +82,19 @@ def load_nir(
         If an element cannot be carried and `allow` does not name it, or `nir` is missing.
     """
     graph = read_graph(Path(path))
-    if dt is None and reset is None and preset in (None, "lava"):
-        fixed = fixed_network(graph)
-        if fixed is not None:
-            return fixed
-    return _Reader(graph, preset_named(preset).with_reset(reset), dt, frozenset(allow)).network()
+    facts = facts_of(graph)
+    written = bool(facts) and dt is None and reset is None and preset is None
+    if written:
+        dt, preset, reset = written_as(graph.path, facts)
+    reader = _Reader(graph, preset_named(preset).with_reset(reset), dt, frozenset(allow))
+    if written and "axons" in facts:
+        reader.axons = {a: b for a, b in reader.axons.items() if b in facts["axons"]}
+    if written:
+        reader.note("metadata", Rating.FAITHFUL, "written by neurodeploy, which noted the above")
+    network = reader.network()
+    if written and "fingerprint" in facts and (fixed := as_fixed(network, facts)) is not None:
+        return fixed
+    return network
 
 
 @dataclass(frozen=True)
@@ -105,6 +114,7 @@ class _Reader:
         self.graph, self.preset, self.allow = graph, preset, allow
         self.audit: list[AuditEntry] = []
         self.shapes = shapes_of(graph)
+        self.axons = _axons(graph)
         self.dt, how = time_step(graph, dt)
         if how is None:
             self.note("dt", Rating.FAITHFUL, f"{self.dt:g} s, as given")
@@ -133,7 +143,7 @@ class _Reader:
         populations = [Population(start, self._shape(start), Source(signed=True))]
         projections: list[Projection] = []
         for name in order:
-            populations.append(Population(name, self._shape(name), self._neuron(name, paths[name])))
+            populations.append(self._population(name, paths[name]))
         if output is None:  # the output is not one neuron node alone: a relay adds it up
             neuron = replace(FloatLIF.relay(), current_bias=self._drive(end, paths[end]))
             populations.append(Population(end, self._shape(end), neuron))
@@ -145,7 +155,14 @@ class _Reader:
         network = Network(
             tuple(populations), tuple(projections), Audit(tuple(self.audit)), self._facts()
         )
-        return _late(network) if self.preset.sends_late else network
+        return late(network) if self.preset.sends_late else network
+
+    def _population(self, name: str, paths: list[Way]) -> Population:
+        delay = None
+        if name in self.axons:
+            node = self.axons[name]
+            delay = self._steps(operator_of(self.graph, node, self.shapes[name])).astype(np.int32)
+        return Population(name, self._shape(name), self._neuron(name, paths), axon_delay=delay)
 
     def _direct(self, paths: list[Way]) -> str | None:
         """The neuron node that is the output, where one leads straight to it."""
@@ -180,6 +197,8 @@ class _Reader:
     def _operators(self, source: str, names: tuple[str, ...]) -> tuple[Operator, ...]:
         shape, operators = self.shapes[source], []
         for name in names:
+            if name == self.axons.get(source):
+                continue
             operators.append(operator_of(self.graph, name, shape))
             shape = operators[-1].output
         return tuple(operators)
@@ -317,30 +336,12 @@ class _Reader:
         }
 
 
-def _late(network: Network) -> Network:
-    """Let spikes leave a step after they happen, which recurrence within a layer does not see."""
-    populations = []
-    looping = {p.source for p in network.projections if network.closes(p)}
-    projections = []
-    for projection in network.projections:
-        spikes = network[projection.source].neuron
-        if projection.source in looping and not network.closes(projection) and _spiking(spikes):
-            if not isinstance(projection.synapse, Dense):
-                raise UnsupportedError(
-                    f"projection {projection.name}: preset spyx delays what recurrent neurons send "
-                    f"on, which {projection.synapse.kind} synapses cannot; use another preset"
-                )
-            weight = projection.synapse.weight
-            late = DelayedDense(weight, np.ones(weight.shape, np.int32))
-            projection = replace(projection, synapse=late)
-        projections.append(projection)
-    for population in network.populations:
-        if _spiking(population.neuron) and population.name not in looping:
-            delay = np.ones(population.size, np.int32)
-            population = replace(population, axon_delay=delay)
-        populations.append(population)
-    return replace(network, populations=tuple(populations), projections=tuple(projections))
-
-
-def _spiking(neuron: object) -> bool:
-    return isinstance(neuron, FloatLIF) and neuron.sends != "voltage"
+def _axons(graph: Graph) -> dict[str, str]:
+    """Neuron nodes with the delay that all they send passes first."""
+    found = {}
+    for name in graph.nodes:
+        after = graph.after(name)
+        alone = len(after) == 1 and graph.before(after[0]) == [name]
+        if graph.kind(name) in NEURONS and alone and graph.kind(after[0]) == "Delay":
+            found[name] = after[0]
+    return found

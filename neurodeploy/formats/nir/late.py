@@ -1,0 +1,71 @@
+"""Spikes that leave a step after the voltage crossed the threshold, as Spyx sends them.
+
+Recurrence within a population does not see it: what a step sends feeds the same step's current,
+so a spike returns one step after its crossing, as everywhere else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import UnsupportedError
+from ...network import DelayedDense, Dense, FloatLIF, Network, Population, Projection, Synapse
+
+
+def late(network: Network) -> Network:
+    """Delay what spiking neurons send on by a step."""
+    return _shifted(network, 1)
+
+
+def early(network: Network) -> Network:
+    """Take that step away again, before it is written."""
+    return _shifted(network, -1)
+
+
+def _shifted(network: Network, by: int) -> Network:
+    looping = {p.source for p in network.projections if network.closes(p)}
+    projections = []
+    for projection in network.projections:
+        forward = not network.closes(projection) and projection.source in looping
+        if forward and _spiking(network[projection.source]):
+            projection = replace(projection, synapse=_synapse(projection, by))
+        projections.append(projection)
+    populations = []
+    for population in network.populations:
+        if _spiking(population) and population.name not in looping:
+            delay = _delay(population.name, population.axon_delay, (population.size,), by)
+            population = replace(population, axon_delay=delay)
+        populations.append(population)
+    return replace(network, populations=tuple(populations), projections=tuple(projections))
+
+
+def _synapse(projection: Projection, by: int) -> Synapse:
+    synapse = projection.synapse
+    if not isinstance(synapse, (Dense, DelayedDense)):
+        raise UnsupportedError(
+            f"projection {projection.name}: preset spyx delays what recurrent neurons send on, "
+            f"which {synapse.kind} synapses cannot; use another preset"
+        )
+    before = synapse.delay if isinstance(synapse, DelayedDense) else None
+    delay = _delay(projection.name, before, synapse.weight.shape, by)
+    return Dense(synapse.weight) if delay is None else DelayedDense(synapse.weight, delay)
+
+
+def _delay(
+    name: str, before: NDArray[np.int32] | None, shape: tuple[int, ...], by: int
+) -> NDArray[np.int32] | None:
+    delay = np.full(shape, by, np.int32) + (0 if before is None else before)
+    if delay.min() < 0:
+        raise UnsupportedError(
+            f"{name!r}: sends its spikes in the step of their crossing, which preset spyx cannot; "
+            f"choose another preset"
+        )
+    return delay.astype(np.int32) if delay.any() else None
+
+
+def _spiking(population: Population) -> bool:
+    neuron = population.neuron
+    return isinstance(neuron, FloatLIF) and neuron.sends != "voltage"
