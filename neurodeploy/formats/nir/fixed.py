@@ -53,6 +53,19 @@ def facts_of(graph: Graph) -> dict[str, Any]:
     return facts if isinstance(facts, dict) else {}
 
 
+def settled(network: Network) -> Network:
+    """The same network with no delay where there is no weight, which is all that NIR can say."""
+    projections = []
+    for projection in network.projections:
+        synapse = projection.synapse
+        if isinstance(synapse, DelayedDense):
+            delay = np.where(synapse.weight != 0, synapse.delay, 0).astype(np.int32)
+            if not (synapse.delay == synapse.delay[:1]).all():
+                projection = replace(projection, synapse=replace(synapse, delay=delay))
+        projections.append(projection)
+    return replace(network, projections=tuple(projections))
+
+
 def as_float(network: Network) -> Network:
     """An integer network with its decays, weights and thresholds as float32, states not rounded.
 

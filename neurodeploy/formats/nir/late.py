@@ -1,4 +1,6 @@
-"""Spikes that leave a step after the voltage crossed the threshold, as Spyx sends them.
+"""What happens a step late: the bias of loops in nirtorch, and what Spyx sends.
+
+Spyx sends a spike one step after the voltage crossed the threshold.
 
 Recurrence within a population does not see it: what a step sends feeds the same step's current,
 so a spike returns one step after its crossing, as everywhere else.
@@ -6,6 +8,7 @@ so a spike returns one step after its crossing, as everywhere else.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -23,6 +26,29 @@ def late(network: Network) -> Network:
 def early(network: Network) -> Network:
     """Take that step away again, before it is written."""
     return _shifted(network, -1)
+
+
+def with_loop_biases(network: Network, biases: Mapping[str, NDArray[np.float64]]) -> Network:
+    """Add constant currents that count from the second step on.
+
+    Neurons that spike at every step bring them, through synapses of one step's delay.
+
+    Parameters
+    ----------
+    network : Network
+    biases : mapping of population to float64 [neurons]
+    """
+    populations, projections = list(network.populations), list(network.projections)
+    for name, bias in biases.items():
+        if not bias.any():
+            continue
+        always = FloatLIF(threshold=0.5, current_bias=1.0, reset="none")
+        driver = Population(f"{name}.loop_bias", (1,), always)
+        populations.insert(populations.index(network[name]), driver)
+        weight = bias.astype(np.float32)[:, None]
+        synapse = DelayedDense(weight, np.ones(weight.shape, np.int32))
+        projections.append(Projection(driver.name, name, synapse))
+    return replace(network, populations=tuple(populations), projections=tuple(projections))
 
 
 def _shifted(network: Network, by: int) -> Network:

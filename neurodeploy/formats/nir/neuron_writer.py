@@ -55,7 +55,13 @@ def node_of(population: Population, neuron: FloatLIF, dt: float, preset: Preset)
             r = _integrator_r(gain_v, dt, preset, fail)
             return nir.IF(r=r, **ends) if spikes else nir.I(r=r)
     tau, rest = _tau(keep_v, dt, preset, fail)
-    r = gain_v / rest if preset.voltage_input == "equation" else _plain(gain_v, rest, fail)
+    if preset.voltage_input == "equation":
+        r = gain_v / rest
+        if preset.ignores_r and not keep_u.any():
+            r = _plain(r, rest, fail)
+    else:
+        r = _plain(gain_v, rest, fail)
+        r = tau / dt - 1 if preset.r_says_step else r
     leak = {"v_leak": bias / rest}
     if not keep_u.any():
         kind = nir.LIF if spikes else nir.LI

@@ -115,6 +115,12 @@ def _window(graph: Graph, name: str, shape: Shape) -> Operator:
     if len(shape) != (2 if one else 3):
         needed = "(channels, length)" if one else "(channels, height, width)"
         raise graph.fail(name, f"a signal of shape {shape}; needs {needed}")
+    expected = getattr(node, "input_shape", None)
+    if expected is not None and tuple(np.ravel(expected).tolist()) != shape[1:]:
+        raise graph.fail(
+            name, f"expects images of {tuple(np.ravel(expected).tolist())}, gets a signal of shape "
+            f"{shape}; correct input_shape"
+        )  # fmt: skip
     source = image_shape(shape)
     stride = _pair(graph, name, "stride", one, 1)
     if kind.endswith("Pool2d"):

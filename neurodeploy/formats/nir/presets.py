@@ -35,6 +35,10 @@ class Preset:
     decay : {"euler", "exponential"}
     voltage_input : {"equation", "plain"}
         Whether R and T scale a neuron's input, or it is added as it is.
+    ignores_r : bool
+        Whether R of neurons without a current counts as 1.
+    r_says_step : bool
+        Whether the framework takes its time step from tau / (1 + R); written for it then.
     current_input : {"equation", "plain", "decayed"}
         The same for w_in; ``decayed``: plain, and decays in the step in which it arrives.
     integrator_input : {"equation", "r", "plain"}
@@ -49,6 +53,9 @@ class Preset:
         Whether a neuron can spike several times in a step.
     floor : bool
         Whether an IF's voltage stays above minus its threshold.
+    late_loop_bias : bool
+        Whether the bias of a recurrent node counts from the second step on: nirtorch feeds a loop
+        with what its node gave in the step before, in the first step with nothing.
     sends_late : bool
         Whether spikes leave one step after the voltage crossed the threshold.
     """
@@ -57,6 +64,8 @@ class Preset:
     framework: str
     decay: str = "euler"
     voltage_input: str = "equation"
+    ignores_r: bool = False
+    r_says_step: bool = False
     current_input: str = "equation"
     integrator_input: str = "equation"
     reset: str = "value"
@@ -66,6 +75,7 @@ class Preset:
     inclusive: bool = False
     counts: bool = False
     floor: bool = False
+    late_loop_bias: bool = False
     sends_late: bool = False
 
     def with_reset(self, reset: str | None) -> Preset:
@@ -102,18 +112,26 @@ _ALL = (
         "snntorch-import", "snnTorch 1.0.0 as its own NIR import builds it (reset_delay=False)",
         integrator_input="r", keeps_reset_value=False,
     ),
-    Preset("norse", "Norse 1.1.0", integrator_input="plain", keeps_reset_value=False),
+    Preset(
+        "norse",
+        "Norse 1.1.0",
+        ignores_r=True,
+        late_loop_bias=True,
+        integrator_input="plain",
+        keeps_reset_value=False,
+    ),
     Preset(
         "sinabs", "Sinabs 3.1.3", decay="exponential", voltage_input="plain",
         current_input="decayed", integrator_input="plain", reset="subtract", inclusive=True,
         counts=True, floor=True,
     ),
     Preset(
-        "rockpool", "Rockpool 3.1.0", decay="exponential", voltage_input="plain",
+        "rockpool", "Rockpool 3.1.0", r_says_step=True,
+        decay="exponential", voltage_input="plain",
         current_input="decayed", integrator_input="plain", reset="subtract", inclusive=True,
         counts=True,
     ),
-    Preset("spikingjelly", "SpikingJelly 2.0.0", inclusive=True),
+    Preset("spikingjelly", "SpikingJelly 2.0.0", inclusive=True, late_loop_bias=True),
     Preset(
         "spyx", "Spyx 1.0.0", voltage_input="plain", current_input="plain",
         integrator_input="plain", reset="subtract", reset_time="after", cuba_reset_time="before",
@@ -185,6 +203,8 @@ def neuron_of(kind: str, node: Any, dt: float, preset: Preset, size: int) -> Flo
         return _made(voltage_keep=one, voltage_gain=gain[preset.integrator_input], **spikes)
     keep = _kept(value("tau_mem" if kind.startswith("Cuba") else "tau"), dt, preset)
     gain_v = value("r") * (1 - keep) if preset.voltage_input == "equation" else one
+    if preset.ignores_r and not kind.startswith("Cuba"):
+        gain_v = 1 - keep
     leak = value("v_leak") * (1 - keep)
     if not kind.startswith("Cuba"):
         return _made(voltage_keep=keep, voltage_gain=gain_v, voltage_bias=leak, **spikes)
@@ -210,6 +230,8 @@ def ignored(kind: str, node: Any, preset: Preset) -> list[str]:
     if resets is not None and unused and np.any(np.asarray(resets) != 0):
         found.append("v_reset")
     if kind in ("IF", "I") and preset.integrator_input == "plain":
+        found += ["r"] if np.any(np.asarray(node.r) != 1) else []
+    if preset.ignores_r and kind in ("LIF", "LI"):
         found += ["r"] if np.any(np.asarray(node.r) != 1) else []
     return found
 

@@ -30,7 +30,7 @@ from .chain import apply, compose
 from .clock import time_step
 from .fixed import as_fixed, facts_of, written_as
 from .graph import NEURONS, Graph, read_graph
-from .late import late
+from .late import late, with_loop_biases
 from .operators import Operator, image_shape, operator_of
 from .order import in_order
 from .presets import Preset, ignored, neuron_of, preset_named
@@ -115,6 +115,8 @@ class _Reader:
         self.audit: list[AuditEntry] = []
         self.shapes = shapes_of(graph)
         self.axons = _axons(graph)
+        self.place: dict[str, int] = {}
+        self.later: dict[str, NDArray[np.float64]] = {}
         self.dt, how = time_step(graph, dt)
         if how is None:
             self.note("dt", Rating.FAITHFUL, f"{self.dt:g} s, as given")
@@ -140,6 +142,7 @@ class _Reader:
         paths = {name: self._paths(name) for name in (*targets, end)}
         edges = [(p.source, name) for name in targets for p in paths[name]]
         order, output = in_order(start, targets, edges, self._direct(paths[end]))
+        self.place = {name: i for i, name in enumerate((start, *order))}
         populations = [Population(start, self._shape(start), Source(signed=True))]
         projections: list[Projection] = []
         for name in order:
@@ -155,6 +158,7 @@ class _Reader:
         network = Network(
             tuple(populations), tuple(projections), Audit(tuple(self.audit)), self._facts()
         )
+        network = with_loop_biases(network, self.later)
         return late(network) if self.preset.sends_late else network
 
     def _population(self, name: str, paths: list[Way]) -> Population:
@@ -226,12 +230,23 @@ class _Reader:
                 if operator.bias is None or way in seen:
                     continue
                 seen.add(way)
-                total += apply(path.operators[i + 1 :], operator.bias[None])[0]
+                brought = apply(path.operators[i + 1 :], operator.bias[None])[0]
+                if self._loops(path.source, name):
+                    self.later[name] = self.later.get(name, 0) + brought
+                    reason = "its bias counts from the second step on, as nirtorch runs loops"
+                    self.note(f"{operator.name}/bias", Rating.FAITHFUL, reason)
+                    continue
+                total += brought
                 if any(o.kind == "delay" and o.weight is not None and o.weight.any()
                        for o in path.operators[i + 1 :]):  # fmt: skip
                     reason = "its bias counts from the first step on, not after the delay behind it"
                     self.note(f"{operator.name}/bias", Rating.APPROXIMATE, reason)
         return total.astype(np.float32)
+
+    def _loops(self, source: str, target: str) -> bool:
+        """Whether a way closes a cycle whose bias the preset lets count a step late."""
+        closes = target in self.place and self.place[source] >= self.place[target]
+        return self.preset.late_loop_bias and closes
 
     def _projections(
         self, path: Way, target: Population, populations: list[Population]

@@ -27,7 +27,7 @@ from ...network import (
     Synapse,
 )
 from .file import nir_package
-from .fixed import MARK, as_float, read_back
+from .fixed import MARK, as_float, read_back, settled
 from .late import early
 from .neuron_writer import node_of
 from .presets import Preset, preset_named
@@ -73,6 +73,7 @@ def save_nir(
     if not (np.isfinite(dt) and dt > 0):
         raise FormatError(f"{path}: dt = {dt:g} s; give a positive number of seconds")
     fixed = not network.is_float
+    network = settled(network) if fixed else network
     if preset is None:
         preset = "lava" if fixed else str(network.metadata.get("nir/preset", "lava"))
     chosen = preset_named(preset)
@@ -155,7 +156,8 @@ class _Writer:
         """Write all projections into a population; one of them carries its constant current."""
         neuron = population.neuron
         assert isinstance(neuron, FloatLIF)
-        feeds = self.network.into(population.name)
+        # Loops last: nirtorch takes the first edge that meets a node for the one without delay.
+        feeds = tuple(sorted(self.network.into(population.name), key=self.network.closes))
         drive = np.broadcast_to(np.asarray(neuron.current_bias, np.float32), population.size)
         bias: NDArray[np.float32] | None = drive if drive.any() else None
         if not feeds:  # driven by its bias alone; NIR's nodes need something that leads to them
