@@ -16,7 +16,8 @@ DOCS = ROOT / "docs" / "nir.md"
 def renew(results: Mapping[str, Any]) -> None:
     """Rewrite the marked blocks."""
     text = DOCS.read_text()
-    for mark, table in (("presets", presets(results)), ("matrix", matrix(results))):
+    tables = {"presets": presets, "matrix": matrix, "braille": braille}
+    for mark, table in ((mark, make(results)) for mark, make in tables.items()):
         start, end = f"<!-- {mark} -->", f"<!-- end of {mark} -->"
         before, rest = text.split(start)
         text = before + start + "\n" + table + end + rest.split(end)[1]
@@ -52,6 +53,21 @@ def matrix(results: Mapping[str, Any]) -> str:
             ways = [rating(results[name][way][node]) for way in ("in", "out")]
             cells.append(ways[0] if ways[0] == ways[1] else f"in {ways[0]}, out {ways[1]}")
         lines.append(f"| {node} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def braille(results: Mapping[str, Any]) -> str:
+    lines = ["| preset | hard reset, biases | soft-reset graph, as a hard one |", "|---|---|---|"]
+    for name, found in results.items():
+        cells = []
+        for result in found["braille"].values():
+            if rating(result) == "unsupported":
+                cells.append("cannot run it")
+            elif result["differing"]:
+                cells.append(f"{1 - result['differing'] / result['entries']:.1%} equal")
+            else:
+                cells.append(f"all {result['entries']:,} equal, {result['spikes']:,} spikes")
+        lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
