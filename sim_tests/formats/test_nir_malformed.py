@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
-from neurodeploy.errors import FormatError, NetworkError, NeurodeployError
+from neurodeploy.errors import (
+    FormatError,
+    NetworkError,
+    NeurodeployError,
+    UnsupportedError,
+)
 
 nir = pytest.importorskip("nir", reason="needs nir: pip install 'neurodeploy[nir]'")
 
@@ -237,3 +242,13 @@ def test_a_broken_note_of_ours_does_no_harm(sound, note):
     assert nd.load(sound, dt=1e-4).is_float
     with pytest.raises(FormatError, match="--dt"):
         nd.load(sound)
+
+
+def test_without_the_package_the_error_says_what_to_install(sound, monkeypatch):
+    import sys
+
+    net = nd.load(sound, dt=1e-4)
+    monkeypatch.setitem(sys.modules, "nir", None)
+    for call in (lambda: nd.load(sound, dt=1e-4), lambda: nd.save(net, sound)):
+        with pytest.raises(UnsupportedError, match=r"pip install 'neurodeploy\[nir\]'"):
+            call()

@@ -57,7 +57,10 @@ def matrix(results: Mapping[str, Any]) -> str:
 
 
 def braille(results: Mapping[str, Any]) -> str:
-    lines = ["| preset | hard reset, biases | soft-reset graph, as a hard one |", "|---|---|---|"]
+    lines = [
+        "| preset | hard-reset graph with biases | soft-reset graph, the preset's reset |",
+        "|---|---|---|",
+    ]
     for name, found in results.items():
         cells = []
         for result in found["braille"].values():
