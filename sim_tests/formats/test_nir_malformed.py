@@ -155,7 +155,15 @@ def test_sizes_are_checked_before_anything_is_allocated(sound):
         del file["node/nodes/fc/weight"]
         file.create_dataset("node/nodes/fc/weight", (1 << 20, 1 << 18), "f4", chunks=(1024, 1024))
 
-    assert "limit 4,294,967,296" in broken(sound, change)
+    assert "limit 1,073,741,824" in broken(sound, change)
+
+
+def test_number_of_edges_is_bounded(sound):
+    def change(file):
+        del file["node/edges"]
+        file.create_dataset("node/edges", (1 << 24, 2), "S4", chunks=(1024, 2))
+
+    assert "16,777,216 edges, limit 20,000" in broken(sound, change)
 
 
 def test_objects_and_references_are_refused(sound):

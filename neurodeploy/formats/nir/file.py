@@ -17,10 +17,11 @@ import numpy as np
 from ...errors import FormatError, UnsupportedError
 from ..hdf5 import open_hdf5
 
-MAX_BYTES = 1 << 32
-"""All arrays of a file together; 4 GiB is a thousand times the largest graph published."""
+MAX_BYTES = 1 << 30
+"""All arrays of a file together; 1 GiB is a thousand times the largest graph published."""
 
-MAX_NODES = 10_000
+MAX_NODES = 2_000
+MAX_EDGES = 20_000
 MAX_DEPTH = 16
 """Groups within groups."""
 
@@ -115,6 +116,11 @@ def _check_sizes(path: Path, root: h5py.Group) -> None:
             ):
                 raise FormatError(
                     f"{path}: {item.name}: holds {item.dtype}, needs numbers or strings"
+                )
+            if key == "edges" and (item.size or 0) > 2 * MAX_EDGES:
+                raise FormatError(
+                    f"{path}: {item.name}: {item.size // 2:,} edges, limit {MAX_EDGES:,}; no known "
+                    f"network has as many"
                 )
             total += int(item.size or 0) * item.dtype.itemsize
             if total > MAX_BYTES:
