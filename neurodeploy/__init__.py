@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
 
-# These three are named like their subpackages. Imported here, the functions
+# These are named like their subpackages. Imported here, the functions
 # stand; imported later, a subpackage would take their place.
 from .compare import compare
 from .profile import profile
+from .quantize import QuantConfig, quantize
 from .report import report
 
 if TYPE_CHECKING:
@@ -37,11 +38,13 @@ _HOMES = {
 __all__ = [
     "Network",
     "NeurodeployError",
+    "QuantConfig",
     "Recording",
     "__version__",
     "compare",
     "load",
     "profile",
+    "quantize",
     "report",
     "run",
     "save",

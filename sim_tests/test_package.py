@@ -16,6 +16,7 @@ FLOORS = [
     {"demo"},
     {"report"},
     {"compare", "profile"},
+    {"quantize"},
     {"backends"},
     {"engine"},
     {"chip", "formats", "signals"},

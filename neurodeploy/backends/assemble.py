@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,20 +25,21 @@ class Events:
         Neurons flat in (C, H, W) order.
     neuron : int32 [events] or None
         Sorted by sample and step; None where only counts are recorded.
-    payload : int32 [events] or None
+    payload : int32 or float32 [events], or None
         None where every payload is 1.
     """
 
     step_counts: NDArray[np.int32]
     counts: NDArray[np.int64]
     neuron: NDArray[np.int32] | None
-    payload: NDArray[np.int32] | None
+    payload: NDArray[Any] | None
 
     @classmethod
-    def from_dense(cls, spikes: NDArray[np.int32], graded: bool) -> Events:
+    def from_dense(cls, spikes: NDArray[Any], graded: bool) -> Events:
         """Collect the non-zero entries of [samples, steps, neurons]."""
         sample, step, neuron = np.nonzero(spikes)
-        payload = spikes[sample, step, neuron].astype(np.int32) if graded else None
+        kind = np.float32 if spikes.dtype.kind == "f" else np.int32
+        payload = spikes[sample, step, neuron].astype(kind) if graded else None
         step_counts = np.count_nonzero(spikes, axis=2).astype(np.int32)
         counts = np.count_nonzero(spikes, axis=1).astype(np.int64)
         return cls(step_counts, counts, neuron.astype(np.int32), payload)
@@ -96,10 +98,10 @@ class BlockAssembler:
 
     def add(
         self,
-        spikes: Mapping[str, NDArray[np.int32]],
-        states: Mapping[str, Mapping[str, NDArray[np.int32]]] | None = None,
+        spikes: Mapping[str, NDArray[Any]],
+        states: Mapping[str, Mapping[str, NDArray[Any]]] | None = None,
     ) -> None:
-        """Append a block of samples given as dense arrays.
+        """Append a block of samples given as dense arrays; float32 of a float network.
 
         Parameters
         ----------
@@ -116,7 +118,7 @@ class BlockAssembler:
     def add_events(
         self,
         events: Mapping[str, Events],
-        states: Mapping[str, Mapping[str, NDArray[np.int32]]] | None = None,
+        states: Mapping[str, Mapping[str, NDArray[Any]]] | None = None,
         overflows: Mapping[str, Mapping[str, NDArray[np.int64]]] | None = None,
     ) -> None:
         """Append a block of samples given as events; see `add`."""

@@ -14,7 +14,7 @@ from ..network import Network
 from ..recording import Recording, RecordingWriter
 from ..signals import Presented
 from .assemble import BlockAssembler, Events, header_of
-from .options import RunOptions
+from .options import RunOptions, refuse_floats
 
 BESIDE_BYTES = 1 << 20
 """Inputs whose hashing takes longer than starting a thread for it."""
@@ -51,6 +51,7 @@ def run(network: Network, values: Presented, options: RunOptions) -> Recording:
     from ..engine.plan import make_plan
     from ..engine.simulate import simulate
 
+    refuse_floats(network)
     plan = make_plan(network, options.kernels)
     states = tuple(name for name in ("u", "v") if name in options.record)
     messages = None if "spikes" in options.record else (network.output.name,)

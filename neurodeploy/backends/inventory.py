@@ -13,6 +13,7 @@ from . import BACKENDS, available
 
 EXTRAS = {
     "torch": ("torch", "train and export SLAYER networks", "lava"),
+    "nir": ("nir", "networks of snnTorch, Norse, Sinabs, Rockpool, SpikingJelly, Spyx", "nir"),
     "matplotlib": ("matplotlib", "plots in reports", "plots"),
     "scikit-learn": ("sklearn", "the digits that the demo trains on", "demo"),
 }

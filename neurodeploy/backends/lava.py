@@ -42,7 +42,7 @@ from ..network import (
 from ..network.fixed_point import SIGMA_DELTA_SHIFT, WEIGHT_MAX_UNSIGNED, WEIGHT_MIN
 from ..recording import Recording
 from ..signals import Presented
-from .options import RunOptions
+from .options import RunOptions, refuse_floats
 from .worker import run_in_worker
 
 PYTHON_VARIABLE = "NEURODEPLOY_LAVA_PYTHON"
@@ -151,6 +151,7 @@ def check_supported(network: Network, options: RunOptions) -> None:
     UnsupportedError
         Naming the element, its value, Lava's limit and what to do.
     """
+    refuse_floats(network)
     for population in network.populations:
         name, neuron = population.name, population.neuron
         if not isinstance(neuron, _NEURONS) or (

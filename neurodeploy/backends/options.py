@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import UnsupportedError
+from ..network import Network
+
 RECORDABLE = ("counts", "spikes", "u", "v")
 
 KERNELS = ("auto", "events", "dense")
@@ -58,3 +61,18 @@ class RunOptions:
     timeout_seconds: float | None = None
     progress: Progress | None = None
     inputs_fingerprint: str = ""
+
+
+def refuse_floats(network: Network) -> None:
+    """Stop a float network on its way to a place that computes in integers.
+
+    Raises
+    ------
+    UnsupportedError
+    """
+    for population in network.populations:
+        if population.neuron.is_float:
+            raise UnsupportedError(
+                f"population {population.name!r}: float neurons; quantize the network first "
+                f"(nd.quantize), or run it on backend 'float'"
+            )

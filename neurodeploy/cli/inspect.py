@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from .shared import Json, Net, print_json, show
+from .shared import Dt, From, Json, Net, Reset, load_network, print_json, show
 
 
-def inspect(net: Net, json: Json = False) -> None:
+def inspect(
+    net: Net, dt: Dt = None, reset: Reset = None, source: From = None, json: Json = False
+) -> None:
     """Show what NET holds and how each element of the file was read.
 
     Populations with their neurons, synapses, weights, delays and hops (the
     steps by which each lags the input), then the audit.
     """
-    import neurodeploy as nd
-
     from ..report.terminal import audit_table, network_table
 
-    network = nd.load(net)
+    network = load_network(net, dt, reset, source)
     if json:
         print_json(_as_dict(network))
         return

@@ -7,14 +7,24 @@ from typing import Annotated
 
 import typer
 
-from .shared import Json, Net, print_json, progress_bar, show
+from .shared import (
+    Dt,
+    From,
+    Json,
+    Net,
+    Reset,
+    load_network,
+    print_json,
+    progress_bar,
+    show,
+)
 
 
 def run(
     net: Net,
     input: Annotated[Path, typer.Option("--input", help="Inputs: .npy, or .npz with 'inputs'.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="The recording to write (.h5).")],
-    backend: Annotated[str, typer.Option(help="Where to run: engine or lava.")] = "engine",
+    backend: Annotated[str, typer.Option(help="Where to run: engine, float or lava.")] = "engine",
     record: Annotated[str, typer.Option(help="Of counts,spikes,u,v.")] = "counts",
     steps: Annotated[int | None, typer.Option(help="Chip time steps per sample.")] = None,
     drain: Annotated[
@@ -35,6 +45,9 @@ def run(
     timeout: Annotated[
         float | None, typer.Option(help="End a worker after this many seconds.")
     ] = None,
+    dt: Dt = None,
+    reset: Reset = None,
+    source: From = None,
     json: Json = False,
 ) -> None:
     """Run NET on inputs and record what it does.
@@ -49,7 +62,7 @@ def run(
     from ..report.terminal import counts_table
     from ..signals import read_inputs
 
-    network = nd.load(net)
+    network = load_network(net, dt, reset, source)
     inputs, _ = read_inputs(input)
     if drain and steps is None:
         axis = 0 if inputs.ndim == len(network.input.shape) + 1 else 1

@@ -11,9 +11,41 @@ from typing import Annotated, Any
 import typer
 
 from ..backends.options import Progress
+from ..network import Network
 
-Net = Annotated[Path, typer.Argument(metavar="NET", help="A network, NetX HDF5 (.net).")]
+Net = Annotated[Path, typer.Argument(metavar="NET", help="A network: NetX HDF5 (.net) or NIR.")]
+Dt = Annotated[
+    float | None, typer.Option("--dt", metavar="SECONDS", help="NIR: the time step, in seconds.")
+]
+Reset = Annotated[
+    str | None, typer.Option("--reset", metavar="hard|soft", help="NIR: to a value or subtract.")
+]
+From = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="FRAMEWORK",
+        help="NIR: who trained it (snntorch, norse, sinabs, rockpool, spikingjelly, spyx, lava).",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def load_network(
+    path: Path, dt: float | None = None, reset: str | None = None, source: str | None = None
+) -> Network:
+    """Read a network with the options that were given."""
+    import neurodeploy as nd
+
+    options = {"dt": dt, "reset": reset, "preset": source}
+    return nd.load(path, **{key: value for key, value in options.items() if value is not None})
+
+
+def is_nir_file(path: Path) -> bool:
+    """Whether a file is a NIR graph."""
+    from ..formats import is_nir
+
+    return is_nir(path)
 
 
 def print_json(result: Any) -> None:

@@ -224,8 +224,8 @@ def _compare_block(
                 neuron=neuron,
                 position=position_of(neuron, a.header.shape),
                 variable=variable,
-                value_a=int(values_a.reshape(flat.shape)[at]),
-                value_b=int(values_b.reshape(flat.shape)[at]),
+                value_a=values_a.reshape(flat.shape)[at].item(),
+                value_b=values_b.reshape(flat.shape)[at].item(),
             )
     return found
 

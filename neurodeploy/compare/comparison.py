@@ -27,7 +27,7 @@ class Divergence:
         The same neuron in the population's shape.
     variable : str
         ``u``, ``v`` or ``spikes``: within a step, the first of them to differ.
-    value_a, value_b : int
+    value_a, value_b : int, or float on the side of a float network
     """
 
     sample: int
@@ -36,8 +36,8 @@ class Divergence:
     neuron: int
     position: tuple[int, ...]
     variable: str
-    value_a: int
-    value_b: int
+    value_a: int | float
+    value_b: int | float
 
     def __str__(self) -> str:
         where = f"neuron {self.neuron}"

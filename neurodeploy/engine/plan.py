@@ -110,7 +110,7 @@ def make_plan(network: Network, kernels: str = "auto") -> Plan:
 
 def _make_plan(network: Network, kernels: str) -> Plan:
     stretches = []
-    for names in _cycles(network):
+    for names in cycles(network):
         plans = tuple(_plan_population(network, name, kernels) for name in names)
         cyclic = any(p.source in names for name in names for p in network.into(name))
         stretches.append(Stretch(plans, cyclic))
@@ -121,9 +121,10 @@ def _plan_population(network: Network, name: str, kernels: str) -> PopulationPla
     population = network[name]
     stepper = STEPPERS.get(population.neuron.kind)
     if stepper is None:
+        hint = "; quantize the network first (nd.quantize)" if population.neuron.is_float else ""
         raise UnsupportedError(
             f"population {name!r}: the engine has no {population.neuron.kind} neuron; "
-            f"it has {', '.join(STEPPERS)}"
+            f"it has {', '.join(STEPPERS)}{hint}"
         )
     feeds = []
     for projection in network.into(name):
@@ -147,7 +148,7 @@ def _plan_population(network: Network, name: str, kernels: str) -> PopulationPla
     )
 
 
-def _cycles(network: Network) -> Iterator[list[str]]:
+def cycles(network: Network) -> Iterator[list[str]]:
     """Strongly connected populations, sources before their targets (Tarjan 1972)."""
     order = [p.name for p in network.populations]
     sources = {name: [p.source for p in network.into(name)] for name in order}

@@ -9,6 +9,9 @@ from typing import Any
 from ..errors import FormatError
 from ..network import Network
 
+NETX_SUFFIXES = (".net", ".h5", ".hdf5")
+NIR_SUFFIX = ".nir"
+
 
 def load(path: str | os.PathLike[str], **options: Any) -> Network:
     """Read a network; the format is told by what the file holds.
@@ -16,9 +19,9 @@ def load(path: str | os.PathLike[str], **options: Any) -> Network:
     Parameters
     ----------
     path : path
-        A NetX HDF5 file.
+        A NetX HDF5 file or a NIR graph.
     **options
-        See `netx.load_netx`.
+        See `netx.load_netx` (allow, input_shape) and `nir.load_nir` (dt, preset, reset, allow).
 
     Returns
     -------
@@ -31,11 +34,45 @@ def load(path: str | os.PathLike[str], **options: Any) -> Network:
     """
     from .netx import load_netx
 
+    nir = is_nir(path)
+    known = ("dt", "preset", "reset", "allow") if nir else ("allow", "input_shape")
+    for name in options:
+        if name not in known:
+            kind = "a NIR graph" if nir else "NetX HDF5, whose time is in steps"
+            raise FormatError(
+                f"{path}: {name}: no option for {kind}; there are {', '.join(known)}; leave it out"
+            )
+    if nir:
+        from .nir import load_nir
+
+        return load_nir(path, **options)
     return load_netx(path, **options)
 
 
-def save(network: Network, path: str | os.PathLike[str]) -> None:
-    """Write a network; the format is told by the suffix: ``.net`` is NetX HDF5.
+def is_nir(path: str | os.PathLike[str]) -> bool:
+    """Whether a file has the layout of a NIR graph.
+
+    Raises
+    ------
+    FormatError
+        If it is no HDF5 file.
+    """
+    from .hdf5 import open_hdf5
+    from .nir.file import has_nir_layout
+
+    with open_hdf5(Path(path)) as file:
+        return has_nir_layout(file)
+
+
+def save(network: Network, path: str | os.PathLike[str], **options: Any) -> None:
+    """Write a network; the format is told by the suffix: ``.net`` is NetX HDF5, ``.nir`` is NIR.
+
+    Parameters
+    ----------
+    network : Network
+    path : path
+    **options
+        For NIR, see `nir.save_nir` (dt).
 
     Raises
     ------
@@ -44,9 +81,16 @@ def save(network: Network, path: str | os.PathLike[str]) -> None:
     UnsupportedError
         If the format cannot hold an element.
     """
+    suffix = Path(path).suffix.lower()
+    if suffix == NIR_SUFFIX:
+        from .nir import save_nir
+
+        save_nir(network, path, **options)
+        return
+    if suffix not in NETX_SUFFIXES:
+        raise FormatError(
+            f"{path}: unknown network suffix {suffix!r}; write .net (NetX HDF5) or .nir"
+        )
     from .netx_writer import save_netx
 
-    suffix = Path(path).suffix.lower()
-    if suffix not in (".net", ".h5", ".hdf5"):
-        raise FormatError(f"{path}: unknown network suffix {suffix!r}; write .net (NetX HDF5)")
-    save_netx(network, path)
+    save_netx(network, path, **options)

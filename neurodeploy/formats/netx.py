@@ -101,8 +101,8 @@ def load_netx(
     with open_hdf5(path) as file:
         if not isinstance(file.get("layer"), h5py.Group) or not len(file["layer"]):
             raise FormatError(
-                f"{path}: HDF5, but no NetX network (no group 'layer'); "
-                f"export it with SLAYER's export_hdf5"
+                f"{path}: HDF5, but no NetX network (no group 'layer') and no NIR graph "
+                f"(no group 'node'); export it with SLAYER's export_hdf5 or nir.write"
             )
         reader = _Reader(path, frozenset(allow), input_shape)
         count = len(file["layer"])

@@ -33,6 +33,9 @@ THRESHOLD_BITS = 17
 BIAS_BITS = 16
 """Lava keeps a bias mantissa in int16; the chip has 13 bits."""
 
+WEIGHT_BITS = 8
+"""Of a weight mantissa."""
+
 WEIGHT_MIN, WEIGHT_MAX = -256, 254
 """Range of a mixed-sign weight in a NetX file: 8 bits, even steps."""
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..errors import NetworkError
 from .audit import Audit
 from .fixed_point import MAX_DELAY
-from .neurons import Neuron
+from .neurons import Neuron, Source
 from .synapses import Synapse
 
 CLIPPED = "weights_clipped/"
@@ -80,13 +80,13 @@ class Projection:
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A spiking network in the chip's integers.
+    """A spiking network in the chip's integers, or in float32 before it is quantized.
 
     Attributes
     ----------
     populations : tuple of Population
         The first is the input; the last is the output. Sources stand before
-        their targets, recurrence apart.
+        their targets, recurrence apart; see `closes`.
     projections : tuple of Projection
     audit : Audit
         What the conversion that made this network did.
@@ -123,6 +123,7 @@ class Network:
                         f"there are {', '.join(names)}"
                     )
             _check_projection(self[projection.source], self[projection.target], projection)
+        _check_worlds(self)
 
     def __getitem__(self, name: str) -> Population:
         for population in self.populations:
@@ -156,12 +157,29 @@ class Network:
         """Projections that start from a population."""
         return tuple(p for p in self.projections if p.source == name)
 
+    @cached_property
+    def is_float(self) -> bool:
+        """Whether its neurons compute in float32: trained, but not quantized yet."""
+        return any(p.neuron.is_float for p in self.populations)
+
+    def closes(self, projection: Projection) -> bool:
+        """Whether a projection leads to its own source or to a population before it.
+
+        It closes a cycle then. In a float network, which runs on the clock of the
+        framework that trained it, such a projection delivers what was sent in the step
+        before, and every other one what is sent in the same step.
+        """
+        order = [p.name for p in self.populations]
+        return order.index(projection.target) <= order.index(projection.source)
+
     def hops(self, name: str) -> int:
-        """Steps by which a population lags the input on the shortest path."""
+        """Steps by which a population lags the input on the shortest path; 0 in a float network."""
         return self._hops[self[name].name]
 
     @cached_property
     def _hops(self) -> dict[str, int]:
+        if self.is_float:
+            return {p.name: 0 for p in self.populations}
         hops = {self.input.name: 0}
         changed = True
         while changed:
@@ -245,6 +263,26 @@ def _check_projection(source: Population, target: Population, projection: Projec
         synapse.check(source.shape, target.shape)
     except NetworkError as error:
         raise NetworkError(f"projection {projection.name}: {error}") from None
+
+
+def _check_worlds(network: Network) -> None:
+    """Refuse a network that is partly in float32 and partly in integers."""
+    for population in network.populations:
+        port = isinstance(population.neuron, Source)
+        if network.is_float and not (population.neuron.is_float or port):
+            raise NetworkError(
+                f"population {population.name!r}: {population.neuron.kind} neurons compute in "
+                f"integers, others of this network in float32; quantize it as a whole"
+            )
+    if network.is_float:
+        return
+    for projection in network.projections:
+        weight = getattr(projection.synapse, "weight", None)
+        if isinstance(weight, float) or getattr(weight, "dtype", np.dtype(int)).kind == "f":
+            raise NetworkError(
+                f"projection {projection.name}: weights are {np.asarray(weight).dtype} between "
+                f"neurons that compute in integers; round them, or quantize the network"
+            )
 
 
 def _feed(digest: Any, value: Any) -> None:

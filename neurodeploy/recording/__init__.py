@@ -14,6 +14,7 @@ then, every array with samples along axis 0 unless said otherwise::
     projections/<source>-><target>/synops, dense_synops      int64 [samples]
     projections/<source>-><target>/weights_clipped           int64 [1]  by the conversion
 
+Of a float network u and v are float32, and so is a payload that its neurons send.
 Events are sorted by sample and step, not within a step. Events of the last
 population are always there; they are the run's output.
 """

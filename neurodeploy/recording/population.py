@@ -50,18 +50,27 @@ class PopulationRecord:
         return np.asarray(self._get("counts")[:])
 
     @property
-    def spikes(self) -> NDArray[np.int32]:
-        """int32 [samples, steps, *shape]: payload sent (1 for a plain spike), 0 for none."""
+    def spikes(self) -> NDArray[Any]:
+        """int32 [samples, steps, *shape]: payload sent (1 for a plain spike), 0 for none.
+
+        float32 where neurons of a float network send numbers.
+        """
         return self.spikes_of(0, self._samples)
 
     @property
-    def u(self) -> NDArray[np.int32]:
-        """int32 [samples, steps, *shape]: u after each step (sigma in sigma-delta models)."""
+    def u(self) -> NDArray[Any]:
+        """int32 [samples, steps, *shape]: u after each step (sigma in sigma-delta models).
+
+        float32 of a float network.
+        """
         return np.asarray(self._get("u")[:])
 
     @property
-    def v(self) -> NDArray[np.int32]:
-        """int32 [samples, steps, *shape]: v after each step (activation in sigma-delta models)."""
+    def v(self) -> NDArray[Any]:
+        """int32 [samples, steps, *shape]: v after each step (activation in sigma-delta models).
+
+        float32 of a float network.
+        """
         return np.asarray(self._get("v")[:])
 
     @property
@@ -75,7 +84,7 @@ class PopulationRecord:
         """int32 [samples, steps]: messages sent in each step."""
         return np.asarray(self._get("event_counts")[:])
 
-    def events_of(self, start: int, stop: int) -> tuple[IntArray, IntArray, IntArray]:
+    def events_of(self, start: int, stop: int) -> tuple[IntArray, IntArray, NDArray[Any]]:
         """Events of samples start..stop: (s - start) * steps + t, neuron and payload of each."""
         counts = np.asarray(self._get("event_counts")[:stop], dtype=np.int64)
         first, last = int(counts[:start].sum()), int(counts.sum())
@@ -89,14 +98,14 @@ class PopulationRecord:
         where = np.repeat(np.arange(counts[start:].size), counts[start:].ravel())
         return where, neuron, payload
 
-    def spikes_of(self, start: int, stop: int) -> NDArray[np.int32]:
+    def spikes_of(self, start: int, stop: int) -> NDArray[Any]:
         """As `spikes`, of samples start..stop only."""
         where, neuron, payload = self.events_of(start, stop)
-        dense = np.zeros(((stop - start) * self.steps, self.header.size), np.int32)
+        dense = np.zeros(((stop - start) * self.steps, self.header.size), payload.dtype)
         dense[where, neuron] = payload
         return dense.reshape(stop - start, self.steps, *self.header.shape)
 
-    def state_of(self, name: str, start: int, stop: int) -> NDArray[np.int32]:
+    def state_of(self, name: str, start: int, stop: int) -> NDArray[Any]:
         """U or v of samples start..stop."""
         return np.asarray(self._get(name)[start:stop])
 

@@ -71,8 +71,11 @@ class Recording:
         return self.header.steps
 
     @property
-    def output(self) -> NDArray[np.int32]:
-        """int32 [samples, steps, *shape of the last population], on the chip clock."""
+    def output(self) -> NDArray[Any]:
+        """int32 [samples, steps, *shape of the last population], on the chip clock.
+
+        float32, on the framework's clock, where a float network's readout sends numbers.
+        """
         return self[self.names[-1]].spikes
 
     def synops(self, dense: bool = False) -> dict[str, NDArray[np.int64]]:

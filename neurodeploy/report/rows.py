@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +66,7 @@ def network_rows(network: Network) -> tuple[NetworkRow, ...]:
     return tuple(rows)
 
 
-def weights_of(synapse: Synapse) -> NDArray[np.int32] | None:
+def weights_of(synapse: Synapse) -> NDArray[Any] | None:
     """A synapse operator's weights, or None where it has none."""
     weight = getattr(synapse, "weight", None)
     return weight if isinstance(weight, np.ndarray) else None
@@ -88,7 +89,10 @@ def _synapses(network: Network, projection: Projection) -> tuple[str, str]:
     weight = weights_of(projection.synapse)
     if counts is None:
         return NOTHING, NOTHING
-    span = f"{weight.min()}..{weight.max()}" if weight is not None and weight.size else NOTHING
+    span = NOTHING
+    if weight is not None and weight.size:
+        digits = ".3g" if weight.dtype.kind == "f" else "d"
+        span = f"{weight.min():{digits}}..{weight.max():{digits}}"
     return f"{count(counts[0])} / {count(counts[1])}", span
 
 

@@ -67,7 +67,7 @@ def _from_archive(archive: Any, path: Path) -> tuple[NDArray[Any], NDArray[np.in
 
 @dataclass(frozen=True, eq=False)
 class Presented:
-    """Inputs as the integers that the first population takes, made block by block.
+    """Inputs as the numbers that the first population takes, made block by block.
 
     Attributes
     ----------
@@ -78,12 +78,15 @@ class Presented:
     transform : InputTransform or None
     limits : (int, int)
         Smallest and largest integer presented.
+    whole : bool
+        False where they are float32 in place of integers, which only a float network takes.
     """
 
     given: NDArray[Any]
     steps: int
     transform: InputTransform | None
     limits: tuple[int, int]
+    whole: bool = True
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -96,21 +99,23 @@ class Presented:
     @property
     def binary(self) -> bool:
         """Whether there is nothing but 0 and 1, plain spikes without payloads."""
-        return self.limits[0] >= 0 and self.limits[1] <= 1
+        return self.whole and self.limits[0] >= 0 and self.limits[1] <= 1
 
-    def __getitem__(self, samples: slice) -> NDArray[np.int32]:
-        """Make a block: int32 [samples, steps, *shape]."""
+    def __getitem__(self, samples: slice) -> NDArray[Any]:
+        """Make a block: int32 (float32 unless whole) [samples, steps, *shape]."""
         made = self.block(samples)
+        kind = np.int32 if self.whole else np.float32
         if made.shape[1] == self.steps:
-            return np.ascontiguousarray(made, np.int32)
-        values = np.zeros((len(made), *self.shape[1:]), np.int32)
+            return np.ascontiguousarray(made, kind)
+        values = np.zeros((len(made), *self.shape[1:]), kind)
         values[:, : made.shape[1]] = made
         return values
 
     def block(self, samples: slice) -> NDArray[Any]:
         """Make a block of the steps given, [samples, steps given, *shape].
 
-        uint8 where that is what the user gave, with nothing copied; else int32.
+        uint8 where that is what the user gave, with nothing copied; else int32
+        (float32 unless whole).
         """
         given = self.given[samples]
         _let_go(self.given)
@@ -118,7 +123,7 @@ class Presented:
         if self.transform is None:
             if small:
                 return np.ascontiguousarray(given).view(np.uint8)
-            return np.ascontiguousarray(given, np.int32)
+            return np.ascontiguousarray(given, np.int32 if self.whole else np.float32)
         if small:  # 256 values can be looked up
             made = self._transformed(np.arange(256)).astype(np.int32)
             return np.take(made, given.view(np.uint8))
@@ -131,8 +136,7 @@ class Presented:
 
     def fingerprint(self) -> str:
         """SHA-256 of what is presented, shape included; the type it came in makes no difference."""
-        largest = max(self.limits[1], ~self.limits[0])
-        kind = np.int8 if largest < 1 << 7 else np.int16 if largest < 1 << 15 else np.int32
+        kind = self._narrowest()
         name = "bits" if self.binary else kind.__name__
         digest = hashlib.sha256(f"neurodeploy.inputs.2 {self.shape} {name}".encode())
         for first in range(0, len(self), _HASHED_SAMPLES):
@@ -142,6 +146,13 @@ class Presented:
             hashed = np.packbits(made) if self.binary else np.ascontiguousarray(made, kind)
             digest.update(hashed.data)
         return digest.hexdigest()
+
+    def _narrowest(self) -> type[np.number[Any]]:
+        """Smallest type that holds what is presented."""
+        if not self.whole:
+            return np.float32
+        largest = max(self.limits[1], ~self.limits[0])
+        return np.int8 if largest < 1 << 7 else np.int16 if largest < 1 << 15 else np.int32
 
 
 def present(
@@ -157,7 +168,8 @@ def present(
     network : Network
     inputs : array [steps, *shape] or [samples, steps, *shape]
         Spikes (0/1) or payloads, for a network whose first population is a
-        port; values presented to its neurons where it has some. Axes of
+        port; values presented to its neurons where it has some. Any finite
+        numbers for a float network. Axes of
         length 1 of the shape may be left out.
     steps : int, optional
         Cut, or fill with zeros (nothing presented) to this many steps.
@@ -183,6 +195,8 @@ def present(
     if steps < 1:
         raise InputError(f"steps: {steps}; give at least 1")
     given = array[:, :steps]
+    if network.is_float:
+        return _present_floats(given, steps)
     transform = population.transform if apply_transform else None
     if given.dtype.kind == "f":
         _check_floats(given, population.name, scaled=transform is not None)
@@ -217,6 +231,20 @@ def _let_go(array: NDArray[Any]) -> None:
     mapping = getattr(array, "_mmap", None)
     if mapping is not None and hasattr(mapping, "madvise"):
         mapping.madvise(mmap.MADV_DONTNEED)
+
+
+def _present_floats(given: NDArray[Any], steps: int) -> Presented:
+    """Whatever is finite; integers stay integers, so that both worlds know the same inputs."""
+    whole = True
+    for sample in given:
+        if not np.isfinite(sample).all():
+            raise InputError("inputs: NaN or infinite values; clean the input file")
+        whole = whole and not (given.dtype.kind == "f" and (sample != np.rint(sample)).any())
+    low, high = float(given.min()), float(given.max())
+    if max(abs(low), abs(high)) >= 1 << 31:
+        whole = False
+    limits = (min(int(low), 0), max(int(high), 0)) if given.shape[1] < steps else None
+    return Presented(given, steps, None, limits or (int(low), int(high)), whole)
 
 
 def _check_floats(given: NDArray[Any], name: str, scaled: bool) -> None:

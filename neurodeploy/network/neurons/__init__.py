@@ -3,12 +3,14 @@
 Notation: ``a`` is the sum of what the synapses deliver in this step (an
 integer in weight units), ``rz(x) = sign(x) * (|x| >> 12)`` rounds towards zero,
 ``s`` is the message sent, ``[...]`` is 1 where true. Every model starts from
-zero state. Source of each rule: Lava 0.10.0's CPU fixed-point models, see
+zero state. Models with ``is_float`` compute in float32 instead and belong to networks that
+are not quantized yet. Source of each integer rule: Lava 0.10.0's CPU fixed-point models, see
 `fixed_point`, and lava-dl 0.6.0's SLAYER where a model says so.
 """
 
 from .adaptive import ALIF
 from .base import Average, Neuron, Parameter, Source
+from .floating import FloatLIF, FloatParameter
 from .lif import CubaLIF, GeneralCubaLIF, LeakyIntegrator, TernaryLIF
 from .resonate import (
     AdaptiveResonateFire,
@@ -26,6 +28,8 @@ __all__ = [
     "Average",
     "CubaLIF",
     "Delta",
+    "FloatLIF",
+    "FloatParameter",
     "GeneralCubaLIF",
     "GradedThreshold",
     "LeakyIntegrator",

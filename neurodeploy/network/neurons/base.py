@@ -30,12 +30,15 @@ class Neuron:
         Currents that enter each neuron: 1, or 2 for a real and an imaginary part.
     resettable : bool
         Whether ``reset_interval`` has a meaning: all states return to where they started.
+    is_float : bool
+        Whether it computes in float32 rather than in the chip's integers.
     """
 
     kind: ClassVar[str] = "neuron"
     states: ClassVar[tuple[str, ...]] = ()
     ports: ClassVar[int] = 1
     resettable: ClassVar[bool] = True
+    is_float: ClassVar[bool] = False
 
     @property
     def graded(self) -> bool:
@@ -43,10 +46,10 @@ class Neuron:
         return False
 
     def __post_init__(self) -> None:
-        # One form for each meaning: equal values for all neurons are one integer.
+        # One form for each meaning: equal values for all neurons are one number.
         for name, value in vars(self).items():
             if isinstance(value, np.ndarray) and value.size and (value == value.flat[0]).all():
-                object.__setattr__(self, name, int(value.flat[0]))
+                object.__setattr__(self, name, value.flat[0].item())
 
     def _check_choice(self, name: str, choices: tuple[str, ...]) -> None:
         value = getattr(self, name)

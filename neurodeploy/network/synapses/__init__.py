@@ -2,7 +2,8 @@
 
 Every projection takes one time step: what a population sends at step t enters
 its target's ``a`` at step t + 1 (Lava buffers synaptic output by one step).
-Operators with delays or taps in time add to that one step.
+Operators with delays or taps in time add to that one step. In a float network
+the step is left out (`Network.closes`), and weights are float32 in place of int32.
 """
 
 from .base import Readout, Synapse

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +19,10 @@ class Dense(Synapse):
 
     Attributes
     ----------
-    weight : int32 [targets, sources]
+    weight : int32 or float32 [targets, sources]
     """
 
-    weight: NDArray[np.int32]
+    weight: NDArray[Any]
     kind: ClassVar[str] = "dense"
 
     def check(self, source_shape: Shape, target_shape: Shape) -> None:
@@ -55,13 +55,13 @@ class DelayedDense(Synapse):
         Allow delays longer than that: a network that no chip can run.
     """
 
-    weight: NDArray[np.int32]
+    weight: NDArray[Any]
     delay: NDArray[np.int32]
     beyond_chip: bool = False
     kind: ClassVar[str] = "delayed-dense"
 
     @classmethod
-    def from_axons(cls, weight: NDArray[np.int32], delay: NDArray[np.int32]) -> DelayedDense:
+    def from_axons(cls, weight: NDArray[Any], delay: NDArray[np.int32]) -> DelayedDense:
         """Delay everything that a source sends through this projection.
 
         Parameters
@@ -118,7 +118,7 @@ class ComplexDense(Synapse):
 
 
 def _check_matrix(
-    what: str, matrix: NDArray[np.int32], source_shape: Shape, target_shape: Shape
+    what: str, matrix: NDArray[Any], source_shape: Shape, target_shape: Shape
 ) -> None:
     needed = (size_of(target_shape), size_of(source_shape))
     if matrix.shape != needed:
@@ -128,7 +128,7 @@ def _check_matrix(
         )
 
 
-def _reached(weight: NDArray[np.int32], dense: bool) -> NDArray[np.int64]:
+def _reached(weight: NDArray[Any], dense: bool) -> NDArray[np.int64]:
     """Synapses of each source."""
     if dense:
         return np.full(weight.shape[1], weight.shape[0], np.int64)

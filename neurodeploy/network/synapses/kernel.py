@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +18,12 @@ class Kernel(Synapse):
 
     Attributes
     ----------
-    weight : int32 [..., kernel height, kernel width]
+    weight : int32 or float32 [..., kernel height, kernel width]
     stride, padding, dilation : (int, int)
         In (height, width) order.
     """
 
-    weight: NDArray[np.int32]
+    weight: NDArray[Any]
     stride: Pair = (1, 1)
     padding: Pair = (0, 0)
     dilation: Pair = (1, 1)

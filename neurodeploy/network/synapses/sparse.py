@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,29 +25,31 @@ class Sparse(Synapse):
     indptr : int64 [targets + 1]
     index : int32 [synapses]
         Source neuron of each synapse, flat in (C, H, W) order.
-    weight : int32 [synapses]
+    weight : int32 or float32 [synapses]
     sources : int
         Neurons of the source.
     """
 
     indptr: NDArray[np.int64]
     index: NDArray[np.int32]
-    weight: NDArray[np.int32]
+    weight: NDArray[Any]
     sources: int
     kind: ClassVar[str] = "sparse"
 
     @classmethod
-    def from_dense(cls, weight: NDArray[np.int32]) -> Sparse:
+    def from_dense(cls, weight: NDArray[Any]) -> Sparse:
         """Keep the synapses of a matrix [targets, sources] whose weight is not 0."""
         target, source = np.nonzero(weight)
         counts = np.bincount(target, minlength=weight.shape[0])
         indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        values = weight[target, source].astype(np.int32)
+        values = weight[target, source]
+        if values.dtype.kind != "f":
+            values = values.astype(np.int32)
         return cls(indptr, source.astype(np.int32), values, weight.shape[1])
 
-    def to_dense(self) -> NDArray[np.int32]:
+    def to_dense(self) -> NDArray[Any]:
         """Give the matrix [targets, sources]; synapses listed twice add up."""
-        matrix = np.zeros((len(self.indptr) - 1, self.sources), np.int32)
+        matrix = np.zeros((len(self.indptr) - 1, self.sources), self.weight.dtype)
         np.add.at(matrix, (self.targets, self.index), self.weight)
         return matrix
 
@@ -90,11 +92,11 @@ class OneToOne(Synapse):
 
     Attributes
     ----------
-    weight : int or int32 [neurons]
+    weight : int, float, or int32 or float32 [neurons]
         One for all neurons or one for each.
     """
 
-    weight: int | NDArray[np.int32] = 1
+    weight: int | float | NDArray[Any] = 1
     kind: ClassVar[str] = "one-to-one"
 
     def check(self, source_shape: Shape, target_shape: Shape) -> None:

@@ -1,0 +1,202 @@
+"""Reads a NIR file into nodes of the `nir` package, within bounds.
+
+Nothing in the file is trusted: no pickles, object or variable-length data but strings, and every
+size is added up before anything is allocated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ...errors import FormatError, UnsupportedError
+from ..hdf5 import open_hdf5
+
+MAX_BYTES = 1 << 30
+"""All arrays of a file together; 1 GiB is a thousand times the largest graph published."""
+
+MAX_NODES = 2_000
+MAX_EDGES = 20_000
+MAX_DEPTH = 16
+"""Groups within groups."""
+
+MAX_TEXT = 1 << 16
+"""Bytes of one string."""
+
+_DERIVED = ("input_type", "output_type")
+
+
+def nir_package() -> ModuleType:
+    """Import `nir`.
+
+    Raises
+    ------
+    UnsupportedError
+        If it is not installed.
+    """
+    try:
+        import nir
+    except ImportError as error:
+        raise UnsupportedError(
+            "NIR: the package 'nir' is missing here; install it: pip install 'neurodeploy[nir]'"
+        ) from error
+    module: ModuleType = nir
+    return module
+
+
+def has_nir_layout(file: h5py.File) -> bool:
+    """Whether an HDF5 file has NIR's layout: a group ``node`` and a ``version``."""
+    return isinstance(file.get("node"), h5py.Group) and "version" in file
+
+
+def read_file(path: Path) -> tuple[dict[str, Any], str]:
+    """Read a file's graph as nested dictionaries, and its version.
+
+    Raises
+    ------
+    FormatError
+        If it is no NIR file, damaged, of a newer version, or beyond a bound.
+    """
+    nir = nir_package()
+    with open_hdf5(path) as file:
+        if not has_nir_layout(file):
+            raise FormatError(
+                f"{path}: HDF5, but no NIR graph (needs a group 'node' and a 'version'); write it "
+                f"with nir.write"
+            )
+        version = _text(path, file["version"])
+        _check_version(path, version, str(nir.version))
+        _check_sizes(path, file["node"])
+        try:
+            graph = _read_group(path, file["node"])
+        except OSError as error:
+            reason = str(error).strip().split("\n")[0]
+            raise FormatError(
+                f"{path}: HDF5 file is damaged ({reason}); export it again"
+            ) from error
+    return graph, version
+
+
+def _check_version(path: Path, version: str, ours: str) -> None:
+    numbers = version.split(".")
+    if not numbers[0].isdigit():
+        raise FormatError(f"{path}: version {version!r} is no NIR version; export it again")
+    if int(numbers[0]) > int(ours.split(".")[0]):
+        raise FormatError(
+            f"{path}: NIR version {version}, newer than the {ours} that is installed; update "
+            f"'nir' and neurodeploy"
+        )
+
+
+def _check_sizes(path: Path, root: h5py.Group) -> None:
+    """Add up what is to be read, before reading it; links are not followed out of the file."""
+    total, waiting, groups = 0, [(root, 0)], 0
+    while waiting:
+        group, depth = waiting.pop()
+        groups += 1
+        if depth > 2 * MAX_DEPTH or groups > 4 * MAX_NODES:
+            raise FormatError(
+                f"{path}: {group.name}: more than {2 * MAX_DEPTH} levels or {4 * MAX_NODES:,} "
+                f"groups; no network needs them"
+            )
+        for key in group:
+            if not isinstance(group.get(key, getlink=True), h5py.HardLink):
+                raise FormatError(f"{path}: {group.name}/{key}: a link; a NIR file has none")
+            item = group[key]
+            if isinstance(item, h5py.Group):
+                waiting.append((item, depth + 1))
+                continue
+            if item.dtype.kind not in "biufSO" or (
+                item.dtype.kind == "O" and h5py.check_string_dtype(item.dtype) is None
+            ):
+                raise FormatError(
+                    f"{path}: {item.name}: holds {item.dtype}, needs numbers or strings"
+                )
+            if key == "edges" and (item.size or 0) > 2 * MAX_EDGES:
+                raise FormatError(
+                    f"{path}: {item.name}: {item.size // 2:,} edges, limit {MAX_EDGES:,}; no known "
+                    f"network has as many"
+                )
+            total += int(item.size or 0) * item.dtype.itemsize
+            if total > MAX_BYTES:
+                raise FormatError(
+                    f"{path}: {item.name}: arrays of {total:,} bytes up to here, limit "
+                    f"{MAX_BYTES:,}; no known network is that large"
+                )
+
+
+def _text(path: Path, dataset: h5py.Dataset) -> str:
+    if not isinstance(dataset, h5py.Dataset) or dataset.size != 1 or dataset.dtype.kind not in "SO":
+        raise FormatError(f"{path}: {dataset.name}: needs a string; export it again")
+    value = np.ravel(dataset[()])[0]
+    return value[:MAX_TEXT].decode("utf8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _read_group(path: Path, group: h5py.Group) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, item in group.items():
+        if isinstance(item, h5py.Group):
+            found[key] = _read_group(path, item)
+        elif item.dtype.kind in "SO" and item.size == 1 and item.ndim == 0:
+            found[key] = _text(path, item)
+        else:
+            found[key] = item[()]
+    return found
+
+
+def make_node(path: Path, name: str, raw: dict[str, Any]) -> tuple[Any, list[str]]:
+    """Make a node of the `nir` package from what the file holds of it.
+
+    Returns
+    -------
+    node, list of str
+        The node, and names in the file that it does not know.
+
+    Raises
+    ------
+    FormatError
+        If the type is unknown, or something is missing or malformed.
+    """
+    nir = nir_package()
+    kind = raw.get("type")
+    known = getattr(nir, kind, None) if isinstance(kind, str) else None
+    if not isinstance(known, type) or not issubclass(known, nir.NIRNode):
+        raise FormatError(
+            f"{path}: node {name!r}: type {kind!r} is not one that nir {nir.version} knows"
+        )
+    names = {item.name for item in fields(known)} | {"type", "shape"}
+    strange = [key for key in raw if key not in names and key not in _DERIVED]
+    # Flatten alone keeps its input type in the file; elsewhere old exporters left it there.
+    kept = {
+        key: value
+        for key, value in raw.items()
+        if key in names and (key not in _DERIVED or kind == "Flatten")
+    }
+    if "padding" in kept and isinstance(kept["padding"], bytes):
+        kept["padding"] = kept["padding"].decode("ascii", "replace")
+    _check_numbers(path, name, kept)
+    try:
+        return nir.dict2NIRNode(kept), strange
+    except Exception as error:  # asserts, KeyErrors and TypeErrors of the dataclasses
+        what = f"{type(error).__name__}: {error}".split("\n")[0]
+        raise FormatError(
+            f"{path}: node {name!r} ({kind}): cannot be read ({what}); export it again"
+        ) from error
+
+
+def _check_numbers(path: Path, name: str, values: dict[str, Any]) -> None:
+    for key, value in values.items():
+        if key == "metadata":
+            continue
+        array = np.asarray(value)
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            count = int(np.count_nonzero(~np.isfinite(array)))
+            raise FormatError(
+                f"{path}: node {name!r}: {key}: {count} of {array.size} values are NaN or "
+                f"infinite; retrain"
+            )

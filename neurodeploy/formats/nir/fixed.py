@@ -1,0 +1,223 @@
+"""Integer networks through NIR and back: the same integers, read off the parameters.
+
+Weights, thresholds and biases are written as they are, a decay d as the time constant
+``4096 dt / d`` (forward Euler), so that nothing is lost to the bit and a framework that
+reads the graph runs it without the chip's rounding of states.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import FormatError, NeurodeployError, UnsupportedError
+from ...network import (
+    Conv,
+    CubaLIF,
+    DelayedDense,
+    Dense,
+    FloatLIF,
+    Network,
+    OneToOne,
+    Pool,
+    Population,
+    Projection,
+    Source,
+    Sparse,
+    Synapse,
+)
+from ...network.fixed_point import DECAY_UNITY
+from .graph import Graph
+
+MARK = "neurodeploy"
+"""Entry of a graph's metadata: JSON with dt_seconds, preset, reset, and of integers fingerprint."""
+
+RESETS = ("hard", "soft")
+CARRIED = (Dense, DelayedDense, Conv, Pool, Sparse, OneToOne)
+
+
+def facts_of(graph: Graph) -> dict[str, Any]:
+    """What a graph's metadata says of how we wrote it; empty where it says nothing."""
+    text = graph.metadata.get(MARK)
+    if not isinstance(text, str):
+        return {}
+    try:
+        facts = json.loads(text)
+    except ValueError:
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def settled(network: Network) -> Network:
+    """The same network with no delay where there is no weight, which is all that NIR can say."""
+    projections = []
+    for projection in network.projections:
+        synapse = projection.synapse
+        if isinstance(synapse, DelayedDense):
+            delay = np.where(synapse.weight != 0, synapse.delay, 0).astype(np.int32)
+            if not (synapse.delay == synapse.delay[:1]).all():
+                projection = replace(projection, synapse=replace(synapse, delay=delay))
+        projections.append(projection)
+    return replace(network, projections=tuple(projections))
+
+
+def as_float(network: Network) -> Network:
+    """An integer network with its decays, weights and thresholds as float32, states not rounded.
+
+    Raises
+    ------
+    UnsupportedError
+        If NIR has no word for an element.
+    """
+    populations = tuple(_float_population(network, p) for p in network.populations)
+    projections = []
+    for projection in network.projections:
+        if not isinstance(projection.synapse, CARRIED):
+            raise UnsupportedError(
+                f"projection {projection.name}: NIR has no {projection.synapse.kind} synapses; "
+                f"write .net instead"
+            )
+        projections.append(replace(projection, synapse=_cast(projection.synapse, np.float32)))
+    return Network(populations, tuple(projections))
+
+
+def _float_population(network: Network, population: Population) -> Population:
+    neuron, name = population.neuron, population.name
+    if isinstance(neuron, Source) and population is network.input:
+        return population
+    if type(neuron) is not CubaLIF or population is network.input:
+        raise UnsupportedError(
+            f"population {name!r}: NIR has no {neuron.kind} neurons of the chip's kind "
+            f"{'as its input' if population is network.input else 'with all they do'}; write .net "
+            f"instead"
+        )
+    keep_u, keep_v = (
+        (1 - np.asarray(d, np.float64) / DECAY_UNITY).astype(np.float32)
+        for d in (neuron.current_decay, neuron.voltage_decay)
+    )
+    bias = np.asarray(neuron.bias, np.float32)
+    # Without memory of the current a constant current is a bias, which every framework reads.
+    constant = not keep_u.any() and bool(_carriers(network, name))
+    made = FloatLIF(
+        current_keep=keep_u,
+        current_bias=bias if constant else 0.0,
+        voltage_keep=keep_v,
+        voltage_bias=0.0 if constant else bias,
+        threshold=np.asarray(neuron.threshold, np.float32),
+    )
+    return replace(population, neuron=made)
+
+
+def _carriers(network: Network, name: str) -> list[Projection]:
+    return [p for p in network.into(name) if isinstance(p.synapse, (Dense, DelayedDense))]
+
+
+def _cast(synapse: Synapse, kind: Any) -> Synapse:
+    weight = np.asarray(synapse.weight)  # type: ignore[attr-defined]
+    cast = weight.astype(kind)
+    return replace(synapse, weight=cast.item() if cast.ndim == 0 else cast)  # type: ignore[call-arg]
+
+
+def read_back(path: Path) -> Network | None:
+    """Read a file that holds an integer network."""
+    from .reader import load_nir
+
+    try:
+        return load_nir(path)
+    except NeurodeployError:
+        return None
+
+
+def as_fixed(network: Network, facts: dict[str, Any]) -> Network | None:
+    """The integer network that a float one was written from, or None if it was not."""
+    populations = []
+    try:
+        for population in network.populations:
+            neuron = population.neuron
+            if isinstance(neuron, FloatLIF):
+                population = replace(population, neuron=_cuba(neuron))
+            else:
+                population = replace(population, neuron=Source(signed=bool(facts.get("signed"))))
+            populations.append(population)
+        projections = [replace(p, synapse=_whole(p.synapse)) for p in _merged(network.projections)]
+        names, pairs = facts["populations"], [tuple(pair) for pair in facts["projections"]]
+        populations.sort(key=lambda p: names.index(p.name))
+        projections = [p for p in projections if (p.source, p.target) in pairs]
+        projections.sort(key=lambda p: pairs.index((p.source, p.target)))
+    except (ValueError, KeyError, TypeError):  # another network than the one we wrote
+        return None
+    found = Network(tuple(populations), tuple(projections), network.audit, network.metadata)
+    return found if found.fingerprint == facts.get("fingerprint") else None
+
+
+def _cuba(neuron: FloatLIF) -> CubaLIF:
+    bias = _integers(
+        np.asarray(neuron.current_bias, np.float64) * np.asarray(neuron.current_gain)
+        + np.asarray(neuron.voltage_bias, np.float64)
+    )
+    decay_u, decay_v = (
+        _integers((1 - np.asarray(keep, np.float64)) * DECAY_UNITY)
+        for keep in (neuron.current_keep, neuron.voltage_keep)
+    )
+    return CubaLIF(decay_u, decay_v, _integers(np.asarray(neuron.threshold, np.float64)), bias)
+
+
+def _integers(values: NDArray[Any]) -> Any:
+    """Whole numbers, which float32 parameters may miss by their rounding."""
+    whole = np.rint(values)
+    if np.abs(values - whole).max(initial=0) > 1e-2:
+        raise ValueError("not whole")
+    array = whole.astype(np.int32)
+    return int(array) if array.ndim == 0 else array
+
+
+def _whole(synapse: Synapse) -> Synapse:
+    return replace(synapse, weight=_integers(np.asarray(synapse.weight, np.float64)))  # type: ignore[attr-defined, call-arg]
+
+
+def _merged(projections: tuple[Projection, ...]) -> list[Projection]:
+    """Branches of one projection, which were its different delays, in one again."""
+    merged: dict[tuple[str, str], Projection] = {}
+    order: list[Projection] = []
+    for projection in projections:
+        key = (projection.source, projection.target)
+        before = merged.get(key)
+        parts = [] if before is None else [before.synapse, projection.synapse]
+        if before is None or not all(isinstance(s, (Dense, DelayedDense)) for s in parts):
+            merged[key] = projection
+            order.append(projection)
+            continue
+        (w0, d0), (w1, d1) = (_delayed(s) for s in parts)
+        both = (w0 != 0) & (w1 != 0)
+        if both.any():
+            raise ValueError("overlap")
+        joined = DelayedDense(w0 + w1, np.where(w1 != 0, d1, d0).astype(np.int32))
+        order[order.index(before)] = merged[key] = replace(projection, synapse=joined)
+    return order
+
+
+def _delayed(synapse: Any) -> tuple[NDArray[Any], NDArray[np.int32]]:
+    if isinstance(synapse, DelayedDense):
+        return synapse.weight, synapse.delay
+    return synapse.weight, np.zeros(synapse.weight.shape, np.int32)
+
+
+def written_as(path: Path, facts: dict[str, Any]) -> tuple[float, str, str]:
+    """Time step, preset and reset that we noted when we wrote a file.
+
+    Raises
+    ------
+    FormatError
+        If the note is malformed.
+    """
+    dt, preset, reset = (facts.get(key) for key in ("dt_seconds", "preset", "reset"))
+    if not isinstance(dt, (int, float)) or not isinstance(preset, str) or reset not in RESETS:
+        raise FormatError(
+            f"{path}: metadata {MARK!r}: {json.dumps(facts)[:80]}: malformed; give --dt and --from"
+        )
+    return float(dt), preset, str(reset)

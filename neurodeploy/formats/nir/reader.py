@@ -1,0 +1,362 @@
+"""Builds a float network of a NIR graph: a population for each neuron node, with an audit."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import NetworkError, UnsupportedError
+from ...network import (
+    Audit,
+    AuditEntry,
+    DelayedDense,
+    Dense,
+    FloatLIF,
+    Network,
+    OneToOne,
+    Population,
+    Projection,
+    Rating,
+    Source,
+    Synapse,
+)
+from .chain import apply, compose
+from .clock import time_step
+from .fixed import as_fixed, facts_of, written_as
+from .graph import NEURONS, Graph, read_graph
+from .late import late, with_loop_biases
+from .operators import Operator, image_shape, operator_of
+from .order import in_order
+from .presets import Preset, ignored, neuron_of, preset_named
+from .shapes import shapes_of
+
+MAX_PATHS = 1_000
+"""Ways through the linear nodes into one neuron node."""
+
+LONGEST_DELAY = 1 << 12
+"""Steps."""
+
+
+def load_nir(
+    path: str | os.PathLike[str],
+    *,
+    dt: float | None = None,
+    preset: str | None = None,
+    reset: str | None = None,
+    allow: Collection[str] = (),
+) -> Network:
+    """Read a NIR graph.
+
+    Parameters
+    ----------
+    path : path
+    dt : float, optional
+        Time step in the unit of the graph's time constants, seconds as NIR has it. May be
+        left out where the graph implies it, see `clock.time_step`.
+    preset : str, optional
+        How time becomes discrete, one of `PRESETS`; the order of Lava and the chip by default.
+    reset : {"hard", "soft"}, optional
+        To a value or by subtraction, against the preset; NIR itself knows only the first.
+    allow : collection of str
+        Elements rated unsupported to go on without, by the names that the error gives.
+
+    Returns
+    -------
+    Network
+        In float32 (`Network.is_float`), or in integers where `neurodeploy` wrote the file from
+        such a network and nothing else is asked for. ``network.audit`` says how each node was read.
+
+    Raises
+    ------
+    FormatError
+        If the file is no NIR file, malformed, beyond a bound, or its time step is not known.
+    NetworkError
+        If nodes contradict each other.
+    UnsupportedError
+        If an element cannot be carried and `allow` does not name it, or `nir` is missing.
+    """
+    graph = read_graph(Path(path))
+    facts = facts_of(graph)
+    written = bool(facts) and dt is None and reset is None and preset is None
+    if written:
+        dt, preset, reset = written_as(graph.path, facts)
+    reader = _Reader(graph, preset_named(preset).with_reset(reset), dt, frozenset(allow))
+    if written and "axons" in facts:
+        reader.axons = {a: b for a, b in reader.axons.items() if b in facts["axons"]}
+    if written:
+        reader.note("metadata", Rating.FAITHFUL, "written by neurodeploy, which noted the above")
+    network = reader.network()
+    if written and "fingerprint" in facts and (fixed := as_fixed(network, facts)) is not None:
+        return fixed
+    return network
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way through linear nodes, from a neuron or the input to a neuron or the output."""
+
+    source: str
+    operators: tuple[Operator, ...]
+
+
+class _Reader:
+    """Turns one graph into one network."""
+
+    def __init__(
+        self, graph: Graph, preset: Preset, dt: float | None, allow: frozenset[str]
+    ) -> None:
+        self.graph, self.preset, self.allow = graph, preset, allow
+        self.audit: list[AuditEntry] = []
+        self.shapes = shapes_of(graph)
+        self.axons = _axons(graph)
+        self.place: dict[str, int] = {}
+        self.later: dict[str, NDArray[np.float64]] = {}
+        self.dt, how = time_step(graph, dt)
+        if how is None:
+            self.note("dt", Rating.FAITHFUL, f"{self.dt:g} s, as given")
+        else:
+            self.note("dt", Rating.FAITHFUL, f"{self.dt:g} s, inferred: {how}")
+        self.note("time", Rating.FAITHFUL, preset.sentence())
+
+    def note(self, element: str, rating: Rating, reason: str) -> None:
+        """Add to the audit; an unsupported element stops unless it is allowed."""
+        if rating is Rating.UNSUPPORTED and element not in self.allow:
+            raise UnsupportedError(
+                f"{self.graph.path}: {element}: {reason}; to go on, allow {element!r}"
+            )
+        self.audit.append(AuditEntry(element, rating, reason))
+
+    def network(self) -> Network:
+        """Build it."""
+        graph = self.graph
+        start, end = graph.only("Input"), graph.only("Output")
+        targets = [name for name in graph.nodes if graph.kind(name) in NEURONS]
+        if not targets:
+            raise NetworkError(f"{graph.path}: no neuron node; there is nothing to run on a chip")
+        paths = {name: self._paths(name) for name in (*targets, end)}
+        edges = [(p.source, name) for name in targets for p in paths[name]]
+        order, output = in_order(start, targets, edges, self._direct(paths[end]))
+        self.place = {name: i for i, name in enumerate((start, *order))}
+        populations = [Population(start, self._shape(start), Source(signed=True))]
+        projections: list[Projection] = []
+        for name in order:
+            populations.append(self._population(name, paths[name]))
+        if output is None:  # the output is not one neuron node alone: a relay adds it up
+            neuron = replace(FloatLIF.relay(), current_bias=self._drive(end, paths[end]))
+            populations.append(Population(end, self._shape(end), neuron))
+            self.note(end, Rating.FAITHFUL, "a relay that passes on what reaches the output")
+        for population in populations[1:]:
+            for path in paths[population.name]:
+                projections += self._projections(path, population, populations)
+        self._name_nodes()
+        network = Network(
+            tuple(populations), tuple(projections), Audit(tuple(self.audit)), self._facts()
+        )
+        network = with_loop_biases(network, self.later)
+        return late(network) if self.preset.sends_late else network
+
+    def _population(self, name: str, paths: list[Way]) -> Population:
+        delay = None
+        if name in self.axons:
+            node = self.axons[name]
+            delay = self._steps(operator_of(self.graph, node, self.shapes[name])).astype(np.int32)
+        return Population(name, self._shape(name), self._neuron(name, paths), axon_delay=delay)
+
+    def _direct(self, paths: list[Way]) -> str | None:
+        """The neuron node that is the output, where one leads straight to it."""
+        if len(paths) != 1 or any(o.kind != "reshape" for o in paths[0].operators):
+            return None
+        return paths[0].source
+
+    def _shape(self, name: str) -> tuple[int, ...]:
+        shape = self.shapes[name]
+        if len(shape) in (2, 3):
+            return image_shape(shape)
+        return (math.prod(shape),)
+
+    def _paths(self, name: str) -> list[Way]:
+        """All ways into a node through linear nodes, from neurons or the input."""
+        found: list[Way] = []
+        waiting: list[tuple[str, tuple[str, ...]]] = [(a, ()) for a in self.graph.before(name)]
+        while waiting:
+            node, behind = waiting.pop(0)
+            if self.graph.kind(node) in (*NEURONS, "Input"):
+                found.append(Way(node, self._operators(node, behind)))
+                if len(found) > MAX_PATHS:
+                    raise self.graph.fail(name, f"more than {MAX_PATHS} ways lead into it")
+                continue
+            if node in behind:
+                raise self.graph.fail(
+                    node, "part of a cycle without a neuron, which has no state to run on; add one"
+                )
+            waiting += [(a, (node, *behind)) for a in self.graph.before(node)]
+        return found
+
+    def _operators(self, source: str, names: tuple[str, ...]) -> tuple[Operator, ...]:
+        shape, operators = self.shapes[source], []
+        for name in names:
+            if name == self.axons.get(source):
+                continue
+            operators.append(operator_of(self.graph, name, shape))
+            shape = operators[-1].output
+        return tuple(operators)
+
+    def _neuron(self, name: str, paths: list[Way]) -> FloatLIF:
+        kind, node = self.graph.kind(name), self.graph.nodes[name]
+        size = math.prod(self.shapes[name])
+        neuron = neuron_of(kind, node, self.dt, self.preset, size)
+        lost = ignored(kind, node, self.preset)
+        if lost:
+            reason = f"{kind}; {', '.join(lost)} ignored, as {self.preset.framework} does"
+            self.note(name, Rating.APPROXIMATE, reason)
+        else:
+            states = " and ".join(neuron.states if neuron.has_current else ("v",))
+            self.note(name, Rating.FAITHFUL, f"{kind}, {size} neurons, states {states}")
+        return replace(neuron, current_bias=self._drive(name, paths))
+
+    def _drive(self, name: str, paths: list[Way]) -> float | NDArray[np.float32]:
+        """What the biases of all linear nodes before a node bring to it in each step."""
+        total = np.zeros(math.prod(self.shapes[name]))
+        seen: set[tuple[str, ...]] = set()
+        for path in paths:
+            for i, operator in enumerate(path.operators):
+                way = tuple(o.name for o in path.operators[i:])
+                if operator.bias is None or way in seen:
+                    continue
+                seen.add(way)
+                brought = apply(path.operators[i + 1 :], operator.bias[None])[0]
+                if self._loops(path.source, name):
+                    self.later[name] = self.later.get(name, 0) + brought
+                    reason = "its bias counts from the second step on, as nirtorch runs loops"
+                    self.note(f"{operator.name}/bias", Rating.FAITHFUL, reason)
+                    continue
+                total += brought
+                if any(o.kind == "delay" and o.weight is not None and o.weight.any()
+                       for o in path.operators[i + 1 :]):  # fmt: skip
+                    reason = "its bias counts from the first step on, not after the delay behind it"
+                    self.note(f"{operator.name}/bias", Rating.APPROXIMATE, reason)
+        return total.astype(np.float32)
+
+    def _loops(self, source: str, target: str) -> bool:
+        """Whether a way closes a cycle whose bias the preset lets count a step late."""
+        closes = target in self.place and self.place[source] >= self.place[target]
+        return self.preset.late_loop_bias and closes
+
+    def _projections(
+        self, path: Way, target: Population, populations: list[Population]
+    ) -> list[Projection]:
+        source = next(p for p in populations if p.name == path.source)
+        try:
+            synapse = compose(path.operators, source.size)
+        except NetworkError as error:
+            raise NetworkError(f"{self.graph.path}: {error}") from None
+        synapse, at_source = self._delayed(path, synapse, source, target)
+        if at_source is None:
+            return [Projection(source.name, target.name, synapse)]
+        # Convolutions have no delays of their own: a relay's axons do.
+        relay = Population(
+            f"{source.name}->{target.name} delay", source.shape, FloatLIF.relay(), at_source
+        )
+        populations.insert(populations.index(target), relay)
+        return [
+            Projection(source.name, relay.name, OneToOne(1.0)),
+            Projection(relay.name, target.name, synapse),
+        ]
+
+    def _delayed(
+        self, path: Way, synapse: Synapse, source: Population, target: Population
+    ) -> tuple[Synapse, NDArray[np.int32] | None]:
+        """Give a synapse the delays of its path; those it cannot hold are the source's."""
+        before = np.zeros(source.size, np.int64)
+        after = np.zeros(target.size, np.int64)
+        mixed = False  # whether the signal was mixed already, so that delays are the targets'
+        for operator in path.operators:
+            if operator.kind == "delay":
+                steps = self._steps(operator)
+                if not mixed:
+                    before += steps
+                elif (steps == steps[0]).all():
+                    before += steps[0]
+                elif steps.size == target.size:
+                    after += steps
+                else:
+                    raise self.graph.fail(
+                        operator.name, "different delays between two linear nodes; make them equal"
+                    )
+            elif operator.kind in ("matrix", "conv", "pool"):
+                mixed = True
+                if after.any():
+                    raise self.graph.fail(
+                        operator.name, "after different delays of mixed signals; make them equal"
+                    )
+        if not before.any() and not after.any():
+            return synapse, None
+        if isinstance(synapse, OneToOne) and source.size <= 4096:
+            factor = np.broadcast_to(np.asarray(synapse.weight, np.float32), source.size)
+            synapse = Dense(np.diag(factor))
+        if isinstance(synapse, Dense):
+            delay: NDArray[np.int32] = (before[None, :] + after[:, None]).astype(np.int32)
+            return DelayedDense(synapse.weight, delay, beyond_chip=bool(delay.max() > 62)), None
+        if after.any():
+            raise NetworkError(
+                f"{self.graph.path}: into {target.name!r}: different delays behind a convolution; "
+                f"put them before it"
+            )
+        return synapse, before.astype(np.int32)
+
+    def _steps(self, operator: Operator) -> NDArray[np.int64]:
+        assert operator.weight is not None
+        seconds = operator.weight.astype(np.float64)
+        exact = seconds / self.dt
+        steps: NDArray[np.int64] = np.rint(exact).astype(np.int64)
+        if steps.max() > LONGEST_DELAY:
+            raise self.graph.fail(
+                operator.name, f"{seconds.max():g} s are {steps.max():,} steps of {self.dt:g} s, "
+                f"limit {LONGEST_DELAY:,}; give a larger --dt"
+            )  # fmt: skip
+        off = float(np.abs(exact - steps).max())
+        if off > 1e-3:
+            reason = f"rounded to whole steps of {self.dt:g} s, by up to {off:.3g} steps"
+            self.note(operator.name, Rating.APPROXIMATE, reason)
+        return steps
+
+    def _name_nodes(self) -> None:
+        noted = {entry.element for entry in self.audit}
+        for name in self.graph.nodes:
+            kind = self.graph.kind(name)
+            if name in noted or kind in NEURONS:
+                continue
+            reason = {
+                "Input": "the network's input port",
+                "Output": "the network's output",
+                "Identity": "port of a nested graph, passed through",
+                "Flatten": "order of indices, kept",
+                "Delay": "whole steps, in the synapses",
+            }.get(kind, f"{kind}, in the weights of its projections")
+            self.note(name, Rating.FAITHFUL, reason)
+        for element in self.graph.unknown:
+            self.note(element, Rating.APPROXIMATE, "not known to NIR; ignored")
+
+    def _facts(self) -> dict[str, str | int | float]:
+        return {
+            "nir/version": self.graph.version,
+            "nir/dt_seconds": self.dt,
+            "nir/preset": self.preset.name,
+        }
+
+
+def _axons(graph: Graph) -> dict[str, str]:
+    """Neuron nodes with the delay that all they send passes first."""
+    found = {}
+    for name in graph.nodes:
+        after = graph.after(name)
+        alone = len(after) == 1 and graph.before(after[0]) == [name]
+        if graph.kind(name) in NEURONS and alone and graph.kind(after[0]) == "Delay":
+            found[name] = after[0]
+    return found

@@ -1,0 +1,114 @@
+"""Neurons that compute in float32: what a framework trained, before quantization."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import ClassVar, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import NetworkError
+from .base import Neuron
+
+FloatParameter: TypeAlias = "float | NDArray[np.float32]"
+"""One number for the whole population, or one per neuron, flat in (C, H, W) order."""
+
+_NUMBERS = (
+    "current_keep", "current_gain", "current_bias", "voltage_keep", "voltage_gain", "voltage_bias",
+    "threshold", "reset_value", "minimum",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class FloatLIF(Neuron):
+    r"""A leaky integrator of a current, made discrete in time; NIR's neurons are cases of it.
+
+    .. math::
+        u' &= k_u u + g_u (a + b_u) \\
+        c &= u' \text{ or, if it sees the last current, } u \\
+        v' &= k_v v + g_v c + b_v \\
+        f &= [v' > \theta] \text{ or } [v' \ge \theta] \\
+        s &= f, \; v', \text{ or } \max(0, \lfloor v' / \theta \rfloor)
+
+    A reset R is :math:`v = v_r`, or :math:`v = v - \theta` (for each spike, where several are
+    counted). It happens to v' in the step of the spike (``same``), to v just before the next
+    update (``before``: the same spikes, v recorded before the reset), or to v' in the
+    next step after its update, whose input a reset to a value then wipes out (``after``).
+
+    Attributes
+    ----------
+    current_keep, current_gain, current_bias : float or float32 [neurons]
+        k_u, g_u and b_u. A k_u of 0 and g_u of 1: no memory of the current.
+    voltage_keep, voltage_gain, voltage_bias : float or float32 [neurons]
+        k_v, g_v and b_v.
+    threshold : float or float32 [neurons]
+        Ignored where `sends` is ``voltage``.
+    reset : {"value", "subtract", "none"}
+    reset_value : float or float32 [neurons]
+        v_r.
+    reset_time : {"same", "before", "after"}
+    inclusive : bool
+        Fire at the threshold itself (``>=``).
+    sees_last_current : bool
+        Whether v integrates the current of the step before.
+    minimum : float, float32 [neurons] or None
+        What v is raised to after a reset where it is below.
+    sends : {"spike", "voltage", "count"}
+        What a message carries: 1, the voltage at every step (a readout), or how often the
+        threshold fits into the voltage.
+
+    Notes
+    -----
+    All in float32, in this order. A current arrives in the step in which it was sent, see
+    `Network.closes` for recurrence.
+    """
+
+    current_keep: FloatParameter = 0.0
+    current_gain: FloatParameter = 1.0
+    current_bias: FloatParameter = 0.0
+    voltage_keep: FloatParameter = 0.0
+    voltage_gain: FloatParameter = 1.0
+    voltage_bias: FloatParameter = 0.0
+    threshold: FloatParameter = 1.0
+    reset: str = "value"
+    reset_value: FloatParameter = 0.0
+    reset_time: str = "same"
+    inclusive: bool = False
+    sees_last_current: bool = False
+    minimum: FloatParameter | None = None
+    sends: str = "spike"
+    kind: ClassVar[str] = "float-lif"
+    states: ClassVar[tuple[str, ...]] = ("u", "v")
+    is_float: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.name in _NUMBERS and value is not None:
+                array = np.asarray(value, np.float32)
+                if not np.isfinite(array).all():
+                    raise NetworkError(
+                        f"{self.kind} neuron: {item.name} holds NaN or infinity; give finite "
+                        f"numbers"
+                    )
+                object.__setattr__(self, item.name, array.item() if array.ndim == 0 else array)
+        super().__post_init__()
+        self._check_choice("reset", ("value", "subtract", "none"))
+        self._check_choice("reset_time", ("same", "before", "after"))
+        self._check_choice("sends", ("spike", "voltage", "count"))
+
+    @classmethod
+    def relay(cls) -> FloatLIF:
+        """Neurons that send on what they get, in the same step."""
+        return cls(sends="voltage", reset="none")
+
+    @property
+    def graded(self) -> bool:
+        """Whether messages carry a number other than 1."""
+        return self.sends != "spike"
+
+    @property
+    def has_current(self) -> bool:
+        """Whether the current lasts beyond a step, or enters a step late."""
+        return bool(np.any(np.asarray(self.current_keep) != 0)) or self.sees_last_current

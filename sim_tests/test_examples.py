@@ -1,0 +1,25 @@
+"""Every example runs and says what its README says."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from .conftest import ROOT
+
+
+def test_braille(cases):
+    pytest.importorskip("nir", reason="needs nir: pip install 'neurodeploy[nir]'")
+    done = subprocess.run(
+        [sys.executable, ROOT / "examples" / "braille" / "run.py", cases / "braille7"],
+        capture_output=True, text=True, check=False, cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    said = [float(x) for x in re.findall(r"([\d.]+)%", done.stdout)]
+    readme = (ROOT / "examples" / "braille" / "README.md").read_text()
+    table = [float(x) for x in re.findall(r"\| \**([\d.]+) %\** \|", readme)]
+    assert len(said) == len(table) == 10
+    assert all(any(abs(x - y) < 0.4 for y in table) for x in said)
