@@ -16,12 +16,15 @@ _LIMIT = np.int32(STATE_LIMIT)
 _SIGMA_DELTA = np.int32(SIGMA_DELTA_SHIFT)
 _STATE = np.int32(STATE_EXPONENT)
 _ZERO = np.int32(0)
+_LEAST = np.int32(np.iinfo(np.int32).min)
 
 _ENCODES, _RECTIFIES, _PLAIN = 0, 1, 2
 
 
 class SigmaDeltaStepper(Stepper):
     """Steps `network.Delta` and `network.SigmaDelta`."""
+
+    scratch: tuple[NDArray[np.int32], NDArray[np.uint8]] | None = None
 
     def __init__(self, population: Population) -> None:
         super().__init__(population)
@@ -43,8 +46,10 @@ class SigmaDeltaStepper(Stepper):
 
     def step(self, current: NDArray[np.int32], t0: int, events: EventBuffer) -> None:
         """See `Stepper.step`."""
+        if self.scratch is None:
+            self.scratch = np.empty(self.size, np.int32), flags_for(self.size)
         events.used = _step(
-            current, t0, *self.state, *self.parameters,
+            current, t0, *self.state, *self.parameters, *self.scratch,
             events.used, events.start, events.count, events.neuron, events.payload,
             *self.records, self.overflows["u_overflows"],
         )  # fmt: skip
@@ -102,40 +107,66 @@ def _relay(current, t0, sends, used, start, count, neuron, payload):  # type: ig
 
 @njit(nogil=True, cache=True)
 def _step(  # type: ignore[no-untyped-def]
-    current, t0, sigma, act, residue, threshold, bias, mode,
+    current, t0, sigma, act, residue, threshold, bias, mode, x, sends,
     used, start, count, neuron, payload, u_record, v_record, u_overflows,
 ):  # fmt: skip
-    size = act.shape[1]
+    words = sends.view(np.uint64)
     for s in range(current.shape[0]):
         sigmas, acts, residues = sigma[s], act[s], residue[s]
         for t in range(t0, t0 + current.shape[1]):
             a = current[s, t - t0]
-            start[s, t] = used
-            leaves = 0
-            for j in range(size):
-                if mode == _ENCODES:
-                    x = np.int32(a[j] << _SIGMA_DELTA)
-                else:
-                    sigmas[j] = np.int32(sigmas[j] + a[j])
-                    leaves += (sigmas[j] >= _LIMIT) | (sigmas[j] < np.int32(-_LIMIT))
-                    x = np.int32(sigmas[j] + at(bias, j))
-                    if mode == _RECTIFIES:
-                        x = max(x, _ZERO)
-                delta = np.int32(np.int32(x - acts[j]) + residues[j])
-                sent = delta if np.int32(abs(delta)) >= at(threshold, j) else _ZERO
-                residues[j] = np.int32(delta - sent)
-                acts[j] = x
-                message = np.int32(sent >> _STATE)
-                neuron[used] = j
-                payload[used] = message
-                used += message != _ZERO
-            u_overflows[s] += leaves
-            count[s, t] = used - start[s, t]
+            if mode == _ENCODES:
+                _encode(a, x)
+            else:
+                u_overflows[s] += _integrate(a, sigmas, bias, mode == _RECTIFIES, x)
+            _send(x, acts, residues, threshold, sends)
+            first = used
+            used = emit(words, neuron, used)
+            for e in range(first, used):
+                payload[e] = x[np.uint64(neuron[np.uint64(e)])]
+            start[s, t] = first
+            count[s, t] = used - first
             if u_record.size:
                 u_record[s, t] = residues if mode == _ENCODES else sigmas
             if v_record.size:
                 v_record[s, t] = acts
     return used
+
+
+# Loops of few arrays each and nothing wider than int32, so that LLVM vectorises them; see `cuba`.
+
+
+@njit(nogil=True, cache=True)
+def _encode(a, x):  # type: ignore[no-untyped-def]
+    for j in range(x.size):
+        x[j] = np.int32(a[j] << _SIGMA_DELTA)
+
+
+@njit(nogil=True, cache=True)
+def _integrate(a, sigma, bias, rectifies, x):  # type: ignore[no-untyped-def]
+    """Add to sigma and give the activation; returns how many sigmas have left 24 bits."""
+    floor = _ZERO if rectifies else _LEAST
+    leaves = _ZERO
+    for j in range(x.size):
+        total = np.int32(sigma[j] + a[j])
+        sigma[j] = total
+        out = np.int32(total >= _LIMIT) | np.int32(total < np.int32(-_LIMIT))
+        leaves = np.int32(leaves + np.int32(out))
+        x[j] = max(np.int32(total + at(bias, j)), floor)
+    return leaves
+
+
+@njit(nogil=True, cache=True)
+def _send(x, act, residue, threshold, sends):  # type: ignore[no-untyped-def]
+    """Turn the activations `x` into messages, 0 where none is sent."""
+    for j in range(x.size):
+        delta = np.int32(np.int32(x[j] - act[j]) + residue[j])
+        sent = delta if np.int32(abs(delta)) >= at(threshold, j) else _ZERO
+        residue[j] = np.int32(delta - sent)
+        act[j] = x[j]
+        message = np.int32(sent >> _STATE)
+        x[j] = message
+        sends[j] = message != _ZERO
 
 
 @njit(nogil=True, cache=True)

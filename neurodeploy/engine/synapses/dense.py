@@ -80,12 +80,23 @@ def _add_multiples(start, count, neuron, payload, lag, t0, t1, weight, current):
     for s in range(current.shape[0]):
         for t in range(max(t0, lag), t1):
             into = current[s, t - t0]
-            first = start[s, t - lag]
-            for e in range(first, first + count[s, t - lag]):
+            e = start[s, t - lag]
+            last = e + count[s, t - lag]
+            while e + 3 < last:
+                r0, r1 = np.int64(neuron[e]) * size, np.int64(neuron[e + 1]) * size
+                r2, r3 = np.int64(neuron[e + 2]) * size, np.int64(neuron[e + 3]) * size
+                p0, p1, p2, p3 = payload[e], payload[e + 1], payload[e + 2], payload[e + 3]
+                for j in range(size):
+                    pair = I32(I32(I32(weight[U(r0 + j)]) * p0) + I32(I32(weight[U(r1 + j)]) * p1))
+                    other = I32(I32(I32(weight[U(r2 + j)]) * p2) + I32(I32(weight[U(r3 + j)]) * p3))
+                    into[U(j)] += I32(pair + other)
+                e += 4
+            while e < last:
                 row = np.int64(neuron[e]) * size
                 value = payload[e]
                 for j in range(size):
                     into[U(j)] += I32(I32(weight[U(row + j)]) * value)
+                e += 1
 
 
 @njit(nogil=True, cache=True)
