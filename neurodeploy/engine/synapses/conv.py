@@ -119,128 +119,81 @@ def _pack_runs(
 # for negative indices nor makes slices, which costs more than a short run's sums.
 
 
-@njit(nogil=True, cache=True)
-def _deliver(  # type: ignore[no-untyped-def]
-    start,
-    count,
-    neuron,
-    payload,
-    lag,
-    t0,
-    t1,
-    weight,
-    row_length,
-    runs,
-    rows,
-    layout,
-    by_channels,
-    by_width,
-    current,
-):
-    source_channels, group_size, target_channels, target_width = layout
-    width = runs.shape[0]
-    group_targets = target_channels // (source_channels // group_size)
-    taps = rows.shape[1]
-    kernel = taps * row_length
-    for s in range(current.shape[0]):
-        for t in range(max(t0, lag), t1):
-            into = current[s, t - t0]
-            e = start[s, t - lag]
-            last = e + count[s, t - lag]
-            while e < last:
-                position = divided(neuron[e], by_channels)
-                base = position * source_channels
-                c0 = neuron[e] - base
-                group = 0 if group_size == source_channels else c0 // group_size
-                # Channels of the same group at the same position, up to four.
-                ceiling = base + (group + 1) * group_size
-                end = e + 1
-                while end < last and end < e + 4 and base <= neuron[end] < ceiling:
-                    end += 1
-                together = end - e
-                k0 = c0 * kernel
-                k1 = (neuron[min(e + 1, end - 1)] - base) * kernel
-                k2 = (neuron[min(e + 2, end - 1)] - base) * kernel
-                k3 = (neuron[end - 1] - base) * kernel
-                e = end
-                y = divided(position, by_width)
-                x = position - y * width
-                offset = group * group_targets
-                for ky in range(taps):
-                    row = rows[y, ky]
-                    if row < 0:
-                        continue
-                    for r in range(runs.shape[1]):
-                        length = runs[x, r, 1]
-                        if length == 0:
-                            break
-                        at = (row * target_width + runs[x, r, 0]) * target_channels + offset
-                        first = ky * row_length + runs[x, r, 2]
-                        w0, w1, w2, w3 = k0 + first, k1 + first, k2 + first, k3 + first
-                        if together == 1:
-                            for j in range(length):
-                                into[U(at + j)] += weight[U(w0 + j)]
-                        elif together == 2:
-                            for j in range(length):
-                                into[U(at + j)] += I32(
-                                    I32(weight[U(w0 + j)]) + I32(weight[U(w1 + j)])
-                                )
-                        elif together == 3:
-                            for j in range(length):
-                                pair = I32(I32(weight[U(w0 + j)]) + I32(weight[U(w1 + j)]))
-                                into[U(at + j)] += I32(pair + I32(weight[U(w2 + j)]))
-                        else:
-                            for j in range(length):
-                                pair = I32(I32(weight[U(w0 + j)]) + I32(weight[U(w1 + j)]))
-                                other = I32(I32(weight[U(w2 + j)]) + I32(weight[U(w3 + j)]))
-                                into[U(at + j)] += I32(pair + other)
+def _make_kernel(graded: bool) -> Any:
+    """Make the kernel for plain or for graded messages; a weight times 1 costs nothing then."""
+    one = I32(1)
+
+    @njit(nogil=True, cache=True)
+    def deliver(  # type: ignore[no-untyped-def]
+        start, count, neuron, payload, lag, t0, t1,
+        weight, row_length, runs, rows, layout, by_channels, by_width, current,
+    ):  # fmt: skip
+        source_channels, group_size, target_channels, target_width = layout
+        width = runs.shape[0]
+        group_targets = target_channels // (source_channels // group_size)
+        taps = rows.shape[1]
+        kernel = taps * row_length
+        for s in range(current.shape[0]):
+            for t in range(max(t0, lag), t1):
+                into = current[s, t - t0]
+                e = start[s, t - lag]
+                last = e + count[s, t - lag]
+                while e < last:
+                    position = divided(neuron[e], by_channels)
+                    base = position * source_channels
+                    c0 = neuron[e] - base
+                    group = 0 if group_size == source_channels else c0 // group_size
+                    # Channels of the same group at the same position, up to four.
+                    ceiling = base + (group + 1) * group_size
+                    end = e + 1
+                    while end < last and end < e + 4 and base <= neuron[end] < ceiling:
+                        end += 1
+                    together = end - e
+                    e1, e2, e3 = min(e + 1, end - 1), min(e + 2, end - 1), end - 1
+                    k0, k1 = c0 * kernel, (neuron[e1] - base) * kernel
+                    k2, k3 = (neuron[e2] - base) * kernel, (neuron[e3] - base) * kernel
+                    p0, p1 = (payload[e], payload[e1]) if graded else (one, one)
+                    p2, p3 = (payload[e2], payload[e3]) if graded else (one, one)
+                    e = end
+                    y = divided(position, by_width)
+                    x = position - y * width
+                    offset = group * group_targets
+                    for ky in range(taps):
+                        row = rows[y, ky]
+                        if row < 0:
+                            continue
+                        for r in range(runs.shape[1]):
+                            length = runs[x, r, 1]
+                            if length == 0:
+                                break
+                            at = (row * target_width + runs[x, r, 0]) * target_channels + offset
+                            first = ky * row_length + runs[x, r, 2]
+                            w0, w1, w2, w3 = k0 + first, k1 + first, k2 + first, k3 + first
+                            if together == 1:
+                                for j in range(length):
+                                    into[U(at + j)] += I32(I32(weight[U(w0 + j)]) * p0)
+                            elif together == 2:
+                                for j in range(length):
+                                    a = I32(I32(weight[U(w0 + j)]) * p0)
+                                    into[U(at + j)] += I32(a + I32(I32(weight[U(w1 + j)]) * p1))
+                            elif together == 3:
+                                for j in range(length):
+                                    a = I32(I32(weight[U(w0 + j)]) * p0)
+                                    b = I32(I32(weight[U(w1 + j)]) * p1)
+                                    c = I32(I32(weight[U(w2 + j)]) * p2)
+                                    into[U(at + j)] += I32(I32(a + b) + c)
+                            else:
+                                for j in range(length):
+                                    a = I32(I32(weight[U(w0 + j)]) * p0)
+                                    b = I32(I32(weight[U(w1 + j)]) * p1)
+                                    c = I32(I32(weight[U(w2 + j)]) * p2)
+                                    d = I32(I32(weight[U(w3 + j)]) * p3)
+                                    into[U(at + j)] += I32(I32(a + b) + I32(c + d))
+
+    return deliver
 
 
-@njit(nogil=True, cache=True)
-def _deliver_graded(  # type: ignore[no-untyped-def]
-    start,
-    count,
-    neuron,
-    payload,
-    lag,
-    t0,
-    t1,
-    weight,
-    row_length,
-    runs,
-    rows,
-    layout,
-    by_channels,
-    by_width,
-    current,
-):
-    source_channels, group_size, target_channels, target_width = layout
-    width = runs.shape[0]
-    group_targets = target_channels // (source_channels // group_size)
-    taps = rows.shape[1]
-    for s in range(current.shape[0]):
-        for t in range(max(t0, lag), t1):
-            into = current[s, t - t0]
-            first_event = start[s, t - lag]
-            for e in range(first_event, first_event + count[s, t - lag]):
-                position = divided(neuron[e], by_channels)
-                c = neuron[e] - position * source_channels
-                y = divided(position, by_width)
-                x = position - y * width
-                offset = (c // group_size) * group_targets
-                value = payload[e]
-                for ky in range(taps):
-                    row = rows[y, ky]
-                    if row < 0:
-                        continue
-                    for r in range(runs.shape[1]):
-                        length = runs[x, r, 1]
-                        if length == 0:
-                            break
-                        at = (row * target_width + runs[x, r, 0]) * target_channels + offset
-                        w0 = (c * taps + ky) * row_length + runs[x, r, 2]
-                        for j in range(length):
-                            into[U(at + j)] += I32(I32(weight[U(w0 + j)]) * value)
+_deliver, _deliver_graded = _make_kernel(False), _make_kernel(True)
 
 
 @njit(nogil=True, cache=True)
