@@ -165,6 +165,16 @@ def check_supported(network: Network, options: RunOptions) -> None:
                 f"population {name!r}: Lava has no reset_interval for {neuron.kind!r} neurons; "
                 f"run without reset_interval"
             )
+        if population.starts:
+            raise UnsupportedError(
+                f"population {name!r}: starts at step {population.starts}, Lava's neurons all at "
+                f"step 0; run it on backend 'engine'"
+            )
+        if bits := getattr(neuron, "fraction_bits", 0):
+            raise UnsupportedError(
+                f"population {name!r}: its threshold and bias have {bits} bits below 1/64, Lava's "
+                f"have none; run it on backend 'engine'"
+            )
         if isinstance(neuron, TernaryLIF) and np.any(neuron.lower > neuron.upper):
             raise UnsupportedError(
                 f"population {name!r}: its lower threshold is above the upper one, which Lava's "

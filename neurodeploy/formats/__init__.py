@@ -10,15 +10,16 @@ from ..errors import FormatError
 from ..network import Network
 
 
-def load(path: str | os.PathLike[str], **options: Any) -> Network:
+def load(source: str | os.PathLike[str] | Any, **options: Any) -> Network:
     """Read a network; the format is told by what the file holds.
 
     Parameters
     ----------
-    path : path
-        A NetX HDF5 file.
+    source : path or torch.nn.Module
+        A NetX HDF5 file, or a module of SLAYER blocks.
     **options
-        See `netx.load_netx`.
+        See `netx.load_netx`; for a module `slayer.export_slayer`: ``example``,
+        ``shape``, ``allow``.
 
     Returns
     -------
@@ -29,9 +30,15 @@ def load(path: str | os.PathLike[str], **options: Any) -> Network:
     FormatError, NetworkError, UnsupportedError
         One line that names the element and what to do.
     """
+    from .slayer.importing import is_torch_module
+
+    if is_torch_module(source):
+        from .slayer import load_slayer
+
+        return load_slayer(source, **options)
     from .netx import load_netx
 
-    return load_netx(path, **options)
+    return load_netx(source, **options)
 
 
 def save(network: Network, path: str | os.PathLike[str]) -> None:

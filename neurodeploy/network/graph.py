@@ -50,6 +50,11 @@ class Population:
         v are the neuron's own, before it.
     transform : InputTransform or None
         For the input population only.
+    starts : int
+        Step of the chip clock at which its neurons begin. Before it they are
+        at rest: no bias acts, nothing is sent, what arrives is lost. SLAYER's
+        layers begin when their first input reaches them, a chip's all at step
+        0; where a bias acts on them that is not the same.
     """
 
     name: str
@@ -57,6 +62,7 @@ class Population:
     neuron: Neuron
     axon_delay: NDArray[np.int32] | None = None
     transform: InputTransform | None = None
+    starts: int = 0
 
     @property
     def size(self) -> int:
@@ -115,6 +121,7 @@ class Network:
             raise NetworkError(f"population {min(twice)!r}: name used twice; rename one")
         for population in self.populations:
             _check_delay(population)
+            _check_start(population)
         for projection in self.projections:
             for end in (projection.source, projection.target):
                 if end not in names:
@@ -230,6 +237,14 @@ def _check_delay(population: Population) -> None:
             f"population {population.name!r}: axon_delay has shape {delay.shape} and holds "
             f"{delay.min(initial=0)}; needs one delay of 0 or more steps for each of "
             f"{population.size} neurons"
+        )
+
+
+def _check_start(population: Population) -> None:
+    if population.starts < 0:
+        raise NetworkError(
+            f"population {population.name!r}: starts at step {population.starts}; steps count from "
+            f"0"
         )
 
 
