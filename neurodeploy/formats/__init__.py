@@ -41,8 +41,17 @@ def load(source: str | os.PathLike[str] | Any, **options: Any) -> Network:
     return load_netx(source, **options)
 
 
-def save(network: Network, path: str | os.PathLike[str]) -> None:
+def save(network: Network, path: str | os.PathLike[str], **options: Any) -> None:
     """Write a network; the format is told by the suffix: ``.net`` is NetX HDF5.
+
+    Every network can be written, and read back the same, see `netx_writer`.
+
+    Parameters
+    ----------
+    network : Network
+    path : path
+    **options
+        ``netx_only=True`` refuses what programs that know NetX alone cannot read.
 
     Raises
     ------
@@ -56,4 +65,4 @@ def save(network: Network, path: str | os.PathLike[str]) -> None:
     suffix = Path(path).suffix.lower()
     if suffix not in (".net", ".h5", ".hdf5"):
         raise FormatError(f"{path}: unknown network suffix {suffix!r}; write .net (NetX HDF5)")
-    save_netx(network, path)
+    save_netx(network, path, **options)

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from ...errors import InputError, UnsupportedError
 from ...network import Network
-from .build import Builder, Sent
+from .build import Builder
 from .importing import import_slayer, is_torch_module, quiet
 from .leaves import kind_of
+from .nodes import Sent
 
 EXAMPLE_STEPS = 24
 """Of a random example."""

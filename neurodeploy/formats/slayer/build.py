@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,6 @@ from ...network import (
     ComplexDense,
     CubaLIF,
     Dense,
-    InputTransform,
     Network,
     Neuron,
     Population,
@@ -33,69 +31,18 @@ from ...network import (
     Rating,
     Readout,
     Sigma,
-    Source,
     Synapse,
 )
 from ...network.fixed_point import ACTIVATION_SHIFT
 from ...network.synapses import winners_drive, winners_loop
 from ...network.synapses.dense import Dense as DenseSynapse
+from .entry import input_block, input_port
 from .leaves import family_of
-from .neurons import Converted, convert_affine, convert_neuron, input_delta, message_unit
+from .neurons import Converted, convert_affine, convert_neuron, message_unit
+from .nodes import TYPES, Node, Sent, axon_delay, find_lags, read_inputs, shape_of, stacked, unit_of
 from .shadows import Group, read
 from .synapses import convert_synapse, integers
 from .tracing import Emitter, Trace
-
-TYPES = {
-    "block.Dense": "dense", "block.Affine": "dense", "block.Output": "dense",
-    "block.KWTA": "kwta", "block.Recurrent": "dense_rec", "block.Conv": "conv",
-    "block.ConvT": "convT", "block.Pool": "pool", "block.Unpool": "unpool",
-    "block.Average": "average", "synapse.Dense": "dense", "synapse.Conv": "conv",
-    "synapse.ConvTranspose": "convT", "synapse.Pool": "pool", "synapse.Unpool": "unpool",
-}  # fmt: skip
-"""NetX's names of the layers, with which populations are named."""
-
-GRADED_BITS = 6
-
-
-@dataclass(frozen=True, eq=False)
-class Sent:
-    """What SLAYER sent from one population, to hold ours against.
-
-    Attributes
-    ----------
-    population : str
-    what : {"spikes", "v"}
-    lag : int
-        Steps by which the population's clock is behind SLAYER's.
-    values : float64 [samples, steps, *shape]
-        In the integers' unit; whole where SLAYER's floats hold it.
-    """
-
-    population: str
-    what: str
-    lag: int
-    values: NDArray[np.float64]
-
-
-@dataclass(eq=False)
-class _Node:
-    """An emitter on its way to becoming a population."""
-
-    emitter: Emitter
-    groups: list[Group] = field(default_factory=list)
-    arrival: int = 0
-    lag: int = 0
-    population: str = ""
-    unit: int = 1
-
-    @property
-    def hop(self) -> int:
-        return 0 if self.emitter.kind in ("block.Input", "block.Average", "axon.Delay") else 1
-
-    @property
-    def shifts(self) -> int:
-        """Whether SLAYER delays what it sends by a step."""
-        return int(bool(getattr(self.emitter.module, "delay_shift", False)))
 
 
 class Builder:
@@ -104,7 +51,7 @@ class Builder:
     def __init__(self, trace: Trace, allow: Collection[str]) -> None:
         self.trace = trace
         self.allow = frozenset(allow)
-        self.nodes = [_Node(emitter) for emitter in trace.emitters]
+        self.nodes = [Node(emitter) for emitter in trace.emitters]
         self.populations: list[Population] = []
         self.projections: list[Projection] = []
         self.audit: list[AuditEntry] = []
@@ -117,8 +64,8 @@ class Builder:
 
     def build(self) -> Network:
         """Give the network; see `sent` and `inputs` for what SLAYER did meanwhile."""
-        self._read_inputs()
-        self._find_lags()
+        read_inputs(self.nodes)
+        find_lags(self.nodes)
         for index, node in enumerate(self.nodes):
             if index and self._is_used(index):
                 self._add(node)
@@ -138,56 +85,15 @@ class Builder:
             raise UnsupportedError(f"{element}: {reason}; to go on, allow {element!r}")
         self.audit.append(AuditEntry(element, rating, reason))
 
-    def _read_inputs(self) -> None:
-        for node in self.nodes[1:]:
-            emitter = node.emitter
-            if emitter.kind == "input":
-                continue
-            terms = max(len(call) for call in emitter.inputs)
-            for term in range(terms):
-                parts = [
-                    (call[term] if term < len(call) else call[0] * 0 - 1)[0].numpy()
-                    for call in emitter.inputs
-                ]
-                groups, why = read(np.concatenate(parts, axis=-1))
-                if why:
-                    raise UnsupportedError(
-                        f"{emitter.name}: what it is given cannot be followed: {why}"
-                    )
-                node.groups += groups
-            if not node.groups:
-                raise UnsupportedError(f"{emitter.name}: is given nothing but zeros")
-
     def _is_used(self, index: int) -> bool:
         """Inputs that no block takes are preparations of the host, not the network's."""
         emitter = self.nodes[index].emitter
         return emitter.kind not in ("input", "block.TimeDecimation")
 
-    def _find_lags(self) -> None:
-        """Longest paths; a cycle that a chip needs more steps for than SLAYER has no end."""
-        for _ in range(len(self.nodes) + 1):
-            changed = False
-            for node in self.nodes:
-                if not node.groups:
-                    continue
-                arrival = max(self.nodes[g.emitter].lag - g.delay for g in node.groups) + node.hop
-                if node.emitter.kind.startswith(("neuron", "dendrite")):
-                    arrival -= node.hop  # its synapses are an emitter of their own
-                lag = arrival - node.shifts
-                if (arrival, lag) != (node.arrival, node.lag):
-                    node.arrival, node.lag, changed = arrival, lag, True
-            if not changed:
-                return
-        names = ", ".join(sorted({n.emitter.name for n in self.nodes if n.groups}))
-        raise UnsupportedError(
-            f"{names}: they feed each other in fewer steps than the chip, which takes one for each "
-            f"projection; feed back what was sent a step earlier"
-        )
-
-    def _add(self, node: _Node) -> None:
+    def _add(self, node: Node) -> None:
         kind = node.emitter.kind
         if kind == "block.Input":
-            self._input(node)
+            input_block(self, node)
         elif kind == "block.Average":
             self._average(node)
         elif kind.startswith("synapse."):
@@ -200,7 +106,7 @@ class Builder:
                 f"here; known are {', '.join(sorted({k.split('.')[-1] for k in TYPES}))}"
             )
 
-    def _source_of(self, group: Group, node: _Node) -> Population:
+    def _source_of(self, group: Group, node: Node) -> Population:
         """The population behind a group; the input becomes one when it is first taken."""
         source = self.nodes[group.emitter]
         if source.emitter.kind == "input":
@@ -210,7 +116,7 @@ class Builder:
                     f"the first block does; a network has one input"
                 )
             if not source.population:
-                self._port(source, node)
+                input_port(self, source, node)
         elif not source.population:
             raise UnsupportedError(
                 f"{node.emitter.name}: takes currents of {source.emitter.name}, which no neuron "
@@ -218,70 +124,7 @@ class Builder:
             )
         return next(p for p in self.populations if p.name == source.population)
 
-    def _port(self, source: _Node, node: _Node) -> None:
-        graded = hasattr(getattr(node.emitter.module, "neuron", node.emitter.module), "delta")
-        values = _stacked(source.emitter)
-        unit = 4096 if graded else 1
-        scaled = values * unit
-        whole = np.rint(scaled)
-        if (whole != scaled).any():
-            worst = np.abs(whole - scaled).max() / unit
-            reason = f"inputs are no multiples of 1/{unit}; rounded, by at most {worst:.2g}"
-            self.note("input", Rating.APPROXIMATE, reason)
-        source.population, source.unit = "input", unit
-        self.inputs = whole.astype(np.int32)
-        shape = source.emitter.shape
-        self._put(Population("input", shape, Source(signed=graded)))
-
-    def _input(self, node: _Node) -> None:
-        emitter, block = node.emitter, node.emitter.module
-        source = self.nodes[node.groups[0].emitter]
-        size = math.prod(emitter.shape)
-        if (
-            self.populations
-            or len(node.groups) > 1
-            or source.emitter.kind != "input"
-            or not node.groups[0].is_whole(size)
-        ):
-            raise UnsupportedError(f"{emitter.name}: an Input block must be the first and take all")
-        if block.neuron is None:
-            raise UnsupportedError(f"{emitter.name}: an Input block without neurons; leave it out")
-        shape = emitter.shape
-        if hasattr(block.neuron, "delta"):
-            made = Converted(input_delta(block.neuron, shape))
-        else:
-            made = convert_neuron(block.neuron, shape, emitter.name, self.note)
-        if made.neuron.ports > 1 or made.drive:
-            raise UnsupportedError(f"{emitter.name}: SLAYER's forward pass refuses it, too")
-        unit = block.neuron.w_scale
-        weight, bias = (
-            default if part is None else float(block.pre_hook_fx(part.detach())[0]) * unit
-            for part, default in ((block.weight, float(unit)), (block.bias, 0.0))
-        )
-        values = _stacked(source.emitter)
-        hook = block.pre_hook_fx
-        import torch
-
-        taken = hook(torch.from_numpy(values.astype(np.float32))).numpy().astype(np.float64)
-        exact = taken * weight + bias
-        self.inputs = np.rint(exact).astype(np.int32)
-        rounding = np.abs(self.inputs - exact).max()
-        steps = np.abs(np.rint(values * weight + bias) - exact).max() / unit
-        if rounding or steps:
-            reason = (
-                f"SLAYER rounds inputs to even multiples of 1/64 in -4..3.97 before its weight, "
-                f"our transform after it: up to {steps:.2g} apart on the example; present inputs "
-                f"rounded so"
-            )
-            self.note(f"{emitter.name}.transform", Rating.APPROXIMATE, reason)
-        node.population, node.unit = "input", message_unit(block.neuron)
-        source.population = "input"
-        self._put(Population("input", shape, made.neuron, None, InputTransform(weight, bias)))
-        self.layers += 1
-        self.note("input", Rating.FAITHFUL, f"{emitter.name}: {family_of(block)}.Input")
-        self._remember(node, "input")
-
-    def _average(self, node: _Node) -> None:
+    def _average(self, node: Node) -> None:
         (group,) = node.groups if len(node.groups) == 1 else (None,)
         source = None if group is None else self._source_of(group, node)
         if group is None or source is None or not group.is_whole(source.size):
@@ -289,37 +132,37 @@ class Builder:
         outputs = node.emitter.module.num_outputs
         size = source.size // outputs
         name = self._name("average")
-        self._put(Population(name, (outputs,), Average(size)))
+        self.put(Population(name, (outputs,), Average(size)))
         before = source.name
         self.links.append(lambda: self._link(before, name, Readout()))
         node.population, node.unit = name, self.nodes[group.emitter].unit * size
         self.neurons[name] = self._sender(source.name)
         self.note(name, Rating.FAITHFUL, f"{node.emitter.name}: group sums on the host; / {size}")
-        self._remember(node, name)
+        self.remember(node, name)
 
-    def _layer(self, node: _Node) -> None:
+    def _layer(self, node: Node) -> None:
         emitter, module = node.emitter, node.emitter.module
         neuron = getattr(module, "neuron", module)
         feeds = self._feeds(node)
         for _, _, group, _ in feeds:
             if self.nodes[group.emitter].emitter.kind == "input":
                 self._source_of(group, node)
-        shape = _shape_of(emitter)
-        node.unit = _unit_of(emitter)
+        shape = shape_of(emitter)
+        node.unit = unit_of(emitter)
         exponent = self._exponent(node, feeds)
         made = self._convert(node, neuron, shape, exponent)
         unit = int(getattr(neuron, "w_scale", 1 << ACTIVATION_SHIFT))
         kind = TYPES[feeds[0][0].kind]
         name = self._name(kind, flatten=self._flattens(kind, feeds[0][2]))
         starts = node.arrival if np.any(np.asarray(getattr(made.neuron, "bias", 0)) != 0) else 0
-        delay = _axon_delay(module, shape)
+        delay = axon_delay(module, shape)
         loops = emitter.kind == "block.Recurrent"
         held = None if loops else delay
-        self._put(Population(name, shape, made.neuron, held, starts=starts))
+        self.put(Population(name, shape, made.neuron, held, starts=starts))
         node.population = name
         if loops and delay is not None:
             node.population = f"{name}_axon"
-            self._put(Population(node.population, shape, Average(1), delay))
+            self.put(Population(node.population, shape, Average(1), delay))
             self.neurons[node.population] = made.neuron
         self.links.append(lambda: self._connect(node, name, made, feeds, unit))
 
@@ -332,7 +175,7 @@ class Builder:
 
     def _connect(
         self,
-        node: _Node,
+        node: Node,
         name: str,
         made: Converted,
         feeds: list[tuple[Emitter, Any, Group, int]],
@@ -355,9 +198,9 @@ class Builder:
         if emitter.kind == "block.KWTA":
             self._compete(node, name, shape)
         if made.neuron.kind not in ("leaky-integrator",):
-            self._remember(node, node.population)
+            self.remember(node, node.population)
 
-    def _feeds(self, node: _Node) -> list[tuple[Emitter, Any, Group, int]]:
+    def _feeds(self, node: Node) -> list[tuple[Emitter, Any, Group, int]]:
         """(who has the synapses, the synapses, what they take, when it must arrive)."""
         emitter = node.emitter
         module = emitter.module
@@ -383,9 +226,7 @@ class Builder:
                 feeds.append((feeder.emitter, feeder.emitter.module, inner, arrival))
         return feeds
 
-    def _convert(
-        self, node: _Node, neuron: Any, shape: tuple[int, ...], exponent: int
-    ) -> Converted:
+    def _convert(self, node: Node, neuron: Any, shape: tuple[int, ...], exponent: int) -> Converted:
         emitter = node.emitter
         if emitter.kind == "block.Output" or emitter.kind == "dendrite.Sigma":
             return Converted(Sigma())
@@ -394,9 +235,9 @@ class Builder:
         where = emitter.name if emitter.kind == "neuron" else f"{emitter.name}.neuron"
         return convert_neuron(neuron, shape, where, self.note, exponent)
 
-    def _exponent(self, node: _Node, feeds: list[tuple[Emitter, Any, Group, int]]) -> int:
+    def _exponent(self, node: Node, feeds: list[tuple[Emitter, Any, Group, int]]) -> int:
         """`input_exponent` by what feeds a layer: 6 for spikes, less for payloads."""
-        units = {_unit_of(n.emitter, n.unit) for *_, g, _ in feeds for n in [self.nodes[g.emitter]]}
+        units = {unit_of(n.emitter, n.unit) for *_, g, _ in feeds for n in [self.nodes[g.emitter]]}
         neuron = getattr(node.emitter.module, "neuron", node.emitter.module)
         sigma = hasattr(neuron, "delta") or node.emitter.kind == "dendrite.Sigma"
         if node.emitter.kind == "block.Recurrent":
@@ -414,7 +255,7 @@ class Builder:
             raise UnsupportedError(f"{node.emitter.name}: messages in units of 1/{unit}")
         return ACTIVATION_SHIFT - power
 
-    def _late(self, group: Group, node: _Node, arrival: int) -> Population:
+    def _late(self, group: Group, node: Node, arrival: int) -> Population:
         """The population that feeds: the source, or a relay where it would come too early."""
         source = self._source_of(group, node)
         wait = arrival - (self.nodes[group.emitter].lag - group.delay) - 1
@@ -436,7 +277,7 @@ class Builder:
         self.note(name, Rating.FAITHFUL, reason)
         return late
 
-    def _drive(self, node: _Node, name: str, made: Converted) -> None:
+    def _drive(self, node: Node, name: str, made: Converted) -> None:
         """Constant currents come from a neuron that spikes at every step."""
         if not made.drive:
             return
@@ -453,7 +294,7 @@ class Builder:
             self.populations.insert(1, Population(name, (1,), neuron, starts=starts))
         return name
 
-    def _loop(self, node: _Node, name: str, unit: int) -> None:
+    def _loop(self, node: Node, name: str, unit: int) -> None:
         block = node.emitter.module
         where = f"{node.emitter.name}.recurrent_synapse"
         weight = integers(block.recurrent_synapse, where, self.note, unit)
@@ -464,7 +305,7 @@ class Builder:
         reason = "delays what the block sends but not its loop, as in SLAYER"
         self.note(f"{node.emitter.name}.delay", Rating.FAITHFUL, reason)
 
-    def _compete(self, node: _Node, name: str, shape: tuple[int, ...]) -> None:
+    def _compete(self, node: Node, name: str, shape: tuple[int, ...]) -> None:
         block = node.emitter.module
         threshold = int(block.neuron.v_th_mant)
         drive = winners_drive(shape[0], block.num_winners, threshold)
@@ -472,7 +313,7 @@ class Builder:
         if drive.weight.any():
             self._link(self._clock(node.arrival - 1), name, drive)
 
-    def _note_layer(self, node: _Node, name: str, made: Converted) -> None:
+    def _note_layer(self, node: Node, name: str, made: Converted) -> None:
         emitter = node.emitter
         what = emitter.kind.split(".")[-1]
         reason = f"{emitter.name}: {family_of(emitter.module)}.{what} as {made.neuron.kind}"
@@ -485,17 +326,18 @@ class Builder:
             )
             self.note(f"{name}/bias", Rating.FAITHFUL, reason)
 
-    def _remember_states(self, node: _Node, name: str) -> None:
+    def _remember_states(self, node: Node, name: str) -> None:
         if node.emitter.kind == "block.Affine":
             block = node.emitter.module
             unit = block.neuron.s_scale
-            values = _stacked(node.emitter) * unit
-            shape = _shape_of(node.emitter)
+            values = stacked(node.emitter) * unit
+            shape = shape_of(node.emitter)
             values = values.reshape(*values.shape[:2], *shape)
             self.sent.append(Sent(name, "v", node.lag, values))
 
-    def _remember(self, node: _Node, name: str) -> None:
-        values = _stacked(node.emitter) * node.unit
+    def remember(self, node: Node, name: str) -> None:
+        """Keep what a block sent beside its population."""
+        values = stacked(node.emitter) * node.unit
         population = next(p for p in self.populations if p.name == name)
         values = values.reshape(*values.shape[:2], *population.shape)
         self.sent.append(Sent(name, "spikes", node.lag, values))
@@ -506,7 +348,8 @@ class Builder:
         self.layers += 1
         return name
 
-    def _put(self, population: Population) -> None:
+    def put(self, population: Population) -> None:
+        """Add a population."""
         self.populations.append(population)
 
     def _link(self, source: str, target: str, synapse: Synapse) -> None:
@@ -543,36 +386,3 @@ class Builder:
                 reason = f"{node.emitter.name}: the host takes means of {factor} steps"
                 self.note("output", Rating.FAITHFUL, reason)
                 self.metadata["readout/time_decimation"] = factor
-
-
-def _unit_of(emitter: Emitter, known: int = 1) -> int:
-    """What 1.0 of what SLAYER sends is in our messages."""
-    if emitter.kind in ("block.Output", "dendrite.Sigma"):
-        return 1 << 18
-    if emitter.kind in ("input", "block.Average"):
-        return known
-    return message_unit(getattr(emitter.module, "neuron", emitter.module))
-
-
-def _stacked(emitter: Emitter) -> NDArray[np.float64]:
-    """What an emitter sent, float64 [samples, steps, *shape]."""
-    parts = [tensor.detach().cpu().numpy() for tensor in emitter.sent]
-    return np.moveaxis(np.concatenate(parts, axis=-1), -1, 1).astype(np.float64)
-
-
-def _shape_of(emitter: Emitter) -> tuple[int, ...]:
-    """Shape of a population: (neurons,) for dense layers, else (C, H, W)."""
-    shape = tuple(int(n) for n in emitter.sent[0].shape[1:-1])
-    if len(shape) == 3 and shape[1:] == (1, 1) and TYPES.get(emitter.kind, "").startswith("dense"):
-        return shape[:1]
-    return shape
-
-
-def _axon_delay(module: Any, shape: tuple[int, ...]) -> NDArray[np.int32] | None:
-    delay = getattr(module, "delay", None)
-    if delay is None or not hasattr(delay, "delay"):
-        return None
-    delay.clamp()
-    steps = np.floor(delay.delay.detach().cpu().numpy()).astype(np.int64).ravel()
-    spread = np.repeat(steps, math.prod(shape) // steps.size).astype(np.int32)
-    return spread if spread.any() else None
