@@ -28,10 +28,29 @@ class InputTransform:
 
     ``a = round(value * weight + bias)``; weight and bias in 1/64 of SLAYER's
     unit, as NetX's ``layer/0/weight`` and ``bias`` hold them.
+
+    Attributes
+    ----------
+    weight, bias : float
+    rounds_first : bool
+        Values are first rounded to multiples of 1/32 and clipped to
+        -4..127/32, as SLAYER's Input blocks do (``quantize_8bit``,
+        ``slayer/neuron/base.py:168``, lava-dl 0.6.0); netx and files say
+        nothing of it.
     """
 
     weight: float
     bias: float
+    rounds_first: bool = False
+
+    def __call__(self, values: Any) -> NDArray[np.float64]:
+        """Give whole numbers, as floats, for values of any shape."""
+        if self.rounds_first:
+            # SLAYER divides in float32; of two even multiples at the same distance, the even one.
+            rounded = np.rint(np.asarray(values, np.float32) / np.float32(1 / 32)) / 32
+            values = np.clip(rounded.astype(np.float64), -4, 127 / 32)
+        whole: NDArray[np.float64] = np.rint(values * self.weight + self.bias)
+        return whole
 
 
 @dataclass(frozen=True, eq=False)

@@ -277,6 +277,32 @@ class TestWiring:
         assert all(torch.equal(v, before[k]) for k, v in module.state_dict().items())
 
 
+class TestInputs:
+    @pytest.mark.parametrize("family", ["cuba", "sigma_delta"])
+    def test_values_are_presented_as_an_input_block_takes_them(self, torch, slayer, family):
+        """SLAYER rounds values to even multiples of 1/64 and clips them before its weight."""
+        module, _ = module_of(torch, slayer, family, "Input")
+        values = np.random.default_rng(4).normal(0, 2, (2, 12, 24)).astype(np.float32)
+        values[0, 0, :4] = [9, -9, 1 / 64, 3 / 64]
+        export = export_slayer(module, example=values)
+        np.testing.assert_array_equal(nd.signals.present(export.network, values)[:], export.inputs)
+        assert export.inputs.min() < -100 < 100 < export.inputs.max()
+
+    def test_two_preparations_of_the_input_are_refused(self, torch, slayer):
+        dense = slayer.block.cuba.Dense
+
+        class Two(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.a, self.b = dense(CUBA, 6, 5), dense(CUBA, 6, 5)
+
+            def forward(self, x):
+                return self.a(x) + self.b(1 - x)
+
+        with pytest.raises(UnsupportedError, match="b: takes the module's input in another prep"):
+            nd.load(Two())
+
+
 class TestLearntNumbers:
     def test_thresholds_biases_and_activations_of_sigma_delta(self, torch, slayer):
         sdnn = slayer.block.sigma_delta

@@ -27,6 +27,7 @@ EXAMPLE_STEPS = 24
 __all__ = [
     "Export",
     "Sent",
+    "batched",
     "example_for",
     "export_slayer",
     "import_slayer",
@@ -110,7 +111,7 @@ def export_slayer(
     if example is None:
         example = example_for(module, shape)
     given = np.asarray(example, np.float32)
-    traced = trace(torch, module, _batched(given))
+    traced = trace(torch, module, batched(given))
     builder = Builder(traced, allow)
     network = builder.build()
     assert builder.inputs is not None
@@ -172,8 +173,14 @@ def _shape_told(module: Any) -> tuple[int, ...] | None:
     return (channels,) if kernel == (1, 1) else (channels, *kernel)
 
 
-def _batched(example: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Bring an example to [samples, steps, *shape] by the number of its axes."""
+def batched(example: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Bring an example to [samples, steps, *shape] by the number of its axes.
+
+    Raises
+    ------
+    InputError
+        If that tells nothing.
+    """
     if example.ndim in (3, 5):
         return example
     if example.ndim in (2, 4):

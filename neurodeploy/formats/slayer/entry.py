@@ -67,17 +67,16 @@ def input_block(builder: Builder, node: Node) -> None:
     exact = taken * weight + bias
     builder.inputs = np.rint(exact).astype(np.int32)
     rounding = np.abs(builder.inputs - exact).max()
-    steps = np.abs(np.rint(values * weight + bias) - exact).max() / unit
-    if rounding or steps:
+    if rounding:
         reason = (
-            f"SLAYER rounds inputs to even multiples of 1/64 in -4..3.97 before its weight, "
-            f"our transform after it: up to {steps:.2g} apart on the example; present inputs "
-            f"rounded so"
+            f"inputs times weight are rounded to 1/{unit}, by at most {rounding / unit:.2g} on the "
+            f"example; SLAYER goes on with the float"
         )
         builder.note(f"{emitter.name}.transform", Rating.APPROXIMATE, reason)
+    transform = InputTransform(weight, bias, rounds_first=unit == 64)
     node.population, node.unit = "input", message_unit(block.neuron)
     source.population = "input"
-    builder.put(Population("input", shape, made.neuron, None, InputTransform(weight, bias)))
+    builder.put(Population("input", shape, made.neuron, None, transform))
     builder.layers += 1
     builder.note("input", Rating.FAITHFUL, f"{emitter.name}: {family_of(block)}.Input")
     builder.remember(node, "input")

@@ -328,7 +328,7 @@ def trace(torch: Any, module: Any, example: NDArray[np.float32]) -> Trace:
     """
     leaves = [found for found in module.modules() if kind_of(found)]
     x = torch.from_numpy(np.ascontiguousarray(np.moveaxis(example, 1, -1)))
-    _run_once(torch, module, x)
+    run_once(torch, module, x)
     hooks: list[Any] = []
     with Rested(torch, module), torch.no_grad(), torch.backends.mkldnn.flags(enabled=False):
         tracer = Tracer(torch, module, x)
@@ -336,7 +336,7 @@ def trace(torch: Any, module: Any, example: NDArray[np.float32]) -> Trace:
             hooks.append(leaf.register_forward_pre_hook(tracer.enter))
             hooks.append(leaf.register_forward_hook(tracer.leave))
         try:
-            with quiet(), tracer:
+            with quiet(), Lenient(), tracer:
                 result = module(x)
         finally:
             for hook in hooks:
@@ -345,10 +345,36 @@ def trace(torch: Any, module: Any, example: NDArray[np.float32]) -> Trace:
     return Trace(tracer.emitters, [wire for wire in found_wires if wire is not None])
 
 
-def _run_once(torch: Any, module: Any, x: Any) -> None:
-    """Let blocks learn their shapes, and draw what they have not learnt, in a first pass."""
+class Lenient(TorchFunctionMode):
+    """Gives ``torch.abs`` of truth values, which torch 2.3 has on CUDA but not on the CPU.
+
+    lava-dl's YOLO-KP asks for it (``object_detection/models/yolo_kp.py:162``,
+    lava-dl 0.6.0), so that its forward pass fails on every CPU.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call, unused-ignore]
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """Run a torch function."""
+        name = getattr(func, "__name__", "")
+        if name == "abs" and not kwargs and str(args[0].dtype) == "torch.bool":
+            return args[0]
+        return func(*args, **(kwargs or {}))
+
+
+def run_once(torch: Any, module: Any, x: Any) -> None:
+    """Let blocks learn their shapes, and draw what they have not learnt, in a first pass.
+
+    Raises
+    ------
+    InputError
+        With the words of whatever the module raises.
+    """
     try:
-        with Rested(torch, module), torch.no_grad(), quiet():
+        with Rested(torch, module), torch.no_grad(), quiet(), Lenient():
             module(x)
     except NeurodeployError:
         raise
