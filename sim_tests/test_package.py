@@ -19,6 +19,7 @@ FLOORS = [
     {"backends"},
     {"engine"},
     {"chip", "formats", "signals"},
+    {"rewrite"},
     {"recording"},
     {"network"},
     {"files", "memory"},

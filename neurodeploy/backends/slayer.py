@@ -31,6 +31,9 @@ class Agreement:
         Largest difference, in the integers' unit.
     inexact : int
         Numbers of SLAYER's that are not whole: its floats could not hold them.
+    overflows : int
+        How often a state or a convolution's sum left the chip's 24 bits in this
+        population, which SLAYER's floats never do; populations behind it differ, too.
     """
 
     population: str
@@ -42,6 +45,7 @@ class Agreement:
     first: tuple[int, int, int] | None
     worst: float
     inexact: int
+    overflows: int
 
     @property
     def equal(self) -> bool:
@@ -58,6 +62,8 @@ class Agreement:
         assert self.first is not None
         sample, step, neuron = self.first
         floats = f"; {self.inexact:,} of SLAYER's are beyond float32" if self.inexact else ""
+        if self.overflows:
+            floats += f"; {self.overflows:,} sums left the chip's 24 bits here"
         return (
             f"{self.population}: {self.differing:,} of {self.compared:,} {self.what} differ, first "
             f"at sample {sample}, step {step}, neuron {neuron}, by at most {self.worst:g}{floats}"
@@ -92,10 +98,14 @@ def agree(export: Export, threads: int | None = None) -> tuple[Agreement, ...]:
         steps=inputs.shape[1] + max(longest, 0),
         threads=threads,
     )
-    return tuple(_held(getattr(recording[s.population], s.what), s) for s in export.sent)
+    held = []
+    for sent in export.sent:
+        kept = recording[sent.population]
+        held.append(_held(getattr(kept, sent.what), sent, sum(kept.overflows().values())))
+    return tuple(held)
 
 
-def _held(found: NDArray[Any], sent: Sent) -> Agreement:
+def _held(found: NDArray[Any], sent: Sent, overflows: int) -> Agreement:
     steps = sent.values.shape[1]
     first = max(-sent.lag, 0)
     ours = found[:, max(sent.lag, 0) : sent.lag + steps].astype(np.float64)
@@ -116,4 +126,5 @@ def _held(found: NDArray[Any], sent: Sent) -> Agreement:
         first=where,
         worst=float(np.abs(ours - theirs).max(initial=0)),
         inexact=int(np.count_nonzero(theirs != np.rint(theirs))),
+        overflows=overflows,
     )
