@@ -40,13 +40,18 @@ def build(slayer, torch):
         "graded_sdnn": [sdnn.Dense({"threshold": 0.1, "activation": lambda x: x}, 12, 8)],
         "spikes_graded": [cuba.Dense({**CUBA, "graded_spike": True}, 12, 8, weight_scale=3)],
         "plain": [cuba.Dense(CUBA, 12, 8, weight_scale=3)],
+        "wide": [
+            cuba.Conv(CUBA, 2, 4, 3, weight_scale=3),
+            cuba.Flatten(),
+            cuba.Dense(CUBA, 4 * 4 * 3, 8, weight_scale=4, delay=True),
+        ],
         "graded_recurrent": [cuba.Recurrent(dict(CUBA), 12, 8, weight_scale=2)],
         "affine": [cuba.Affine(CUBA, 12, 8, dynamics=False)],
     }
     rng = np.random.default_rng(5)
     found = {}
     for name, blocks in made.items():
-        shape = (2, 6, 5) if "conv" in name else (12,)
+        shape = (2, 6, 5) if name in ("conv_delay", "wide") else (12,)
         example = (rng.random((STEPS, *shape)) < 0.4).astype(np.float32)
         if name == "graded_sdnn":
             example = np.round(rng.normal(0, 1, (STEPS, *shape)) * 32) / 32
@@ -89,9 +94,10 @@ def cases(tmp_path_factory):
             if name not in ("graded_recurrent", "affine"):
                 values = export.inputs[0] if name != "input" else example.astype(np.int32)
                 np.save(folder / f"{name}.npy", values)
-    with h5py.File(folder / "input.net", "a") as file:
-        file.copy(h5py.File(folder / "plain.net")["layer/0"], "layer/1")
-        file["layer/1/weight"][:] = file["layer/1/weight"][:]
+    for name in ("plain", "wide"):
+        export = made[name][1]
+        nd.save(export.network, folder / f"ours_{name}.net")
+        np.save(folder / f"ours_{name}.npy", export.inputs[0])
     subprocess.run(
         [sys.executable, "-m", "sim_tests.netx_changes", str(folder)],
         check=True, capture_output=True, timeout=240,
@@ -102,6 +108,9 @@ def cases(tmp_path_factory):
         out = folder / f"{name}.out.npy"
         output = np.load(out) if out.exists() else None
         found[name] = (module, export, facts[name], folder / f"{name}.net", output)
+    for name in ("plain", "wide"):
+        path = folder / f"ours_{name}.out.npy"
+        found[f"ours_{name}"] = (None, made[name][1], facts[f"ours_{name}"], path, np.load(path))
     return found
 
 
@@ -126,6 +135,12 @@ def assert_ours_is_exact(case):
 def test_netx_runs_a_plain_block_as_slayer_does(cases):
     """So that what follows is the change and not the way of comparing."""
     assert not differs_from_slayer(cases["plain"])
+
+
+@pytest.mark.parametrize("name", ["plain", "wide"])
+def test_files_that_we_write_run_in_lava_dl_as_in_slayer(cases, name):
+    assert not differs_from_slayer(cases[f"ours_{name}"])
+    assert_ours_is_exact(cases[name])
 
 
 class TestTwelveChanges:

@@ -10,6 +10,7 @@ from neurodeploy.backends.slayer import agree
 from neurodeploy.errors import InputError, NetworkError, UnsupportedError
 from neurodeploy.formats.slayer import export_slayer
 from neurodeploy.network import Rating
+from sim_tests.conftest import ROOT
 from sim_tests.slayer_oracle import import_slayer
 
 CUBA = {"threshold": 1.0, "current_decay": 0.25, "voltage_decay": 0.08}
@@ -107,6 +108,20 @@ def assert_agree(export, least=10):
         assert population.equal, population.line()
     assert min(p.sent for p in found) >= least, [p.line() for p in found]
     return found
+
+
+def support_table():
+    """The table in docs/export.md."""
+    rows = ["| block | " + " | ".join(PARAMETERS) + " |", "|---" * (len(PARAMETERS) + 1) + "|"]
+    for block in BLOCKS:
+        cells = (CANNOT.get((family, block), "exact") for family in PARAMETERS)
+        rows.append(f"| {block} | " + " | ".join(cells) + " |")
+    return "\n".join(rows)
+
+
+def test_the_documented_table_is_what_these_tests_run():
+    text = (ROOT / "docs" / "export.md").read_text()
+    assert support_table() in text
 
 
 def slayer_refuses(torch, slayer, family, block):
