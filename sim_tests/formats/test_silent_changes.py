@@ -31,6 +31,13 @@ def build(slayer, torch):
     cuba, sdnn, rf = slayer.block.cuba, slayer.block.sigma_delta, slayer.block.rf
     mean, scale = slayer.neuron.norm.MeanOnlyBatchNorm, slayer.neuron.norm.WgtScaleBatchNorm
     turns = {"threshold": 0.3, "period": 7, "decay": 0.1}
+    torch.manual_seed(5)
+    wide = [
+        cuba.Conv(CUBA, 2, 4, 3, weight_scale=3),
+        cuba.Flatten(),
+        cuba.Dense(CUBA, 4 * 4 * 3, 8, weight_scale=4, delay=True),
+    ]
+    torch.manual_seed(5)
     made = {
         "input": [cuba.Input(CUBA, weight=1.5, bias=0.25)],
         "conv_delay": [cuba.Conv(CUBA, 2, 4, 3, weight_scale=3, delay=True)],
@@ -40,11 +47,7 @@ def build(slayer, torch):
         "graded_sdnn": [sdnn.Dense({"threshold": 0.1, "activation": lambda x: x}, 12, 8)],
         "spikes_graded": [cuba.Dense({**CUBA, "graded_spike": True}, 12, 8, weight_scale=3)],
         "plain": [cuba.Dense(CUBA, 12, 8, weight_scale=3)],
-        "wide": [
-            cuba.Conv(CUBA, 2, 4, 3, weight_scale=3),
-            cuba.Flatten(),
-            cuba.Dense(CUBA, 4 * 4 * 3, 8, weight_scale=4, delay=True),
-        ],
+        "wide": wide,
         "graded_recurrent": [cuba.Recurrent(dict(CUBA), 12, 8, weight_scale=2)],
         "affine": [cuba.Affine(CUBA, 12, 8, dynamics=False)],
     }
