@@ -20,6 +20,7 @@ FLOORS = [
     {"backends"},
     {"engine"},
     {"chip", "formats", "signals"},
+    {"rewrite"},
     {"recording"},
     {"network"},
     {"files", "memory"},

@@ -31,6 +31,7 @@ from ..network import (
     Dense,
     GradedThreshold,
     Network,
+    Population,
     Projection,
     Readout,
     Sigma,
@@ -153,32 +154,9 @@ def check_supported(network: Network, options: RunOptions) -> None:
     """
     refuse_floats(network)
     for population in network.populations:
-        name, neuron = population.name, population.neuron
-        if not isinstance(neuron, _NEURONS) or (
-            isinstance(neuron, Source) and name != network.input.name
-        ):
-            raise UnsupportedError(
-                f"population {name!r}: the lava backend cannot run neuron model {neuron.kind!r} "
-                f"here; run it on backend 'engine'"
-            )
-        if options.reset_interval and isinstance(neuron, (Delta, SigmaDelta, Sigma)):
-            raise UnsupportedError(
-                f"population {name!r}: Lava has no reset_interval for {neuron.kind!r} neurons; "
-                f"run without reset_interval"
-            )
-        if isinstance(neuron, TernaryLIF) and np.any(neuron.lower > neuron.upper):
-            raise UnsupportedError(
-                f"population {name!r}: its lower threshold is above the upper one, which Lava's "
-                f"TernaryLIF refuses; run it on backend 'engine'"
-            )
-        for what, value, limit in _widths(neuron):
-            if np.max(np.abs(np.asarray(value, np.int64))) > limit:
-                raise UnsupportedError(
-                    f"population {name!r}: {what} {_largest(value)} is beyond the {limit} that "
-                    f"Lava's variable holds; scale the network down or run it on 'engine'"
-                )
+        check_population(network, population, options)
     for projection in network.projections:
-        _check_projection(network, projection)
+        check_projection(network, projection)
     on_lava = {p.name for p in network.populations if not isinstance(p.neuron, Average)}
     lost = on_lava - _connected(network)
     if lost:
@@ -186,6 +164,44 @@ def check_supported(network: Network, options: RunOptions) -> None:
             f"population {min(lost)!r}: not connected to the input, so Lava's compiler would not "
             f"find it; remove it or run the network on 'engine'"
         )
+
+
+def check_population(network: Network, population: Population, options: RunOptions) -> None:
+    """Refuse neurons that Lava would run otherwise; see `check_supported`."""
+    name, neuron = population.name, population.neuron
+    if not isinstance(neuron, _NEURONS) or (
+        isinstance(neuron, Source) and name != network.input.name
+    ):
+        raise UnsupportedError(
+            f"population {name!r}: the lava backend cannot run neuron model {neuron.kind!r} "
+            f"here; run it on backend 'engine'"
+        )
+    if options.reset_interval and isinstance(neuron, (Delta, SigmaDelta, Sigma)):
+        raise UnsupportedError(
+            f"population {name!r}: Lava has no reset_interval for {neuron.kind!r} neurons; "
+            f"run without reset_interval"
+        )
+    if population.starts:
+        raise UnsupportedError(
+            f"population {name!r}: starts at step {population.starts}, Lava's neurons all at "
+            f"step 0; run it on backend 'engine'"
+        )
+    if bits := getattr(neuron, "fraction_bits", 0):
+        raise UnsupportedError(
+            f"population {name!r}: its threshold and bias have {bits} bits below 1/64, Lava's "
+            f"have none; run it on backend 'engine'"
+        )
+    if isinstance(neuron, TernaryLIF) and np.any(neuron.lower > neuron.upper):
+        raise UnsupportedError(
+            f"population {name!r}: its lower threshold is above the upper one, which Lava's "
+            f"TernaryLIF refuses; run it on backend 'engine'"
+        )
+    for what, value, limit in _widths(neuron):
+        if np.max(np.abs(np.asarray(value, np.int64))) > limit:
+            raise UnsupportedError(
+                f"population {name!r}: {what} {_largest(value)} is beyond the {limit} that "
+                f"Lava's variable holds; scale the network down or run it on 'engine'"
+            )
 
 
 def lava_weight(projection: Projection) -> tuple[NDArray[np.int32], int]:
@@ -227,7 +243,8 @@ def lava_weight(projection: Projection) -> tuple[NDArray[np.int32], int]:
     )
 
 
-def _check_projection(network: Network, projection: Projection) -> None:
+def check_projection(network: Network, projection: Projection) -> None:
+    """Refuse synapses that Lava would run otherwise; see `check_supported`."""
     name, synapse = projection.name, projection.synapse
     source, target = network[projection.source], network[projection.target]
     to_host = isinstance(synapse, Readout) and isinstance(target.neuron, Average)

@@ -2,24 +2,48 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from .shared import Dt, From, Json, Net, Reset, load_network, print_json, show
 
 
 def inspect(
-    net: Net, dt: Dt = None, reset: Reset = None, source: From = None, json: Json = False
-) -> None:
+    net: Net,
+    target: Annotated[
+        str | None, typer.Option(help="What lava or loihi2 would do to each element.")
+    ] = None,
+    dt: Dt = None,
+    reset: Reset = None,
+    source: From = None,
+    json: Json = False,
+) -> int:
     """Show what NET holds and how each element of the file was read.
 
     Populations with their neurons, synapses, weights, delays and hops (the
-    steps by which each lags the input), then the audit.
+    steps by which each lags the input), then the audit. With a target: what it
+    would do to this network, before any run; exit status 1 if it has no place
+    for an element.
     """
+    from ..backends.targets import look_ahead
+    from ..network import Rating
     from ..report.terminal import audit_table, network_table
+    from . import DIFFERS, DONE
 
     network = load_network(net, dt, reset, source)
+    ahead = None if target is None else look_ahead(network, target)
     if json:
-        print_json(_as_dict(network))
-        return
-    show(network_table(network), audit_table(network.audit))
+        found = _as_dict(network)
+        if ahead is not None:
+            found["target"] = target
+            found["ahead"] = [{**vars(e), "rating": e.rating.value} for e in ahead]
+        print_json(found)
+    else:
+        show(network_table(network), audit_table(network.audit))
+        if ahead is not None:
+            show(f"on {target}:", audit_table(ahead))
+    return DIFFERS if ahead is not None and ahead.worst is Rating.UNSUPPORTED else DONE
 
 
 def _as_dict(network: object) -> dict[str, object]:

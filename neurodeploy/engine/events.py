@@ -67,6 +67,11 @@ class EventBuffer:
             grown[: self.used] = old[: self.used]
             setattr(self, name, grown)
 
+    def rest(self, t0: int, t1: int) -> None:
+        """Note that nothing is sent in steps t0..t1."""
+        self.start[:, t0:t1] = self.used
+        self.count[:, t0:t1] = 0
+
     def forget_oldest(self) -> None:
         """Drop the first step and move the others up, leaving the last one empty."""
         self.start[:, :-1] = self.start[:, 1:]

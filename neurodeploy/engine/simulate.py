@@ -201,7 +201,13 @@ class _PopulationRun:
         if self.plan.sends_inputs:
             send_in(self.block.values, t0, t1, self.sent)
         else:
-            self.stepper.step(self._currents(t0, t1), t0, self.sent)
+            awake = min(max(t0, self.plan.population.starts), t1)
+            if t0 < awake:
+                self.sent.rest(t0, awake)
+                for kept in self.stepper.kept.values():
+                    kept[:, t0:awake] = 0
+            if awake < t1:
+                self.stepper.step(self._currents(awake, t1), awake, self.sent)
         if self.line is not None:
             self.line.pass_on(self.sent, t0)
 

@@ -143,6 +143,8 @@ class _PopulationStream:
         self.sent.reserve(self.plan.population.size)
         if self.plan.sends_inputs:
             send_in(_planes(values), 0, 1, self.sent, self.now)
+        elif clock < self.plan.population.starts:
+            self.sent.rest(self.now, self.now + 1)
         else:
             self.stepper.step(self._currents(values), self.now, self.sent)
         if self.line is not None:

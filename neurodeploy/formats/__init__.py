@@ -13,15 +13,16 @@ NETX_SUFFIXES = (".net", ".h5", ".hdf5")
 NIR_SUFFIX = ".nir"
 
 
-def load(path: str | os.PathLike[str], **options: Any) -> Network:
+def load(source: str | os.PathLike[str] | Any, **options: Any) -> Network:
     """Read a network; the format is told by what the file holds.
 
     Parameters
     ----------
-    path : path
-        A NetX HDF5 file or a NIR graph.
+    source : path or torch.nn.Module
+        A NetX HDF5 file, a NIR graph, or a module of SLAYER blocks.
     **options
-        See `netx.load_netx` (allow, input_shape) and `nir.load_nir` (dt, preset, reset, allow).
+        See `netx.load_netx` (allow, input_shape) and `nir.load_nir` (dt, preset, reset, allow);
+        for a module `slayer.export_slayer` (example, shape, allow).
 
     Returns
     -------
@@ -32,21 +33,28 @@ def load(path: str | os.PathLike[str], **options: Any) -> Network:
     FormatError, NetworkError, UnsupportedError
         One line that names the element and what to do.
     """
+    from .slayer.importing import is_torch_module
+
+    if is_torch_module(source):
+        from .slayer import load_slayer
+
+        return load_slayer(source, **options)
     from .netx import load_netx
 
-    nir = is_nir(path)
+    nir = is_nir(source)
     known = ("dt", "preset", "reset", "allow") if nir else ("allow", "input_shape")
     for name in options:
         if name not in known:
             kind = "a NIR graph" if nir else "NetX HDF5, whose time is in steps"
             raise FormatError(
-                f"{path}: {name}: no option for {kind}; there are {', '.join(known)}; leave it out"
+                f"{source}: {name}: no option for {kind}; there are {', '.join(known)}; "
+                f"leave it out"
             )
     if nir:
         from .nir import load_nir
 
-        return load_nir(path, **options)
-    return load_netx(path, **options)
+        return load_nir(source, **options)
+    return load_netx(source, **options)
 
 
 def is_nir(path: str | os.PathLike[str]) -> bool:
@@ -67,12 +75,15 @@ def is_nir(path: str | os.PathLike[str]) -> bool:
 def save(network: Network, path: str | os.PathLike[str], **options: Any) -> None:
     """Write a network; the format is told by the suffix: ``.net`` is NetX HDF5, ``.nir`` is NIR.
 
+    NetX holds every network, to be read back the same, see `netx_writer`.
+
     Parameters
     ----------
     network : Network
     path : path
     **options
-        For NIR, see `nir.save_nir` (dt).
+        For NIR, see `nir.save_nir` (dt). For NetX, ``netx_only=True`` refuses what
+        programs that know NetX alone cannot read.
 
     Raises
     ------

@@ -1,6 +1,7 @@
 """Reads NetX HDF5, the files that lava-dl's SLAYER blocks export.
 
-A file holds a chain ``layer/0``, ``layer/1``, ... See `netx_neurons` for the
+A file holds a chain ``layer/0``, ``layer/1``, ... What a chain cannot say stands
+in a group beside it, see `whole`, which is read first. See `netx_neurons` for the
 neuron groups and `netx_writer` for the way back. Everything that a file holds
 is either understood or named in the network's audit. Differences from lava-dl
 0.6.0's own importer (``lava/lib/dl/netx/hdf5.py``) are in the audit too:
@@ -54,6 +55,7 @@ from .netx_synapses import (
     source_of,
     with_delay,
 )
+from .whole import GROUP, read_whole
 
 LAYER_TYPES = (
     "input", "dense", "dense_rec", "conv", "convT", "pool", "unpool", "flatten", "average",
@@ -99,6 +101,10 @@ def load_netx(
     """
     path = Path(path)
     with open_hdf5(path) as file:
+        if GROUP in file:
+            whole = read_whole(file, path)
+            if whole is not None:
+                return whole
         if not isinstance(file.get("layer"), h5py.Group) or not len(file["layer"]):
             raise FormatError(
                 f"{path}: HDF5, but no NetX network (no group 'layer') and no NIR graph "
@@ -339,6 +345,12 @@ class _Reader:
                     facts[f"simulation/{name}"] = float(group.numbers(name).ravel()[0])
                 reason = "training settings, which never change how the network runs; kept"
                 self.note("simulation", Rating.FAITHFUL, reason)
+            elif key == GROUP:
+                reason = (
+                    "left aside: 'layer' was changed by another program since it was written, so "
+                    "'layer' is read"
+                )
+                self.note(key, Rating.APPROXIMATE, reason)
             elif key != "layer":
                 self.note(key, Rating.APPROXIMATE, "group not known to NetX; ignored")
         return facts

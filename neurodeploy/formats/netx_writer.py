@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UnsupportedError
+from ..errors import NeurodeployError, UnsupportedError
 from ..files import written_whole
 from ..network import (
     Average,
@@ -24,31 +25,72 @@ from ..network import (
     Pool,
     Population,
     Projection,
+    Rating,
     Source,
     Unpool,
 )
 from .netx_neurons import input_exponent_after, per_channel, write_neuron
 from .netx_synapses import write_dense, write_kernel
+from .whole import write_whole
 
 DENSE = (Dense, DelayedDense, ComplexDense)
 
 
-def save_netx(network: Network, path: str | os.PathLike[str]) -> None:
+def save_netx(network: Network, path: str | os.PathLike[str], *, netx_only: bool = False) -> str:
     """Write a network as NetX HDF5; the file appears only once it is whole.
+
+    What NetX cannot hold, or would give back otherwise, is kept in a group
+    beside ``layer``, see `whole`. If NetX has no place for an element, or the
+    network is no chain, that group is all there is: half a chain would run as
+    another network.
 
     Parameters
     ----------
     network : Network
-        A chain; NetX has no branches.
     path : path
+    netx_only : bool
+        Write ``layer`` and nothing else, or refuse.
+
+    Returns
+    -------
+    str
+        Why there is no ``layer``; nothing where there is one.
 
     Raises
     ------
     UnsupportedError
-        If NetX cannot hold an element.
+        With `netx_only`, if NetX cannot hold an element.
     """
+    missing = ""
+    with written_whole(path) as temporary:
+        try:
+            _write_layers(network, temporary)
+            if netx_only or _reads_the_same(network, temporary):
+                return missing
+        except UnsupportedError as error:
+            if netx_only:
+                raise
+            missing = str(error)
+        with h5py.File(temporary, "w" if missing else "a") as file:
+            write_whole(file, network)
+    return missing
+
+
+def _reads_the_same(network: Network, path: Path) -> bool:
+    from .netx import load_netx  # reads through this module's neighbours
+
+    if network.audit.worst is not Rating.FAITHFUL:
+        return False  # what a conversion lost must not be forgotten on the way
+    try:
+        again = load_netx(path)
+        return again == network and dict(again.metadata) == dict(network.metadata)
+    except NeurodeployError:
+        return False
+
+
+def _write_layers(network: Network, path: Path) -> None:
     layers = list(_chain(network))
-    with written_whole(path) as temporary, h5py.File(temporary, "w") as file:
+    with h5py.File(path, "w") as file:
         root = file.create_group("layer")
         index = 0
         for population, projection in layers:

@@ -28,10 +28,29 @@ class InputTransform:
 
     ``a = round(value * weight + bias)``; weight and bias in 1/64 of SLAYER's
     unit, as NetX's ``layer/0/weight`` and ``bias`` hold them.
+
+    Attributes
+    ----------
+    weight, bias : float
+    rounds_first : bool
+        Values are first rounded to multiples of 1/32 and clipped to
+        -4..127/32, as SLAYER's Input blocks do (``quantize_8bit``,
+        ``slayer/neuron/base.py:168``, lava-dl 0.6.0); netx and files say
+        nothing of it.
     """
 
     weight: float
     bias: float
+    rounds_first: bool = False
+
+    def __call__(self, values: Any) -> NDArray[np.float64]:
+        """Give whole numbers, as floats, for values of any shape."""
+        if self.rounds_first:
+            # SLAYER divides in float32; of two even multiples at the same distance, the even one.
+            rounded = np.rint(np.asarray(values, np.float32) / np.float32(1 / 32)) / 32
+            values = np.clip(rounded.astype(np.float64), -4, 127 / 32)
+        whole: NDArray[np.float64] = np.rint(values * self.weight + self.bias)
+        return whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +69,11 @@ class Population:
         v are the neuron's own, before it.
     transform : InputTransform or None
         For the input population only.
+    starts : int
+        Step of the chip clock at which its neurons begin. Before it they are
+        at rest: no bias acts, nothing is sent, what arrives is lost. SLAYER's
+        layers begin when their first input reaches them, a chip's all at step
+        0; where a bias acts on them that is not the same.
     """
 
     name: str
@@ -57,6 +81,7 @@ class Population:
     neuron: Neuron
     axon_delay: NDArray[np.int32] | None = None
     transform: InputTransform | None = None
+    starts: int = 0
 
     @property
     def size(self) -> int:
@@ -115,6 +140,7 @@ class Network:
             raise NetworkError(f"population {min(twice)!r}: name used twice; rename one")
         for population in self.populations:
             _check_delay(population)
+            _check_start(population)
         for projection in self.projections:
             for end in (projection.source, projection.target):
                 if end not in names:
@@ -248,6 +274,14 @@ def _check_delay(population: Population) -> None:
             f"population {population.name!r}: axon_delay has shape {delay.shape} and holds "
             f"{delay.min(initial=0)}; needs one delay of 0 or more steps for each of "
             f"{population.size} neurons"
+        )
+
+
+def _check_start(population: Population) -> None:
+    if population.starts < 0:
+        raise NetworkError(
+            f"population {population.name!r}: starts at step {population.starts}; steps count from "
+            f"0"
         )
 
 

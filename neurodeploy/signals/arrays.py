@@ -125,14 +125,9 @@ class Presented:
                 return np.ascontiguousarray(given).view(np.uint8)
             return np.ascontiguousarray(given, np.int32 if self.whole else np.float32)
         if small:  # 256 values can be looked up
-            made = self._transformed(np.arange(256)).astype(np.int32)
+            made = self.transform(np.arange(256)).astype(np.int32)
             return np.take(made, given.view(np.uint8))
-        return np.ascontiguousarray(self._transformed(given), np.int32)
-
-    def _transformed(self, values: NDArray[Any]) -> NDArray[Any]:
-        assert self.transform is not None
-        whole: NDArray[Any] = np.rint(values * self.transform.weight + self.transform.bias)
-        return whole
+        return np.ascontiguousarray(self.transform(given), np.int32)
 
     def fingerprint(self) -> str:
         """SHA-256 of what is presented, shape included; the type it came in makes no difference."""
@@ -202,7 +197,7 @@ def present(
         _check_floats(given, population.name, scaled=transform is not None)
     ends = _ends(given)
     if transform is not None:
-        low, high = (float(np.rint(end * transform.weight + transform.bias)) for end in ends)
+        low, high = (float(transform(end)) for end in ends)
         ends = min(low, high), max(low, high)
     _check_range(network, *ends, transformed=transform is not None)
     limits = int(ends[0]), int(ends[1])

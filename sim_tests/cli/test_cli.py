@@ -124,6 +124,39 @@ def test_run_says_where_limits_were_met(call, files):
     assert json.loads(out)["weights_clipped"][projection] == 1
 
 
+def test_inspect_for_a_target(call, files):
+    status, out, _ = call("inspect", "a.net", "--target", "lava")
+    assert status == 0
+    assert "on lava:" in out
+    network = nd.load(files / "a.net")
+    alone = nd.network.Population("a", (3,), nd.network.ALIF(300, 200, 30, 40, 100, 9), starts=2)
+    source, weight = network.input, np.ones((3, network.input.size), np.int32)
+    weight[0, 0] = 999
+    nd.save(
+        nd.network.Network(
+            (source, alone),
+            (nd.network.Projection(source.name, "a", nd.network.Dense(weight)),),
+        ),
+        files / "alif.net",
+    )
+    status, out, _ = call("inspect", "alif.net", "--target", "loihi2", "--json")
+    assert status == 1
+    told = json.loads(out)
+    ahead = [(e["element"], e["rating"], e["reason"]) for e in told["ahead"]]
+    assert told["target"] == "loihi2"
+    assert [entry[:2] for entry in ahead[1:]] == [
+        ("a", "unsupported"),
+        ("a", "approximate"),
+        (f"{source.name}->a", "approximate"),
+    ]
+    assert "microcode" in ahead[1][2]
+    assert "acts from step 2 on" in ahead[2][2]
+    assert "weights 1..999 do not fit 8 bits" in ahead[3][2]
+    status, _, err = call("inspect", "a.net", "--target", "tpu")
+    assert status == 2
+    assert "there are lava, loihi2" in err
+
+
 def test_inspect_and_convert(call):
     status, out, _ = call("inspect", "a.net")
     assert status == 0
@@ -151,7 +184,7 @@ def test_version_and_help(call):
     assert call("--version")[1] == f"neurodeploy {nd.__version__}\n"
     status, out, _ = call("--help")
     assert status == 0
-    for verb in ("demo", "doctor", "inspect", "run", "compare", "convert", "profile"):
+    for verb in ("demo", "doctor", "inspect", "run", "compare", "convert", "export", "profile"):
         assert verb in out
         assert call(verb, "--help")[0] == 0
 

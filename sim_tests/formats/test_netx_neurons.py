@@ -76,7 +76,7 @@ def test_what_is_written_is_read_back(tmp_path, name):
 )
 def test_what_netx_cannot_hold_is_refused(tmp_path, neuron):
     with pytest.raises(UnsupportedError, match="0_dense"):
-        nd.save(network_with(neuron), tmp_path / "a.net")
+        nd.save(network_with(neuron), tmp_path / "a.net", netx_only=True)
 
 
 def test_a_leaky_integrator_is_written_as_slayer_writes_its_affine_block(tmp_path):

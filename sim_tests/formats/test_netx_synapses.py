@@ -125,7 +125,7 @@ REFUSED = {
 def test_what_netx_cannot_hold_is_refused_by_name(tmp_path, case):
     network, message = REFUSED[case]
     with pytest.raises(UnsupportedError, match=f"^(projection|population) .*{message}"):
-        nd.save(network, tmp_path / "a.net")
+        nd.save(network, tmp_path / "a.net", netx_only=True)
 
 
 @pytest.fixture
@@ -171,7 +171,7 @@ def test_kwta_is_refused_by_name(simple):
 
 
 def test_a_pool_that_slayer_cannot_cut_into_channels_is_refused(tmp_path):
-    nd.save(network_of(Pool.sums((2, 2), 9), (2, 6, 8)), tmp_path / "a.net")
+    nd.save(network_of(Pool.sums((2, 2), 9), (2, 6, 8)), tmp_path / "a.net", netx_only=True)
     with h5py.File(tmp_path / "a.net", "a") as file:
         file["layer/1/stride"][:] = 5, 2
     with pytest.raises(

@@ -35,8 +35,8 @@ class SigmaDeltaStepper(Stepper):
         if isinstance(neuron, SigmaDelta):
             mode, bias = _RECTIFIES if neuron.rectify else _PLAIN, neuron.bias
         self.parameters = (
-            pack(neuron.threshold, population, SIGMA_DELTA_SHIFT),
-            pack(bias, population, SIGMA_DELTA_SHIFT),
+            pack(neuron.threshold, population, SIGMA_DELTA_SHIFT - neuron.fraction_bits),
+            pack(bias, population, SIGMA_DELTA_SHIFT - neuron.fraction_bits),
             mode,
         )
 

@@ -31,13 +31,14 @@ class VariantStepper(KernelStepper):
         u_bias: Parameter = 0
         v_bias: Parameter = neuron.bias
         threshold, refractory = spread(_NEVER, population), spread(1, population)
-        subtract = False
+        subtract, entering = False, 0
         if isinstance(neuron, GeneralCubaLIF):
             threshold = spread(neuron.threshold, population, ACTIVATION_SHIFT)
             refractory = spread(neuron.refractory, population)
             subtract = neuron.reset == "subtract"
             if neuron.bias_into == "current":
                 u_bias, v_bias = neuron.bias, 0
+            entering = neuron.voltage_exponent
         self.parameters = (
             spread(DECAY_UNITY - neuron.current_decay, population),
             spread(DECAY_UNITY - neuron.voltage_decay, population),
@@ -47,6 +48,7 @@ class VariantStepper(KernelStepper):
             refractory,
             subtract,
             neuron.input_exponent,
+            entering,
         )
 
     def states_needed(self) -> int:
@@ -86,7 +88,7 @@ class TernaryStepper(Stepper):
 @njit(nogil=True, cache=True)
 def _step(  # type: ignore[no-untyped-def]
     current, t0, u, v, wait, keep_u, keep_v, threshold, u_bias, v_bias, refractory, subtract,
-    exponent, resets, used, start, count, neuron, payload, graded,
+    exponent, entering, resets, used, start, count, neuron, payload, graded,
     u_record, v_record, u_overflows, v_overflows,
 ):  # fmt: skip
     size = u.shape[1]
@@ -103,7 +105,8 @@ def _step(  # type: ignore[no-untyped-def]
                 i = np.int32(decayed(us[j], keep_u[j]) + arriving)
                 u_overflows[s] += wraps(i)
                 us[j] = wrapped(i)
-                x = np.int32(decayed(vs[j], keep_v[j]) + np.int32(us[j] + v_bias[j]))
+                adds = scaled(np.int32(us[j] + v_bias[j]), entering)
+                x = np.int32(decayed(vs[j], keep_v[j]) + adds)
                 awake = waits[j] == _ZERO
                 v_overflows[s] += awake & clips(x)
                 vs[j] = clipped(x) if awake else vs[j]

@@ -25,7 +25,9 @@ class GroupDelivery(Delivery):
             )
         order = order_of(source)
         flat = order if order.size else np.arange(source.size, dtype=np.int32)
-        self.group = (flat // target.neuron.group_size).astype(np.int32)
+        group = flat // target.neuron.group_size
+        places = np.argsort(order_of(target))  # the target may be an image, too
+        self.group = (places[group] if places.size else group).astype(np.int32)
 
     def deliver(self, events: EventBuffer, t0: int, t1: int, current: NDArray[np.int32]) -> None:
         """See `Delivery.deliver`."""

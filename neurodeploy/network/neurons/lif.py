@@ -50,7 +50,7 @@ class GeneralCubaLIF(Neuron):
 
     .. math::
         u &\leftarrow wrap(rz(u\,(4096 - d_u)) + 2^e a + 64 b_u) \\
-        v &\leftarrow clip(rz(v\,(4096 - d_v)) + u + 64 b_v)
+        v &\leftarrow clip(rz(v\,(4096 - d_v)) + 2^{e_v} (u + 64 b_v))
             \text{ where } w = 0, \text{ else } v \\
         f &= [v > 64\,\theta][w = 0] \\
         s &= f, \text{ or } f v \text{ if graded} \\
@@ -73,6 +73,8 @@ class GeneralCubaLIF(Neuron):
     input_exponent : int
         e in -24..16: 6 for spikes; a negative one shifts right, rounding
         towards zero. -6 is SLAYER's meaning of graded spikes, see Notes.
+    voltage_exponent : int
+        e_v in -16..16, likewise, for what the current adds to the voltage.
 
     Notes
     -----
@@ -88,6 +90,10 @@ class GeneralCubaLIF(Neuron):
     (``slayer/spike/spike.py:86``, lava-dl 0.6.0), so a synapse of integer
     weight W adds W v / 2^6 to the next layer's u: `input_exponent` -6 there.
     What arrives must then stay within int32.
+
+    e_v is what SLAYER's ``WgtScaleBatchNorm`` does: it subtracts a mean from
+    the current and divides it by a power of two, rounded towards zero as it
+    enters the voltage (``neuron/norm.py:164``, ``neuron/cuba.py:328``).
     """
 
     current_decay: Parameter
@@ -99,6 +105,7 @@ class GeneralCubaLIF(Neuron):
     refractory: Parameter = 1
     graded_spike: bool = False
     input_exponent: int = ACTIVATION_SHIFT
+    voltage_exponent: int = 0
     kind: ClassVar[str] = "cuba-lif-general"
     states: ClassVar[tuple[str, ...]] = ("u", "v")
 
@@ -108,6 +115,7 @@ class GeneralCubaLIF(Neuron):
         self._check_choice("reset", ("zero", "subtract"))
         self._check_range("refractory", 1, 1 << 16)
         self._check_range("input_exponent", -24, 16)
+        self._check_range("voltage_exponent", -16, 16)
         for name in ("current_decay", "voltage_decay"):
             self._check_range(name, 0, DECAY_UNITY)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from ..fixed_point import SIGMA_DELTA_SHIFT
 from .base import Neuron, Parameter
 
 
@@ -14,20 +15,27 @@ class Delta(Neuron):
 
     .. math::
         x &= 2^{12} a, \quad \delta = x - x' + r, \quad
-        o = \delta\,[|\delta| \ge 2^{12}\theta] \\
+        o = \delta\,[|\delta| \ge 2^{12-f}\theta] \\
         r &\leftarrow \delta - o, \quad x' \leftarrow x, \quad s = o \gg 6
 
     Attributes
     ----------
     threshold : int or int32 [neurons]
-        NetX ``vThMant``, in 1/64 of the input's unit.
+        NetX ``vThMant``, in 1/64 of the input's unit, with f more bits below it.
+    fraction_bits : int
+        f in 0..12; 0 is NetX.
     """
 
     threshold: Parameter
+    fraction_bits: int = 0
     kind: ClassVar[str] = "delta"
     states: ClassVar[tuple[str, ...]] = ("u", "v")
     graded: ClassVar[bool] = True
     resettable: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_range("fraction_bits", 0, SIGMA_DELTA_SHIFT)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +44,8 @@ class SigmaDelta(Neuron):
 
     .. math::
         \sigma &\leftarrow \sigma + a, \quad
-        x = \max(\sigma + 2^{12} b, 0), \quad \delta = x - x' + r \\
-        o &= \delta\,[|\delta| \ge 2^{12}\theta], \quad
+        x = \max(\sigma + 2^{12-f} b, 0), \quad \delta = x - x' + r \\
+        o &= \delta\,[|\delta| \ge 2^{12-f}\theta], \quad
         r \leftarrow \delta - o, \quad x' \leftarrow x, \quad s = o \gg 6
 
     The 6 bits that ``o >> 6`` drops are never repaid (as in Lava 0.10.0).
@@ -55,15 +63,23 @@ class SigmaDelta(Neuron):
         NetX ``bias``.
     rectify : bool
         ReLU (NetX ``activation`` = ``relu``); False leaves x unrectified.
+    fraction_bits : int
+        f in 0..12: bits of threshold and bias below NetX's 1/64, for learned
+        values that SLAYER does not round; 0 is NetX.
     """
 
     threshold: Parameter
     bias: Parameter = 0
     rectify: bool = True
+    fraction_bits: int = 0
     kind: ClassVar[str] = "sigma-delta"
     states: ClassVar[tuple[str, ...]] = ("u", "v")
     graded: ClassVar[bool] = True
     resettable: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_range("fraction_bits", 0, SIGMA_DELTA_SHIFT)
 
 
 @dataclass(frozen=True, eq=False)

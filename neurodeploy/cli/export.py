@@ -1,0 +1,53 @@
+"""``neurodeploy export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .shared import Json, print_json, show
+
+
+def export(
+    factory: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODULE:FACTORY", help="What makes the torch module, e.g. mynet.model:make."
+        ),
+    ],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The network to write (.net).")],
+    weights: Annotated[
+        Path | None, typer.Option(help="A state dict that torch.save wrote (.pt).")
+    ] = None,
+    example: Annotated[
+        Path | None, typer.Option(help="What to run it on: .npy, or .npz with 'inputs'.")
+    ] = None,
+    shape: Annotated[
+        str | None, typer.Option(help="Input shape C,H,W (or N) of a random example instead.")
+    ] = None,
+    steps: Annotated[int, typer.Option(help="Time steps of a random example.")] = 24,
+    seed: Annotated[int, typer.Option(help="Of a random example.")] = 0,
+    allow: Annotated[
+        list[str] | None, typer.Option(help="An unsupported element to go on without, by name.")
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Turn a trained SLAYER network into a file, and prove it.
+
+    Writes NetX HDF5, says how each element was taken, then runs SLAYER's CPU
+    forward pass and the engine on an example and compares every population.
+    Exit status 0: they agree to the bit; 1: written, but they differ, and it
+    says where first; 2: it could not be exported.
+    """
+    from ..backends.export import export_job
+    from ..report.terminal import audit_table
+    from . import DIFFERS, DONE
+
+    done = export_job(factory, out, weights, example, shape, steps, seed, allow or ())
+    if json:
+        print_json(done.as_dict())
+        return DONE if done.equal else DIFFERS
+    show(audit_table(done.network.audit), *done.lines())
+    return DONE if done.equal else DIFFERS

@@ -1,0 +1,191 @@
+"""Modules of SLAYER blocks as networks, in the integers of SLAYER's forward pass.
+
+A module is run once on an example and followed, whichever way its blocks are
+wired; see `tracing`, and `build` for how it becomes a network. What a block is
+read as is in `neurons` and `synapses`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import InputError, UnsupportedError
+from ...network import Network
+from .build import Builder
+from .importing import import_slayer, is_torch_module, quiet
+from .leaves import kind_of
+from .nodes import Sent
+
+EXAMPLE_STEPS = 24
+"""Of a random example."""
+
+__all__ = [
+    "Export",
+    "Sent",
+    "batched",
+    "example_for",
+    "export_slayer",
+    "import_slayer",
+    "is_torch_module",
+    "load_slayer",
+    "quiet",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Export:
+    """A network, and what SLAYER's CPU forward pass did on the example.
+
+    Attributes
+    ----------
+    network : Network
+    inputs : int32 [samples, steps, *input shape]
+        The example in the input population's integers (``apply_transform=False``).
+    sent : tuple of Sent
+        What each population's block sent.
+    """
+
+    network: Network
+    inputs: NDArray[np.int32]
+    sent: tuple[Sent, ...]
+
+
+def load_slayer(
+    module: Any,
+    *,
+    example: NDArray[Any] | None = None,
+    shape: tuple[int, ...] | None = None,
+    allow: Collection[str] = (),
+) -> Network:
+    """Read a module of SLAYER blocks; see `export_slayer`."""
+    return export_slayer(module, example=example, shape=shape, allow=allow).network
+
+
+def export_slayer(
+    module: Any,
+    *,
+    example: NDArray[Any] | None = None,
+    shape: tuple[int, ...] | None = None,
+    allow: Collection[str] = (),
+) -> Export:
+    """Turn a module of SLAYER blocks into a network.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Its parameters are left as they are, and so are its blocks' states.
+    example : array [steps, *shape] or [samples, steps, *shape], optional
+        What the module takes, time last there and second here. Spikes, or
+        values for a module that starts with an Input block. By default a
+        random frame, see `example_for`.
+    shape : tuple of int, optional
+        (neurons,) or (C, H, W), for the random frame.
+    allow : collection of str
+        Elements rated unsupported to go on without, by the names the error gives.
+
+    Returns
+    -------
+    Export
+
+    Raises
+    ------
+    BackendError
+        Without torch or lava-dl.
+    UnsupportedError, NetworkError
+        Naming the module and the operation, weight or neuron.
+    InputError
+        If the module cannot run on the example; with its own words.
+    """
+    torch, _ = import_slayer()
+    from .tracing import trace
+
+    if not any(kind_of(m) for m in module.modules()):
+        raise UnsupportedError(
+            f"{type(module).__name__}: has no SLAYER block; build it of lava.lib.dl.slayer.block"
+        )
+    if example is None:
+        example = example_for(module, shape)
+    given = np.asarray(example, np.float32)
+    traced = trace(torch, module, batched(given))
+    builder = Builder(traced, allow)
+    network = builder.build()
+    assert builder.inputs is not None
+    return Export(network, builder.inputs, tuple(builder.sent))
+
+
+def example_for(
+    module: Any, shape: tuple[int, ...] | None = None, *, steps: int = EXAMPLE_STEPS, seed: int = 0
+) -> NDArray[np.float32]:
+    """Draw a random example: spikes, or values that change at every step for sigma-delta blocks.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    shape : tuple of int, optional
+        Told by the first block, if that is dense.
+    steps, seed : int
+
+    Returns
+    -------
+    float32 [1, steps, *shape]
+        Multiples of 1/32, which SLAYER's Input blocks take as they are.
+
+    Raises
+    ------
+    InputError
+        If the first block does not tell the shape.
+    """
+    leaves = [m for m in module.modules() if kind_of(m)]
+    if shape is None:
+        shape = next((s for s in map(_shape_told, leaves) if s), None)
+    if shape is None:
+        raise InputError(
+            f"{type(module).__name__}: no block tells the shape of the input; give an example, or "
+            f"the shape as C,H,W"
+        )
+    rng = np.random.default_rng(seed)
+    if any(hasattr(m, "sigma_output") or hasattr(getattr(m, "neuron", m), "delta") for m in leaves):
+        held = rng.integers(-48, 64, (1, 1, *shape))
+        moving = rng.integers(-8, 9, (1, steps, *shape))
+        return ((held + moving) / 32).astype(np.float32)
+    return (rng.random((1, steps, *shape)) < 0.3).astype(np.float32)
+
+
+def _shape_told(module: Any) -> tuple[int, ...] | None:
+    synapse = getattr(module, "synapse", None) or getattr(module, "input_synapse", None)
+    synapse = getattr(synapse, "real", synapse)
+    kind = kind_of(module)
+    if synapse is None or kind.split(".")[-1] not in (
+        "Dense",
+        "Recurrent",
+        "KWTA",
+        "Affine",
+        "Output",
+    ):
+        return None
+    kernel = tuple(int(n) for n in synapse.kernel_size[:2])
+    channels = int(synapse.in_channels)
+    return (channels,) if kernel == (1, 1) else (channels, *kernel)
+
+
+def batched(example: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Bring an example to [samples, steps, *shape] by the number of its axes.
+
+    Raises
+    ------
+    InputError
+        If that tells nothing.
+    """
+    if example.ndim in (3, 5):
+        return example
+    if example.ndim in (2, 4):
+        return example[None]
+    raise InputError(
+        f"example: shape {tuple(example.shape)}; give [steps, *shape] or [samples, steps, *shape] "
+        f"with shape (neurons) or (C, H, W)"
+    )

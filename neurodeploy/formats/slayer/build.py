@@ -1,0 +1,388 @@
+"""Puts a traced module together as a `Network`.
+
+SLAYER's blocks take no time but for the one step by which most of them delay
+what they send; on the chip every projection takes one. `Lags` says how far
+each population's clock is behind SLAYER's, and where branches of different
+length meet the shorter one waits in a relay, so that what met in SLAYER meets
+on the chip.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import UnsupportedError
+from ...network import (
+    Audit,
+    AuditEntry,
+    Average,
+    ComplexDense,
+    CubaLIF,
+    Dense,
+    Network,
+    Neuron,
+    Population,
+    Projection,
+    Rating,
+    Readout,
+    Sigma,
+    Synapse,
+)
+from ...network.fixed_point import ACTIVATION_SHIFT
+from ...network.synapses import winners_drive, winners_loop
+from ...network.synapses.dense import Dense as DenseSynapse
+from .entry import input_block, input_port
+from .leaves import family_of
+from .neurons import Converted, convert_affine, convert_neuron, message_unit
+from .nodes import TYPES, Node, Sent, axon_delay, find_lags, read_inputs, shape_of, stacked, unit_of
+from .shadows import Group, read
+from .synapses import convert_synapse, integers
+from .tracing import Emitter, Trace
+
+
+class Builder:
+    """Makes the populations and projections of a trace, in the order in which they ran."""
+
+    def __init__(self, trace: Trace, allow: Collection[str]) -> None:
+        self.trace = trace
+        self.allow = frozenset(allow)
+        self.nodes = [Node(emitter) for emitter in trace.emitters]
+        self.populations: list[Population] = []
+        self.projections: list[Projection] = []
+        self.audit: list[AuditEntry] = []
+        self.sent: list[Sent] = []
+        self.layers = 0
+        self.links: list[Callable[[], None]] = []
+        self.neurons: dict[str, Neuron] = {}
+        self.inputs: NDArray[np.int32] | None = None
+        self.metadata: dict[str, str | int | float] = {}
+
+    def build(self) -> Network:
+        """Give the network; see `sent` and `inputs` for what SLAYER did meanwhile."""
+        read_inputs(self.nodes)
+        find_lags(self.nodes)
+        for index, node in enumerate(self.nodes):
+            if index and self._is_used(index):
+                self._add(node)
+        for connect in self.links:  # all populations are there now, also those of a cycle
+            connect()
+        self._last_is_output()
+        return Network(
+            tuple(self.populations),
+            tuple(self.projections),
+            Audit(tuple(self.audit)),
+            self.metadata,
+        )
+
+    def note(self, element: str, rating: Rating, reason: str) -> None:
+        """Add to the audit; an unsupported element stops unless it is allowed."""
+        if rating is Rating.UNSUPPORTED and element not in self.allow:
+            raise UnsupportedError(f"{element}: {reason}; to go on, allow {element!r}")
+        self.audit.append(AuditEntry(element, rating, reason))
+
+    def _is_used(self, index: int) -> bool:
+        """Inputs that no block takes are preparations of the host, not the network's."""
+        emitter = self.nodes[index].emitter
+        return emitter.kind not in ("input", "block.TimeDecimation")
+
+    def _add(self, node: Node) -> None:
+        kind = node.emitter.kind
+        if kind == "block.Input":
+            input_block(self, node)
+        elif kind == "block.Average":
+            self._average(node)
+        elif kind.startswith("synapse."):
+            node.population = ""  # a neuron takes its currents
+        elif kind in ("neuron", "dendrite.Sigma") or kind in TYPES:
+            self._layer(node)
+        else:
+            raise UnsupportedError(
+                f"{node.emitter.name}: SLAYER's {kind.split('.')[-1]!r} has no place on the chip "
+                f"here; known are {', '.join(sorted({k.split('.')[-1] for k in TYPES}))}"
+            )
+
+    def _source_of(self, group: Group, node: Node) -> Population:
+        """The population behind a group; the input becomes one when it is first taken."""
+        source = self.nodes[group.emitter]
+        if source.emitter.kind == "input":
+            if self.populations and source.population != self.populations[0].name:
+                raise UnsupportedError(
+                    f"{node.emitter.name}: takes the module's input in another preparation than "
+                    f"the first block does; a network has one input"
+                )
+            if not source.population:
+                input_port(self, source, node)
+        elif not source.population:
+            raise UnsupportedError(
+                f"{node.emitter.name}: takes currents of {source.emitter.name}, which no neuron "
+                f"has turned into messages"
+            )
+        return next(p for p in self.populations if p.name == source.population)
+
+    def _average(self, node: Node) -> None:
+        (group,) = node.groups if len(node.groups) == 1 else (None,)
+        source = None if group is None else self._source_of(group, node)
+        if group is None or source is None or not group.is_whole(source.size):
+            raise UnsupportedError(f"{node.emitter.name}: averages a tensor of several blocks")
+        outputs = node.emitter.module.num_outputs
+        size = source.size // outputs
+        name = self._name("average")
+        self.put(Population(name, (outputs,), Average(size)))
+        before = source.name
+        self.links.append(lambda: self._link(before, name, Readout()))
+        node.population, node.unit = name, self.nodes[group.emitter].unit * size
+        self.neurons[name] = self._sender(source.name)
+        self.note(name, Rating.FAITHFUL, f"{node.emitter.name}: group sums on the host; / {size}")
+        self.remember(node, name)
+
+    def _layer(self, node: Node) -> None:
+        emitter, module = node.emitter, node.emitter.module
+        neuron = getattr(module, "neuron", module)
+        feeds = self._feeds(node)
+        for _, _, group, _ in feeds:
+            if self.nodes[group.emitter].emitter.kind == "input":
+                self._source_of(group, node)
+        shape = shape_of(emitter)
+        node.unit = unit_of(emitter)
+        exponent = self._exponent(node, feeds)
+        made = self._convert(node, neuron, shape, exponent)
+        unit = int(getattr(neuron, "w_scale", 1 << ACTIVATION_SHIFT))
+        kind = TYPES[feeds[0][0].kind]
+        name = self._name(kind, flatten=self._flattens(kind, feeds[0][2]))
+        starts = node.arrival if np.any(np.asarray(getattr(made.neuron, "bias", 0)) != 0) else 0
+        delay = axon_delay(module, shape)
+        loops = emitter.kind == "block.Recurrent"
+        held = None if loops else delay
+        self.put(Population(name, shape, made.neuron, held, starts=starts))
+        node.population = name
+        if loops and delay is not None:
+            node.population = f"{name}_axon"
+            self.put(Population(node.population, shape, Average(1), delay))
+            self.neurons[node.population] = made.neuron
+        self.links.append(lambda: self._connect(node, name, made, feeds, unit))
+
+    def _flattens(self, kind: str, group: Group) -> bool:
+        """Whether NetX would have a flatten layer here, which counts in its names."""
+        if not kind.startswith(("dense", "kwta")):
+            return False
+        source = self.nodes[group.emitter].population
+        return any(p.name == source and len(p.shape) == 3 for p in self.populations)
+
+    def _connect(
+        self,
+        node: Node,
+        name: str,
+        made: Converted,
+        feeds: list[tuple[Emitter, Any, Group, int]],
+        unit: int,
+    ) -> None:
+        """Projections into a population, and what it is remembered by."""
+        emitter = node.emitter
+        shape = next(p.shape for p in self.populations if p.name == name)
+        for feeder, synapse, group, arrival in feeds:
+            source = self._late(group, node, arrival)
+            where = feeder.name if feeder.module is synapse else f"{feeder.name}.synapse"
+            how = (where, self.note, unit, made.weight_factor)
+            operator = convert_synapse(synapse, feeder.shape, group, source.shape, *how)
+            self._link(source.name, name, operator)
+        self._drive(node, name, made)
+        self._note_layer(node, name, made)
+        self._remember_states(node, name)
+        if emitter.kind == "block.Recurrent":
+            self._loop(node, name, unit)
+        if emitter.kind == "block.KWTA":
+            self._compete(node, name, shape)
+        if made.neuron.kind not in ("leaky-integrator",):
+            self.remember(node, node.population)
+
+    def _feeds(self, node: Node) -> list[tuple[Emitter, Any, Group, int]]:
+        """(who has the synapses, the synapses, what they take, when it must arrive)."""
+        emitter = node.emitter
+        module = emitter.module
+        own = getattr(module, "synapse", None)
+        own = getattr(module, "input_synapse", None) if own is None else own
+        if own is not None:
+            return [(emitter, own, group, node.arrival) for group in node.groups]
+        feeds = []
+        for group in node.groups:
+            feeder = self.nodes[group.emitter]
+            if not feeder.emitter.kind.startswith("synapse."):
+                raise UnsupportedError(
+                    f"{emitter.name}: a neuron takes the currents of synapses; it is given what "
+                    f"{feeder.emitter.name} sends"
+                )
+            if not group.is_whole(math.prod(emitter.shape)):
+                raise UnsupportedError(
+                    f"{emitter.name}: takes a part of the currents of {feeder.emitter.name}"
+                )
+            for inner in feeder.groups:
+                # The currents must arrive when the neuron counts them.
+                arrival = node.arrival + group.delay
+                feeds.append((feeder.emitter, feeder.emitter.module, inner, arrival))
+        return feeds
+
+    def _convert(self, node: Node, neuron: Any, shape: tuple[int, ...], exponent: int) -> Converted:
+        emitter = node.emitter
+        if emitter.kind == "block.Output" or emitter.kind == "dendrite.Sigma":
+            return Converted(Sigma())
+        if emitter.kind == "block.Affine":
+            return convert_affine(neuron, bool(emitter.module.dynamics), shape, exponent)
+        where = emitter.name if emitter.kind == "neuron" else f"{emitter.name}.neuron"
+        return convert_neuron(neuron, shape, where, self.note, exponent)
+
+    def _exponent(self, node: Node, feeds: list[tuple[Emitter, Any, Group, int]]) -> int:
+        """`input_exponent` by what feeds a layer: 6 for spikes, less for payloads."""
+        units = {unit_of(n.emitter, n.unit) for *_, g, _ in feeds for n in [self.nodes[g.emitter]]}
+        neuron = getattr(node.emitter.module, "neuron", node.emitter.module)
+        sigma = hasattr(neuron, "delta") or node.emitter.kind == "dendrite.Sigma"
+        if node.emitter.kind == "block.Recurrent":
+            units.add(message_unit(neuron))
+        if len(units) > 1 or (sigma and units != {4096}):
+            raise UnsupportedError(
+                f"{node.emitter.name}: what feeds it counts 1.0 as "
+                f"{' and '.join(str(u) for u in sorted(units))} units of a message"
+                f"{', a sigma-delta neuron takes 4096' if sigma else ''}; spikes and payloads do "
+                f"not add up in one current"
+            )
+        (unit,) = units
+        power = unit.bit_length() - 1
+        if unit != 1 << power:
+            raise UnsupportedError(f"{node.emitter.name}: messages in units of 1/{unit}")
+        return ACTIVATION_SHIFT - power
+
+    def _late(self, group: Group, node: Node, arrival: int) -> Population:
+        """The population that feeds: the source, or a relay where it would come too early."""
+        source = self._source_of(group, node)
+        wait = arrival - (self.nodes[group.emitter].lag - group.delay) - 1
+        if not wait:
+            return source
+        name = f"{source.name}_late{wait}"
+        found = next((p for p in self.populations if p.name == name), None)
+        if found is not None:
+            return found
+        delay = np.full(source.size, wait, np.int32)
+        late = Population(name, source.shape, Average(1), delay)
+        place = next(i for i, p in enumerate(self.populations) if p.name == source.name)
+        self.populations.insert(place + 1, late)
+        self._link(source.name, name, Readout())
+        reason = (
+            f"holds what {source.name!r} sends for {wait} steps, so that it meets the longer "
+            f"branch on the chip as in SLAYER"
+        )
+        self.note(name, Rating.FAITHFUL, reason)
+        return late
+
+    def _drive(self, node: Node, name: str, made: Converted) -> None:
+        """Constant currents come from a neuron that spikes at every step."""
+        if not made.drive:
+            return
+        columns = [current[:, None] for current in made.drive]
+        synapse: Synapse = DenseSynapse(columns[0]) if len(columns) == 1 else ComplexDense(*columns)
+        self._link(self._clock(node.arrival - 1), name, synapse)
+        reason = f"the norm's mean, a constant current from {self._clock(node.arrival - 1)!r}"
+        self.note(f"{node.emitter.name}.neuron.norm", Rating.FAITHFUL, reason)
+
+    def _clock(self, starts: int) -> str:
+        name = f"clock{starts}"
+        if all(p.name != name for p in self.populations):
+            neuron = CubaLIF(4096, 4096, threshold=0, bias=1)
+            self.populations.insert(1, Population(name, (1,), neuron, starts=starts))
+        return name
+
+    def _loop(self, node: Node, name: str, unit: int) -> None:
+        block = node.emitter.module
+        where = f"{node.emitter.name}.recurrent_synapse"
+        weight = integers(block.recurrent_synapse, where, self.note, unit)
+        self._link(name, name, Dense(weight.reshape(weight.shape[:2])))
+        if node.population == name:
+            return
+        self._link(name, node.population, Readout())
+        reason = "delays what the block sends but not its loop, as in SLAYER"
+        self.note(f"{node.emitter.name}.delay", Rating.FAITHFUL, reason)
+
+    def _compete(self, node: Node, name: str, shape: tuple[int, ...]) -> None:
+        block = node.emitter.module
+        threshold = int(block.neuron.v_th_mant)
+        drive = winners_drive(shape[0], block.num_winners, threshold)
+        self._link(name, name, winners_loop(shape[0], float(block.self_excitation)))
+        if drive.weight.any():
+            self._link(self._clock(node.arrival - 1), name, drive)
+
+    def _note_layer(self, node: Node, name: str, made: Converted) -> None:
+        emitter = node.emitter
+        what = emitter.kind.split(".")[-1]
+        reason = f"{emitter.name}: {family_of(emitter.module)}.{what} as {made.neuron.kind}"
+        self.note(name, Rating.FAITHFUL, reason)
+        population = next(p for p in self.populations if p.name == name)
+        if population.starts:
+            reason = (
+                f"its bias acts from step {population.starts} on, when SLAYER's does; Lava's and "
+                f"the chip's act from step 0 on"
+            )
+            self.note(f"{name}/bias", Rating.FAITHFUL, reason)
+
+    def _remember_states(self, node: Node, name: str) -> None:
+        if node.emitter.kind == "block.Affine":
+            block = node.emitter.module
+            unit = block.neuron.s_scale
+            values = stacked(node.emitter) * unit
+            shape = shape_of(node.emitter)
+            values = values.reshape(*values.shape[:2], *shape)
+            self.sent.append(Sent(name, "v", node.lag, values))
+
+    def remember(self, node: Node, name: str) -> None:
+        """Keep what a block sent beside its population."""
+        values = stacked(node.emitter) * node.unit
+        population = next(p for p in self.populations if p.name == name)
+        values = values.reshape(*values.shape[:2], *population.shape)
+        self.sent.append(Sent(name, "spikes", node.lag, values))
+
+    def _name(self, kind: str, flatten: bool = False) -> str:
+        self.layers += flatten
+        name = f"{self.layers}_{kind}"
+        self.layers += 1
+        return name
+
+    def put(self, population: Population) -> None:
+        """Add a population."""
+        self.populations.append(population)
+
+    def _link(self, source: str, target: str, synapse: Synapse) -> None:
+        self.projections.append(Projection(source, target, synapse))
+
+    def _sender(self, name: str) -> Neuron:
+        return self.neurons.get(name) or next(p.neuron for p in self.populations if p.name == name)
+
+    def _last_is_output(self) -> None:
+        """What the module returns is the output, if nothing else is fed with it."""
+        feeding = {p.source for p in self.projections if p.source != p.target}
+        ends = [p.name for p in self.populations if p.name not in feeding]
+        for wire in self.trace.returned:
+            for term in wire.terms[:1]:
+                groups, why = read(term[0].numpy())
+                if why or len(groups) != 1:
+                    continue
+                name = self.nodes[groups[0].emitter].population
+                if name in ends:
+                    place = next(i for i, p in enumerate(self.populations) if p.name == name)
+                    self.populations.append(self.populations.pop(place))
+                    break
+        for end in ends:
+            if end != self.populations[-1].name and not end.startswith("clock"):
+                reason = f"an output beside {self.populations[-1].name!r}; record it by name"
+                self.note(end, Rating.FAITHFUL, reason)
+        for wire in self.trace.returned:
+            if wire.spoilt:
+                reason = f"what follows the last block ({wire.spoilt}, ...) is left to the host"
+                self.note("output", Rating.FAITHFUL, reason)
+        for node in self.nodes:
+            if node.emitter.kind == "block.TimeDecimation":
+                factor = node.emitter.module.factor
+                reason = f"{node.emitter.name}: the host takes means of {factor} steps"
+                self.note("output", Rating.FAITHFUL, reason)
+                self.metadata["readout/time_decimation"] = factor

@@ -1,0 +1,82 @@
+"""How inputs enter a network: through a port, or through an Input block's neurons."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from ...errors import UnsupportedError
+from ...network import InputTransform, Population, Rating, Source
+from .leaves import family_of
+from .neurons import Converted, convert_neuron, input_delta, message_unit
+from .nodes import Node, stacked
+
+if TYPE_CHECKING:
+    from .build import Builder
+
+
+def input_port(builder: Builder, source: Node, node: Node) -> None:
+    """Make the module's input a population that sends what it is given."""
+    graded = hasattr(getattr(node.emitter.module, "neuron", node.emitter.module), "delta")
+    values = stacked(source.emitter)
+    unit = 4096 if graded else 1
+    scaled = values * unit
+    whole = np.rint(scaled)
+    if (whole != scaled).any():
+        worst = np.abs(whole - scaled).max() / unit
+        reason = f"inputs are no multiples of 1/{unit}; rounded, by at most {worst:.2g}"
+        builder.note("input", Rating.APPROXIMATE, reason)
+    source.population, source.unit = "input", unit
+    builder.inputs = whole.astype(np.int32)
+    shape = source.emitter.shape
+    builder.put(Population("input", shape, Source(signed=graded)))
+
+
+def input_block(builder: Builder, node: Node) -> None:
+    """Make an Input block the first population, with its weight and bias as transform."""
+    emitter, block = node.emitter, node.emitter.module
+    source = builder.nodes[node.groups[0].emitter]
+    size = math.prod(emitter.shape)
+    if (
+        builder.populations
+        or len(node.groups) > 1
+        or source.emitter.kind != "input"
+        or not node.groups[0].is_whole(size)
+    ):
+        raise UnsupportedError(f"{emitter.name}: an Input block must be the first and take all")
+    if block.neuron is None:
+        raise UnsupportedError(f"{emitter.name}: an Input block without neurons; leave it out")
+    shape = emitter.shape
+    if hasattr(block.neuron, "delta"):
+        made = Converted(input_delta(block.neuron, shape))
+    else:
+        made = convert_neuron(block.neuron, shape, emitter.name, builder.note)
+    if made.neuron.ports > 1 or made.drive:
+        raise UnsupportedError(f"{emitter.name}: SLAYER's forward pass refuses it, too")
+    unit = block.neuron.w_scale
+    weight, bias = (
+        default if part is None else float(block.pre_hook_fx(part.detach())[0]) * unit
+        for part, default in ((block.weight, float(unit)), (block.bias, 0.0))
+    )
+    values = stacked(source.emitter)
+    hook = block.pre_hook_fx
+    taken = hook(torch.from_numpy(values.astype(np.float32))).numpy().astype(np.float64)
+    exact = taken * weight + bias
+    builder.inputs = np.rint(exact).astype(np.int32)
+    rounding = np.abs(builder.inputs - exact).max()
+    if rounding:
+        reason = (
+            f"inputs times weight are rounded to 1/{unit}, by at most {rounding / unit:.2g} on the "
+            f"example; SLAYER goes on with the float"
+        )
+        builder.note(f"{emitter.name}.transform", Rating.APPROXIMATE, reason)
+    transform = InputTransform(weight, bias, rounds_first=unit == 64)
+    node.population, node.unit = "input", message_unit(block.neuron)
+    source.population = "input"
+    builder.put(Population("input", shape, made.neuron, None, transform))
+    builder.layers += 1
+    builder.note("input", Rating.FAITHFUL, f"{emitter.name}: {family_of(block)}.Input")
+    builder.remember(node, "input")

@@ -1,0 +1,229 @@
+"""SLAYER's synapses as ours, also where a tensor they take is put together from several."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import NetworkError, UnsupportedError
+from ...network import (
+    Complex,
+    ComplexConv,
+    ComplexDense,
+    Conv,
+    ConvTranspose,
+    Dense,
+    Pool,
+    Rating,
+    Synapse,
+    Unpool,
+)
+from ..netx_synapses import as_slayer_pools
+from .neurons import Note
+from .shadows import Group
+
+LARGEST = 255 << 7
+"""What 8 bits and the largest weight exponent of the chip (7) hold."""
+
+Shape = tuple[int, ...]
+
+
+def convert_synapse(
+    module: Any,
+    taken: Shape,
+    group: Group,
+    source: Shape,
+    where: str,
+    note: Note,
+    unit: int = 64,
+    factor: int = 1,
+) -> Synapse:
+    """Give the synapses from one population into a SLAYER synapse.
+
+    Parameters
+    ----------
+    module : slayer.synapse.*
+        Real or complex; what its ``pre_hook_fx`` makes of the weights counts.
+    taken : tuple of int
+        Shape of the tensor that the synapse takes.
+    group : Group
+        Which part of it is this population's.
+    source : tuple of int
+        The population's shape.
+    where : str
+    note : callable
+    unit : int
+        What a weight of 1.0 is in integers (``neuron.w_scale``).
+    factor : int
+        Multiplies the weights.
+
+    Raises
+    ------
+    NetworkError
+        If weights are NaN or beyond every exponent.
+    UnsupportedError
+        If the operator cannot take a tensor put together so.
+    """
+    if getattr(module, "complex", False):
+        parts = [
+            convert_synapse(part, taken, group, source, f"{where}.{name}", note, unit, factor)
+            for name, part in (("real", module.real), ("imag", module.imag))
+        ]
+        return _complex(parts[0], parts[1])
+    weight = integers(module, where, note, unit) * factor
+    kind = type(module).__name__
+    for cls in type(module).__mro__:
+        if cls.__name__ in ("Dense", "Conv", "ConvTranspose", "Pool", "Unpool"):
+            kind = cls.__name__
+            break
+    stride, padding, dilation = (
+        (int(getattr(module, key)[0]), int(getattr(module, key)[1]))
+        for key in ("stride", "padding", "dilation")
+    )
+    if kind == "Dense":
+        space = taken[1:] if len(taken) == 3 else (1, 1)
+        if tuple(weight.shape[2:4]) == tuple(space) or len(taken) == 1:
+            return _dense(weight.reshape(len(weight), -1), group, source)
+        kind = "Conv"  # a matrix over channels that slides over the image
+    if kind in ("Pool", "Unpool"):
+        if not group.is_whole(math.prod(taken)) or source != taken:
+            raise UnsupportedError(
+                f"{where}: a {kind.lower()} of a tensor that is put together from several blocks; "
+                f"{kind.lower()} each of them and put the results together"
+            )
+        operator = Pool if kind == "Pool" else Unpool
+        made, remark = as_slayer_pools(
+            operator(weight[0, 0, ..., 0], stride, padding, dilation), source
+        )
+        if remark:
+            note(f"{where}.kernel_size", Rating.FAITHFUL, remark)
+        return made
+    weight, groups = weight[..., 0], int(module.groups)
+    chosen = _channels(group, taken, source, where)
+    if chosen is not None:
+        weight, groups = _channel_part(weight, groups, chosen, taken, source, kind), 1
+    if kind == "Conv":
+        return Conv(weight, stride, padding, dilation, groups)
+    return ConvTranspose(weight, stride, padding, dilation, groups)
+
+
+def integers(module: Any, where: str, note: Note, unit: int = 64) -> NDArray[np.int32]:
+    """Weights in 1 / `unit` as the forward pass uses them, of the shape that torch has.
+
+    Raises
+    ------
+    NetworkError
+        If they are NaN, infinite, or beyond what any exponent of the chip holds.
+    """
+    hook = module.pre_hook_fx
+    raw = module.weight.detach()
+    used = (raw if hook is None else hook(raw)).cpu().numpy().astype(np.float64) * unit
+    if not np.isfinite(used).all():
+        bad = int(np.count_nonzero(~np.isfinite(used)))
+        raise NetworkError(
+            f"{where}.weight: {bad} of {used.size} weights are NaN or infinite; train again, or "
+            f"load another checkpoint"
+        )
+    whole = np.rint(used)
+    largest = np.abs(whole).max(initial=0)
+    if largest > LARGEST:
+        raise NetworkError(
+            f"{where}.weight: {largest / unit:g} is {largest:g} in units of 1/{unit}; the chip's 8 "
+            f"bits hold at most {LARGEST} with the largest exponent, 7: scale the layer down"
+        )
+    change = np.abs(whole - used)
+    if change.any():
+        reason = (
+            f"{np.count_nonzero(change)} of {used.size} weights are no multiples of 1/{unit} (no "
+            f"quantizing pre_hook_fx); rounded, by at most {change.max() / unit:.2g}"
+        )
+        note(f"{where}.weight", Rating.APPROXIMATE, reason)
+    if not whole.any():
+        reason = "all weights are 0: lava-dl's netx cannot read the layer (log2 of 0), we can"
+        note(f"{where}.weight", Rating.FAITHFUL, reason)
+    weight: NDArray[np.int32] = whole.astype(np.int32)
+    return weight
+
+
+def _dense(weight: NDArray[np.int32], group: Group, source: Shape) -> Dense:
+    size = math.prod(source)
+    if weight.shape[1] == size and group.is_whole(size):
+        return Dense(weight)
+    part = np.zeros((size, len(weight)), np.int32)
+    np.add.at(part, group.neurons, weight[:, group.positions].T)
+    return Dense(np.ascontiguousarray(part.T))
+
+
+def _channels(
+    group: Group, taken: Shape, source: Shape, where: str
+) -> list[tuple[int, int]] | None:
+    """Which channel of the tensor is which of the population; None where all are in order."""
+    if len(source) == 3 and source == taken and group.is_whole(math.prod(taken)):
+        return None
+    plane = taken[1] * taken[2]
+    place = np.arange(plane)
+    rows = group.positions.reshape(-1, plane) if group.positions.size % plane == 0 else None
+    if rows is None or len(source) != 3 or source[1:] != taken[1:]:
+        raise _scattered(where)
+    neurons = group.neurons.reshape(-1, plane)
+    if not (
+        np.array_equal(rows, rows[:, :1] + place)
+        and np.array_equal(neurons, neurons[:, :1] + place)
+        and not (rows[:, 0] % plane).any()
+        and not (neurons[:, 0] % plane).any()
+    ):
+        raise _scattered(where)
+    firsts = zip(rows[:, 0] // plane, neurons[:, 0] // plane, strict=True)
+    return [(int(row), int(own)) for row, own in firsts]
+
+
+def _scattered(where: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"{where}: a kernel over an image whose pixels were moved about (cropped, flipped, or "
+        f"reshaped); only whole channels can be chosen and put in another order"
+    )
+
+
+def _channel_part(
+    weight: NDArray[np.int32],
+    groups: int,
+    chosen: list[tuple[int, int]],
+    taken: Shape,
+    source: Shape,
+    kind: str,
+) -> NDArray[np.int32]:
+    """Kernel over a population's channels, from one over a tensor's."""
+    if kind == "Conv":
+        outs, per = weight.shape[0], weight.shape[1]
+        full = np.zeros((outs, taken[0], *weight.shape[2:]), np.int32)
+        for out in range(outs):
+            first = out // (outs // groups) * per
+            full[out, first : first + per] = weight[out]
+        part = np.zeros((outs, source[0], *weight.shape[2:]), np.int32)
+        for channel, own in chosen:
+            part[:, own] += full[:, channel]
+        return part
+    per = weight.shape[1]
+    full = np.zeros((taken[0], per * groups, *weight.shape[2:]), np.int32)
+    for channel in range(taken[0]):
+        first = channel // (taken[0] // groups) * per
+        full[channel, first : first + per] = weight[channel]
+    part = np.zeros((source[0], per * groups, *weight.shape[2:]), np.int32)
+    for channel, own in chosen:
+        part[own] += full[channel]
+    return part
+
+
+def _complex(real: Synapse, imag: Synapse) -> Synapse:
+    if isinstance(real, Dense) and isinstance(imag, Dense):
+        return ComplexDense(real.weight, imag.weight)
+    if isinstance(real, Conv) and isinstance(imag, Conv):
+        how = (real.stride, real.padding, real.dilation, real.groups)
+        return ComplexConv(real.weight, imag.weight, *how)
+    return Complex(real, imag)
+
+
+__all__ = ["convert_synapse", "integers"]

@@ -1,0 +1,12 @@
+"""Networks rewritten for places that lack an operator; each form exact, with its proof as a test.
+
+Every function gives a new network whose populations send and hold the same
+numbers, step by step, where nothing overflows; what it cannot rewrite it leaves.
+"""
+
+from .alif import ATRLIF, as_atrlif
+from .axons import delays_on_axons
+from .pools import pool_as_conv
+from .readout import averages_on_host
+
+__all__ = ["ATRLIF", "as_atrlif", "averages_on_host", "delays_on_axons", "pool_as_conv"]

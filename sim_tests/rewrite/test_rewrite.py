@@ -1,0 +1,272 @@
+"""Each rewrite sends and holds the same numbers, whole arrays, step by step."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import neurodeploy as nd
+from neurodeploy.backends.targets import look_ahead
+from neurodeploy.errors import UnsupportedError
+from neurodeploy.network import (
+    ALIF,
+    Average,
+    Conv,
+    CubaLIF,
+    DelayedDense,
+    Dense,
+    Network,
+    Pool,
+    Population,
+    Projection,
+    Rating,
+    Readout,
+    Source,
+)
+from neurodeploy.rewrite import as_atrlif, averages_on_host, delays_on_axons, pool_as_conv
+from sim_tests import random_synapses
+
+
+def spikes_for(network, seed=0, steps=40, rate=0.35):
+    rng = np.random.default_rng(seed)
+    return (rng.random((2, steps, *network.input.shape)) < rate).astype(np.int32)
+
+
+def assert_same(before, after, least=50):
+    """Every population of both, u, v and messages."""
+    spikes = spikes_for(before)
+    old, new = (nd.run(n, spikes, record=("spikes", "u", "v")) for n in (before, after))
+    sent = 0
+    for population in after.populations:
+        if population.name not in [p.name for p in before.populations]:
+            continue
+        np.testing.assert_array_equal(
+            new[population.name].spikes, old[population.name].spikes, population.name
+        )
+        for what in population.neuron.states:
+            mine, theirs = (getattr(r[population.name], what) for r in (new, old))
+            np.testing.assert_array_equal(mine, theirs)
+        sent += np.count_nonzero(old[population.name].spikes)
+    np.testing.assert_array_equal(new.output, old.output)
+    assert sent > least
+
+
+def pooled(pool, source, target):
+    return Network(
+        (
+            Population("input", source, Source()),
+            Population("pool", target, CubaLIF(1500, 400, 150)),
+        ),
+        (Projection("input", "pool", pool),),
+    )
+
+
+def test_pools_as_convolutions():
+    rewritten, left = 0, 0
+    for seed in range(60):
+        pool, source, target = random_synapses.draw("pool", seed)
+        before = pooled(pool, source, target)
+        after = pool_as_conv(before)
+        if isinstance(after.projections[0].synapse, Pool):
+            left += 1
+            ends = any(pool.end_padding)
+            assert pool.across_channels or ends, "one that could have been rewritten"
+            continue
+        rewritten += 1
+        assert isinstance(after.projections[0].synapse, Conv)
+        assert after.projections[0].synapse.groups == source[0]
+        assert_same(before, after, least=0)
+    assert rewritten > 15
+    assert left > 5
+
+
+def test_a_pooled_network_fits_lava_only_after_it():
+    before = pooled(Pool.sums((2, 2), 70), (3, 6, 8), (3, 3, 4))
+    assert look_ahead(before, "lava").worst is Rating.UNSUPPORTED
+    assert look_ahead(before, "loihi2").worst is Rating.UNSUPPORTED
+    after = pool_as_conv(before)
+    assert look_ahead(after, "lava").worst is Rating.FAITHFUL
+    assert look_ahead(after, "loihi2").worst is Rating.FAITHFUL
+    assert_same(before, after)
+
+
+def dense(rng, targets, sources):
+    return (2 * rng.integers(-40, 70, (targets, sources))).astype(np.int32)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_delays_of_synapses_move_to_the_axon_before(seed):
+    rng = np.random.default_rng(seed)
+    own = rng.integers(0, 4, 9).astype(np.int32) if seed % 2 else None
+    before = Network(
+        (
+            Population("input", (12,), Source()),
+            Population("a", (9,), CubaLIF(900, 300, 90), own),
+            Population("b", (6,), CubaLIF(900, 300, 90)),
+        ),
+        (
+            Projection("input", "a", Dense(dense(rng, 9, 12))),
+            Projection("a", "b", DelayedDense.from_axons(dense(rng, 6, 9), rng.integers(0, 6, 9))),
+        ),
+    )
+    after = delays_on_axons(before)
+    assert isinstance(after.projections[1].synapse, Dense)
+    spikes = spikes_for(before)
+    old, new = (nd.run(n, spikes, record=("spikes", "u", "v")) for n in (before, after))
+    for what in ("spikes", "u", "v"):
+        np.testing.assert_array_equal(getattr(new["b"], what), getattr(old["b"], what))
+    for what in ("u", "v"):  # what leaves a is late now, its own states are not
+        np.testing.assert_array_equal(getattr(new["a"], what), getattr(old["a"], what))
+    assert old.output.sum() > 20
+
+
+def test_delays_that_differ_between_targets_stay():
+    rng = np.random.default_rng(0)
+    synapse = DelayedDense(dense(rng, 6, 12), rng.integers(0, 6, (6, 12)).astype(np.int32))
+    before = Network(
+        (Population("input", (12,), Source()), Population("b", (6,), CubaLIF(900, 300, 90))),
+        (Projection("input", "b", synapse),),
+    )
+    assert delays_on_axons(before) == before
+
+
+@pytest.mark.parametrize("shape", [(4, 6, 5), (7,)])
+def test_relays_dissolve_into_the_axons_they_stand_for(shape):
+    """The delay of a convolution, as a relay before it, becomes one of the axons."""
+    rng = np.random.default_rng(1)
+    if len(shape) == 3:
+        first = Conv((2 * rng.integers(-30, 60, (4, 2, 3, 3))).astype(np.int32), padding=(1, 1))
+        second = Conv((2 * rng.integers(-30, 60, (3, 4, 3, 3))).astype(np.int32))
+        source, target = (2, 6, 5), (3, 4, 3)
+    else:
+        first, second = Dense(dense(rng, 7, 9)), Dense(dense(rng, 5, 7))
+        source, target = (9,), (5,)
+    size = int(np.prod(shape))
+    before = Network(
+        (
+            Population("input", source, Source()),
+            Population("a", shape, CubaLIF(900, 300, 150)),
+            Population("late", shape, Average(1), (np.arange(size) % 6).astype(np.int32)),
+            Population("b", target, CubaLIF(900, 300, 150)),
+        ),
+        (
+            Projection("input", "a", first),
+            Projection("a", "late", Readout()),
+            Projection("late", "b", second),
+        ),
+    )
+    after = delays_on_axons(before)
+    assert [p.name for p in after.populations] == ["input", "a", "b"]
+    spikes = spikes_for(before)
+    old, new = (nd.run(n, spikes, record=("spikes", "u", "v")) for n in (before, after))
+    for what in ("spikes", "u", "v"):
+        np.testing.assert_array_equal(getattr(new["b"], what), getattr(old["b"], what))
+    np.testing.assert_array_equal(new["a"].spikes, old["late"].spikes)
+    assert old.output.sum() > 20
+
+
+def test_a_relay_that_others_hear_past_stays():
+    rng = np.random.default_rng(1)
+    before = Network(
+        (
+            Population("input", (9,), Source()),
+            Population("late", (9,), Average(1), np.full(9, 3, np.int32)),
+            Population("b", (5,), CubaLIF(900, 300, 150)),
+        ),
+        (
+            Projection("input", "late", Readout()),
+            Projection("late", "b", Dense(dense(rng, 5, 9))),
+            Projection("input", "b", Dense(dense(rng, 5, 9))),
+        ),
+    )
+    assert delays_on_axons(before) == before
+
+
+def test_an_average_on_the_host():
+    rng = np.random.default_rng(2)
+    before = Network(
+        (
+            Population("input", (12,), Source()),
+            Population("a", (8,), CubaLIF(900, 300, 90)),
+            Population("mean", (4,), Average(2)),
+        ),
+        (Projection("input", "a", Dense(dense(rng, 8, 12))), Projection("a", "mean", Readout())),
+    )
+    rest, sums = averages_on_host(before)
+    assert rest.output.name == "a"
+    spikes = spikes_for(before)
+    whole = nd.run(before, spikes).output
+    np.testing.assert_array_equal(sums(nd.run(rest, spikes).output), whole)
+    assert whole.sum() > 50
+    same, nothing = averages_on_host(rest)
+    assert same is rest
+    np.testing.assert_array_equal(nothing(whole), whole)
+
+
+class TestALIFAsATRLIF:
+    def test_same_numbers_on_lava(self):
+        """The formulas are Lava's; `engine/test_neurons_against_lava` runs its model on them."""
+        pytest.importorskip("lava", reason="needs Lava (Python 3.10)")
+        from lava.proc.atrlif.models import PyATRLIFModelFixed
+
+        from sim_tests.engine.neuron_bench import run_engine
+
+        sent = 0
+        for seed in range(6):
+            rng = np.random.default_rng(seed)
+            neuron = ALIF(*(int(n) for n in rng.integers(1, 1200, 4)), 120, int(rng.integers(40)))
+            currents = rng.integers(-40, 90, (1, 200, 5)).astype(np.int32)
+            ours, u, v, _ = run_engine(neuron, currents)
+            theirs = _drive(PyATRLIFModelFixed({}), as_atrlif(neuron), currents[0])
+            for mine, lava in zip((ours, u, v), theirs, strict=True):
+                np.testing.assert_array_equal(mine[0], lava)
+            sent += np.count_nonzero(ours)
+        assert sent > 100
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"threshold": np.array([1, 2], np.int32)},
+            {"graded_spike": True},
+            {"bias": 3},
+            {"input_exponent": -6},
+            {"current_decay": 0},
+        ],
+    )
+    def test_what_atrlif_has_not_is_refused(self, changes):
+        with pytest.raises(UnsupportedError, match="alif as ATRLIF"):
+            as_atrlif(replace(ALIF(300, 200, 30, 40, 100, 9), **changes))
+
+
+class _Port:
+    """Stands in for the ports of a process model."""
+
+    def __init__(self, values=()):
+        self.values, self.sent = list(values), []
+
+    def recv(self):
+        return self.values.pop(0)
+
+    def send(self, value):
+        self.sent.append(np.array(value))
+
+
+def _drive(model, arguments, currents):
+    """Messages, currents and voltages of Lava's model, [steps, neurons]."""
+    size = currents.shape[1]
+    model.a_in, model.s_out = _Port(currents), _Port()
+    for name in ("i", "v", "theta", "r"):
+        setattr(model, name, np.zeros(size, np.int32))
+    model.s = np.zeros(size, np.bool_)
+    for name, value in vars(arguments).items():
+        setattr(model, name, value)
+    model.bias_mant, model.bias_exp = np.zeros(size, np.int16), np.zeros(size, np.int16)
+    model.isthrscaled = getattr(model, "isthrscaled", False)
+    model.theta = np.full(size, arguments.theta, np.int32)
+    states = []
+    for _ in range(len(currents)):
+        model.run_spk()
+        states.append((model.i.copy(), model.v.copy()))
+    return np.stack(model.s_out.sent), *(np.stack(s) for s in zip(*states, strict=True))
