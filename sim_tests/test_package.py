@@ -44,6 +44,17 @@ def test_import_brings_nothing_heavy():
     assert not set(heavy) & set(loaded)
 
 
+def test_reading_a_file_and_the_verb_export_bring_no_torch():
+    loaded = run(
+        "import sys, neurodeploy as nd, neurodeploy.formats.slayer, neurodeploy.backends.export\n"
+        "import neurodeploy.formats.slayer.checkpoint\n"
+        f"nd.load({str(PACKAGE.parent / 'netx_exports' / 'digits.net')!r})\n"
+        "print(' '.join({name.split('.')[0] for name in sys.modules}))"
+    ).split()
+    assert "numpy" in loaded
+    assert not {"torch", "lava"} & set(loaded)
+
+
 def test_import_is_quick():
     """Under half a second; the best of five, because machines are shared."""
     code = (

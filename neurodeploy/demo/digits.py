@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import io
 import os
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -21,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import BackendError, InputError
 from ..files import written_whole
+from ..formats.slayer.importing import quiet
 
 PIXELS = 64
 """8 x 8 grey levels, row by row."""
@@ -350,12 +349,7 @@ def _float_weight(block: Any) -> NDArray[np.float32]:
 def _slayer() -> Any:
     """SLAYER, imported without the advice that it prints about a camera toolbox and CUDA."""
     _imported("torch", extra="lava")  # outside the block: torch keeps the stderr it is born with
-    with (
-        warnings.catch_warnings(),
-        contextlib.redirect_stdout(io.StringIO()),
-        contextlib.redirect_stderr(io.StringIO()),
-    ):
-        warnings.simplefilter("ignore")
+    with quiet():
         return _imported("lava.lib.dl.slayer", extra="lava")
 
 

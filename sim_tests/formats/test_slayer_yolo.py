@@ -76,7 +76,9 @@ def up_to_the_first_wrap(found):
     return [a for a in found if a.lag < first]
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    "name", ["yolo_kp", pytest.param("tiny_yolov3_str", marks=pytest.mark.slow)]
+)
 def test_small_frames(tmp_path, name):
     example = frames(64, 0.1)
     export = export_slayer(load_yolo(name, example), example=example)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +42,9 @@ from .neurons import Converted, convert_affine, convert_neuron, message_unit
 from .nodes import TYPES, Node, Sent, axon_delay, find_lags, read_inputs, shape_of, stacked, unit_of
 from .shadows import Group, read
 from .synapses import convert_synapse, integers
-from .tracing import Emitter, Trace
+
+if TYPE_CHECKING:
+    from .tracing import Emitter, Trace
 
 
 class Builder:

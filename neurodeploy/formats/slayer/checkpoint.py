@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from ...errors import FormatError, InputError
 from .importing import import_slayer, quiet
-from .tracing import run_once
 
 _LISTED = 4
 """Keys that an error names before it counts the rest."""
@@ -91,6 +90,8 @@ def load_checkpoint(module: Any, path: Path, example: NDArray[np.float32]) -> No
         If it is a pickled module, no checkpoint, or does not match.
     """
     torch, _ = import_slayer()
+    from .tracing import run_once  # which needs torch
+
     state = _state_of(torch, path)
     run_once(torch, module, torch.from_numpy(np.moveaxis(example, 1, -1).copy()))
     own = module.state_dict()

@@ -6,10 +6,10 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from ...errors import UnsupportedError
 from ...network import InputTransform, Population, Rating, Source
+from .importing import import_slayer
 from .leaves import family_of
 from .neurons import Converted, convert_neuron, input_delta, message_unit
 from .nodes import Node, stacked
@@ -63,6 +63,7 @@ def input_block(builder: Builder, node: Node) -> None:
     )
     values = stacked(source.emitter)
     hook = block.pre_hook_fx
+    torch, _ = import_slayer()
     taken = hook(torch.from_numpy(values.astype(np.float32))).numpy().astype(np.float64)
     exact = taken * weight + bias
     builder.inputs = np.rint(exact).astype(np.int32)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from ...errors import UnsupportedError
 from .neurons import message_unit
 from .shadows import Group, read
-from .tracing import Emitter
+
+if TYPE_CHECKING:
+    from .tracing import Emitter
 
 TYPES = {
     "block.Dense": "dense", "block.Affine": "dense", "block.Output": "dense",
