@@ -86,7 +86,8 @@ class PopulationStatistics:
     tau_steps : float
     errors : mapping of str to ValueDifference
         Of ``payload``, ``u`` and ``v``, where both sides have them. Payloads
-        are compared wherever one side sent; v not where a neuron just spiked.
+        are compared wherever one side sent, if any is more than 1; v not
+        where a neuron just spiked.
     """
 
     a: SideStatistics
@@ -170,6 +171,7 @@ class PopulationTally:
         self.coinciding = 0
         self.distance = 0.0
         self.samples = 0
+        self.payloads = False
         self.values: dict[str, ValueTally] = {}
 
     def add(self, block: AlignedBlock) -> None:
@@ -182,6 +184,7 @@ class PopulationTally:
         self.coinciding += int(coincidences(a, b, self.tolerance_steps).sum())
         for distance in van_rossum(a, b):
             self.distance += float(distance)
+        self.payloads |= any(bool((np.abs(s) > 1).any()) for s in block.spikes)
         if block.graded:
             sent = (block.spikes[0] != 0) | (block.spikes[1] != 0)
             self.values.setdefault("payload", ValueTally()).add(*block.spikes, sent)
@@ -198,7 +201,11 @@ class PopulationTally:
             coincidence_rate=2 * self.coinciding / total if total else 1.0,
             tolerance_steps=self.tolerance_steps,
             van_rossum=self.distance / max(1, self.samples),
-            errors={name: tally.result() for name, tally in self.values.items()},
+            errors={
+                name: tally.result()
+                for name, tally in self.values.items()
+                if name != "payload" or self.payloads
+            },
         )
 
 

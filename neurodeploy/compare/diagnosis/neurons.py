@@ -122,22 +122,37 @@ def _delay_trials(network: Network, name: str) -> Iterator[Trial]:
 
 
 def _clock_trials(network: Network, name: str) -> Iterator[Trial]:
+    sources = tuple(dict.fromkeys(p.source for p in network.into(name)))
+    choices = [("its inputs", sources)]
+    if len(sources) > 1:  # a loop's own messages may come in time, or one source alone late
+        choices += [(f"the messages of {source!r}", (source,)) for source in sources]
+        others = tuple(source for source in sources if source != name)
+        if name in sources and len(others) > 1:
+            choices.append(("the messages of all others", others))
     for steps in (1, -1, 2, -2):
         said = f"{abs(steps)} {'step' if abs(steps) == 1 else 'steps'} {_when(steps)}"
+        for which, moved in choices:
+            words = f"takes in {which} {said}"
+            yield Trial("off-by-one-step", words, network, messages=_Shift(moved, steps))
         yield Trial(
             "off-by-one-step",
-            f"takes in its inputs {said}",
-            network,
-            messages=lambda given, _, steps=steps: {  # type: ignore[misc]
-                source: shifted(messages, steps) for source, messages in given.items()
-            },
-        )
-        yield Trial(
-            "off-by-one-step",
-            f"is a whole {said}" if abs(steps) == 1 else f"is {said}",
+            f"is {said} as a whole",
             network,
             output=lambda found, _, steps=steps: _late(found, steps),  # type: ignore[misc]
         )
+
+
+class _Shift:
+    """Moves the messages of some sources on."""
+
+    def __init__(self, sources: tuple[str, ...], steps: int) -> None:
+        self.sources, self.steps = sources, steps
+
+    def __call__(self, given: dict[str, Messages], sample: int) -> dict[str, Messages]:
+        return {
+            source: shifted(messages, self.steps) if source in self.sources else messages
+            for source, messages in given.items()
+        }
 
 
 def _when(steps: int) -> str:

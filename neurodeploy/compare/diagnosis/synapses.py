@@ -40,7 +40,7 @@ def _variants(
     weight = getattr(synapse, "weight", None)
     if not isinstance(weight, np.ndarray) or not weight.size:
         return
-    where = f"of {projection.name}"
+    where = f"in {projection.name}"
     if isinstance(synapse, DelayedDense):
         yield from _of_delays(synapse, where)
     for key, words, changed in (*_turned(network, projection, weight), *_valued(weight)):
@@ -55,9 +55,6 @@ def _of_delays(synapse: DelayedDense, where: str) -> Iterator[tuple[str, str, Sy
         moved = np.where(synapse.delay > 0, np.clip(synapse.delay + change, 0, MAX_DELAY), 0)
         changed = replace(synapse, delay=moved.astype(np.int32))
         yield "delay-off-by-one", f"has delays one step too {said} in the synapses {where}", changed
-    late = np.clip(synapse.delay + 1, 0, MAX_DELAY).astype(np.int32)
-    changed = replace(synapse, delay=late)
-    yield "delay-off-by-one", f"has every delay one step too long, zeros too, {where}", changed
 
 
 def _turned(
@@ -76,8 +73,10 @@ def _turned(
         turned = weight.swapaxes(-1, -2)[..., ::-1, ::-1]
         yield "transposed-kernel", "has the kernel transposed and flipped", turned
     if isinstance(synapse, (Conv, ConvTranspose)):
-        yield "channel-order", "takes its input channels in reverse order", weight[:, ::-1]
-        yield "channel-order", "has its output channels in reverse order", weight[::-1]
+        if weight.shape[1] > 2:  # the reverse of two is a swap
+            yield "channel-order", "takes its input channels in reverse order", weight[:, ::-1]
+        if weight.shape[0] > 2:
+            yield "channel-order", "has its output channels in reverse order", weight[::-1]
         yield "transposed-kernel", "has input and output channels swapped", weight.swapaxes(0, 1)
     if isinstance(synapse, (Dense, DelayedDense)):
         yield "transposed-weights", "has the weight matrix transposed", weight.T
