@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ..errors import RecordingError
 from ..recording import PopulationRecord
 
-BLOCK_BYTES = 1 << 24
+BLOCK_BYTES = 1 << 22
 """Dense arrays of one block, side and variable stay below this, unless one sample is larger."""
 
 Array: TypeAlias = "NDArray[Any]"

@@ -17,7 +17,7 @@ TAU_STEPS = 5.0
 def coincidences(
     a: NDArray[np.bool_], b: NDArray[np.bool_], tolerance_steps: int = 0
 ) -> NDArray[np.int64]:
-    """Messages of A that have a partner in B, one to one, nearest first.
+    """Messages of A that have a partner in B, one to one, as many as there can be.
 
     Parameters
     ----------
@@ -32,20 +32,41 @@ def coincidences(
     Notes
     -----
     The count of coincidences of Kistler, Gerstner and van Hemmen 1997 (Neural
-    Computation 9:1015), without their correction for chance. Partners at
-    distance 0 are taken first, then at 1 (B late before B early), and so on;
-    with a tolerance of 0 that is the largest matching there is.
+    Computation 9:1015), without their correction for chance.
     """
-    found: NDArray[np.int64] = (a & b).sum(axis=(1, 2), dtype=np.int64)
     if not tolerance_steps:
+        found: NDArray[np.int64] = (a & b).sum(axis=(1, 2), dtype=np.int64)
         return found
-    left_a, left_b = a & ~b, b & ~a
-    for distance in range(1, min(tolerance_steps, a.shape[1] - 1) + 1):
-        for early, late in ((left_a, left_b), (left_b, left_a)):
-            pairs = early[:, :-distance] & late[:, distance:]
-            early[:, :-distance] &= ~pairs
-            late[:, distance:] &= ~pairs
-            found += pairs.sum(axis=(1, 2), dtype=np.int64)
+    differ = (a != b).any(axis=1)
+    found = (a & ~differ[:, None]).sum(axis=(1, 2), dtype=np.int64)
+    sample, neuron = np.nonzero(differ)
+    pairs = _most_pairs(a[sample, :, neuron], b[sample, :, neuron], tolerance_steps)
+    np.add.at(found, sample, pairs)
+    return found
+
+
+def _most_pairs(a: NDArray[np.bool_], b: NDArray[np.bool_], reach: int) -> NDArray[np.int64]:
+    """Size of the largest matching of each pair of trains, [trains, steps].
+
+    In time order, each message takes the oldest of the other side that still
+    waits; on a line that is as good as any matching. Those of both sides never
+    wait at once: +1 is one of A, -1 one of B, the oldest first.
+    """
+    found = np.zeros(len(a), np.int64)
+    waiting = np.zeros((reach, len(a)), np.int8)
+    every = np.arange(len(a))
+    for step in range(a.shape[1]):
+        comes = a[:, step].astype(np.int8) - b[:, step].astype(np.int8)
+        both = a[:, step] & b[:, step]
+        oldest = (waiting != 0).argmax(axis=0)
+        side = waiting[oldest, every]
+        # Where both come, one takes the oldest and the other waits on its behalf.
+        takes = (side != 0) & (both | (comes == -side))
+        found += takes | (both & (side == 0))
+        waiting[oldest[takes], every[takes]] = 0
+        waits = np.where(both, side, np.where(takes, 0, comes))
+        waiting[:-1] = waiting[1:]
+        waiting[-1] = waits
     return found
 
 
