@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,10 @@ from .blocks import Array
 
 if TYPE_CHECKING:
     from ..engine.replay import Messages
+
+
+_MOST_KEPT = 8
+"""Samples' messages and currents held at once."""
 
 
 def recorded_messages(
@@ -85,9 +89,25 @@ class Side:
     network: Network
     label: str
     inputs: NDArray[Any] | None = None
+    kept: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def once(self, key: Any, make: Callable[[], Any]) -> Any:
+        """Make something once for the few samples that are being looked at."""
+        key = (id(self.network), key)
+        if key not in self.kept:
+            while len(self.kept) >= _MOST_KEPT:
+                self.kept.pop(next(iter(self.kept)))
+            self.kept[key] = make()
+        return self.kept[key]
 
     def messages(self, population: str, sample: int) -> dict[str, Messages]:
-        """Messages of all sources of a population in one sample.
+        """Messages of all sources of a population in one sample, see `_messages`."""
+        key = ("messages", population, sample)
+        found: dict[str, Messages] = self.once(key, lambda: self._messages(population, sample))
+        return found
+
+    def _messages(self, population: str, sample: int) -> dict[str, Messages]:
+        """Collect them.
 
         Sources whose spikes were not recorded are run again from the inputs.
 

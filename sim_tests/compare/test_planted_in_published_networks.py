@@ -35,7 +35,11 @@ def mnist(truth):
     return network, rng.integers(0, 40, (2, 20, *network.input.shape))
 
 
-@pytest.mark.parametrize("make", [pilotnet, ntidigits, mnist], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "make",
+    [pytest.param(pilotnet, marks=pytest.mark.slow), ntidigits, mnist],
+    ids=["pilotnet", "ntidigits", "mnist"],
+)
 def test_planted_faults_are_located_and_named_in_every_layer(make, netx_truth, capsys):
     network, inputs = make(netx_truth)
     sound = nd.run(network, inputs, record=RECORD)

@@ -7,15 +7,16 @@ as one population of such neurons; what survives is tried on the whole one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...engine.replay import Messages, Replayed, replay
-from ...network import Network, Neuron, OneToOne, Population, Projection, Source
+from ...network import Network, OneToOne, Population, Projection, Source
 from ..messages import Observed, Side
 from .afferents import Afferents, afferents_of
+from .trial import one_of
 
 AT_ONCE = 4096
 """Suppositions in one run."""
@@ -92,16 +93,6 @@ def run_alone(network: Network, population: str, neuron: int, currents: Currents
     early = np.zeros((1, steps, number), np.int64)
     early[0, :-1] = currents[1:]
     return replay(alone, "alone", {"source": Messages.of(early)})
-
-
-def one_of(model: Neuron, neuron: int) -> Neuron:
-    """Give the model with the parameters of one neuron for all."""
-    single = {
-        field.name: int(value[neuron])
-        for field in fields(model)
-        if isinstance(value := getattr(model, field.name), np.ndarray)
-    }
-    return replace(model, **single)
 
 
 def survivors(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,24 @@ class Trial:
     messages: MessageChange | None = None
     output: OutputChange | None = None
 
+    def predict_one(self, side: Side, population: str, sample: int, neuron: int) -> Replayed | None:
+        """As `predict`, of one neuron alone; None where that takes as long as all of them."""
+        if self.rules is None or self.messages is not None or self.output is not None:
+            return None
+        current = side.once(
+            ("current", id(self.network), population, sample),
+            lambda: currents_of(
+                self.network,
+                population,
+                side.messages(population, sample),
+                side.values(population, sample),
+            ),
+        )
+        whole = self.network[population]
+        delay = None if whole.axon_delay is None else whole.axon_delay[[neuron]]
+        alone = Population("alone", (1,), one_of(whole.neuron, neuron), delay)
+        return _under_rules(alone, self.rules, current[:, [neuron]], side.resets(population))
+
     def predict(self, side: Side, population: str, sample: int) -> Replayed:
         """What the population would have done in a sample, [1, steps, neurons]."""
         messages = side.messages(population, sample)
@@ -54,7 +72,11 @@ class Trial:
         if self.rules is None:
             found = replay(self.network, population, messages, values=values, resets=resets)
         else:
-            found = _under_rules(self.network, population, self.rules, messages, values, resets)
+            current = side.once(
+                ("current", id(self.network), population, sample),
+                lambda: currents_of(self.network, population, messages, values),
+            )
+            found = _under_rules(self.network[population], self.rules, current, resets)
         return found if self.output is None else self.output(found, sample)
 
 
@@ -97,16 +119,12 @@ def with_neuron(network: Network, name: str, neuron: Neuron) -> Network:
 
 
 def _under_rules(
-    network: Network,
-    name: str,
+    population: Population,
     rules: Rules,
-    messages: Mapping[str, Messages],
-    values: NDArray[np.int32] | None,
+    current: NDArray[np.int64],
     resets: NDArray[np.bool_] | None,
 ) -> Replayed:
-    population = network[name]
     assert isinstance(population.neuron, CubaLIF)
-    current = currents_of(network, name, messages, values)
     fired, u, v = step_cuba(population.neuron, rules, current, resets)
     spikes = fired.astype(np.int32)
     if population.axon_delay is not None:
@@ -145,6 +163,16 @@ class Match:
     def whole(self) -> bool:
         """Whether they agree everywhere."""
         return bool(self.until >= self.steps.stop)
+
+
+def one_of(model: Neuron, neuron: int) -> Neuron:
+    """Give the model with the parameters of one neuron for all."""
+    single = {
+        name.name: int(value[neuron])
+        for name in fields(model)
+        if isinstance(value := getattr(model, name.name), np.ndarray)
+    }
+    return replace(model, **single)
 
 
 def match(predicted: Replayed, observed: Observed, masks_v: bool) -> Match:
