@@ -217,7 +217,7 @@ def parameter_faults(network: Network, name: str, rng) -> Iterator[Fault]:
             sound = Dense(synapse.weight)
             yield Fault("missing-delay", name, changed_synapse(network, projection, sound))
         weight = getattr(synapse, "weight", None)
-        if not isinstance(weight, np.ndarray) or not weight.size:
+        if not isinstance(weight, np.ndarray) or not weight.any():
             continue
         for pattern, other in _weights(network, projection, weight, rng):
             if other.shape == weight.shape and not np.array_equal(other, weight):
