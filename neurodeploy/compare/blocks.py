@@ -117,4 +117,9 @@ def fired(record: PopulationRecord, start: int, stop: int) -> NDArray[np.bool_]:
         possible = where % record.steps >= delay  # what a faulty run sent too early has no origin
         where, neuron = (where - delay)[possible], neuron[possible]
     flags[where, neuron] = True
+    flags = flags.reshape(stop - start, record.steps, -1)
+    if record.axon_delay is not None:
+        # What fired so late that its message left after the end is not on record.
+        last = np.arange(record.steps)[:, None] >= record.steps - record.axon_delay[None]
+        flags |= last
     return flags.reshape(stop - start, record.steps, *record.header.shape)

@@ -83,6 +83,8 @@ def fired(population, spikes):
     for s, t, n in np.argwhere(spikes):
         if t >= delay[n]:
             flags[s, t - delay[n], n] = True
+    for n, late in enumerate(delay):
+        flags[:, spikes.shape[1] - late :, n] |= late > 0  # messages that left after the end
     return flags
 
 

@@ -191,26 +191,32 @@ class SingleFaults:
         size = population.size // channels
         own = self.neuron // size
         others = np.array([c for c in range(channels) if c != own])
-        currents = np.zeros((len(self.base), len(others)), np.int64)
-        for heard in self.heard:
-            synapse: Any = heard.afferents.projection.synapse
-            weight = heard.afferents.weight[None]
-            if isinstance(synapse, (Dense, DelayedDense, Conv)):
-                row = synapse.weight[0].size * (1 if isinstance(synapse, Conv) else size)
-                index = heard.afferents.index + (others - own)[:, None] * row
-                weight = synapse.weight.ravel()[index].astype(np.int64)
-            currents += heard.arrived @ weight.T
-        for k in self._alive(currents):
-            other = int(others[k])
-            network = self.network
-            for place, projection in enumerate(network.projections):
-                if projection.target == self.name:
-                    swapped = _rows_swapped(projection.synapse, own, other, size)
-                    if swapped is not None:
-                        network = with_synapse(network, place, swapped)
-            what = "channels" if len(population.shape) == 3 else "neurons"
-            words = f"has the weights of its {what} {own} and {other} swapped"
-            yield Trial("swapped-channels", words, network)
+        groups = [self.heard]
+        if len(self.heard) > 1:  # in one projection alone
+            groups += [[heard] for heard in self.heard]
+        for group in groups:
+            currents = np.repeat(self.base[:, None], len(others), axis=1)
+            for heard in group:
+                synapse: Any = heard.afferents.projection.synapse
+                if isinstance(synapse, (Dense, DelayedDense, Conv)):
+                    row = synapse.weight[0].size * (1 if isinstance(synapse, Conv) else size)
+                    index = heard.afferents.index + (others - own)[:, None] * row
+                    change = synapse.weight.ravel()[index] - heard.afferents.weight
+                    currents += heard.arrived @ change.T
+            for k in self._alive(currents):
+                yield self._swap_of(group, own, int(others[k]), size)
+
+    def _swap_of(self, group: list[Heard], own: int, other: int, size: int) -> Trial:
+        network = self.network
+        for heard in group:
+            place = self.network.projections.index(heard.afferents.projection)
+            swapped = _rows_swapped(heard.afferents.projection.synapse, own, other, size)
+            if swapped is not None:
+                network = with_synapse(network, place, swapped)
+        what = "channels" if len(network[self.name].shape) == 3 else "neurons"
+        through = "" if group is self.heard else f" in {group[0].afferents.projection.name}"
+        words = f"has the weights of its {what} {own} and {other} swapped{through}"
+        return Trial("swapped-channels", words, network)
 
     def _named(self, population: str, neuron: int) -> str:
         return named(self.network[population], neuron)
