@@ -13,29 +13,84 @@ from .shared import Json, print_json, show
 def compare(
     a: Annotated[Path, typer.Argument(metavar="A.h5", help="A recording.")],
     b: Annotated[Path, typer.Argument(metavar="B.h5", help="A recording to hold against it.")],
+    net: Annotated[
+        Path | None, typer.Option(help="What A ran: the first divergence is then explained.")
+    ] = None,
+    net_b: Annotated[Path | None, typer.Option(help="What B ran, if that is another.")] = None,
+    input: Annotated[
+        Path | None,
+        typer.Option("--input", help="What was presented: .npy, or .npz; its labels are used too."),
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="The right class of each sample: .npy, or .npz 'labels'.")
+    ] = None,
+    local: Annotated[
+        bool, typer.Option("--local", help="Also feed each population what A recorded.")
+    ] = False,
+    floor: Annotated[
+        bool, typer.Option("--floor", help="Also perturb the weights of NET and compare with that.")
+    ] = False,
+    noise: Annotated[
+        float | None,
+        typer.Option(help="For --floor, of the largest weight; default half a quantization step."),
+    ] = None,
+    repeats: Annotated[int, typer.Option(help="For --floor: perturbed runs.")] = 3,
+    allow_spike_difference: Annotated[
+        float | None, typer.Option(help="Share of spikes without a partner that is tolerated.")
+    ] = None,
+    tolerance_steps: Annotated[
+        int, typer.Option(help="Steps that two spikes may lie apart and still be partners.")
+    ] = 0,
+    allow_state_error: Annotated[
+        float | None, typer.Option(help="Difference of u and v that is tolerated.")
+    ] = None,
+    allow_decision_difference: Annotated[
+        float | None, typer.Option(help="Share of samples whose decision may differ.")
+    ] = None,
     report: Annotated[Path | None, typer.Option(help="Write a page (HTML) too.")] = None,
+    junit: Annotated[Path | None, typer.Option(help="Write a JUnit file (XML) too.")] = None,
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Compare recordings of different networks or inputs.")
     ] = False,
     json: Json = False,
 ) -> int:
-    """Compare two recordings: spikes, u and v of every population.
+    """Compare two recordings: spikes, u and v of every population, and where they first part.
 
-    Clocks are lined up first. Exit status 0: equal; 1: they differ, and it
-    says where first; 2: they cannot be compared.
+    Clocks are lined up first. Exit status 0: equal, or within the tolerances
+    given; 1: they differ, and it says where first; 2: they cannot be compared.
     """
     import neurodeploy as nd
 
+    from ..compare import FloorOptions, Tolerances
+    from ..compare.junit import write_junit
+    from ..signals import read_inputs, read_labels
     from . import DIFFERS, DONE
 
     recordings = [nd.Recording.load(path) for path in (a, b)]
-    result = nd.compare(*recordings, check=not anyway)
+    networks = [None if path is None else nd.load(path) for path in (net, net_b)]
+    values, truth = (None, None) if input is None else read_inputs(input)
+    result = nd.compare(
+        *recordings,
+        check=not anyway,
+        labels=read_labels(labels) if labels is not None else truth,
+        tolerances=Tolerances(
+            allow_spike_difference, tolerance_steps, allow_state_error, allow_decision_difference
+        ),
+        net=networks[0],
+        net_b=networks[1],
+        inputs=values,
+        local=local,
+        floor=FloorOptions(noise, repeats) if floor else None,
+    )
     if report is not None:
-        nd.report(report, recordings=recordings, comparison=result)
+        nd.report(report, net=networks[0], recordings=recordings, comparison=result)
+    if junit is not None:
+        write_junit(junit, result)
     if json:
         print_json(result.as_dict())
     else:
-        show(result.table(), *result.notes, result.summary())
-        if report is not None:
-            show(f"report: {report}")
-    return DONE if result.equal else DIFFERS
+        show(*result.tables(), *result.notes, result.summary())
+        for path in (report, junit):
+            if path is not None:
+                show(f"{'report' if path is report else 'JUnit'}: {path}")
+    return DONE if result.within_tolerance else DIFFERS

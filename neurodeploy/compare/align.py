@@ -1,56 +1,73 @@
-"""Lines two recordings up and finds where they differ, a block of samples at a time.
-
-A population's step t stands for input step t - hops, so B's step t + shift is
-held against A's step t, shift = hops in B - hops in A. Where v is compared,
-entries of neurons that have just spiked on either side are left out: the chip
-keeps its refractory counter there (recorded truth reads 128 where Lava has 0).
-"""
+"""Lines two recordings up and finds where they differ, a block of samples at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import RecordingError
+from ..errors import InputError, RecordingError
 from ..recording import PopulationRecord, Recording
+from .blocks import AlignedBlock, aligned_blocks, overlap
 from .comparison import Comparison, Divergence, PopulationDifference, position_of
+from .outputs import OutputComparison, OutputTally, check_truth
+from .statistics import PopulationStatistics, PopulationTally, from_counts
+from .tolerances import Tolerances
 
-BLOCK_BYTES = 1 << 26
-"""Dense arrays of one block and variable stay below this."""
+if TYPE_CHECKING:
+    from ..network import Network
+    from .floor import FloorOptions
 
-
-@dataclass
-class _Tally:
-    """Running sums for one population."""
-
-    spikes_a: int = 0
-    spikes_b: int = 0
-    masked: int = 0
-
-    def __post_init__(self) -> None:
-        self.differing: dict[str, int] = {}
+_VARIABLES = ("u", "v", "spikes")
+"""In the order in which a neuron makes them: the first to differ is the cause."""
 
 
 def compare(
     a: Recording,
     b: Recording,
     *,
-    labels: tuple[str, str] | None = None,
+    names: tuple[str, str] | None = None,
+    labels: NDArray[Any] | Sequence[int] | None = None,
     check: bool = True,
+    tolerances: Tolerances | None = None,
+    net: Network | None = None,
+    net_b: Network | None = None,
+    inputs: NDArray[Any] | None = None,
+    local: bool = False,
+    floor: FloorOptions | None = None,
 ) -> Comparison:
     """Compare two recordings of the same network, made anywhere, any time.
 
     Parameters
     ----------
     a, b : Recording
-    labels : (str, str), optional
+    names : (str, str), optional
         Names of the two sides; by default their backends.
+    labels : int [samples], optional
+        The right class of each sample: gives the accuracy of both sides.
     check : bool
         Refuse recordings of different networks or inputs. False compares the
         populations that have the same name and shape.
+    tolerances : Tolerances, optional
+        What may differ; by default nothing.
+    net : Network, optional
+        What A ran: with it the first divergence is explained, by running the
+        population where it lies again on the engine, see `diagnosis.diagnose`.
+    net_b : Network, optional
+        What B ran, if that is another.
+    inputs : array, optional
+        What was presented, as for `nd.run`; needed to explain a divergence in
+        neurons of the input population or where spikes were not recorded, and
+        for `floor`.
+    local : bool
+        Also feed each population of B what A recorded of its sources, see
+        `local.local_differences`; needs `net`.
+    floor : FloorOptions, optional
+        Also find how much the network deviates from itself, see
+        `floor.sensitivity_floor`; needs `net` and `inputs`.
 
     Returns
     -------
@@ -60,31 +77,32 @@ def compare(
     ------
     RecordingError
         If they are not comparable.
+    InputError
+        If what an option needs is missing.
     """
-    if labels is None:
-        labels = (a.header.backend, b.header.backend)
-        if labels[0] == labels[1]:
-            labels = (f"A ({labels[0]})", f"B ({labels[1]})")
+    for what, wanted, needs in (("local", local, net), ("floor", floor, net)):
+        if wanted and needs is None:
+            raise InputError(f"{what}: needs the network; give net= or --net")
+    if floor and inputs is None:
+        raise InputError("floor: needs the inputs; give inputs= or --input")
+    names = names or _names_of(a, b)
+    tolerances = tolerances or Tolerances()
     if check:
-        _check_same(a, b)
+        _check_same(a, b, different_networks=net_b is not None)
     notes: list[str] = []
     if a.samples != b.samples:
         notes.append(
-            f"{labels[0]} has {a.samples} samples, {labels[1]} {b.samples}; the first are compared"
+            f"{names[0]} has {a.samples} samples, {names[1]} {b.samples}; the first are compared"
         )
-    names = []
-    for name in a.names:
-        if name in b.names and a[name].header.shape == b[name].header.shape:
-            names.append(name)
-        else:
-            notes.append(f"population {name!r} has no counterpart of its shape in {labels[1]}")
-    if not names:
-        raise RecordingError("the recordings have no population in common; compare others")
     samples = min(a.samples, b.samples)
-    rows, first = [], None
-    for name in names:
-        row, divergence = _compare_population(a[name], b[name], samples, labels, notes)
+    truth = None if labels is None else check_truth(labels, samples)
+    rows, first, output = [], None, None
+    for name in _common(a, b, names, notes):
+        pair = _Pair(a[name], b[name], samples, names, tolerances)
+        is_output = name == a.names[-1] == b.names[-1]
+        row, divergence, of_output = pair.compare(notes, is_output, truth)
         rows.append(row)
+        output = of_output or output
         if divergence is not None and (first is None or _when(divergence) < _when(first)):
             first = divergence
     if all(row.exact is None for row in rows):
@@ -92,152 +110,203 @@ def compare(
             "the recordings hold nothing to compare: their clocks differ and spikes were not "
             "recorded; run again with --record counts,spikes"
         )
-    return Comparison(
+    diagnosis = None
+    if net is not None and first is not None:
+        from .diagnosis import diagnose
+
+        diagnosis = diagnose(a, b, first, net, net_b=net_b, inputs=inputs, names=names)
+    result = Comparison(
         equal=all(row.exact is not False for row in rows),
-        labels=labels,
+        labels=names,
         samples=samples,
         steps=a.steps,
         rows=tuple(rows),
         first_divergence=first,
         notes=tuple(notes),
+        output=output,
+        tolerances=tolerances,
+        diagnosis=diagnosis,
     )
+    if net is None:
+        return result
+    return _beside(result, (a, b), (net, net_b or net), inputs, local, floor)
+
+
+def _beside(
+    result: Comparison,
+    recordings: tuple[Recording, Recording],
+    nets: tuple[Network, Network],
+    inputs: NDArray[Any] | None,
+    local: bool,
+    floor: FloorOptions | None,
+) -> Comparison:
+    """Add the local differences and the sensitivity floor, where asked for."""
+    if local:
+        from .local import local_differences
+
+        found, notes = local_differences(*recordings, nets[1], result, inputs)
+        result = replace(result, local=found, notes=result.notes + notes)
+    if floor is not None and inputs is not None:
+        from .floor import sensitivity_floor
+
+        result = replace(result, floor=sensitivity_floor(result, nets[0], inputs, floor))
+    return result
+
+
+def _names_of(a: Recording, b: Recording) -> tuple[str, str]:
+    first, second = a.header.backend, b.header.backend
+    return (first, second) if first != second else (f"A ({first})", f"B ({second})")
 
 
 def _when(divergence: Divergence) -> tuple[int, int]:
     return divergence.sample, divergence.step
 
 
-def _check_same(a: Recording, b: Recording) -> None:
+def _check_same(a: Recording, b: Recording, different_networks: bool) -> None:
     for what, x, y in (
         ("networks", a.header.network, b.header.network),
         ("inputs", a.header.inputs, b.header.inputs),
         ("reset intervals", a.header.reset_interval, b.header.reset_interval),
     ):
-        if x != y:
+        if x != y and not (different_networks and what == "networks"):
             raise RecordingError(
                 f"the recordings are of different {what} ({str(x)[:12]} and {str(y)[:12]}); "
                 f"compare with check=False or --anyway to do it all the same"
             )
 
 
-def _compare_population(
-    a: PopulationRecord,
-    b: PopulationRecord,
-    samples: int,
-    labels: tuple[str, str],
-    notes: list[str],
-) -> tuple[PopulationDifference, Divergence | None]:
-    name, shift = a.header.name, b.header.hops - a.header.hops
-    variables = tuple(v for v in ("u", "v", "spikes") if a.has(v) and b.has(v))
-    for variable in ("u", "v", "spikes"):
-        if a.has(variable) != b.has(variable):
-            side = labels[0] if a.has(variable) else labels[1]
-            notes.append(f"population {name!r}: {variable} only in {side}, not compared")
-    if "spikes" not in variables:
-        return _compare_counts(a, b, samples, shift), None
-    tally = _Tally()
-    first: Divergence | None = None
-    for start, stop in _blocks(a, samples):
-        found = _compare_block(a, b, start, stop, shift, variables, tally)
-        first = first or found
-    row = PopulationDifference(
-        population=name,
-        shift=shift,
-        spikes_a=tally.spikes_a,
-        spikes_b=tally.spikes_b,
-        differing=tally.differing.get("spikes"),
-        u_differing=tally.differing.get("u"),
-        v_differing=tally.differing.get("v"),
-        masked=tally.masked,
-        compared=variables,
-        exact=not any(tally.differing.values()),
-    )
-    return row, first
-
-
-def _compare_counts(
-    a: PopulationRecord, b: PopulationRecord, samples: int, shift: int
-) -> PopulationDifference:
-    """Compare spike counts, for want of spikes; they only line up without a shift."""
-    counts_a, counts_b = a.counts[:samples], b.counts[:samples]
-    comparable = shift == 0 and a.steps == b.steps
-    return PopulationDifference(
-        population=a.header.name,
-        shift=shift,
-        spikes_a=int(counts_a.sum()),
-        spikes_b=int(counts_b.sum()),
-        differing=None,
-        u_differing=None,
-        v_differing=None,
-        masked=0,
-        compared=("counts",) if comparable else (),
-        exact=bool((counts_a == counts_b).all()) if comparable else None,
-    )
-
-
-def _blocks(a: PopulationRecord, samples: int) -> Iterator[tuple[int, int]]:
-    size = max(1, BLOCK_BYTES // (4 * a.header.size * max(1, a.steps)))
-    for start in range(0, samples, size):
-        yield start, min(start + size, samples)
-
-
-def _compare_block(
-    a: PopulationRecord,
-    b: PopulationRecord,
-    start: int,
-    stop: int,
-    shift: int,
-    variables: tuple[str, ...],
-    tally: _Tally,
-) -> Divergence | None:
-    """Compare one block of samples; returns its first divergence."""
-    first_a, first_b = max(0, -shift), max(0, shift)
-    length = max(0, min(a.steps - first_a, b.steps - first_b))
-    span_a, span_b = slice(first_a, first_a + length), slice(first_b, first_b + length)
-    found: Divergence | None = None
-    spikes_a = a.spikes_of(start, stop)[:, span_a]
-    spikes_b = b.spikes_of(start, stop)[:, span_b]
-    tally.spikes_a += int(np.count_nonzero(spikes_a))
-    tally.spikes_b += int(np.count_nonzero(spikes_b))
-    for variable in variables:
-        if variable == "spikes":
-            values_a, values_b = spikes_a, spikes_b
+def _common(a: Recording, b: Recording, names: tuple[str, str], notes: list[str]) -> list[str]:
+    """Populations that both have in the same shape."""
+    common = []
+    for name in a.names:
+        if name in b.names and a[name].header.shape == b[name].header.shape:
+            common.append(name)
         else:
-            values_a = a.state_of(variable, start, stop)[:, span_a]
-            values_b = b.state_of(variable, start, stop)[:, span_b]
-        differs = values_a != values_b
-        if variable == "v":
-            fired = _fired(a, start, stop)[:, span_a] | _fired(b, start, stop)[:, span_b]
-            tally.masked += int(np.count_nonzero(fired))
-            differs &= ~fired
-        tally.differing[variable] = tally.differing.get(variable, 0) + int(differs.sum())
-        if not differs.any():
-            continue
-        flat = differs.reshape(stop - start, length, -1)
-        sample, step, neuron = (int(i) for i in np.argwhere(flat)[0])
-        if found is None or (start + sample, step + first_a) < _when(found):
-            at = (sample, step, neuron)
-            found = Divergence(
-                sample=start + sample,
-                step=step + first_a,
-                population=a.header.name,
-                neuron=neuron,
-                position=position_of(neuron, a.header.shape),
-                variable=variable,
-                value_a=values_a.reshape(flat.shape)[at].item(),
-                value_b=values_b.reshape(flat.shape)[at].item(),
-            )
-    return found
+            notes.append(f"population {name!r} has no counterpart of its shape in {names[1]}")
+    if not common:
+        raise RecordingError("the recordings have no population in common; compare others")
+    return common
 
 
-def _fired(record: PopulationRecord, start: int, stop: int) -> NDArray[np.bool_]:
-    """Whether a neuron fired in a step; messages delayed on the axon count when they were fired."""
-    if record.header.neuron != "cuba-lif":
-        # Only spiking neurons have a refractory counter in their voltage.
-        return np.zeros((stop - start, record.steps, *record.header.shape), np.bool_)
-    where, neuron, _ = record.events_of(start, stop)
-    fired = np.zeros(((stop - start) * record.steps, record.header.size), np.bool_)
-    if record.axon_delay is not None:
-        where = where - record.axon_delay[neuron]
-    fired[where, neuron] = True
-    return fired.reshape(stop - start, record.steps, *record.header.shape)
+class _Pair:
+    """One population of both sides."""
+
+    def __init__(
+        self,
+        a: PopulationRecord,
+        b: PopulationRecord,
+        samples: int,
+        names: tuple[str, str],
+        tolerances: Tolerances,
+    ) -> None:
+        self.a, self.b = a, b
+        self.name = a.header.name
+        self.shift = b.header.hops - a.header.hops
+        self.samples, self.names, self.tolerances = samples, names, tolerances
+
+    def compare(
+        self, notes: list[str], is_output: bool, truth: NDArray[np.int64] | None
+    ) -> tuple[PopulationDifference, Divergence | None, OutputComparison | None]:
+        a, b = self.a, self.b
+        variables = tuple(v for v in _VARIABLES if a.has(v) and b.has(v))
+        for variable in _VARIABLES:
+            if a.has(variable) != b.has(variable):
+                side = self.names[0] if a.has(variable) else self.names[1]
+                notes.append(f"population {self.name!r}: {variable} only in {side}, not compared")
+        if "spikes" not in variables:
+            return self._compare_counts(), None, None
+        tally = PopulationTally(a.header.size, self.tolerances.steps)
+        reads_v = "leaky-integrator" in (a.header.neuron, b.header.neuron) and "v" in variables
+        output = OutputTally(self.name, truth, reads_v) if is_output else None
+        differing = dict.fromkeys(variables, 0)
+        masked, first = 0, None
+        for block in aligned_blocks(a, b, self.samples, self.names):
+            tally.add(block)
+            if output is not None:
+                output.add(block)
+            masked += int(np.count_nonzero(block.masked))
+            found = self._differences(block, variables, differing)
+            first = first or found
+        statistics = tally.result(a, b)
+        exact = not any(differing.values())
+        row = PopulationDifference(
+            population=self.name,
+            shift=self.shift,
+            spikes_a=tally.spikes[0],
+            spikes_b=tally.spikes[1],
+            differing=differing["spikes"],
+            u_differing=differing.get("u"),
+            v_differing=differing.get("v"),
+            masked=masked,
+            compared=variables,
+            exact=exact,
+            statistics=statistics,
+            within=exact or self._tolerable(statistics),
+        )
+        return row, first, output.result() if output else None
+
+    def _differences(
+        self, block: AlignedBlock, variables: tuple[str, ...], differing: dict[str, int]
+    ) -> Divergence | None:
+        """Count what differs in a block; returns its first divergence."""
+        found: Divergence | None = None
+        for variable in variables:
+            pair = block.spikes if variable == "spikes" else block.states[variable]
+            differs = pair[0] != pair[1]
+            if variable == "v":
+                differs &= ~block.masked
+            differing[variable] += int(differs.sum())
+            if not differs.any():
+                continue
+            flat = differs.reshape(*differs.shape[:2], -1)
+            at = tuple(int(i) for i in np.unravel_index(int(flat.argmax()), flat.shape))
+            sample, step, neuron = at
+            when = (block.start + sample, step + block.first_step)
+            if found is None or when < _when(found):
+                found = Divergence(
+                    sample=when[0],
+                    step=when[1],
+                    population=self.name,
+                    neuron=neuron,
+                    position=position_of(neuron, self.a.header.shape),
+                    variable=variable,
+                    value_a=pair[0].reshape(flat.shape)[at].item(),
+                    value_b=pair[1].reshape(flat.shape)[at].item(),
+                )
+        return found
+
+    def _tolerable(self, statistics: PopulationStatistics) -> bool:
+        allowed = self.tolerances
+        if not allowed.given:
+            return False
+        rate = statistics.coincidence_rate
+        missed = 0.0 if rate is None else 1.0 - rate
+        if missed > (allowed.spike_difference or 0.0):
+            return False
+        if allowed.state_error is None:
+            return True
+        return all(error.largest <= allowed.state_error for error in statistics.errors.values())
+
+    def _compare_counts(self) -> PopulationDifference:
+        """Compare spike counts, for want of spikes; they only line up without a shift."""
+        a, b, samples = self.a, self.b, self.samples
+        counts_a, counts_b = a.counts[:samples], b.counts[:samples]
+        comparable = self.shift == 0 and a.steps == b.steps
+        exact = bool((counts_a == counts_b).all()) if comparable else None
+        total = int(counts_a.sum() + counts_b.sum())
+        missed = float(np.abs(counts_a - counts_b).sum()) / max(1, total)
+        allowed = self.tolerances.spike_difference
+        return PopulationDifference(
+            population=self.name,
+            shift=self.shift,
+            spikes_a=int(counts_a.sum()),
+            spikes_b=int(counts_b.sum()),
+            differing=None,
+            u_differing=None,
+            v_differing=None,
+            masked=0,
+            compared=("counts",) if comparable else (),
+            exact=exact,
+            statistics=from_counts(a, b, samples, tuple(s.stop - s.start for s in overlap(a, b))),
+            within=exact if exact is not False or allowed is None else missed <= allowed,
+        )

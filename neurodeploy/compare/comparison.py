@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .outputs import OutputComparison
+from .statistics import PopulationStatistics
+from .tolerances import EQUALITY, Tolerances
+
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.table import Table
+
+    from .diagnosis import Diagnosis
+    from .floor import Floor
+    from .local import LocalDifference
+
+SCHEMA, SCHEMA_VERSION = "neurodeploy.comparison", 1
+"""Of `Comparison.as_dict`; ``docs/compare.md`` describes it."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +39,7 @@ class Divergence:
         The same neuron in the population's shape.
     variable : str
         ``u``, ``v`` or ``spikes``: within a step, the first of them to differ.
-    value_a, value_b : int, or float on the side of a float network
+    value_a, value_b : int, or float where a side recorded floats
     """
 
     sample: int
@@ -45,7 +57,7 @@ class Divergence:
             where += f" at {self.position}"
         return (
             f"sample {self.sample}, step {self.step}, population {self.population!r}, {where}: "
-            f"{self.variable} {self.value_a} against {self.value_b}"
+            f"{self.variable} {self.value_a:.7g} against {self.value_b:.7g}"
         )
 
 
@@ -70,6 +82,9 @@ class PopulationDifference:
         What was compared: counts, spikes, u, v.
     exact : bool or None
         Whether nothing that was compared differs; None where nothing could be.
+    statistics : PopulationStatistics
+    within : bool or None
+        Whether what differs stays within the tolerances; as `exact` where there are none.
     """
 
     population: str
@@ -82,6 +97,8 @@ class PopulationDifference:
     masked: int
     compared: tuple[str, ...]
     exact: bool | None
+    statistics: PopulationStatistics
+    within: bool | None
 
 
 @dataclass(frozen=True)
@@ -103,6 +120,15 @@ class Comparison:
         None where all is equal, or where only counts differ.
     notes : tuple of str
         What could not be compared, and why.
+    output : OutputComparison or None
+        None where the output populations cannot be compared.
+    tolerances : Tolerances
+    diagnosis : Diagnosis or None
+        Where the network was given and a first divergence was found.
+    local : tuple of LocalDifference
+        Where asked for.
+    floor : Floor or None
+        Where asked for.
     """
 
     equal: bool
@@ -112,6 +138,19 @@ class Comparison:
     rows: tuple[PopulationDifference, ...]
     first_divergence: Divergence | None
     notes: tuple[str, ...] = ()
+    output: OutputComparison | None = None
+    tolerances: Tolerances = EQUALITY
+    diagnosis: Diagnosis | None = None
+    local: tuple[LocalDifference, ...] = ()
+    floor: Floor | None = None
+
+    @property
+    def within_tolerance(self) -> bool:
+        """Whether the two are equal, or differ by no more than the tolerances allow."""
+        allowed = self.tolerances.decision_difference
+        if allowed is not None and self.output and 1 - self.output.agreement > allowed:
+            return False
+        return all(row.within is not False for row in self.rows)
 
     def summary(self) -> str:
         """One line: equal, or where the two first differ."""
@@ -122,44 +161,36 @@ class Comparison:
                 f"{a} and {b} are equal: {', '.join(what)} of {len(self.rows)} populations, "
                 f"{self.samples} {'sample' if self.samples == 1 else 'samples'}, {self.steps} steps"
             )
+        within = ", within tolerance" if self.within_tolerance else ""
         if self.first_divergence is None:
-            return f"{a} and {b} differ in their counts"
-        return f"{a} and {b} first differ at {self.first_divergence}"
+            return f"{a} and {b} differ in their counts{within}"
+        return f"{a} and {b} first differ at {self.first_divergence}{within}"
 
     def as_dict(self) -> dict[str, Any]:
-        """The comparison as plain numbers and strings, for JSON."""
-        first = self.first_divergence
+        """The comparison as plain numbers and strings, for JSON; see ``docs/compare.md``."""
+        items = asdict(self)
+        items["populations"] = items.pop("rows")
+        if self.output is not None:
+            items["output"]["agreement"] = self.output.agreement
         return {
-            "equal": self.equal,
-            "labels": list(self.labels),
-            "samples": self.samples,
-            "steps": self.steps,
-            "first_divergence": None if first is None else vars(first),
-            "populations": [vars(row) for row in self.rows],
-            "notes": list(self.notes),
+            "schema": SCHEMA,
+            "schema_version": SCHEMA_VERSION,
+            "summary": self.summary(),
+            "within_tolerance": self.within_tolerance,
+            **items,
         }
 
     def table(self) -> Table:
         """A rich table, one row per population."""
-        from rich.table import Table
-        from rich.text import Text
+        from .tables import exactness_table
 
-        a, b = self.labels
-        table = Table(title=Text(f"{a} against {b}"), title_justify="left")
-        table.add_column("population", overflow="fold", ratio=1)
-        for heading in (f"spikes {a}", f"spikes {b}", "spikes differ", "u differ", "v differ"):
-            table.add_column(Text(heading), justify="right", overflow="fold")
-        table.add_column("exact")
-        for row in self.rows:
-            numbers = (row.differing, row.u_differing, row.v_differing)
-            table.add_row(
-                Text(row.population),
-                f"{row.spikes_a:,}",
-                f"{row.spikes_b:,}",
-                *("-" if n is None else f"{n:,}" for n in numbers),
-                {True: "[green]yes[/green]", False: "[red]no[/red]", None: "-"}[row.exact],
-            )
-        return table
+        return exactness_table(self)
+
+    def tables(self) -> list[RenderableType]:
+        """All that was found as rich tables and texts, each at most 100 columns wide."""
+        from .tables import all_tables
+
+        return all_tables(self)
 
 
 def position_of(neuron: int, shape: tuple[int, ...]) -> tuple[int, ...]:

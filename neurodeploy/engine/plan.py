@@ -111,13 +111,14 @@ def make_plan(network: Network, kernels: str = "auto") -> Plan:
 def _make_plan(network: Network, kernels: str) -> Plan:
     stretches = []
     for names in cycles(network):
-        plans = tuple(_plan_population(network, name, kernels) for name in names)
+        plans = tuple(plan_population(network, name, kernels) for name in names)
         cyclic = any(p.source in names for name in names for p in network.into(name))
         stretches.append(Stretch(plans, cyclic))
     return Plan(tuple(p.name for p in network.populations), tuple(stretches))
 
 
-def _plan_population(network: Network, name: str, kernels: str) -> PopulationPlan:
+def plan_population(network: Network, name: str, kernels: str) -> PopulationPlan:
+    """Pack one population and what feeds it; see `make_plan`."""
     population = network[name]
     stepper = STEPPERS.get(population.neuron.kind)
     if stepper is None:

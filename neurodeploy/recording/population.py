@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,6 +14,9 @@ from ..errors import RecordingError
 from .header import PopulationHeader
 
 OVERFLOWS = ("u_overflows", "v_overflows", "input_overflows")
+
+_COUNTED_AT_ONCE = 1024
+"""Samples."""
 
 IntArray = NDArray[np.integer[Any]]
 
@@ -86,8 +90,8 @@ class PopulationRecord:
 
     def events_of(self, start: int, stop: int) -> tuple[IntArray, IntArray, NDArray[Any]]:
         """Events of samples start..stop: (s - start) * steps + t, neuron and payload of each."""
-        counts = np.asarray(self._get("event_counts")[:stop], dtype=np.int64)
-        first, last = int(counts[:start].sum()), int(counts.sum())
+        counts = np.asarray(self._get("event_counts")[start:stop])
+        first, last = int(self._ends[start]), int(self._ends[stop])
         neuron = np.asarray(self._get("neuron")[first:last])
         key = self._key("payload")
         payload = (
@@ -95,7 +99,7 @@ class PopulationRecord:
             if key in self._arrays
             else np.ones(len(neuron), np.int32)
         )
-        where = np.repeat(np.arange(counts[start:].size), counts[start:].ravel())
+        where = np.repeat(np.arange(counts.size), counts.ravel())
         return where, neuron, payload
 
     def spikes_of(self, start: int, stop: int) -> NDArray[Any]:
@@ -113,6 +117,16 @@ class PopulationRecord:
         """How often a state wrapped or saturated, summed over samples; silicon may differ there."""
         keys = {name: self._key(name) for name in OVERFLOWS}
         return {n: int(self._arrays[k][:].sum()) for n, k in keys.items() if k in self._arrays}
+
+    @cached_property
+    def _ends(self) -> NDArray[np.int64]:
+        """Events before each sample and after the last; without all counts in memory at once."""
+        counts = self._get("event_counts")
+        totals = [
+            np.asarray(counts[first : first + _COUNTED_AT_ONCE]).sum(axis=1, dtype=np.int64)
+            for first in range(0, len(counts), _COUNTED_AT_ONCE)
+        ]
+        return np.cumsum(np.concatenate([np.zeros(1, np.int64), *totals]))
 
     @property
     def _samples(self) -> int:

@@ -49,10 +49,11 @@ class Table:
 
 @dataclass(frozen=True)
 class Drawing:
-    """An inline SVG with what it shows."""
+    """An inline SVG with what it shows; `hover` says it under the pointer, see `hover`."""
 
     svg: str
     caption: str
+    hover: str = "[]"
     kind: str = "figure"
 
 

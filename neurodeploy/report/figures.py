@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..compare import Divergence
+from ..compare import Comparison, Divergence
 from .blocks import Drawing, Note, Section
 from .rows import spike_rows
 from .sources import Sources
@@ -48,16 +48,39 @@ def _raster(sources: Sources) -> list[Drawing]:
     ]
     if not recordings:
         return []
-    from . import plots
+    from . import rasters
 
     label, recording = recordings[0]
     divergence = _divergence(sources)
     sample = divergence.sample if divergence and divergence.sample < recording.samples else 0
-    svg, omitted = plots.raster(recording, sample, divergence)
-    caption = f"Who sent when: sample {sample} on {label}, neurons in (C, H, W) order from below."
+    other = None
+    who = f"on {label}"
+    if divergence is not None and len(recordings) > 1 and sample < recordings[1][1].samples:
+        other = recordings[1][1]
+        who = f"on {label} and {recordings[1][0]}"
+    svg, hover, omitted = rasters.raster(recording, sample, divergence, other, sources.labels)
+    caption = f"Who sent when: sample {sample} {who}, neurons in (C, H, W) order from below."
     if omitted:
         caption += f" Not shown: {', '.join(omitted)}."
-    return [Drawing(svg, caption)]
+    return [Drawing(svg, caption, hover)]
+
+
+def trace_figures(comparison: Comparison) -> list[Drawing]:
+    """The neuron that diverged first, around that step."""
+    if not plots_available():
+        return []
+    from . import traces
+
+    svg, hover = traces.divergence_trace(comparison)
+    if not svg:
+        return []
+    first = comparison.first_divergence
+    assert first is not None
+    caption = (
+        f"{first.population} neuron {first.neuron}, sample {first.sample}, around step "
+        f"{first.step}: both sides; bars above v are spikes."
+    )
+    return [Drawing(svg, caption, hover)]
 
 
 def _divergence(sources: Sources) -> Divergence | None:

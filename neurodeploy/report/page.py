@@ -1,4 +1,4 @@
-"""The HTML page: one file, no scripts, nothing fetched from anywhere."""
+"""The HTML page: one file, a script of its own, nothing fetched from anywhere."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 from .._version import __version__
 from ..files import written_whole
 from .blocks import Section
+from .differences import comparison_section
 from .energy import constants_section, energy_section
 from .figures import missing_section
 from .sections import (
     accuracy_section,
     audit_section,
-    comparison_section,
     network_section,
     placement_section,
     provenance_section,
@@ -24,6 +24,7 @@ from .sources import Sources
 from .summary import summary_section
 
 _TEMPLATE = Path(__file__).with_name("template.html.j2")
+_SCRIPT = Path(__file__).with_name("page.js")
 
 
 def write_page(path: str | os.PathLike[str], sources: Sources) -> None:
@@ -55,6 +56,7 @@ def render(sources: Sources) -> str:
         title=sources.title,
         sections=sections_of(sources, now),
         version=__version__,
+        script=Markup(_SCRIPT.read_text(encoding="utf-8")),
         date=f"{now:%Y-%m-%d %H:%M} UTC",
     )
 

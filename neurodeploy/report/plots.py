@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..compare import Divergence
 from ..network import Network
 from ..profile import Profile
-from ..recording import PopulationRecord, Recording
 from .numbers import count, percent, si
 from .rows import SpikeRow, weights_of
 from .svg import INK, MUTED, SERIES, STYLE, to_svg
@@ -26,8 +24,6 @@ WIDTH = 8.6
 """Inches. The page scales figures to its own width."""
 
 MOST_PANELS = 16
-MOST_MARKS = 4000
-"""Per panel of a raster; beyond it every k-th neuron is drawn, and the panel says so."""
 
 
 @contextmanager
@@ -46,66 +42,6 @@ def drawing(height: float) -> Iterator[Figure]:
         # The browser sets the text, in a font that has the glyphs of any name.
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
         yield Figure(figsize=(WIDTH, height), layout="constrained")
-
-
-def raster(
-    recording: Recording, sample: int = 0, divergence: Divergence | None = None
-) -> tuple[str, tuple[str, ...]]:
-    """Who sent when, in one sample: a panel for each population.
-
-    Parameters
-    ----------
-    recording : Recording
-        Populations without recorded spikes are left out.
-    sample : int
-    divergence : Divergence or None
-        Marked where its sample is the one shown.
-
-    Returns
-    -------
-    svg : str
-        Empty where no population has spikes.
-    omitted : tuple of str
-        Populations beyond `MOST_PANELS`.
-    """
-    names = [name for name in recording.names if recording[name].has("spikes")]
-    shown = names[:MOST_PANELS]
-    if not shown:
-        return "", ()
-    heights = [0.45 + min(1.0, math.sqrt(recording[n].header.size) / 24) for n in shown]
-    with drawing(sum(heights) + 0.32 * len(shown) + 0.3) as figure:
-        axes = figure.subplots(len(shown), 1, sharex=True, squeeze=False, height_ratios=heights)
-        for name, axis in zip(shown, axes[:, 0], strict=True):
-            _raster_panel(axis, recording[name], sample)
-            if divergence and divergence.population == name and divergence.sample == sample:
-                axis.axvline(divergence.step, color=SERIES[4], linewidth=1)
-                where = f"first difference: step {divergence.step}, neuron {divergence.neuron}"
-                axis.set_title(where, loc="right", pad=3, color=SERIES[4])
-        axes[-1, 0].set_xlim(-0.5, recording.steps - 0.5)
-        axes[-1, 0].set_xlabel("time step (chip clock)")
-        axes[-1, 0].xaxis.get_major_locator().set_params(integer=True)
-        return to_svg(figure), tuple(names[MOST_PANELS:])
-
-
-def _raster_panel(axis: Axes, population: PopulationRecord, sample: int) -> None:
-    step, neuron, _ = population.events_of(sample, sample + 1)
-    every = max(1, math.ceil(len(neuron) / MOST_MARKS))
-    kept = neuron % every == 0
-    size = population.header.size
-    half = 0.4 * max(1.0, every, size / 60)  # a mark stays visible among many rows
-    x = np.repeat(step[kept].astype(float), 3)
-    y = np.repeat(neuron[kept].astype(float), 3)
-    y[0::3] -= half
-    y[1::3] += half
-    y[2::3] = np.nan
-    # One path for all marks keeps the page small: a collection writes one each.
-    axis.plot(x, y, color=SERIES[0], linewidth=1, solid_capstyle="butt")
-    title = f"{population.header.name}: {count(len(neuron))} messages"
-    if every > 1:
-        title += f", 1 neuron in {every} drawn"
-    axis.set_title(title, pad=3)
-    axis.set_ylim(-0.5 - half, size - 0.5 + half)
-    axis.set_yticks([0, size - 1] if size > 1 else [0])
 
 
 def spike_bars(rows: Sequence[SpikeRow], labels: Sequence[str]) -> str:

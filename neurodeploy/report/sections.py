@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ..compare import Comparison
 from .blocks import Block, Cell, Note, Section, table
 from .figures import spike_figures, weight_figures
-from .numbers import NOTHING, count, percent, si, signed, wilson_interval
-from .rows import VERDICTS, limit_lines, network_rows, spike_rows
+from .numbers import NOTHING, count, percent, si, wilson_interval
+from .rows import limit_lines, network_rows, spike_rows
 from .sources import Sources
 
 _SHORT_HASH = 16
@@ -37,58 +36,6 @@ def accuracy_section(sources: Sources) -> Section | None:
         "Accuracy",
         (table(head, rows, foot="Wilson's interval, from the number of samples alone."),),
     )
-
-
-def comparison_section(sources: Sources) -> Section | None:
-    """Per population, what two recordings share and where they part."""
-    blocks: list[Block] = []
-    for comparison in sources.comparisons:
-        blocks += _comparison_blocks(comparison)
-    return Section("comparison", "Comparison", tuple(blocks)) if blocks else None
-
-
-def _comparison_blocks(comparison: Comparison) -> list[Block]:
-    label_a, label_b = comparison.labels
-    blocks: list[Block] = []
-    if comparison.first_divergence is not None:
-        blocks.append(Note(f"First difference: {comparison.first_divergence}", alert=True))
-    elif comparison.equal:
-        blocks.append(Note(f"{label_a} and {label_b} agree in everything that was compared."))
-    head = [
-        "population",
-        f"#spikes, {label_a}",
-        f"#spikes, {label_b}",
-        "#difference",
-        "#spikes differing",
-    ]
-    compared = {variable for row in comparison.rows for variable in row.compared}
-    states = [variable for variable in ("u", "v") if variable in compared]
-    head += [f"#{variable} differing" for variable in states]
-    if "v" in states:
-        head.append("#v masked")
-    rows = []
-    for row in comparison.rows:
-        cells: list[str | Cell] = [
-            row.population,
-            count(row.spikes_a),
-            count(row.spikes_b),
-            signed(row.spikes_b - row.spikes_a),
-            count(row.differing),
-        ]
-        cells += [count(getattr(row, f"{variable}_differing")) for variable in states]
-        if "v" in states:
-            cells.append(count(row.masked) if "v" in row.compared else NOTHING)
-        rows.append([*cells, Cell("", tag=VERDICTS[row.exact])])
-    head.append("")
-    foot = (
-        "Sums over samples and steps, the two recordings lined up by hops; differing counts "
-        "single entries."
-    )
-    if "v" in states:
-        foot += " v is masked where the neuron has just spiked."
-    blocks.append(table(head, rows, caption=f"{label_a} against {label_b}", foot=foot))
-    blocks += [Note(note) for note in comparison.notes]
-    return blocks
 
 
 def spikes_section(sources: Sources) -> Section | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from ..compare import Comparison
 from ..network import Rating
 from .blocks import Headline, Section
 from .numbers import count, percent, si, si_range, wilson_interval
@@ -37,12 +38,26 @@ def _comparisons(sources: Sources) -> list[Headline]:
         headlines.append(
             Headline(
                 f"{label_a} against {label_b}",
-                "Equal" if comparison.equal else "Different",
+                _verdict(comparison),
                 behind,
-                tone="exact" if comparison.equal else "differs",
+                tone="exact" if comparison.within_tolerance else "differs",
             )
         )
+        if comparison.diagnosis is not None and comparison.diagnosis.pattern:
+            pattern = comparison.diagnosis.pattern.replace("-", " ")
+            behind = f"in {comparison.diagnosis.deviating}; reproduced on the engine"
+            headlines.append(Headline("Diagnosis", pattern, behind, tone="differs"))
+        if comparison.output is not None and comparison.output.accuracies is not None:
+            first, second = comparison.output.accuracies
+            behind = f"{label_a} and {label_b}, {count(comparison.output.labelled)} samples"
+            headlines.append(Headline("Accuracy", f"{percent(first)}, {percent(second)}", behind))
     return headlines
+
+
+def _verdict(comparison: Comparison) -> str:
+    if comparison.equal:
+        return "Equal"
+    return "Within tolerance" if comparison.within_tolerance else "Different"
 
 
 def _accuracy(sources: Sources) -> list[Headline]:

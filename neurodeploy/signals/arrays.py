@@ -65,6 +65,31 @@ def _from_archive(archive: Any, path: Path) -> tuple[NDArray[Any], NDArray[np.in
     return archive["inputs"], labels
 
 
+def read_labels(path: str | os.PathLike[str]) -> NDArray[np.int64]:
+    """Read labels from ``.npy`` (one array) or ``.npz`` (array ``labels``), int64 [samples].
+
+    Raises
+    ------
+    InputError
+    """
+    path = Path(path)
+    try:
+        found = np.load(path, allow_pickle=False)
+        if not isinstance(found, np.ndarray):
+            with found:
+                found = found["labels"]
+    except KeyError:
+        raise InputError(f"{path}: no array 'labels' in it; save it with labels=...") from None
+    except Exception as error:  # as in `read_inputs`
+        raise InputError(f"{path}: no labels to be read ({error}); give .npy or .npz") from error
+    if found.ndim != 1 or found.dtype.kind not in "biu":
+        raise InputError(
+            f"{path}: labels of dtype {found.dtype} and shape {found.shape}; give one whole "
+            f"number per sample"
+        )
+    return np.asarray(found, np.int64)
+
+
 @dataclass(frozen=True, eq=False)
 class Presented:
     """Inputs as the numbers that the first population takes, made block by block.

@@ -155,7 +155,10 @@ def test_the_page_is_one_file_that_fetches_nothing(tmp_path):
     text = full_report(tmp_path / "report.html")
     page = Page(text)
     assert all(link.startswith("#") for link in page.links), page.links
-    assert not {"script", "link", "img", "iframe", "object", "embed", "base"} & set(page.tags)
+    assert page.tags.count("script") == 1  # its own, inline
+    assert not re.search(r"<script[^>]*\ssrc|fetch\(|import\(|XMLHttpRequest", text)
+    assert not {"link", "img", "iframe", "object", "embed", "base"} & set(page.tags)
+    text = text.replace("http://www.w3.org/2000/svg", "")  # a name that saved drawings need
     assert not re.search(r"https?://|@import|url\((?!#)", text)
     assert {link[1:] for link in page.links} <= set(page.ids)
     assert len(page.ids) == len(set(page.ids))
@@ -212,8 +215,8 @@ def test_names_with_special_characters_stay_text(tmp_path):
         accuracy=[(NASTY, 1, 2)],
     )
     page = Page(text)
-    assert "script" not in page.tags
-    assert "<script" not in text
+    assert page.tags.count("script") == 1
+    assert text.count("<script") == 1
     assert "".join(page.text).count(NASTY) > 10
     assert any(NASTY in data and "messages" in data for data in page.text)  # in a drawing, too
 

@@ -1,0 +1,86 @@
+"""The page as a browser runs it: tables sort, drawings answer the pointer, nothing overflows."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+
+import neurodeploy as nd
+from sim_tests.compare.test_compare import RECORD, network_of
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None or find_spec("matplotlib") is None,
+    reason="needs chromium (apt-get install chromium) and neurodeploy[plots]",
+)
+
+PROBE = """
+<script>
+const out = {};
+const head = [...document.querySelectorAll("thead th")].find((th) => th.textContent === "weight");
+const rows = head.closest("table").tBodies[0].rows;
+const column = () => [...rows].map((row) => row.cells[2].textContent.trim());
+head.click(); out.up = column(); head.click(); out.down = column();
+out.sort = head.getAttribute("aria-sort");
+const hover = (figure, x, y) => {
+  const drawing = figure.querySelector("svg"), box = drawing.getBoundingClientRect();
+  drawing.dispatchEvent(new PointerEvent("pointermove", {
+    clientX: box.left + x * box.width, clientY: box.top + y * box.height }));
+  const tip = document.querySelector(".tip");
+  return tip.hidden ? null : [...tip.children].map((line) => line.textContent);
+};
+const figure = document.querySelector("figure"), panel = JSON.parse(figure.dataset.hover).at(-1);
+out.tip = hover(figure, panel.box[0] + 0.5 * panel.box[2], panel.box[1] + 0.5 * panel.box[3]);
+out.outside = hover(figure, 0.0, 0.0);
+out.buttons = document.querySelectorAll("figure button").length;
+out.figures = document.querySelectorAll("figure").length;
+out.wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
+document.body.dataset.probe = JSON.stringify(out);
+</script></body>"""
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    inputs = (np.random.default_rng(4).random((6, 30, 8)) < 0.3).astype(np.int32)
+    a, b = (nd.run(network_of(n), inputs, record=RECORD) for n in (0, 20))
+    comparison = nd.compare(a, b, check=False, net=network_of(), inputs=inputs, local=True)
+    path = tmp_path_factory.mktemp("page") / "page.html"
+    nd.report(path, net=network_of(), recordings=[a, b], comparison=comparison)
+    return path
+
+
+def probed(page, tmp_path, width):
+    probe = tmp_path / "probe.html"
+    probe.write_text(page.read_text().replace("</body>", PROBE))
+    dom = subprocess.run(
+        [
+            CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom",
+            f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={width},1000",
+            probe.as_uri(),
+        ],
+        capture_output=True, text=True, check=True, timeout=120,
+    ).stdout  # fmt: skip
+    found = dom[dom.index('data-probe="') + len('data-probe="') :]
+    return json.loads(found[: found.index('"')].replace("&quot;", '"').replace("&amp;", "&"))
+
+
+@pytest.mark.parametrize("width", [1200, 500])
+def test_the_page_in_headless_chromium(page, tmp_path, width):
+    result = probed(page, tmp_path, width)
+    up = [int(text.replace("\N{MINUS SIGN}", "-")) for text in result["up"]]
+    assert up == sorted(up)
+    down = [int(text.replace("\N{MINUS SIGN}", "-")) for text in result["down"]]
+    assert down == sorted(up, reverse=True) != up
+    assert result["sort"] == "descending"
+    assert result["tip"][0].startswith("step ")
+    assert any("recorded" in line for line in result["tip"])
+    assert any(line.startswith("threshold: ") for line in result["tip"])
+    assert result["outside"] is None
+    assert result["buttons"] == result["figures"] >= 3
+    assert result["wide"] <= 0  # only boxes of their own scroll sideways
