@@ -330,7 +330,7 @@ class _Reader:
             self.note(where, Rating.FAITHFUL, reason)
 
     def metadata(self, file: h5py.File) -> dict[str, str | int | float]:
-        """Read the facts of the ``simulation`` group; name every group not known."""
+        """Read the facts of ``simulation`` and ``quantize``; name every group not known."""
         facts = self.facts
         for key in file:
             if key == "simulation":
@@ -339,6 +339,11 @@ class _Reader:
                     facts[f"simulation/{name}"] = float(group.numbers(name).ravel()[0])
                 reason = "training settings, which never change how the network runs; kept"
                 self.note("simulation", Rating.FAITHFUL, reason)
+            elif key == "quantize":
+                for name, value in file[key].attrs.items():
+                    plain = value if isinstance(value, str) else np.asarray(value).item()
+                    facts[f"quantize/{name}"] = plain
+                self.note(key, Rating.FAITHFUL, "how the network was rounded; kept")
             elif key != "layer":
                 self.note(key, Rating.APPROXIMATE, "group not known to NetX; ignored")
         return facts

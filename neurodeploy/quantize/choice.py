@@ -147,7 +147,7 @@ def finest(site: Site, factor: float, steps: list[float]) -> Choice:
         if step is not None
     ]
     room = [float(last - step) for step, last in known]
-    hard = min([*room, np.floor(np.log2(site.largest / factor))])
+    hard = min([*room, np.floor(np.log2(site.largest / factor) + 1e-12)])
     # As fine as is enough, but integers at least hold the finest weights.
     soft = max([np.floor(np.log2(site.enough / factor)), *(-step for step, _ in known)])
     shift = min(hard, soft)

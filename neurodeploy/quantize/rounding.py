@@ -81,7 +81,7 @@ class Rounding:
         self._drive(population, shape, factor)
         self.populations.append(fixed)
         self._note_neuron(population, shape, factor)
-        if any(step == 0 for step in choice.steps) and factor >= 0.99 * site.largest:
+        if any(step == 0 for step in choice.steps) and 2 * factor > site.largest:
             reason = "weights use less than their range: threshold or bias would not fit the chip"
             self._note(f"{name}/scale", Rating.APPROXIMATE, reason)
         if choice.bias:
