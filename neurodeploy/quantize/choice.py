@@ -85,6 +85,12 @@ class Site:
         beyond = int(np.count_nonzero(self.grids[index].beyond(mantissa)))
         return beyond / max(1, int(np.count_nonzero(self.weights[index])))
 
+    def clipped(self, index: int, factor: float, step: int) -> int:
+        """How many weights of a projection lie beyond what their synapses hold."""
+        low, high = self.grids[index].limits(self.splits[index])
+        whole = np.rint(self.weights[index] * factor / 2.0**step)
+        return 0 if self.grids[index].binary else int(((whole < low) | (whole > high)).sum())
+
     def last_step(self, index: int, factor: float, step: int) -> int:
         """Largest step that the chip's exponents allow for a projection rounded so."""
         grid = self.grids[index]

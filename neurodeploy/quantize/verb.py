@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -14,11 +15,15 @@ from ..network import FloatLIF, Network
 from .calibration import Calibration
 from .choice import Choice, Site
 from .config import QuantConfig
+from .floats import as_float
 from .rounding import Rounding
 from .scales import chosen
 
 CONFIG = "quantize/config"
 """Fact in `Network.metadata`: the configuration as JSON."""
+
+STEPS = "quantize/steps/"
+"""Starts the name of a fact: steps, factor and bias of a population's choice, as JSON."""
 
 CALIBRATION = "quantize/calibration"
 """Fact in `Network.metadata`: SHA-256 of the calibration inputs."""
@@ -39,7 +44,7 @@ def quantize(
     Parameters
     ----------
     network : Network
-        In float32.
+        In float32, or in integers that are to have fewer bits (CUBA neurons).
     config : QuantConfig, optional
     calibration : array [samples, steps, *input shape] or [steps, *input shape], optional
         Inputs as the network will see them; no labels. They decide how far states go, how often
@@ -56,7 +61,7 @@ def quantize(
     Raises
     ------
     NetworkError
-        If the network is in integers already, or the configuration names what there is not.
+        If the configuration names what there is not.
     UnsupportedError
         If an element has no counterpart on the chip.
     InputError
@@ -64,10 +69,7 @@ def quantize(
     """
     config = config or QuantConfig()
     if not network.is_float:
-        raise NetworkError(
-            f"population {network.output.name!r}: in integers already; quantize takes a float "
-            f"network, e.g. one read from NIR"
-        )
+        network = as_float(network)
     _check(network, config, calibration is not None)
     reference = None if calibration is None else Calibration.of(network, calibration)
     sites = {
@@ -81,9 +83,17 @@ def quantize(
         choices = corrected(network, sites, choices, reference)
     fixed = Rounding(network, sites, choices).result()
     facts: dict[str, str | int | float] = {**fixed.metadata, CONFIG: config.to_json()}
+    for name, choice in choices.items():
+        facts[f"{STEPS}{name}"] = json.dumps([choice.factor, choice.steps, choice.bias])
     if reference is not None:
         facts[CALIBRATION] = reference.digest
     return replace(fixed, metadata=facts)
+
+
+def choice_of(fixed: Network, name: str) -> Choice:
+    """Read back what was chosen for a population."""
+    factor, steps, bias = json.loads(str(fixed.metadata[f"{STEPS}{name}"]))
+    return Choice(float(factor), tuple(steps), tuple(bias))
 
 
 def choose(
