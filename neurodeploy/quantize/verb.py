@@ -81,6 +81,17 @@ def quantize(
     if config.correct_bias:
         assert reference is not None
         choices = corrected(network, sites, choices, reference)
+    return finished(network, sites, choices, config, reference)
+
+
+def finished(
+    network: Network,
+    sites: Mapping[str, Site],
+    choices: Mapping[str, Choice],
+    config: QuantConfig,
+    reference: Calibration | None,
+) -> Network:
+    """Round as chosen, and note in the network how it was made."""
     fixed = Rounding(network, sites, choices).result()
     facts: dict[str, str | int | float] = {**fixed.metadata, CONFIG: config.to_json()}
     for name, choice in choices.items():
