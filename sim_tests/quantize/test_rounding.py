@@ -11,7 +11,6 @@ import neurodeploy as nd
 from neurodeploy.errors import NetworkError, UnsupportedError
 from neurodeploy.network import (
     Conv,
-    CubaLIF,
     Dense,
     FloatLIF,
     GeneralCubaLIF,
@@ -165,9 +164,6 @@ def test_gains_that_differ_within_a_channel_are_refused():
 
 
 def test_impossible_requests():
-    source = Population("in", (2,), Source())
-    with pytest.raises(NetworkError, match="in integers already"):
-        nd.quantize(Network((source, Population("n", (2,), CubaLIF(4096, 0, 10))), ()))
     with pytest.raises(NetworkError, match="bits: 9"):
         nd.QuantConfig(9)
     with pytest.raises(NetworkError, match="scale: 'best'"):
