@@ -167,8 +167,8 @@ def made(population: Population, shape: Shape, factor: float) -> Neuron:
     if threshold.min() < 1:
         raise UnsupportedError(
             f"population {population.name!r}: threshold {shape.threshold.min():g} rounds to 0 "
-            f"beside its largest weight at a scale of {factor:g}, whatever the weight exponent; clip "
-            f"the largest weights"
+            f"beside its largest weight at a scale of {factor:g}, whatever the weight exponent; "
+            f"clip the largest weights"
         )
     common = (shape.current_decay, shape.voltage_decay, threshold, bias)
     if neuron.reset == "subtract":
