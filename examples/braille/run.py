@@ -55,7 +55,7 @@ def main() -> None:
         for scale in ("free", "power-of-two"):
             fixed = nd.quantize(net, nd.QuantConfig(bits=8, scale=scale))
             found = accuracy(fixed, inputs, labels, "engine")
-            print(f"8 bits, plainly rounded, {scale:12s} {name:40s} {found:.1%}")
+            print(f"8 bits, uncalibrated, {scale:12s} {name:40s} {found:.1%}")
     if given.lava:
         fixed = nd.quantize(nd.load(folder / HARD))
         some, record = inputs[: given.lava], ("spikes", "u", "v")

@@ -336,7 +336,7 @@ class _Reader:
             self.note(where, Rating.FAITHFUL, reason)
 
     def metadata(self, file: h5py.File) -> dict[str, str | int | float]:
-        """Read the facts of the ``simulation`` group; name every group not known."""
+        """Read the facts of ``simulation`` and ``quantize``; name every group not known."""
         facts = self.facts
         for key in file:
             if key == "simulation":
@@ -351,6 +351,11 @@ class _Reader:
                     "'layer' is read"
                 )
                 self.note(key, Rating.APPROXIMATE, reason)
+            elif key == "quantize":
+                for name, value in file[key].attrs.items():
+                    plain = value if isinstance(value, str) else np.asarray(value).item()
+                    facts[f"quantize/{name}"] = plain
+                self.note(key, Rating.FAITHFUL, "how the network was rounded; kept")
             elif key != "layer":
                 self.note(key, Rating.APPROXIMATE, "group not known to NetX; ignored")
         return facts

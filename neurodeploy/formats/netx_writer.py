@@ -111,6 +111,8 @@ def _write_layers(network: Network, path: Path) -> None:
         for key, value in network.metadata.items():
             if key.startswith("simulation/"):
                 file[key] = value
+            elif key.startswith("quantize/"):  # how it was rounded; other readers need not know
+                file.require_group("quantize").attrs[key.partition("/")[2]] = value
 
 
 def _chain(network: Network) -> Iterator[tuple[Population, Projection | None]]:

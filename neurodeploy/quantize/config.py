@@ -2,24 +2,60 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from ..errors import NetworkError
 from ..network.fixed_point import WEIGHT_BITS
 
+METHODS = ("auto", "max", "percentile", "mse", "search")
+SCALES = ("free", "power-of-two")
+TERNARY = "ternary"
+
 
 @dataclass(frozen=True)
 class QuantConfig:
-    """How a network is to be quantized.
+    """How a network is to be quantized; it is saved in the file of the network it made.
 
     Attributes
     ----------
-    bits : int
-        Of a weight, 2..8. Weights of mixed sign are multiples of 2^(9 - bits) in -256..254, of
-        one sign multiples of 2^(8 - bits) up to 255.
+    bits : int or "ternary"
+        Of a weight. 2..8: mantissas of that width, as the chip stores them; of mixed sign
+        -2^(bits-1)..2^(bits-1)-1, of one sign magnitudes up to 2^bits-1. ``"ternary"``: -1, 0, 1.
+        1: binary, -1 or 1 where there is a synapse. Both of these are stored in 2 bits.
     scale : {"free", "power-of-two"}
-        What a population's weights, bias and threshold are multiplied by: whatever uses the range
-        of the weights fully, or the next lower power of two.
+        What a population's weights, bias and threshold are multiplied by: any number, or one
+        that is a power of two.
+    method : {"auto", "max", "percentile", "mse", "search"}
+        How the steps of the weights are chosen. ``max``: the largest weight of a projection fits.
+        ``percentile``: that percentile of a projection's weights fits. ``mse``: least error of the
+        currents, weighted by how often each source spikes if calibration inputs tell. ``search``:
+        least difference of spikes and membrane on calibration inputs, population by population,
+        then of the whole network. ``auto``: ``search`` with calibration inputs, else ``mse``.
+    percentile : float
+        Of the absolute weights, 50..100, for `method` ``percentile``.
+    split : float
+        Weights beyond the range become two parallel synapses, coarse and fine, exact in sum: up
+        to this share of a projection's synapses may be added. 0: clip instead.
+    exponents : bool
+        Whether each projection has a weight exponent of its own, as the chip has. Without, all
+        weights stay within -256..254, which is all that NetX files can say.
+    headroom : float
+        States measured on calibration inputs stay this many times below the 24-bit limit.
+    correct_bias : bool
+        Add the mean current that rounding the weights took away (calibration inputs needed).
+    keep_gain : bool
+        Correct weights and biases for decays rounded to 12 bits so that a constant input leads
+        to the same voltage.
+    late_reset : {"refractory", "same"}
+        A reset to a value that wipes out the input of the step after the spike (snnTorch, stork)
+        is a refractory step on the chip, exactly; NetX and Lava's LIF have none. ``same``: reset
+        in the step of the spike instead, which changes the meaning.
+    passes : int
+        Of the search over the whole network, after that population by population.
+    population_bits : tuple of (str, int or "ternary")
+        Populations whose weights have other `bits`.
 
     Raises
     ------
@@ -27,13 +63,78 @@ class QuantConfig:
         If a choice is impossible.
     """
 
-    bits: int = WEIGHT_BITS
+    bits: int | str = WEIGHT_BITS
     scale: str = "free"
+    method: str = "auto"
+    percentile: float = 99.0
+    split: float = 0.05
+    exponents: bool = True
+    headroom: float = 2.0
+    correct_bias: bool = False
+    keep_gain: bool = True
+    late_reset: str = "refractory"
+    passes: int = 2
+    population_bits: tuple[tuple[str, int | str], ...] = ()
 
     def __post_init__(self) -> None:
-        if not 2 <= self.bits <= WEIGHT_BITS:
+        pairs = tuple((str(name), bits) for name, bits in self.population_bits)
+        object.__setattr__(self, "population_bits", pairs)
+        for bits in (self.bits, *(bits for _, bits in pairs)):
+            _check_bits(bits)
+        _check_choice("scale", self.scale, SCALES)
+        _check_choice("method", self.method, METHODS)
+        _check_choice("late_reset", self.late_reset, ("refractory", "same"))
+        _check_range("percentile", self.percentile, 50, 100)
+        _check_range("split", self.split, 0, 1)
+        _check_range("headroom", self.headroom, 1, 1024)
+        _check_range("passes", self.passes, 0, 100)
+
+    def bits_of(self, population: str) -> int | str:
+        """Bits of the weights into a population."""
+        return dict(self.population_bits).get(population, self.bits)
+
+    def to_json(self) -> str:
+        """Write as JSON, keys sorted."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> QuantConfig:
+        """Read what `to_json` wrote; what is left out keeps its default.
+
+        Raises
+        ------
+        NetworkError
+            If it is no JSON object, names something that there is not, or a choice is impossible.
+        """
+        try:
+            given: dict[str, Any] = json.loads(text)
+        except ValueError as error:
             raise NetworkError(
-                f"bits: {self.bits}; the chip holds weights of 2 to {WEIGHT_BITS} bits"
-            )
-        if self.scale not in ("free", "power-of-two"):
-            raise NetworkError(f"scale: {self.scale!r}; choose free or power-of-two")
+                f"config: not JSON ({error}); write it with QuantConfig.to_json"
+            ) from None
+        known = cls.__dataclass_fields__
+        if not isinstance(given, dict) or set(given) - set(known):
+            odd = min(set(given) - set(known)) if isinstance(given, dict) else text[:40]
+            raise NetworkError(f"config: {odd!r} unknown; there are {', '.join(known)}")
+        try:
+            return cls(**given)
+        except (TypeError, ValueError) as error:
+            raise NetworkError(f"config: {error}; see QuantConfig for the types") from None
+
+
+def _check_bits(bits: Any) -> None:
+    if bits == TERNARY or (isinstance(bits, int) and 1 <= bits <= WEIGHT_BITS):
+        return
+    raise NetworkError(
+        f"bits: {bits}; the chip holds weights of 1 to {WEIGHT_BITS} bits (or 'ternary')"
+    )
+
+
+def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise NetworkError(f"{name}: {value!r}; choose {', '.join(choices[:-1])} or {choices[-1]}")
+
+
+def _check_range(name: str, value: Any, low: float, high: float) -> None:
+    if not isinstance(value, (int, float)) or not low <= value <= high:
+        raise NetworkError(f"{name}: {value!r}; give a number {low}..{high}")

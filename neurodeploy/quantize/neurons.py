@@ -17,6 +17,7 @@ from ..network import (
     Population,
 )
 from ..network.fixed_point import BIAS_BITS, DECAY_UNITY, THRESHOLD_BITS
+from .config import QuantConfig
 
 Doubles = NDArray[np.float64]
 
@@ -36,6 +37,8 @@ class Shape:
     gain, drive, bias, threshold : float64 [neurons]
     current_decay, voltage_decay : int32 [neurons]
         12 bits.
+    refractory : int
+        Steps from a spike to the next possible one.
     notes : tuple of str
         What that form changes in meaning; empty where nothing.
     """
@@ -46,10 +49,11 @@ class Shape:
     threshold: Doubles
     current_decay: NDArray[np.int32]
     voltage_decay: NDArray[np.int32]
+    refractory: int
     notes: tuple[str, ...]
 
 
-def shape_of(population: Population, is_output: bool) -> Shape:
+def shape_of(population: Population, is_output: bool, config: QuantConfig) -> Shape:
     """Bring a float population to the chip's form.
 
     Raises
@@ -80,7 +84,9 @@ def shape_of(population: Population, is_output: bool) -> Shape:
     drive, bias, threshold = of("current_bias") * gain, of("voltage_bias").copy(), of("threshold")
     if not np.any(keep_u):  # a current without memory: what drives it drives the voltage
         bias, drive = bias + drive, np.zeros(size)
-    notes = _changes(neuron, is_output)
+    late = neuron.reset == "value" and neuron.reset_time == "after" and not reads_voltage
+    held = late and config.late_reset == "refractory"
+    notes = _changes(neuron, is_output, held)
     if neuron.reset == "value" and np.any(of("reset_value")):
         bias, threshold = bias - (1 - keep_v) * of("reset_value"), threshold - of("reset_value")
         notes.append("voltages counted from the reset value, at which they start instead of at 0")
@@ -92,15 +98,31 @@ def shape_of(population: Population, is_output: bool) -> Shape:
     decay_u, decay_v = (
         np.rint((1 - keep) * DECAY_UNITY).astype(np.int32) for keep in (keep_u, keep_v)
     )
-    return Shape(gain, drive, bias, threshold, decay_u, decay_v, tuple(notes))
+    if config.keep_gain:
+        same_v = _kept_gain(keep_v, decay_v)
+        same = same_v * _kept_gain(keep_u, decay_u)
+        gain, drive, bias = gain * same, drive * same, bias * same_v
+    return Shape(gain, drive, bias, threshold, decay_u, decay_v, 1 + held, tuple(notes))
 
 
-def _changes(neuron: FloatLIF, is_output: bool) -> list[str]:
+def _kept_gain(keep: Doubles, decay: NDArray[np.int32]) -> Doubles:
+    """Factor for an integrator's input that undoes what rounding its decay did to the sum.
+
+    A constant input of 1 adds up to 1 / (1 - keep), rounded to 4096 / decay.
+    """
+    exact = (1 - keep) * DECAY_UNITY
+    rounded: Doubles = np.where((decay > 0) & (exact > 0), decay / np.maximum(exact, 1e-9), 1.0)
+    return rounded
+
+
+def _changes(neuron: FloatLIF, is_output: bool, held: bool) -> list[str]:
     notes = []
     if neuron.sends != "voltage":
         if neuron.reset == "none":
             if np.any(np.asarray(neuron.voltage_keep)):
                 notes.append("the chip resets the voltage at a spike")
+        elif held:
+            pass  # a refractory step is the same: the voltage of the next step is the reset value
         elif neuron.reset_time == "after" and neuron.reset == "value":
             notes.append("the chip resets in the step of the spike, not over the input of the next")
         elif neuron.reset_time == "after":
@@ -145,9 +167,12 @@ def made(population: Population, shape: Shape, factor: float) -> Neuron:
     if threshold.min() < 1:
         raise UnsupportedError(
             f"population {population.name!r}: threshold {shape.threshold.min():g} rounds to 0 "
-            f"beside its largest weight at a scale of {factor:g}; clip the largest weights"
+            f"beside its largest weight at a scale of {factor:g}, whatever the weight exponent; "
+            f"clip the largest weights"
         )
     common = (shape.current_decay, shape.voltage_decay, threshold, bias)
     if neuron.reset == "subtract":
         return GeneralCubaLIF(*common, reset="subtract")
+    if shape.refractory > 1:
+        return GeneralCubaLIF(*common, refractory=shape.refractory)
     return CubaLIF(*common)

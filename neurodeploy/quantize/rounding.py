@@ -1,13 +1,14 @@
-"""Plain rounding: every population scaled so that its largest weight fits, then rounded."""
+"""A network rounded as chosen: integers, and an audit of what each element lost."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import NetworkError, UnsupportedError
+from ..errors import UnsupportedError
 from ..network import (
     Audit,
     AuditEntry,
@@ -19,71 +20,46 @@ from ..network import (
     Projection,
     Rating,
     Source,
-    Synapse,
 )
-from ..network.fixed_point import MAX_DELAY
-from .config import QuantConfig
-from .neurons import Shape, largest_factor, made, shape_of
-from .weights import room, rounded, scaled, weight_of, with_weight
+from ..network.fixed_point import MAX_DELAY, WEIGHT_BITS
+from .choice import Choice, Site
+from .neurons import Shape, made
+from .weights import Grid, coarse_synapse, with_weight
 
 BIAS = ".bias"
 """Ends the name of a population that drives another's current at every step."""
 
 
-def quantize(network: Network, config: QuantConfig | None = None) -> Network:
-    """Round a float network to the chip's integers.
-
-    Each population has a scale of its own, by which its weights, bias and threshold are multiplied
-    before they are rounded, so that its largest weight just fits; input factors of its neurons are
-    folded into the weights before. Decays become 12 bits. A bias of a current that lasts, which the
-    chip's neurons do not have, becomes a population that spikes at every step.
+class Rounding:
+    """Rounds one network as chosen.
 
     Parameters
     ----------
     network : Network
         A float network.
-    config : QuantConfig, optional
-
-    Returns
-    -------
-    Network
-        In integers; its audit says what each element lost. ``metadata["quantize/scale/<name>"]``
-        is a population's scale: its v / 64 / scale is the float network's v.
-
-    Raises
-    ------
-    NetworkError
-        If the network is in integers already.
-    UnsupportedError
-        If an element has no counterpart on the chip.
+    sites : mapping of population name to Site
+    choices : mapping of population name to Choice
     """
-    if not network.is_float:
-        raise NetworkError(
-            f"population {network.output.name!r}: in integers already; quantize takes a float "
-            f"network, e.g. one read from NIR"
-        )
-    return _Rounding(network, config or QuantConfig()).result()
 
-
-class _Rounding:
-    """Rounds one network."""
-
-    def __init__(self, network: Network, config: QuantConfig) -> None:
-        self.network, self.config = network, config
+    def __init__(
+        self, network: Network, sites: Mapping[str, Site], choices: Mapping[str, Choice]
+    ) -> None:
+        self.network, self.sites, self.choices = network, sites, choices
         self.audit: list[AuditEntry] = []
         self.populations: list[Population] = []
         self.projections: list[Projection] = []
-        self.metadata = {**network.metadata, "quantize/bits": config.bits}
+        self.metadata = dict(network.metadata)
         self.depth = _depths(network)
 
-    def note(self, element: str, rating: Rating, reason: str) -> None:
+    def _note(self, element: str, rating: Rating, reason: str) -> None:
         self.audit.append(AuditEntry(element, rating, reason))
 
     def result(self) -> Network:
+        """Give the rounded network."""
         for population in self.network.populations:
             if isinstance(population.neuron, Source):
                 self.populations.append(replace(population, neuron=Source()))
-                self.note(population.name, Rating.FAITHFUL, "input port")
+                self._note(population.name, Rating.FAITHFUL, "input port")
             else:
                 self._population(population)
         return Network(
@@ -95,56 +71,66 @@ class _Rounding:
 
     def _population(self, population: Population) -> None:
         name = population.name
-        neuron = population.neuron
-        assert isinstance(neuron, FloatLIF)
-        shape = shape_of(population, is_output=population is self.network.output)
-        feeds = [(p, scaled(p, population, shape.gain)) for p in self.network.into(name)]
-        factor = self._factor(population, shape, [synapse for _, synapse in feeds])
+        site, choice = self.sites[name], self.choices[name]
+        shape, factor = site.shape, choice.factor
+        if choice.bias:
+            shape = replace(shape, bias=shape.bias + np.asarray(choice.bias))
         self.metadata[f"quantize/scale/{name}"] = factor
         fixed = replace(population, neuron=made(population, shape, factor))
         self._check_delay(population)
         self._drive(population, shape, factor)
         self.populations.append(fixed)
         self._note_neuron(population, shape, factor)
-        for projection, synapse in feeds:
-            exact = weight_of(synapse)
-            whole = rounded(exact, factor, self.config.bits)
-            self.projections.append(replace(projection, synapse=with_weight(synapse, whole)))
-            self._note_projection(projection, exact * factor, whole)
-
-    def _factor(self, population: Population, shape: Shape, feeds: list[Synapse]) -> float:
-        """Give the scale of a population."""
-        factors = [room(weight_of(synapse), self.config.bits) for synapse in feeds]
-        limit = largest_factor(shape, population.neuron)
-        factor = min([*factors, limit])
-        if not np.isfinite(factor):
-            factor = 1.0
-        if factor < min([*factors, np.inf]):
+        if any(step == 0 for step in choice.steps) and 2 * factor > site.largest:
             reason = "weights use less than their range: threshold or bias would not fit the chip"
-            self.note(f"{population.name}/scale", Rating.APPROXIMATE, reason)
-        if self.config.scale == "power-of-two":
-            factor = float(2.0 ** np.floor(np.log2(factor)))
-        return float(factor)
+            self._note(f"{name}/scale", Rating.APPROXIMATE, reason)
+        if choice.bias:
+            largest = float(np.abs(choice.bias).max() * factor)
+            reason = f"up to {largest:.3g} added for the mean current that rounding took"
+            self._note(f"{name}/bias", Rating.APPROXIMATE, reason)
+        for index in range(len(site.feeds)):
+            self._projection(site, index, factor, choice.steps[index])
+
+    def _projection(self, site: Site, index: int, factor: float, step: int) -> None:
+        projection, synapse = site.feeds[index]
+        mantissa = site.rounded(index, factor, step)
+        fine, coarse = mantissa, None
+        if site.splits[index] and site.grids[index].beyond(mantissa).any():
+            fine, coarse = site.grids[index].parts(mantissa)
+        whole = _shifted(fine, step)
+        self.projections.append(replace(projection, synapse=with_weight(synapse, whole)))
+        if coarse is not None:
+            more = coarse_synapse(
+                synapse, _shifted(coarse, step + site.grids[index].shift(mantissa))
+            )
+            self.projections.append(replace(projection, synapse=more))
+        self._note_projection(site, index, factor, step, mantissa)
 
     def _drive(self, population: Population, shape: Shape, factor: float) -> None:
-        """Stand in for the bias of a current by neurons that spike at every step."""
+        """Stand in for the bias of a current by a neuron that spikes at every step."""
         if not np.any(shape.drive):
             return
         hops = self.depth[population.name]
-        number = max(1, int(np.ceil(factor / room(shape.drive, self.config.bits))))
-        exact = np.repeat(shape.drive[:, None] / number, number, axis=1)
-        whole = rounded(exact, factor, self.config.bits)
         name = f"{population.name}{BIAS}"
         # A bias counts from a population's first step on, which is hop by hop later on the chip.
-        delay = np.full(number, hops - 1, np.int32) if hops > 1 else None
+        delay = np.full(1, hops - 1, np.int32) if hops > 1 else None
         always = CubaLIF(4096, 4096, threshold=0, bias=1)
-        self.populations.append(Population(name, (number,), always, axon_delay=delay))
-        self.projections.append(Projection(name, population.name, Dense(whole)))
-        self.note(
-            name, Rating.APPROXIMATE,
-            f"bias of the current, by {number} neurons that spike at every step; weights off by up "
-            f"to {_off(exact * factor, whole)}",
-        )  # fmt: skip
+        self.populations.append(Population(name, (1,), always, axon_delay=delay))
+        exact = shape.drive[:, None] * factor
+        grid = Grid.of(shape.drive, WEIGHT_BITS)  # few synapses: always at full width
+        mantissa = grid.mantissas(exact, 0, split=True)
+        if np.abs(mantissa - exact).max() > 1:
+            raise UnsupportedError(
+                f"population {population.name!r}: a bias of its current of {np.abs(exact).max():g} "
+                f"beside weights up to 256; lower it or raise the threshold"
+            )
+        parts = grid.parts(mantissa) if grid.beyond(mantissa).any() else (mantissa,)
+        for part, step in zip(parts, (0, grid.shift(mantissa)), strict=False):
+            self.projections.append(Projection(name, population.name, Dense(_shifted(part, step))))
+        reason = (
+            f"bias of the current, by a neuron that spikes at every step; {_off(exact, mantissa)}"
+        )
+        self._note(name, Rating.APPROXIMATE, reason)
 
     def _check_delay(self, population: Population) -> None:
         delay = population.axon_delay
@@ -170,24 +156,31 @@ class _Rounding:
             reason += f", threshold by {error:.2g} of itself"
         if neuron.reset == "subtract":
             reason += "; soft reset, on the engine only: NetX and Lava's LIF have none"
+        if shape.refractory > 1:
+            reason += "; a refractory step after a spike, which NetX and Lava's LIF have not"
         exact = off == 0 and error == 0 and np.array_equal(np.rint(shape.bias), shape.bias)
-        self.note(name, Rating.FAITHFUL if exact else Rating.APPROXIMATE, reason)
+        self._note(name, Rating.FAITHFUL if exact else Rating.APPROXIMATE, reason)
         for note in shape.notes:
-            self.note(name, Rating.APPROXIMATE, note)
+            self._note(name, Rating.APPROXIMATE, note)
         hops = self.depth[name]
         if np.any(shape.bias) and hops:
             reason = f"its bias counts from the chip's first step on, {hops} steps before its input"
-            self.note(f"{name}/bias", Rating.APPROXIMATE, reason)
+            self._note(f"{name}/bias", Rating.APPROXIMATE, reason)
 
     def _note_projection(
-        self, projection: Projection, exact: NDArray[np.float64], whole: NDArray[np.int32]
+        self, site: Site, index: int, factor: float, step: int, mantissa: NDArray[np.int64]
     ) -> None:
-        self.note(
-            projection.name,
-            Rating.FAITHFUL if np.array_equal(exact, whole) else Rating.APPROXIMATE,
-            f"{projection.synapse.kind} weights {whole.min()}..{whole.max()}, off by up to "
-            f"{_off(exact, whole)}",
+        projection, synapse = site.feeds[index]
+        exact, whole = site.weights[index] * factor, mantissa * 2.0**step
+        reason = (
+            f"{synapse.kind} weights {whole.min():g}..{whole.max():g} in steps of {1 << step}, "
+            f"{_off(exact, whole)}"
         )
+        beyond = int(np.count_nonzero(site.grids[index].beyond(mantissa)))
+        if beyond:
+            reason += f"; {beyond} of {mantissa.size} by two synapses each"
+        rating = Rating.FAITHFUL if np.array_equal(exact, whole) else Rating.APPROXIMATE
+        self._note(projection.name, rating, reason)
         lag = self.depth[projection.target] - self.depth[projection.source] - 1
         closes = self.network.closes(projection)
         if (not closes and lag) or (closes and projection.source != projection.target):
@@ -197,15 +190,20 @@ class _Rounding:
                 else f"arrives {lag} steps before the longest way to {projection.target!r}"
             )  # fmt: skip
             if not closes or steps:
-                self.note(f"{projection.name}/time", Rating.APPROXIMATE, reason)
+                self._note(f"{projection.name}/time", Rating.APPROXIMATE, reason)
 
 
-def _off(exact: NDArray[np.float64], whole: NDArray[np.int32]) -> str:
+def _shifted(mantissa: NDArray[np.int64], step: int) -> NDArray[np.int32]:
+    weight: NDArray[np.int32] = (mantissa << step).astype(np.int32)
+    return weight
+
+
+def _off(exact: NDArray[np.float64], whole: NDArray[np.generic]) -> str:
     """Largest and relative root-mean-square rounding error of weights."""
-    error = exact - whole
+    error = exact - np.asarray(whole, np.float64)
     power = float(np.sqrt((exact**2).mean())) if exact.size else 0.0
     relative = float(np.sqrt((error**2).mean())) / power if power else 0.0
-    return f"{np.abs(error).max(initial=0):.3g} (rms {relative:.2%} of the weights)"
+    return f"off by up to {np.abs(error).max(initial=0):.3g} (rms {relative:.2%} of the weights)"
 
 
 def _depths(network: Network) -> dict[str, int]:

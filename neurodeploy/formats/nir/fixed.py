@@ -144,14 +144,22 @@ def as_fixed(network: Network, facts: dict[str, Any]) -> Network | None:
             else:
                 population = replace(population, neuron=Source(signed=bool(facts.get("signed"))))
             populations.append(population)
-        projections = [replace(p, synapse=_whole(p.synapse)) for p in _merged(network.projections)]
-        names, pairs = facts["populations"], [tuple(pair) for pair in facts["projections"]]
+        names, pairs = facts["populations"], [tuple(pair[:2]) for pair in facts["projections"]]
+        parallel = {pair for pair in pairs if pairs.count(pair) > 1}
+        projections = [
+            replace(p, synapse=_whole(p.synapse)) for p in _merged(network.projections, parallel)
+        ]
         populations.sort(key=lambda p: names.index(p.name))
         projections = [p for p in projections if (p.source, p.target) in pairs]
         projections.sort(key=lambda p: pairs.index((p.source, p.target)))
+        projections = [
+            _of_kind(p, pair[2:]) for p, pair in zip(projections, facts["projections"], strict=True)
+        ]
     except (ValueError, KeyError, TypeError):  # another network than the one we wrote
         return None
-    found = Network(tuple(populations), tuple(projections), network.audit, network.metadata)
+    kept = facts.get("metadata")
+    metadata = {**network.metadata, **(kept if isinstance(kept, dict) else {})}
+    found = Network(tuple(populations), tuple(projections), network.audit, metadata)
     return found if found.fingerprint == facts.get("fingerprint") else None
 
 
@@ -180,15 +188,31 @@ def _whole(synapse: Synapse) -> Synapse:
     return replace(synapse, weight=_integers(np.asarray(synapse.weight, np.float64)))  # type: ignore[attr-defined, call-arg]
 
 
-def _merged(projections: tuple[Projection, ...]) -> list[Projection]:
-    """Branches of one projection, which were its different delays, in one again."""
+def _of_kind(projection: Projection, kind: list[str]) -> Projection:
+    """Synapses that were listed one by one, which NIR holds as a matrix."""
+    if kind == [Sparse.kind] and isinstance(projection.synapse, Dense):
+        return replace(projection, synapse=Sparse.from_dense(projection.synapse.weight))
+    return projection
+
+
+def _merged(
+    projections: tuple[Projection, ...], parallel: set[tuple[str, str]]
+) -> list[Projection]:
+    """Branches of one projection, which were its different delays, in one again.
+
+    Not between populations that had several projections when the file was written.
+    """
     merged: dict[tuple[str, str], Projection] = {}
     order: list[Projection] = []
     for projection in projections:
         key = (projection.source, projection.target)
         before = merged.get(key)
         parts = [] if before is None else [before.synapse, projection.synapse]
-        if before is None or not all(isinstance(s, (Dense, DelayedDense)) for s in parts):
+        if (
+            before is None
+            or key in parallel
+            or not all(isinstance(s, (Dense, DelayedDense)) for s in parts)
+        ):
             merged[key] = projection
             order.append(projection)
             continue

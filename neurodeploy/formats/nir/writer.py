@@ -85,7 +85,8 @@ def save_nir(
         delayed = (p.name for p in network.populations if p.axon_delay is not None)
         facts["axons"] = [f"{name}_delay" for name in delayed]
         facts["populations"] = [p.name for p in network.populations]
-        facts["projections"] = [[p.source, p.target] for p in network.projections]
+        facts["projections"] = [[p.source, p.target, p.synapse.kind] for p in network.projections]
+        facts["metadata"] = {k: v for k, v in network.metadata.items() if k.startswith("quantize/")}
         facts["signed"] = isinstance(network.input.neuron, Source) and network.input.neuron.signed
     graph = writer.graph({MARK: json.dumps(facts)})
     with written_whole(path) as temporary:

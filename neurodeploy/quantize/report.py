@@ -1,0 +1,190 @@
+"""What rounding did to each population: local and cumulative differences, worst first."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import NetworkError
+from ..network import FloatLIF, Network, Population
+from .calibration import Calibration
+from .choice import Site
+from .config import QuantConfig
+from .floats import as_float
+from .verb import CONFIG, STEPS, choice_of
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A population in integers against its float form.
+
+    Attributes
+    ----------
+    sqnr_db : float
+        Power of the float membrane over that of the difference, 10 log10; where neither spiked.
+    spikes, float_spikes : int
+        Spikes in integers and in float.
+    coincidence : float
+        Spikes in both at the same step over their mean number; 1 where there are none.
+    saturated : int
+        Neurons x steps at which a state left 24 bits.
+    """
+
+    sqnr_db: float
+    spikes: int
+    float_spikes: int
+    coincidence: float
+    saturated: int
+
+
+@dataclass(frozen=True)
+class PopulationReport:
+    """One population.
+
+    Attributes
+    ----------
+    population : str
+    bits : int or str
+    local, cumulative : Difference
+        Fed what the float network's populations sent; in the whole network.
+    clipped : int
+        Weights beyond what their synapses hold.
+    split, synapses : int
+        Synapses that splitting added; synapses in all.
+    """
+
+    population: str
+    bits: int | str
+    local: Difference
+    cumulative: Difference
+    clipped: int
+    split: int
+    synapses: int
+
+
+@dataclass(frozen=True)
+class QuantReport:
+    """All populations that were rounded, the one that hurts most locally first.
+
+    Attributes
+    ----------
+    populations : tuple of PopulationReport
+    samples, steps : int
+        Of the inputs measured on.
+    """
+
+    populations: tuple[PopulationReport, ...]
+    samples: int
+    steps: int
+
+    def __getitem__(self, name: str) -> PopulationReport:
+        for entry in self.populations:
+            if entry.population == name:
+                return entry
+        raise NetworkError(f"no population {name!r} in the report")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give plain data for JSON."""
+        plain: dict[str, Any] = without_infinities(asdict(self))
+        return plain
+
+
+def quantization_report(network: Network, fixed: Network, inputs: NDArray[Any]) -> QuantReport:
+    """Measure what rounding did to each population of a network on some inputs.
+
+    Parameters
+    ----------
+    network : Network
+        What was rounded.
+    fixed : Network
+        What `quantize` made of it.
+    inputs : array [samples, steps, *input shape]
+
+    Returns
+    -------
+    QuantReport
+
+    Raises
+    ------
+    NetworkError
+        If `fixed` is not what `quantize` made of `network`.
+    """
+    from ..backends import run
+    from .local import Local  # brings numba
+
+    if not network.is_float:
+        network = as_float(network)
+    if CONFIG not in fixed.metadata:
+        raise NetworkError("report: the network was not made by quantize; give one that was")
+    config = QuantConfig.from_json(str(fixed.metadata[CONFIG]))
+    reference = Calibration.of(network, inputs)
+    steps = reference.inputs.shape[1]
+    longest = max(fixed.hops(p.name) for p in network.populations)
+    whole = run(fixed, reference.inputs, steps=steps + longest, record=("spikes", "v"))
+    found = []
+    for population in network.populations:
+        if not isinstance(population.neuron, FloatLIF):
+            continue
+        name = population.name
+        if f"{STEPS}{name}" not in fixed.metadata:
+            raise NetworkError(f"report: population {name!r} is not one that quantize rounded here")
+        site = Site(network, population, config)
+        choice = choice_of(fixed, name)
+        alone = Local(network, site, reference).run(choice)
+        hops, shape = fixed.hops(name), reference.sent[name].shape
+        spikes, v = (
+            getattr(whole[name], what)[:, hops : hops + steps].reshape(shape)
+            for what in ("spikes", "v")
+        )
+        saturated = sum(whole[name].overflows().values())
+        mantissas = [site.rounded(i, choice.factor, s) for i, s in enumerate(choice.steps)]
+        found.append(
+            PopulationReport(
+                name,
+                site.bits,
+                _difference(population, reference, alone.spikes, alone.v, alone.saturated),
+                _difference(population, reference, spikes, v / (64 * choice.factor), saturated),
+                sum(site.clipped(i, choice.factor, s) for i, s in enumerate(choice.steps)),
+                sum(
+                    int(grid.beyond(m).sum()) for grid, m in zip(site.grids, mantissas, strict=True)
+                ),
+                sum(int(np.count_nonzero(m)) for m in mantissas),
+            )
+        )
+    found.sort(key=lambda entry: (entry.local.coincidence, entry.local.sqnr_db))
+    return QuantReport(tuple(found), reference.inputs.shape[0], steps)
+
+
+def _difference(
+    population: Population,
+    reference: Calibration,
+    spikes: NDArray[Any],
+    v: NDArray[Any],
+    saturated: int,
+) -> Difference:
+    neuron, name = population.neuron, population.name
+    assert isinstance(neuron, FloatLIF)
+    zero = np.asarray(neuron.reset_value) if neuron.reset == "value" else 0.0
+    exact, sent = reference.v[name] - zero, reference.sent[name]
+    if neuron.sends == "voltage":
+        sent = np.zeros_like(sent)
+    quiet = (spikes == 0) & (sent == 0)
+    power = float((exact[quiet] ** 2).sum())
+    noise = float(((v - exact)[quiet] ** 2).sum())
+    sqnr = 10 * np.log10(power / noise) if noise and power else (np.inf if not noise else -np.inf)
+    ours, theirs = int(spikes.sum()), int(sent.sum())
+    both = float((spikes * sent).sum())
+    coincidence = 2 * both / (ours + theirs) if ours + theirs else 1.0
+    return Difference(float(sqnr), ours, theirs, coincidence, saturated)
+
+
+def without_infinities(value: Any) -> Any:
+    """Plain data for JSON, which knows no infinity: None in its place."""
+    if isinstance(value, dict):
+        return {key: without_infinities(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_infinities(item) for item in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,0 +1,39 @@
+"""What rounding did to each population, for the terminal."""
+
+from __future__ import annotations
+
+import math
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from ..quantize import QuantReport
+from .numbers import count, percent, signed
+
+
+def quantization_table(report: QuantReport) -> Table:
+    """Two rows for each population: fed the float network's messages, and in the whole network."""
+    table = Table(box=SIMPLE_HEAD, title="float network and integers")
+    for heading in ("population", "bits", "fed by"):
+        table.add_column(heading)
+    for heading in ("SQNR dB", "spikes", "change", "coincide", "saturated", "clipped", "split"):
+        table.add_column(heading, justify="right")
+    for entry in report.populations:
+        for fed, found in (("float", entry.local), ("integers", entry.cumulative)):
+            first = fed == "float"
+            sqnr = f"{found.sqnr_db:.1f}" if math.isfinite(found.sqnr_db) else "exact"
+            table.add_row(
+                Text(entry.population if first else ""),
+                str(entry.bits) if first else "",
+                fed,
+                sqnr,
+                count(found.spikes),
+                signed(found.spikes - found.float_spikes),
+                percent(found.coincidence),
+                count(found.saturated),
+                count(entry.clipped) if first else "",
+                count(entry.split) if first else "",
+            )
+    table.caption = f"{report.samples} samples of {report.steps} steps; what differs most first"
+    return table
