@@ -60,6 +60,24 @@ energy and on the time of a step, and the extremes of the static power.
 """
 
 
+LIMITS: tuple[str, ...] = (
+    "synapse_words_per_core",
+    "kernel_words_per_core",
+    "synapse_word_bits",
+    "list_header_bits",
+    "list_index_bits",
+    "kernel_header_bits",
+    "kernel_stride_bits",
+    "delay_bits",
+    "input_axons_per_core",
+    "axon_maps_per_core",
+    "neuron_groups_per_core",
+    "map_per_target_core",
+    "index_all_sources",
+)
+"""Plain numbers that a chip file must hold beside `REQUIRED` for a placement."""
+
+
 @dataclass(frozen=True)
 class Constant:
     """One number of a chip.
@@ -112,6 +130,26 @@ class Chip:
         """A constant's value in its base unit (joules, seconds, watts or 1)."""
         return self.constants[name].si
 
+    def limit(self, name: str) -> int:
+        """A plain number of `LIMITS`, or one that only some chips have.
+
+        Raises
+        ------
+        ChipError
+            If the chip's file does not hold it, or holds it with a unit.
+        """
+        if name not in self.constants:
+            raise ChipError(
+                f"{self.name}: constant {name!r} is missing, a placement needs it; add a table "
+                f'[constants.{name}] with value, unit "1" and source'
+            )
+        if self.constants[name].unit != "1":
+            raise ChipError(
+                f"{self.name}: constant {name!r} is in {self.constants[name].unit}; give a "
+                f'plain number with unit "1"'
+            )
+        return int(self.constants[name].value)
+
 
 def load_chip(name: str | os.PathLike[str]) -> Chip:
     """Load a chip specification.
@@ -132,14 +170,14 @@ def load_chip(name: str | os.PathLike[str]) -> Chip:
     """
     name = os.fspath(name)
     path = Path(name) if name.endswith(".toml") else _DATA / f"{name}.toml"
-    known = sorted(file.stem for file in _DATA.glob("*.toml"))
+    known = sorted(file.stem for file in _DATA.glob("*.toml") if file.stem != "boards")
     if not name.endswith(".toml") and name not in known:
         raise ChipError(
             f"no chip {name!r}; there are {', '.join(known)}, or give the path of a .toml file"
         )
     # A user's own file is named as they typed it; ours by its name alone.
     label = str(path) if name.endswith(".toml") else path.name
-    raw = _read_toml(path, label)
+    raw = read_toml(path, label)
     constants = raw.get("constants")
     if not isinstance(constants, dict):
         raise ChipError(f"{label}: no constants; add a table [constants.NAME] for each constant")
@@ -157,7 +195,8 @@ def load_chip(name: str | os.PathLike[str]) -> Chip:
     )
 
 
-def _read_toml(path: Path, label: str) -> dict[str, Any]:
+def read_toml(path: Path, label: str) -> dict[str, Any]:
+    """Read a TOML file; errors call it by its label."""
     if sys.version_info >= (3, 11):
         import tomllib
     else:
