@@ -55,12 +55,13 @@ def weight_bits(weight: NDArray[Any]) -> int:
     two's complement, weights of one sign without it. The widths are 1 to 6 and 8 (Loihi 1:
     nengo-loihi 1.1.0 ``discretize.py``; Loihi 2: Oxford's 7-bit weights take 8).
     """
-    values = np.asarray(weight).astype(np.int64).ravel()
-    shared = int(np.gcd.reduce(np.abs(values))) if values.size else 0
-    if shared == 0:
+    values = np.asarray(weight)
+    # Of all bits set anywhere, the lowest is the largest power of two that divides every weight.
+    anywhere = int(np.bitwise_or.reduce(values, axis=None)) if values.size else 0
+    if anywhere == 0:
         return 1
-    values = values // (shared & -shared)
-    low, high = int(values.min()), int(values.max())
+    shared = anywhere & -anywhere
+    low, high = int(values.min()) // shared, int(values.max()) // shared
     if low < 0 < high:
         bits = 1 + max((-low - 1).bit_length(), high.bit_length())
     else:
@@ -82,28 +83,56 @@ def is_image(synapse: Synapse) -> bool:
     return isinstance(parts_of(synapse)[0], IMAGES)
 
 
-def list_words(synapse: Synapse, start: int, stop: int, sources: int, chip: Chip) -> int:
-    """Words that the lists of target neurons ``start <= i < stop`` take on one core."""
-    words = 0
+def synapse_bits(synapse: Synapse, chip: Chip) -> tuple[int, ...]:
+    """Bits of one synapse of each of an operator's `parts_of`."""
+    found = []
     for part in parts_of(synapse):
-        delayed = isinstance(part, (DelayedDense, TemporalFIR))
         bits = weight_bits(np.asarray(getattr(part, "weight", 1)))
-        bits += chip.limit("list_index_bits") + (chip.limit("delay_bits") if delayed else 0)
+        if isinstance(part, IMAGES):
+            bits += stride_bits(part, chip)
+        else:
+            delayed = isinstance(part, (DelayedDense, TemporalFIR))
+            bits += chip.limit("list_index_bits") + (chip.limit("delay_bits") if delayed else 0)
+        found.append(bits)
+    return tuple(found)
+
+
+def list_words(
+    synapse: Synapse,
+    start: int,
+    stop: int,
+    sources: int,
+    chip: Chip,
+    bits_of_parts: tuple[int, ...] | None = None,
+) -> int:
+    """Words that the lists of target neurons ``start <= i < stop`` take on one core.
+
+    `bits_of_parts`, see `synapse_bits`, saves counting them again.
+    """
+    words = 0
+    bits_of_parts = bits_of_parts or synapse_bits(synapse, chip)
+    for part, bits in zip(parts_of(synapse), bits_of_parts, strict=True):
         counts = _synapses_per_source(part, start, stop, sources)
         packed = counts[counts > 0] * bits + chip.limit("list_header_bits")
         words += int(np.ceil(packed / chip.limit("synapse_word_bits")).sum())
     return words
 
 
-def kernel_words(synapse: Synapse, channels: int, source_channels: int, chip: Chip) -> int:
+def kernel_words(
+    synapse: Synapse,
+    channels: int,
+    source_channels: int,
+    chip: Chip,
+    bits_of_parts: tuple[int, ...] | None = None,
+) -> int:
     """Words that the kernels of so many output channels take on one core."""
     words = 0
-    for part in parts_of(synapse):
+    bits_of_parts = bits_of_parts or synapse_bits(synapse, chip)
+    for part, bits in zip(parts_of(synapse), bits_of_parts, strict=True):
         assert isinstance(part, IMAGES), part.kind
         taps = int(np.prod(part.weight.shape[-2:]))
         lists, width = _kernel_lists(part, channels, source_channels)
-        packed = width * (weight_bits(part.weight) + stride_bits(part, chip))
-        packed += chip.limit("kernel_header_bits")
+        packed = width * bits + chip.limit("kernel_header_bits")
         words += taps * lists * math.ceil(packed / chip.limit("synapse_word_bits"))
     return words
 

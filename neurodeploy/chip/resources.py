@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from ..network import Average, Delta, Network, Population, Projection, Source
 from ..network.synapses import Readout
-from .memory import input_axons, is_image, kernel_words, list_words
+from .memory import input_axons, is_image, kernel_words, list_words, synapse_bits
 from .partition import Piece
 from .specification import Chip
 
@@ -87,7 +88,9 @@ class Needs:
     def kernels_fit(self, population: Population, channels: int) -> bool:
         """Whether the kernels of so many channels leave a core's memory whole."""
         words = sum(
-            kernel_words(p.synapse, channels, self.network[p.source].shape[0], self.chip)
+            kernel_words(
+                p.synapse, channels, self.network[p.source].shape[0], self.chip, self._bits(p)
+            )
             for p in self.incoming(population.name)
             if is_image(p.synapse)
         )
@@ -102,10 +105,14 @@ class Needs:
             inputs += input_axons(projection.synapse, source.size)
             if is_image(projection.synapse):
                 depth = piece.block[2] if piece.block else population.shape[0]
-                words += kernel_words(projection.synapse, depth, source.shape[0], self.chip)
+                words += kernel_words(
+                    projection.synapse, depth, source.shape[0], self.chip, self._bits(projection)
+                )
             else:
                 first, stop = piece.first, piece.first + piece.neurons
-                words += list_words(projection.synapse, first, stop, source.size, self.chip)
+                words += list_words(
+                    projection.synapse, first, stop, source.size, self.chip, self._bits(projection)
+                )
         if not incoming:
             inputs = 1
         needs = {
@@ -118,6 +125,16 @@ class Needs:
         if "dendritic_accumulators_per_core" in self.chip.constants:
             needs[ACCUMULATORS] = piece.neurons * self._delay_slots(population)
         return needs
+
+    def _bits(self, projection: Projection) -> tuple[int, ...]:
+        key = id(projection)  # of the same two populations there may be several
+        if key not in self._known_bits:
+            self._known_bits[key] = synapse_bits(projection.synapse, self.chip)
+        return self._known_bits[key]
+
+    @cached_property
+    def _known_bits(self) -> dict[int, tuple[int, ...]]:
+        return {}
 
     def _axon_maps(self, population: Population, piece: Piece) -> int:
         outgoing = self.outgoing(population.name)

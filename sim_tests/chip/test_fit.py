@@ -140,7 +140,7 @@ def test_long_delays_cost_accumulators_on_loihi1():
 
 
 def test_usable_cores_make_chips_and_boards_bound_them():
-    network = chain(256, 2000, 2000)
+    network = chain(256, 400, 400)
     whole = nd.fit(network)
     few = nd.fit(network, cores=2)
     assert few.cores_used == whole.cores_used
