@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RecordingError
 from ..network import Conv, Dense, Network, Projection, Sparse
-from ..recording import Recording
 from .placement import Placement
+
+if TYPE_CHECKING:
+    from ..recording import Recording
 
 FloatArray = NDArray[np.float64]
 
@@ -68,14 +71,27 @@ def neuron_seconds(
     arrives; means over samples and steps.
     """
     chip = placement.chip
-    samples = recording.samples * recording.steps
+    messages, synops = neuron_events(network, recording, name)
     active = chip["neuron_update_active_time"] - chip["neuron_update_inactive_time"]
-    seconds = np.full(network[name].size, chip["neuron_update_inactive_time"])
-    seconds += _counts(recording, name) / samples * active
+    steps = recording.samples * recording.steps
+    busy = (messages * active + synops * chip["synop_time"]) / steps
+    return np.asarray(chip["neuron_update_inactive_time"] + busy, dtype=np.float64)
+
+
+def neuron_events(
+    network: Network, recording: Recording, name: str
+) -> tuple[FloatArray, FloatArray]:
+    """Messages sent and synaptic operations received by each neuron, over all samples.
+
+    Returns
+    -------
+    float64 [neurons], float64 [neurons]
+    """
+    synops = np.zeros(network[name].size)
     for projection in network.into(name):
-        synops = synops_per_target(network, projection, _counts(recording, projection.source))
-        seconds += synops / samples * chip["synop_time"]
-    return seconds
+        counts = message_counts(recording, projection.source)
+        synops += synops_per_target(network, projection, counts)
+    return message_counts(recording, name), synops
 
 
 def synops_per_target(network: Network, projection: Projection, counts: FloatArray) -> FloatArray:
@@ -124,7 +140,7 @@ def _synops_of_conv(synapse: Conv, counts: FloatArray) -> FloatArray:
     return synops
 
 
-def _counts(recording: Recording, name: str) -> FloatArray:
+def message_counts(recording: Recording, name: str) -> FloatArray:
     """Messages of each neuron over all samples, float64 [neurons]."""
     record = recording[name]
     if not record.has("counts") and not record.has("spikes"):

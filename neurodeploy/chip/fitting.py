@@ -160,7 +160,7 @@ def _placement(
             worst = max(used[resource] for used in partition.used)
             if worst > limit:
                 misfits.append(Misfit(name, resource, worst, limit, REMEDY[resource]))
-    place = Placement(chip, board or "", partitions, limits)
+    place = Placement(network, chip, board or "", partitions, limits)
     if chips is not None and place.chips_used > chips:
         remedy = "take a larger board, or fewer weight bits"
         misfits.append(Misfit("", "chips", place.chips_used, chips, remedy))

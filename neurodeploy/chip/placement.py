@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import NetworkError
+from ..network import Network
 from .partition import Partition
 from .specification import Chip
 
@@ -72,6 +73,7 @@ class Placement:
 
     Attributes
     ----------
+    network : Network
     chip : Chip
     board : str
         Empty where none was asked for.
@@ -84,6 +86,7 @@ class Placement:
         ``compiler`` or ``balanced``.
     """
 
+    network: Network
     chip: Chip
     board: str
     partitions: tuple[Partition, ...]
