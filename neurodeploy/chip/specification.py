@@ -26,6 +26,9 @@ from typing import Any
 from ..errors import ChipError
 
 _DATA = Path(__file__).parent / "data"
+ALIASES: Mapping[str, str] = MappingProxyType({"loihi1-davies": "loihi1"})
+"""Other names of chips: those of `loihi1` are Davies et al. 2018's constants."""
+
 _PREFIXES = {"": 1.0, "m": 1e-3, "u": 1e-6, "µ": 1e-6, "n": 1e-9, "p": 1e-12}
 _BASE_UNITS = ("J", "s", "W")
 
@@ -157,7 +160,9 @@ def load_chip(name: str | os.PathLike[str]) -> Chip:
     Parameters
     ----------
     name : str or path
-        ``loihi1``, ``loihi2`` or the path of a ``.toml`` file.
+        ``loihi1`` (also ``loihi1-davies``), ``loihi1-sanafe``, ``loihi2``,
+        ``loihi2-fitted`` or the path of a ``.toml`` file. A file may name one of these as
+        its ``base`` and hold only what differs.
 
     Returns
     -------
@@ -169,6 +174,7 @@ def load_chip(name: str | os.PathLike[str]) -> Chip:
         If there is no such chip, or its file is broken or incomplete.
     """
     name = os.fspath(name)
+    name = ALIASES.get(name, name)
     path = Path(name) if name.endswith(".toml") else _DATA / f"{name}.toml"
     known = sorted(file.stem for file in _DATA.glob("*.toml") if file.stem != "boards")
     if not name.endswith(".toml") and name not in known:
@@ -178,10 +184,12 @@ def load_chip(name: str | os.PathLike[str]) -> Chip:
     # A user's own file is named as they typed it; ours by its name alone.
     label = str(path) if name.endswith(".toml") else path.name
     raw = read_toml(path, label)
+    base = load_chip(str(raw["base"])) if "base" in raw else None
     constants = raw.get("constants")
     if not isinstance(constants, dict):
         raise ChipError(f"{label}: no constants; add a table [constants.NAME] for each constant")
-    read = {key: _read_constant(label, key, entry) for key, entry in constants.items()}
+    read = dict(base.constants) if base else {}
+    read.update({key: _read_constant(label, key, entry) for key, entry in constants.items()})
     _check_complete(label, read)
     notes = raw.get("notes", [])
     if isinstance(notes, str):

@@ -155,7 +155,7 @@ def test_usable_cores_make_chips_and_boards_bound_them():
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"chip": "loihi9"}, r"no chip 'loihi9'; there are loihi1, loihi2"),
+        ({"chip": "loihi9"}, r"no chip 'loihi9'; there are loihi1, loihi1-sanafe, loihi2"),
         ({"board": "breadboard"}, r"no board 'breadboard'; there are hala-point"),
         ({"board": "nahuku-32"}, r"board 'nahuku-32' carries loihi1, not loihi2"),
         ({"cores": 0}, r"0 usable cores per chip; give at least 1"),
