@@ -44,7 +44,7 @@ the two ends); more than one chip pays the measured multi-chip barrier.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -56,7 +56,15 @@ from ..chip import Chip, Placement, load_chip
 from ..chip.specification import REQUIRED
 from ..errors import RecordingError
 from .activity import Activity, count_activity
-from .placed import Traffic, check_same_network, core_seconds, on_cores, traffic, ways_of
+from .placed import (
+    Traffic,
+    check_same_network,
+    core_seconds,
+    driven_updates,
+    on_cores,
+    traffic,
+    ways_of,
+)
 from .result import STATIC, Band, Part, PopulationShare, Profile
 
 if TYPE_CHECKING:
@@ -115,7 +123,8 @@ def estimate(
     """
     chip = chip if isinstance(chip, Chip) else load_chip(chip)
     activities = count_activity(recording)
-    way = None
+    way: Traffic | None = None
+    driven: Mapping[str, float] = {}
     if placement is None:
         cores = [cores_of(activity, chip) for activity in activities]
         work = np.array(
@@ -142,8 +151,11 @@ def estimate(
         # Copies and hops per message are means, so messages of a sample set its share.
         own = [_dynamic(a, chip, np.zeros(recording.samples)) for a in activities]
         sent = [_per_sample(way.per_population.get(a.name, 0.0), a) for a in activities]
-        dynamic = np.sum(own, axis=0) + np.sum(sent, axis=0)
-        shares = [float((o + w).mean()) for o, w in zip(own, sent, strict=True)]
+        by_input = _optional(chip, "neuron_update_by_input_energy")
+        driven = driven_updates(recording, placement) if by_input else {}
+        stirred = [by_input * driven.get(a.name, 0.0) for a in activities]
+        dynamic = np.sum(own, axis=0) + np.sum(sent, axis=0) + sum(stirred)
+        shares = [float((o + w).mean()) + d for o, w, d in zip(own, sent, stirred, strict=True)]
     chips = max(1, math.ceil(cores_used / chip["cores_per_chip"]))
     resets = reset_count(recording) * chips
     dynamic = dynamic + resets * _optional(chip, "state_reset_energy")
@@ -167,7 +179,7 @@ def estimate(
         model=f"{chip.title}: energy of counted events + static power x chips x step time, "
         + ("no placement" if placement is None else f"placed on {cores_used} cores"),
         band=_band(activities, chip, recording.steps, chips, float(dynamic.mean()), step),
-        parts=_parts(activities, chip, chips, float(seconds.mean()), way, resets),
+        parts=_parts(activities, chip, chips, float(seconds.mean()), way, driven, resets),
         per_population=tuple(
             _share(activity, joules) for activity, joules in zip(activities, shares, strict=True)
         ),
@@ -262,6 +274,7 @@ def _parts(
     chips: int,
     seconds: float,
     way: Traffic | None,
+    driven: Mapping[str, float],
     resets: int,
 ) -> tuple[Part, ...]:
     active = _mean_sum([a.spiking_updates for a in activities if a.size])
@@ -276,6 +289,9 @@ def _parts(
     if way is not None:
         numbers.append(("hop, east-west", "hop_east_west_energy", way.east_west))
         numbers.append(("hop, north-south", "hop_north_south_energy", way.north_south))
+    if driven:
+        key = "neuron_update_by_input_energy"
+        numbers.append(("neuron update, by input", key, sum(driven.values())))
     if resets:
         numbers.append(("state reset of a chip", "state_reset_energy", float(resets)))
     numbers = [entry for entry in numbers if entry[1] in chip.constants]

@@ -90,6 +90,23 @@ def _each(chip: Chip) -> FloatArray:
     return np.array([chip.constants[n].si if n in chip.constants else 0.0 for n in names])
 
 
+def driven_updates(recording: Recording, placement: Placement) -> dict[str, float]:
+    """Updates of a sample in which a neuron got input but sent nothing, by population.
+
+    Counts do not say in which steps the synaptic operations of a neuron fell: with a per
+    step they are taken as independent, so that a step has one with probability
+    ``1 - exp(-a)``. Mean over samples.
+    """
+    steps = recording.samples * recording.steps
+    found = {}
+    for partition in placement.partitions:
+        name = partition.population.name
+        messages, synops = neuron_events(placement.network, recording, name)
+        driven = -np.expm1(-synops / steps) * steps
+        found[name] = float(np.maximum(driven - messages, 0).sum()) / recording.samples
+    return found
+
+
 def core_seconds(
     recording: Recording, placement: Placement, activities: Sequence[Activity], ways: Ways
 ) -> dict[str, FloatArray]:
