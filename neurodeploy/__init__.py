@@ -19,6 +19,7 @@ from .report import report
 
 if TYPE_CHECKING:
     from .backends import run
+    from .chip import fit
     from .engine.stream import stream
     from .errors import NeurodeployError
     from .formats import load, save
@@ -29,6 +30,7 @@ _HOMES = {
     "NeurodeployError": "errors",
     "Network": "network",
     "Recording": "recording",
+    "fit": "chip",
     "load": "formats",
     "run": "backends",
     "save": "formats",
@@ -42,6 +44,7 @@ __all__ = [
     "Recording",
     "__version__",
     "compare",
+    "fit",
     "load",
     "profile",
     "quantize",

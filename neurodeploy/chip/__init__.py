@@ -1,5 +1,16 @@
-"""Chip specifications: constants with their units and sources."""
+"""Chips as data, and the placement of a network onto their cores."""
 
+from .fitting import boards, fit
+from .placement import Misfit, Placement, Utilisation
 from .specification import Chip, Constant, load_chip
 
-__all__ = ["Chip", "Constant", "load_chip"]
+__all__ = [
+    "Chip",
+    "Constant",
+    "Misfit",
+    "Placement",
+    "Utilisation",
+    "boards",
+    "fit",
+    "load_chip",
+]

@@ -26,6 +26,9 @@ from typing import Any
 from ..errors import ChipError
 
 _DATA = Path(__file__).parent / "data"
+ALIASES: Mapping[str, str] = MappingProxyType({"loihi1-davies": "loihi1"})
+"""Other names of chips: those of `loihi1` are Davies et al. 2018's constants."""
+
 _PREFIXES = {"": 1.0, "m": 1e-3, "u": 1e-6, "µ": 1e-6, "n": 1e-9, "p": 1e-12}
 _BASE_UNITS = ("J", "s", "W")
 
@@ -58,6 +61,24 @@ REQUIRED: Mapping[str, str] = MappingProxyType(
 ``*_low`` and ``*_high`` make the band of an estimate: factors on the dynamic
 energy and on the time of a step, and the extremes of the static power.
 """
+
+
+LIMITS: tuple[str, ...] = (
+    "synapse_words_per_core",
+    "kernel_words_per_core",
+    "synapse_word_bits",
+    "list_header_bits",
+    "list_index_bits",
+    "kernel_header_bits",
+    "kernel_stride_bits",
+    "delay_bits",
+    "input_axons_per_core",
+    "axon_maps_per_core",
+    "neuron_groups_per_core",
+    "map_per_target_core",
+    "index_all_sources",
+)
+"""Plain numbers that a chip file must hold beside `REQUIRED` for a placement."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +133,26 @@ class Chip:
         """A constant's value in its base unit (joules, seconds, watts or 1)."""
         return self.constants[name].si
 
+    def limit(self, name: str) -> int:
+        """A plain number of `LIMITS`, or one that only some chips have.
+
+        Raises
+        ------
+        ChipError
+            If the chip's file does not hold it, or holds it with a unit.
+        """
+        if name not in self.constants:
+            raise ChipError(
+                f"{self.name}: constant {name!r} is missing, a placement needs it; add a table "
+                f'[constants.{name}] with value, unit "1" and source'
+            )
+        if self.constants[name].unit != "1":
+            raise ChipError(
+                f"{self.name}: constant {name!r} is in {self.constants[name].unit}; give a "
+                f'plain number with unit "1"'
+            )
+        return int(self.constants[name].value)
+
 
 def load_chip(name: str | os.PathLike[str]) -> Chip:
     """Load a chip specification.
@@ -119,7 +160,9 @@ def load_chip(name: str | os.PathLike[str]) -> Chip:
     Parameters
     ----------
     name : str or path
-        ``loihi1``, ``loihi2`` or the path of a ``.toml`` file.
+        ``loihi1`` (also ``loihi1-davies``), ``loihi1-sanafe``, ``loihi2``,
+        ``loihi2-fitted`` or the path of a ``.toml`` file. A file may name one of these as
+        its ``base`` and hold only what differs.
 
     Returns
     -------
@@ -131,19 +174,22 @@ def load_chip(name: str | os.PathLike[str]) -> Chip:
         If there is no such chip, or its file is broken or incomplete.
     """
     name = os.fspath(name)
+    name = ALIASES.get(name, name)
     path = Path(name) if name.endswith(".toml") else _DATA / f"{name}.toml"
-    known = sorted(file.stem for file in _DATA.glob("*.toml"))
+    known = sorted(file.stem for file in _DATA.glob("*.toml") if file.stem != "boards")
     if not name.endswith(".toml") and name not in known:
         raise ChipError(
             f"no chip {name!r}; there are {', '.join(known)}, or give the path of a .toml file"
         )
     # A user's own file is named as they typed it; ours by its name alone.
     label = str(path) if name.endswith(".toml") else path.name
-    raw = _read_toml(path, label)
+    raw = read_toml(path, label)
+    base = load_chip(str(raw["base"])) if "base" in raw else None
     constants = raw.get("constants")
     if not isinstance(constants, dict):
         raise ChipError(f"{label}: no constants; add a table [constants.NAME] for each constant")
-    read = {key: _read_constant(label, key, entry) for key, entry in constants.items()}
+    read = dict(base.constants) if base else {}
+    read.update({key: _read_constant(label, key, entry) for key, entry in constants.items()})
     _check_complete(label, read)
     notes = raw.get("notes", [])
     if isinstance(notes, str):
@@ -157,7 +203,8 @@ def load_chip(name: str | os.PathLike[str]) -> Chip:
     )
 
 
-def _read_toml(path: Path, label: str) -> dict[str, Any]:
+def read_toml(path: Path, label: str) -> dict[str, Any]:
+    """Read a TOML file; errors call it by its label."""
     if sys.version_info >= (3, 11):
         import tomllib
     else:

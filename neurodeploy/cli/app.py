@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .._version import __version__
-from . import compare, convert, demo, doctor, export, inspect, profile, quantize, run
+from . import compare, convert, demo, doctor, export, fit, inspect, profile, quantize, run
 
 app = typer.Typer(
     help="Take a trained spiking network to Loihi 2, and see what the chip will do with it.",
@@ -44,6 +44,7 @@ VERBS: tuple[Callable[..., int | None], ...] = (
     export.export,
     run.run,
     compare.compare,
+    fit.fit,
     profile.profile,
 )
 for verb in VERBS:

@@ -5,7 +5,8 @@ The first model. Per sample, with the constants of the chip file:
 .. math::
     E &= E_{dyn} + P_{static} \cdot chips \cdot T \\
     E_{dyn} &= e_{synop} N_{synop} + e_{active} N_{active}
-        + e_{inactive} (N_{update} - N_{active}) + e_{message} N_{message} \\
+        + e_{inactive} (N_{update} - N_{active}) + e_{message} N_{message}
+        + e_{hop} N_{hop} + e_{reset} N_{reset} \\
     T &= steps \cdot t_{step}
 
 The form follows Davies et al. 2018, Table 2 (per-event energies) with the
@@ -18,10 +19,11 @@ backend. This is the least that can be active: neurons that only receive input
 may count on silicon too (81 against 52 pJ on Loihi 1), which the band covers.
 
 **Messages.** One per spike, as if it reached a single core of its own tile: the
-least there can be. Copies to further cores and hops need a placement; at 1.7 pJ
-against 23.6 pJ for each synapse behind it they matter little.
+least there can be. With a placement, one per core that it reaches, and its hops
+between tiles (`placed`).
 
-**Step time.** Each population p of :math:`n_p` neurons fills
+**Step time.** With a placement, that of its busiest core or link (`placed`). Without,
+each population p of :math:`n_p` neurons fills
 :math:`k_p = \lceil n_p / limit \rceil` cores of its own. A core handles its
 neurons and synapses one after another, cores work side by side, and the step
 ends when the last is done:
@@ -42,16 +44,27 @@ the two ends); more than one chip pays the measured multi-chip barrier.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..chip import Chip, load_chip
+from ..chip import Chip, Placement, load_chip
 from ..chip.specification import REQUIRED
 from ..errors import RecordingError
 from .activity import Activity, count_activity
+from .placed import (
+    Traffic,
+    check_same_network,
+    core_seconds,
+    driven_updates,
+    on_cores,
+    traffic,
+    ways_of,
+)
 from .result import STATIC, Band, Part, PopulationShare, Profile
 
 if TYPE_CHECKING:
@@ -68,7 +81,9 @@ the device that ran the network: a simulator's host uses other names.
 """
 
 
-def profile(recording: Recording, chip: str | Chip = "loihi1") -> Profile:
+def profile(
+    recording: Recording, chip: str | Chip = "loihi1", placement: Placement | None = None
+) -> Profile:
     """Energy and time per inference: measured if the recording holds a meter's reading.
 
     Parameters
@@ -78,6 +93,9 @@ def profile(recording: Recording, chip: str | Chip = "loihi1") -> Profile:
     chip : str or Chip
         ``loihi1``, ``loihi2`` or the path of a chip file, for an estimate. A
         measured recording keeps the device that it was measured on.
+    placement : Placement, optional
+        Of the network that was recorded, as `neurodeploy.fit` makes it. Its cores set the
+        time of a step and the ways of the messages; the constants remain `chip`'s.
 
     Returns
     -------
@@ -93,27 +111,56 @@ def profile(recording: Recording, chip: str | Chip = "loihi1") -> Profile:
     """
     if "energy_joules" in recording.header.measured:
         return _measured(recording)
-    return estimate(recording, chip)
+    return estimate(recording, chip, placement)
 
 
-def estimate(recording: Recording, chip: str | Chip = "loihi1") -> Profile:
+def estimate(
+    recording: Recording, chip: str | Chip = "loihi1", placement: Placement | None = None
+) -> Profile:
     """Energy and time per inference from the chip's constants, even where a meter was read.
 
     Parameters, errors: as `profile`. Model: see this module.
     """
     chip = chip if isinstance(chip, Chip) else load_chip(chip)
     activities = count_activity(recording)
-    cores = [cores_of(activity, chip) for activity in activities]
-    chips = max(1, math.ceil(sum(cores) / chip["cores_per_chip"]))
-
-    work = [
-        _core_work(a, cores=k, neurons=math.ceil(a.size / k), steps=recording.steps, chip=chip)
-        for a, k in zip(activities, cores, strict=True)
-        if k
-    ]
-    step = np.max(work, axis=0) + barrier_seconds(sum(cores), chip)
+    way: Traffic | None = None
+    driven: Mapping[str, float] = {}
+    if placement is None:
+        cores = [cores_of(activity, chip) for activity in activities]
+        work = np.array(
+            [
+                _core_work(
+                    a, cores=k, neurons=math.ceil(a.size / k), steps=recording.steps, chip=chip
+                )
+                for a, k in zip(activities, cores, strict=True)
+                if k
+            ]
+        )
+        cores_used = sum(cores)
+        dynamic = np.sum([_dynamic(a, chip, a.messages) for a in activities], axis=0)
+        shares = [float(_dynamic(a, chip, a.messages).mean()) for a in activities]
+    else:
+        check_same_network(recording, placement)
+        placement = replace(placement, chip=_with_limits(chip, placement.chip))
+        activities = on_cores(activities, placement)
+        ways = ways_of(placement)
+        way = traffic(recording, placement.chip, ways)
+        per_core = core_seconds(recording, placement, activities, ways)
+        work = np.concatenate([seconds.T for seconds in per_core.values()])
+        cores_used = placement.cores_used
+        # Copies and hops per message are means, so messages of a sample set its share.
+        own = [_dynamic(a, chip, np.zeros(recording.samples)) for a in activities]
+        sent = [_per_sample(way.per_population.get(a.name, 0.0), a) for a in activities]
+        by_input = _optional(chip, "neuron_update_by_input_energy")
+        driven = driven_updates(recording, placement) if by_input else {}
+        stirred = [by_input * driven.get(a.name, 0.0) for a in activities]
+        dynamic = np.sum(own, axis=0) + np.sum(sent, axis=0) + sum(stirred)
+        shares = [float((o + w).mean()) + d for o, w, d in zip(own, sent, stirred, strict=True)]
+    chips = max(1, math.ceil(cores_used / chip["cores_per_chip"]))
+    resets = reset_count(recording) * chips
+    dynamic = dynamic + resets * _optional(chip, "state_reset_energy")
+    step = np.max(work, axis=0) + barrier_seconds(cores_used, chip)
     seconds = recording.steps * step
-    dynamic = np.sum([_dynamic(activity, chip) for activity in activities], axis=0)
     static = chip["static_power"] * chips * seconds
     energy = dynamic + static
 
@@ -130,16 +177,16 @@ def estimate(recording: Recording, chip: str | Chip = "loihi1") -> Profile:
         kind="estimated",
         chip=chip.name,
         model=f"{chip.title}: energy of counted events + static power x chips x step time, "
-        f"no placement",
+        + ("no placement" if placement is None else f"placed on {cores_used} cores"),
         band=_band(activities, chip, recording.steps, chips, float(dynamic.mean()), step),
-        parts=_parts(activities, chip, chips, float(seconds.mean())),
+        parts=_parts(activities, chip, chips, float(seconds.mean()), way, driven, resets),
         per_population=tuple(
-            _share(activity, float(_dynamic(activity, chip).mean())) for activity in activities
+            _share(activity, joules) for activity, joules in zip(activities, shares, strict=True)
         ),
         spread=float(energy.std()),
         steps=recording.steps,
         samples=recording.samples,
-        cores=sum(cores),
+        cores=cores_used,
         chips=chips,
         constants={name: chip.constants[name] for name in REQUIRED},
         notes=chip.notes,
@@ -175,14 +222,14 @@ def _core_work(
     return work
 
 
-def _dynamic(activity: Activity, chip: Chip) -> FloatArray:
-    """Joules per sample, float64 [samples]."""
+def _dynamic(activity: Activity, chip: Chip, messages: FloatArray) -> FloatArray:
+    """Joules per sample, float64 [samples], with so many copies of messages."""
     active = activity.spiking_updates
     joules: FloatArray = (
         chip["synop_energy"] * activity.synops
         + chip["neuron_update_active_energy"] * active
         + chip["neuron_update_inactive_energy"] * (activity.updates - active)
-        + chip["message_energy"] * activity.messages
+        + chip["message_energy"] * messages
     )
     return joules
 
@@ -222,21 +269,59 @@ def _band(
 
 
 def _parts(
-    activities: Sequence[Activity], chip: Chip, chips: int, seconds: float
+    activities: Sequence[Activity],
+    chip: Chip,
+    chips: int,
+    seconds: float,
+    way: Traffic | None,
+    driven: Mapping[str, float],
+    resets: int,
 ) -> tuple[Part, ...]:
     active = _mean_sum([a.spiking_updates for a in activities if a.size])
     updates = float(sum(a.updates for a in activities))
-    numbers = (
+    messages = _mean_sum([a.messages for a in activities]) if way is None else way.copies
+    numbers = [
         ("synaptic operation", "synop_energy", _mean_sum([a.synops for a in activities])),
         ("neuron update, active", "neuron_update_active_energy", active),
         ("neuron update, inactive", "neuron_update_inactive_energy", updates - active),
-        ("message", "message_energy", _mean_sum([a.messages for a in activities])),
-        (STATIC, "static_power", chips * seconds),
-    )
+        ("message", "message_energy", messages),
+    ]
+    if way is not None:
+        numbers.append(("hop, east-west", "hop_east_west_energy", way.east_west))
+        numbers.append(("hop, north-south", "hop_north_south_energy", way.north_south))
+    if driven:
+        key = "neuron_update_by_input_energy"
+        numbers.append(("neuron update, by input", key, sum(driven.values())))
+    if resets:
+        numbers.append(("state reset of a chip", "state_reset_energy", float(resets)))
+    numbers = [entry for entry in numbers if entry[1] in chip.constants]
+    numbers.append((STATIC, "static_power", chips * seconds))
     return tuple(
         Part(kind, number, chip[name], number * chip[name], chip.constants[name].source)
         for kind, name, number in numbers
     )
+
+
+def reset_count(recording: Recording) -> int:
+    """State resets within one sample; none where samples merely start from zero state."""
+    interval = recording.header.reset_interval
+    return recording.steps // interval if interval else 0
+
+
+def _optional(chip: Chip, name: str) -> float:
+    return chip[name] if name in chip.constants else 0.0
+
+
+def _per_sample(joules: float, activity: Activity) -> FloatArray:
+    """Spread a mean over samples by each sample's messages."""
+    mean = float(activity.messages.mean())
+    each: FloatArray = joules * activity.messages / mean if mean else 0.0 * activity.messages
+    return each
+
+
+def _with_limits(chip: Chip, placed: Chip) -> Chip:
+    """The chip whose constants count, with the limits of the one that was placed on."""
+    return replace(chip, constants=MappingProxyType({**placed.constants, **chip.constants}))
 
 
 def _measured(recording: Recording) -> Profile:

@@ -155,6 +155,11 @@ class Profile:
         """Workload and chip, for headings."""
         return f"{self.workload} on {self.chip}" if self.workload else self.chip
 
+    @property
+    def energy_delay(self) -> float:
+        """Energy-delay product of an inference, in joule seconds."""
+        return self.energy_joules * self.seconds
+
     def tag(self, figure: str) -> Kind:
         """How a figure (a field's name, e.g. ``static_joules``) is known."""
         return "unavailable" if math.isnan(getattr(self, figure)) else self.kind

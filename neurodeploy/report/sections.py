@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from .blocks import Block, Cell, Note, Section, table
+from .blocks import Block, Cell, Items, Note, Section, table
 from .figures import spike_figures, weight_figures
 from .numbers import NOTHING, count, percent, si, wilson_interval
 from .rows import limit_lines, network_rows, spike_rows
@@ -105,7 +105,26 @@ def placement_section(sources: Sources) -> Section | None:
         ("cores used", count(placement.cores_used)),
         ("chips used", count(placement.chips_used)),
     ]
-    return Section("placement", "Placement", (table(("", "#"), rows),))
+    blocks: list[Block] = [table(("", "#"), rows)]
+    populations = getattr(placement, "per_population", ())
+    if populations:
+        resources = list(populations[0].percent)
+        head = ("population", "#cores", *(f"#{name}" for name in resources), "binds")
+        cells = [
+            (
+                u.population,
+                count(u.cores),
+                *(f"{u.percent[name]:.1f} %" for name in resources),
+                u.binds,
+            )
+            for u in populations
+        ]
+        foot = "Percent of each limit, on the fullest core of the population."
+        blocks.append(table(head, cells, "How full the cores are", foot=foot))
+    misfits = tuple(str(misfit) for misfit in getattr(placement, "misfits", ()))
+    if misfits:
+        blocks.append(Items("What does not fit", misfits))
+    return Section("placement", "Placement", tuple(blocks))
 
 
 def audit_section(sources: Sources) -> Section | None:

@@ -6,7 +6,7 @@ from neurodeploy.chip import Constant, load_chip
 from neurodeploy.chip.specification import REQUIRED
 from neurodeploy.errors import ChipError
 
-CHIPS = ("loihi1", "loihi2")
+CHIPS = ("loihi1", "loihi2", "loihi1-sanafe", "loihi2-fitted")
 
 
 def chip_file(tmp_path, **changes):
@@ -101,7 +101,9 @@ def test_a_chip_file_of_the_user_is_read_by_path(tmp_path):
 
 
 def test_an_unknown_chip_lists_those_there_are():
-    with pytest.raises(ChipError, match=r"no chip 'loihi9'; there are loihi1, loihi2"):
+    with pytest.raises(
+        ChipError, match=r"no chip 'loihi9'; there are loihi1, loihi1-sanafe, loihi2, "
+    ):
         load_chip("loihi9")
 
 

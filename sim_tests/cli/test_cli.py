@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -110,6 +111,31 @@ def test_run_json_and_profile_json(call):
     assert "estimated" in out
 
 
+def test_fit_says_what_fits_and_exits_1_where_something_does_not(call):
+    status, out, _ = call("fit", "a.net")
+    assert status == 0
+    assert "cores on 1 chip(s) loihi2" in out
+    status, out, _ = call("fit", "a.net", "--json")
+    cores = json.loads(out)["cores_used"]
+    assert (status, cores) == (0, nd.fit(nd.load("a.net")).cores_used)
+    digits = Path(__file__).parents[2] / "netx_exports/digits.net"
+    status, out, _ = call("fit", digits, "--cores", "1", "--board", "oheo-gulch")
+    assert status == 1
+    assert "does not fit: network needs 2 chips, limit 1" in out
+
+
+def test_profile_places_the_network_that_ran(call):
+    assert call("run", "a.net", "--input", "x.npy", "-o", "placed.h5")[0] == 0
+    plain = json.loads(call("profile", "placed.h5", "--json")[1])
+    placed = json.loads(call("profile", "placed.h5", "--net", "a.net", "--json")[1])
+    assert "no placement" in plain["model"]
+    assert "placed on" in placed["model"]
+    assert placed["synops"] == plain["synops"]
+    status, _, err = call("profile", "placed.h5", "--balance")
+    assert status == 2
+    assert "--balance needs the network" in err
+
+
 def test_run_says_where_limits_were_met(call, files):
     (files / "large.net").write_bytes((files / "a.net").read_bytes())
     with h5py.File("large.net", "a") as file:
@@ -184,7 +210,8 @@ def test_version_and_help(call):
     assert call("--version")[1] == f"neurodeploy {nd.__version__}\n"
     status, out, _ = call("--help")
     assert status == 0
-    for verb in ("demo", "doctor", "inspect", "run", "compare", "convert", "export", "profile"):
+    verbs = "demo doctor inspect run compare convert export fit profile quantize"
+    for verb in verbs.split():
         assert verb in out
         assert call(verb, "--help")[0] == 0
 
@@ -203,6 +230,8 @@ BAD = {
     "convert unwritable": ("convert a.net no/b.net", "cannot write there"),
     "convert suffix": ("convert a.net b.txt", "suffix"),
     "no recording": ("compare a.net a.net", "not a recording"),
+    "fit on an unknown chip": ("fit a.net --chip abacus", "no chip 'abacus'"),
+    "fit on an unknown board": ("fit a.net --board abacus", "no board 'abacus'"),
     "unknown chip": ("profile ok.h5 --chip abacus", "abacus"),
     "unknown verb": ("fly", "fly"),
     "unknown flag": ("inspect a.net --sideways", "--sideways"),

@@ -273,7 +273,7 @@ def test_a_recording_without_samples_or_steps_is_refused():
 
 
 def test_an_unknown_chip_is_refused():
-    with pytest.raises(ChipError, match="loihi1, loihi2"):
+    with pytest.raises(ChipError, match="loihi1, loihi1-sanafe, loihi2"):
         profile(recording(), chip="truenorth")
 
 

@@ -1,0 +1,151 @@
+"""A placement whose busiest core has less to do.
+
+The slowest core sets the time of a step (arXiv:2511.21549: per-core maxima predict run
+time, totals do not). So further cores, as far as the chips that are taken anyway have
+them, go to the population whose core is the busiest, until that no longer helps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import RecordingError
+from ..network import Conv, Dense, Network, Projection, Sparse
+from .placement import Placement
+
+if TYPE_CHECKING:
+    from ..recording import Recording
+
+FloatArray = NDArray[np.float64]
+
+
+def balanced(
+    plain: Placement,
+    network: Network,
+    recording: Recording,
+    place: Callable[[dict[str, int]], Placement],
+) -> Placement:
+    """Give cores to the busiest population while the busiest core gets less to do.
+
+    Parameters
+    ----------
+    plain : Placement
+        Where to start.
+    network : Network
+    recording : Recording
+        With counts of every population.
+    place : callable
+        Places the network with a bound on the neurons of a core, by population.
+    """
+    loads = {
+        partition.population.name: neuron_seconds(
+            network, recording, plain, partition.population.name
+        )
+        for partition in plain.partitions
+    }
+    best, most = plain, {p.population.name: p.population.size for p in plain.partitions}
+    cores = plain.chips_used * plain.chip.limit("cores_per_chip")
+    while True:
+        name, now = busiest(best, loads)
+        smaller = {**most, name: max(p.neurons for p in best[name].pieces) * 3 // 4}
+        if smaller[name] < 1:
+            break
+        after = place(smaller)
+        if after.cores_used > cores or max(core_seconds(after, loads, name)) >= now:
+            break
+        best, most = after, smaller
+    return replace(best, strategy="balanced")
+
+
+def neuron_seconds(
+    network: Network, recording: Recording, placement: Placement, name: str
+) -> FloatArray:
+    """Time that a core spends on each neuron of a population per step, float64 [neurons].
+
+    An idle update, what a sent message adds to it, and every synaptic operation that
+    arrives; means over samples and steps.
+    """
+    chip = placement.chip
+    messages, synops = neuron_events(network, recording, name)
+    active = chip["neuron_update_active_time"] - chip["neuron_update_inactive_time"]
+    steps = recording.samples * recording.steps
+    busy = (messages * active + synops * chip["synop_time"]) / steps
+    return np.asarray(chip["neuron_update_inactive_time"] + busy, dtype=np.float64)
+
+
+def neuron_events(
+    network: Network, recording: Recording, name: str
+) -> tuple[FloatArray, FloatArray]:
+    """Messages sent and synaptic operations received by each neuron, over all samples.
+
+    Returns
+    -------
+    float64 [neurons], float64 [neurons]
+    """
+    synops = np.zeros(network[name].size)
+    for projection in network.into(name):
+        counts = message_counts(recording, projection.source)
+        synops += synops_per_target(network, projection, counts)
+    return message_counts(recording, name), synops
+
+
+def synops_per_target(network: Network, projection: Projection, counts: FloatArray) -> FloatArray:
+    """Synaptic operations that reach each target neuron, float64 [targets].
+
+    Exact for dense, sparse and ungrouped convolutions; others are spread evenly.
+    """
+    synapse, source = projection.synapse, network[projection.source]
+    if isinstance(synapse, Dense):
+        return np.asarray((synapse.weight != 0) @ counts, dtype=np.float64)
+    if isinstance(synapse, Sparse):
+        arriving = np.where(synapse.weight != 0, counts[synapse.index], 0.0)
+        targets = network[projection.target].size
+        return np.bincount(synapse.targets, arriving, minlength=targets).astype(np.float64)
+    if isinstance(synapse, Conv) and synapse.groups == 1:
+        return _synops_of_conv(synapse, counts.reshape(source.shape)).ravel()
+    total, size = float(network.fan_out(projection) @ counts), network[projection.target].size
+    return np.full(size, total / size)
+
+
+def busiest(placement: Placement, loads: dict[str, FloatArray]) -> tuple[str, float]:
+    """Population of the busiest core, and its seconds per step."""
+    found = {name: max(core_seconds(placement, loads, name)) for name in loads}
+    name = max(found, key=lambda n: found[n])
+    return name, found[name]
+
+
+def core_seconds(placement: Placement, loads: dict[str, FloatArray], name: str) -> FloatArray:
+    """Seconds per step of each core of a population, float64 [cores]."""
+    partition = placement[name]
+    seconds = np.bincount(partition.core_of, loads[name], minlength=partition.cores)
+    return seconds.astype(np.float64)
+
+
+def _synops_of_conv(synapse: Conv, counts: FloatArray) -> FloatArray:
+    present = (synapse.weight != 0).astype(np.float64)
+    channels, height, width = synapse.output_shape(counts.shape)
+    rows, columns = synapse.reach(0, counts.shape[1]), synapse.reach(1, counts.shape[2])
+    synops = np.zeros((channels, height, width))
+    for k in range(rows.shape[1]):
+        y = np.flatnonzero(rows[:, k] >= 0)
+        for m in range(columns.shape[1]):
+            x = np.flatnonzero(columns[:, m] >= 0)
+            arriving = np.einsum("oc,cyx->oyx", present[:, :, k, m], counts[:, y][:, :, x])
+            synops[:, rows[y, k][:, None], columns[x, m][None, :]] += arriving
+    return synops
+
+
+def message_counts(recording: Recording, name: str) -> FloatArray:
+    """Messages of each neuron over all samples, float64 [neurons]."""
+    record = recording[name]
+    if not record.has("counts") and not record.has("spikes"):
+        raise RecordingError(
+            f"population {name!r}: the recording has no counts; record them with --record counts"
+        )
+    counts = record.counts
+    return np.asarray(counts.reshape(len(counts), -1).sum(axis=0), dtype=np.float64)

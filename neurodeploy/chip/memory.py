@@ -1,0 +1,182 @@
+r"""Words of synaptic memory: how wide weights are stored, and how lists of synapses are packed.
+
+Decoded from the tables that Intel's Loihi 2 compiler printed (docs/chip.md has every
+row). Loihi 1's format is the same in kind (``bits_per_axon`` of nengo-loihi 1.1.0).
+
+**Lists** (dense, sparse, one-to-one). Each input axon of a core owns one list:
+
+.. math::
+    words = \lceil (n (b_w + b_{index} + b_{delay}) + b_{header}) / 64 \rceil
+
+n synapses on this core. A dense list stores zeros too.
+
+**Kernels** (convolutions, pools). One list per kernel tap and input channel holds the
+weights of the core's output channels, once per core however many positions share it:
+
+.. math::
+    words = \lceil (z (b_w + \log_2 stride_x) + b_{header}) / 64 \rceil
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..network.synapses import (
+    Complex,
+    ComplexConv,
+    ComplexDense,
+    Conv,
+    ConvTranspose,
+    DelayedDense,
+    Dense,
+    OneToOne,
+    Pool,
+    Sparse,
+    Synapse,
+    TemporalFIR,
+    Unpool,
+)
+from .specification import Chip
+
+IMAGES = (Conv, ConvTranspose, Pool, Unpool)
+"""Operators whose weights the positions of an image share."""
+
+_WIDEST = 8
+
+
+def weight_bits(weight: NDArray[Any]) -> int:
+    """Bits of a weight on the chip, once the factor of two that all share is divided out.
+
+    The shared factor goes into the weight exponent. Weights of both signs are stored in
+    two's complement, weights of one sign without it. The widths are 1 to 6 and 8 (Loihi 1:
+    nengo-loihi 1.1.0 ``discretize.py``; Loihi 2: Oxford's 7-bit weights take 8).
+    """
+    values = np.asarray(weight)
+    # Of all bits set anywhere, the lowest is the largest power of two that divides every weight.
+    anywhere = int(np.bitwise_or.reduce(values, axis=None)) if values.size else 0
+    if anywhere == 0:
+        return 1
+    shared = anywhere & -anywhere
+    low, high = int(values.min()) // shared, int(values.max()) // shared
+    if low < 0 < high:
+        bits = 1 + max((-low - 1).bit_length(), high.bit_length())
+    else:
+        bits = max(-low, high).bit_length()
+    return _WIDEST if bits == _WIDEST - 1 else bits
+
+
+def parts_of(synapse: Synapse) -> tuple[Synapse, ...]:
+    """The operators that an operator on a real and an imaginary current is made of."""
+    if isinstance(synapse, ComplexDense):
+        return Dense(synapse.real), Dense(synapse.imag)
+    if isinstance(synapse, (Complex, ComplexConv)):
+        return tuple(synapse.parts)
+    return (synapse,)
+
+
+def is_image(synapse: Synapse) -> bool:
+    """Whether positions of an image share the operator's weights."""
+    return isinstance(parts_of(synapse)[0], IMAGES)
+
+
+def synapse_bits(synapse: Synapse, chip: Chip) -> tuple[int, ...]:
+    """Bits of one synapse of each of an operator's `parts_of`."""
+    found = []
+    for part in parts_of(synapse):
+        bits = weight_bits(np.asarray(getattr(part, "weight", 1)))
+        if isinstance(part, IMAGES):
+            bits += stride_bits(part, chip)
+        else:
+            delayed = isinstance(part, (DelayedDense, TemporalFIR))
+            bits += chip.limit("list_index_bits") + (chip.limit("delay_bits") if delayed else 0)
+        found.append(bits)
+    return tuple(found)
+
+
+def list_words(
+    synapse: Synapse,
+    start: int,
+    stop: int,
+    sources: int,
+    chip: Chip,
+    bits_of_parts: tuple[int, ...] | None = None,
+) -> int:
+    """Words that the lists of target neurons ``start <= i < stop`` take on one core.
+
+    `bits_of_parts`, see `synapse_bits`, saves counting them again.
+    """
+    words = 0
+    bits_of_parts = bits_of_parts or synapse_bits(synapse, chip)
+    for part, bits in zip(parts_of(synapse), bits_of_parts, strict=True):
+        counts = _synapses_per_source(part, start, stop, sources)
+        packed = counts[counts > 0] * bits + chip.limit("list_header_bits")
+        words += int(np.ceil(packed / chip.limit("synapse_word_bits")).sum())
+    return words
+
+
+def kernel_words(
+    synapse: Synapse,
+    channels: int,
+    source_channels: int,
+    chip: Chip,
+    bits_of_parts: tuple[int, ...] | None = None,
+) -> int:
+    """Words that the kernels of so many output channels take on one core."""
+    words = 0
+    bits_of_parts = bits_of_parts or synapse_bits(synapse, chip)
+    for part, bits in zip(parts_of(synapse), bits_of_parts, strict=True):
+        assert isinstance(part, IMAGES), part.kind
+        taps = int(np.prod(part.weight.shape[-2:]))
+        lists, width = _kernel_lists(part, channels, source_channels)
+        packed = width * bits + chip.limit("kernel_header_bits")
+        words += taps * lists * math.ceil(packed / chip.limit("synapse_word_bits"))
+    return words
+
+
+def stride_along_x(synapse: Synapse) -> int:
+    """Source columns per target column; 1 where the kernel slides over the target."""
+    part = parts_of(synapse)[0]
+    return part.stride[1] if isinstance(part, (Conv, Pool)) else 1
+
+
+def stride_bits(synapse: Synapse, chip: Chip) -> int:
+    """Bits by which a stride along x widens each weight of a kernel."""
+    return math.ceil(math.log2(stride_along_x(synapse))) * chip.limit("kernel_stride_bits")
+
+
+def input_axons(synapse: Synapse, sources: int) -> int:
+    """Input axons of one core: one per source neuron, or one per residue of x by the stride."""
+    return stride_along_x(synapse) if is_image(synapse) else sources
+
+
+def _synapses_per_source(
+    synapse: Synapse, start: int, stop: int, sources: int
+) -> NDArray[np.int64]:
+    if isinstance(synapse, Sparse):
+        listed = synapse.index[synapse.indptr[start] : synapse.indptr[stop]]
+        return np.bincount(listed, minlength=sources).astype(np.int64)
+    if isinstance(synapse, OneToOne):
+        return np.ones(stop - start, np.int64)
+    if isinstance(synapse, TemporalFIR):
+        taps = len(synapse.weight)
+        if synapse.weight.ndim == 2:
+            return np.full(stop - start, taps, np.int64)
+        return np.full(sources, taps * (stop - start), np.int64)
+    return np.full(sources, stop - start, np.int64)
+
+
+def _kernel_lists(synapse: Synapse, channels: int, source_channels: int) -> tuple[int, int]:
+    """Lists per tap, and weights in each, for a block of so many output channels."""
+    if isinstance(synapse, (Pool, Unpool)):  # each channel reaches its own alone
+        return channels, 1
+    assert isinstance(synapse, (Conv, ConvTranspose))
+    out = synapse.weight.shape[0]
+    if isinstance(synapse, ConvTranspose):
+        out = synapse.weight.shape[1] * synapse.groups
+    per_group = out // synapse.groups
+    groups = math.ceil(channels / per_group)
+    return groups * (source_channels // synapse.groups), min(channels, per_group)

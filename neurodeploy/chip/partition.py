@@ -1,0 +1,188 @@
+"""How one population is cut into pieces that each fit on a core.
+
+Two ways, decoded from the tables of Intel's Loihi 2 compiler (docs/chip.md).
+
+**Lists.** A population whose inputs are lists of synapses is filled into cores neuron by
+neuron, M at a time, M at first the most that a core holds. While a core needs r times what
+it has, M becomes ``M // max(2, ceil(r))``.
+
+**Images.** A population that takes part in convolutions is cut into blocks of (x, y, z).
+The channels are halved until their kernels fit; x is a power of two, y the height halved
+some times; the fewest cores win. Of equal ones the block is taken that halving x and y in
+turn arrives at, x first, or y first where the channels had to be halved.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..network import Population
+
+Need: TypeAlias = "Callable[[Piece], Mapping[str, int]]"
+"""What a piece takes of each resource of its core."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Neurons of one population that share a core.
+
+    Attributes
+    ----------
+    first, neurons : int
+        The first neuron of a list's piece, flat; and how many (of either kind).
+    corner, block : (int, int, int) or None
+        Of an image's piece: where its block starts, and its extent, in (x, y, z) order.
+    """
+
+    first: int
+    neurons: int
+    corner: tuple[int, int, int] | None = None
+    block: tuple[int, int, int] | None = None
+
+    def indices(self, shape: tuple[int, ...]) -> NDArray[np.int64]:
+        """Its neurons in the population's flat (C, H, W) order."""
+        if self.corner is None or self.block is None:
+            return np.arange(self.first, self.first + self.neurons)
+        (x, y, z), (columns, rows, channels) = self.corner, self.block
+        all_neurons = np.arange(math.prod(shape)).reshape(shape)
+        return all_neurons[z : z + channels, y : y + rows, x : x + columns].ravel()
+
+
+@dataclass(frozen=True, eq=False)
+class Partition:
+    """A population's pieces, each on a core of its own.
+
+    Attributes
+    ----------
+    population : Population
+    pieces : tuple of Piece
+    used : tuple of mapping of str to int
+        What each piece takes of each resource.
+    block : (int, int, int) or None
+        The (x, y, z) of a whole block of an image.
+    """
+
+    population: Population
+    pieces: tuple[Piece, ...]
+    used: tuple[Mapping[str, int], ...]
+    block: tuple[int, int, int] | None = None
+
+    @property
+    def cores(self) -> int:
+        """Cores that it takes."""
+        return len(self.pieces)
+
+    @cached_property
+    def core_of(self) -> NDArray[np.int64]:
+        """Which of its cores each neuron is on, int64 [neurons]."""
+        cores = np.zeros(self.population.size, np.int64)
+        for core, piece in enumerate(self.pieces):
+            cores[piece.indices(self.population.shape)] = core
+        return cores
+
+
+def cut_into_lists(
+    population: Population, need: Need, limits: Mapping[str, int], most: int
+) -> Partition:
+    """Cut neuron by neuron; a piece that cannot fit is left as it is, for the caller to report.
+
+    Parameters
+    ----------
+    population : Population
+    need : callable
+    limits : mapping of str to int
+        Of each resource, per core.
+    most : int
+        Neurons that a core holds at most.
+    """
+    while True:
+        pieces = [
+            Piece(first, min(most, population.size - first))
+            for first in range(0, population.size, most)
+        ]
+        used = tuple(need(piece) for piece in pieces)
+        # Input axons are the same however few targets share them.
+        worst = max(
+            u[name] / limit for u in used for name, limit in limits.items() if name != "input axons"
+        )
+        if worst <= 1 or most == 1:
+            return Partition(population, tuple(pieces), used)
+        most = max(1, most // max(2, math.ceil(worst)))
+
+
+def cut_into_blocks(
+    population: Population,
+    need: Need,
+    limits: Mapping[str, int],
+    most: int,
+    fits: Callable[[int], bool],
+) -> Partition:
+    """Cut an image into blocks.
+
+    Parameters
+    ----------
+    population, need, limits, most
+        As `cut_into_lists`.
+    fits : callable
+        Whether the kernels of so many channels fit on a core.
+    """
+    depth = population.shape[0]
+    while depth > 1 and not (fits(depth) and depth <= most):
+        depth = math.ceil(depth / 2)
+    while True:
+        block = _best_block(population.shape, depth, most)
+        pieces = tuple(_blocks(population.shape, block))
+        used = tuple(need(piece) for piece in pieces)
+        worst = max(u[name] / limit for u in used for name, limit in limits.items())
+        if worst <= 1 or most == 1 or block == (1, 1, 1):
+            return Partition(population, pieces, used, block)
+        most = max(1, most // 2)
+        depth = min(depth, most)
+
+
+def _best_block(shape: tuple[int, ...], depth: int, most: int) -> tuple[int, int, int]:
+    channels, height, width = shape
+    # Halving in turn ends within a factor of two of this ratio of y to x.
+    target = 1.0 if depth == channels else 0.0
+    best: tuple[tuple[float, float], tuple[int, int, int]] | None = None
+    for x in _powers(width):
+        for y in _halves(height):
+            if x * y * depth > most:
+                continue
+            cores = math.ceil(width / x) * math.ceil(height / y)
+            key = (float(cores), abs(math.log2(y / x) - target))
+            if best is None or key < best[0]:
+                best = (key, (x, y, depth))
+    return best[1] if best else (1, 1, 1)
+
+
+def _powers(width: int) -> Iterator[int]:
+    """Powers of two down from the first that covers a width."""
+    x = 1 << max(0, (width - 1).bit_length())
+    while x:
+        yield x
+        x //= 2
+
+
+def _halves(height: int) -> Iterator[int]:
+    while height > 1:
+        yield height
+        height = math.ceil(height / 2)
+    yield 1
+
+
+def _blocks(shape: tuple[int, ...], block: tuple[int, int, int]) -> Iterator[Piece]:
+    extents = (shape[2], shape[1], shape[0])
+    for z in range(0, extents[2], block[2]):
+        for y in range(0, extents[1], block[1]):
+            for x in range(0, extents[0], block[0]):
+                corner = (x, y, z)
+                real = tuple(min(b, e - c) for b, e, c in zip(block, extents, corner, strict=True))
+                yield Piece(0, math.prod(real), corner, (real[0], real[1], real[2]))

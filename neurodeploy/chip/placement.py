@@ -1,0 +1,209 @@
+"""Placement: which core holds what, how full it is, and what does not fit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import NetworkError
+from ..network import Network
+from .partition import Partition
+from .specification import Chip
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """One thing that does not fit.
+
+    Attributes
+    ----------
+    population : str
+        Empty for the network as a whole.
+    resource : str
+    value, limit : int
+    remedy : str
+    """
+
+    population: str
+    resource: str
+    value: int
+    limit: int
+    remedy: str
+
+    def __str__(self) -> str:
+        who = f"population {self.population!r}" if self.population else "network"
+        where = "" if self.resource in ("chips",) else " on one core"
+        return (
+            f"{who} needs {self.value:,} {self.resource}{where}, limit {self.limit:,}: "
+            f"{self.remedy}"
+        )
+
+
+@dataclass(frozen=True)
+class Utilisation:
+    """How full the cores of one population are.
+
+    Attributes
+    ----------
+    population : str
+    cores : int
+    block : (int, int, int) or None
+        (x, y, z) of a whole block of an image.
+    used : mapping of str to float
+        Mean over its cores, per resource.
+    percent : mapping of str to float
+        Of the fullest core, in percent of each limit.
+    binds : str
+        The resource with the highest percentage.
+    """
+
+    population: str
+    cores: int
+    block: tuple[int, int, int] | None
+    used: Mapping[str, float]
+    percent: Mapping[str, float]
+    binds: str
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """A network laid onto the cores of a chip or a board.
+
+    Attributes
+    ----------
+    network : Network
+    chip : Chip
+    board : str
+        Empty where none was asked for.
+    partitions : tuple of Partition
+        In the order in which they take cores, one after another.
+    limits : mapping of str to mapping of str to int
+        Limit of each resource per core, by population.
+    misfits : tuple of Misfit
+    strategy : str
+        ``compiler`` or ``balanced``.
+    """
+
+    network: Network
+    chip: Chip
+    board: str
+    partitions: tuple[Partition, ...]
+    limits: Mapping[str, Mapping[str, int]]
+    misfits: tuple[Misfit, ...] = ()
+    strategy: str = "compiler"
+
+    @property
+    def fits(self) -> bool:
+        """Whether everything fits."""
+        return not self.misfits
+
+    @property
+    def cores_used(self) -> int:
+        """Cores that hold something of the network."""
+        return sum(partition.cores for partition in self.partitions)
+
+    @property
+    def chips_used(self) -> int:
+        """Chips that these cores are on, filled one after another."""
+        return max(1, math.ceil(self.cores_used / self.chip.limit("cores_per_chip")))
+
+    def __getitem__(self, population: str) -> Partition:
+        for partition in self.partitions:
+            if partition.population.name == population:
+                return partition
+        raise NetworkError(
+            f"no population {population!r} on the chip; there are "
+            f"{', '.join(p.population.name for p in self.partitions)}"
+        )
+
+    def first_core(self, population: str) -> int:
+        """Number of the first core that a population is on."""
+        before = 0
+        for partition in self.partitions:
+            if partition.population.name == population:
+                return before
+            before += partition.cores
+        return before + self[population].cores
+
+    def check(self) -> None:
+        """Raise a `NetworkError` with the first thing that does not fit."""
+        if self.misfits:
+            raise NetworkError(str(self.misfits[0]))
+
+    @property
+    def per_population(self) -> tuple[Utilisation, ...]:
+        """How full the cores are, population by population."""
+        return tuple(self._utilisation(partition) for partition in self.partitions)
+
+    @property
+    def per_core(self) -> tuple[tuple[str, Mapping[str, float]], ...]:
+        """Population and percent of each limit, for every core in use."""
+        return tuple(
+            (partition.population.name, self._percent(partition.population.name, used))
+            for partition in self.partitions
+            for used in partition.used
+        )
+
+    def table(self) -> str:
+        """The utilisation as text: one line per population, then what does not fit."""
+        resources = list(next(iter(self.limits.values()), {}))
+        head = ["population", "cores", *resources, "binds", "block (x, y, z)"]
+        rows = [
+            [
+                u.population,
+                str(u.cores),
+                *(f"{u.percent[name]:.1f} %" for name in resources),
+                u.binds,
+                "" if u.block is None else str(u.block),
+            ]
+            for u in self.per_population
+        ]
+        widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+        lines = [
+            "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
+            for row in [head, *rows]
+        ]
+        lines.append(f"{self.cores_used} cores on {self.chips_used} chip(s) {self.chip.name}")
+        lines += [f"does not fit: {misfit}" for misfit in self.misfits]
+        return "\n".join(lines)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The placement as plain types for JSON."""
+        return {
+            "chip": self.chip.name,
+            "board": self.board,
+            "strategy": self.strategy,
+            "fits": self.fits,
+            "cores_used": self.cores_used,
+            "chips_used": self.chips_used,
+            "populations": [
+                {
+                    "population": u.population,
+                    "cores": u.cores,
+                    "block": u.block,
+                    "used": dict(u.used),
+                    "percent": dict(u.percent),
+                    "binds": u.binds,
+                }
+                for u in self.per_population
+            ],
+            "cores": [
+                {"population": name, "percent": dict(percent)} for name, percent in self.per_core
+            ],
+            "misfits": [str(misfit) for misfit in self.misfits],
+        }
+
+    def _utilisation(self, partition: Partition) -> Utilisation:
+        name = partition.population.name
+        resources = self.limits[name]
+        used = {r: sum(u[r] for u in partition.used) / partition.cores for r in resources}
+        percents = [self._percent(name, u) for u in partition.used]
+        percent = {r: max(p[r] for p in percents) for r in resources}
+        binds = max(percent, key=lambda r: percent[r])
+        return Utilisation(name, partition.cores, partition.block, used, percent, binds)
+
+    def _percent(self, population: str, used: Mapping[str, int]) -> dict[str, float]:
+        limits = self.limits[population]
+        return {r: 100 * used[r] / limit for r, limit in limits.items()}

@@ -1,0 +1,179 @@
+"""What a piece of a population takes of its core, resource by resource."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from ..network import Average, Delta, Network, Population, Projection, Source
+from ..network.synapses import Readout
+from .memory import input_axons, is_image, kernel_words, list_words, synapse_bits
+from .partition import Piece
+from .specification import Chip
+
+NEURONS, WORDS, INPUTS, MAPS, GROUPS, ACCUMULATORS = (
+    "neurons",
+    "synapse words",
+    "input axons",
+    "axon maps",
+    "neuron groups",
+    "dendritic accumulators",
+)
+
+REMEDY: Mapping[str, str] = {
+    NEURONS: "split the layer",
+    WORDS: "use fewer weight bits, sparse weights or a smaller layer",
+    INPUTS: "raise the stride of the layer before, pool, or split its channels",
+    MAPS: "split the layer, or let it reach fewer cores",
+    GROUPS: "give the neurons one model",
+    ACCUMULATORS: "shorten the delays",
+}
+"""What helps where a resource does not suffice."""
+
+
+@dataclass(frozen=True, eq=False)
+class Needs:
+    """What populations of a network need on a chip.
+
+    Attributes
+    ----------
+    network : Network
+    chip : Chip
+    cores : mapping of str to int
+        Cores of each population, as far as they are known: on chips where a neuron needs
+        an output axon for every core that it reaches.
+    """
+
+    network: Network
+    chip: Chip
+    cores: Mapping[str, int]
+
+    def incoming(self, name: str) -> tuple[Projection, ...]:
+        """Projections into a population that cost synaptic memory."""
+        return tuple(p for p in self.network.into(name) if not isinstance(p.synapse, Readout))
+
+    def outgoing(self, name: str) -> tuple[Projection, ...]:
+        """Projections that messages take on the chip."""
+        return tuple(
+            p
+            for p in self.network.out_of(name)
+            if not isinstance(p.synapse, Readout) and on_chip(self.network, self.network[p.target])
+        )
+
+    def is_image(self, population: Population) -> bool:
+        """Whether the population is cut into blocks of an image."""
+        if len(population.shape) != 3:
+            return False
+        incoming = self.incoming(population.name)
+        if incoming:
+            return any(is_image(p.synapse) for p in incoming)
+        return any(is_image(p.synapse) for p in self.outgoing(population.name))
+
+    def limits(self, population: Population) -> dict[str, int]:
+        """Each resource of a core that holds some of a population."""
+        shared = any(is_image(p.synapse) for p in self.incoming(population.name))
+        found = {
+            NEURONS: self.chip.limit("neurons_per_core"),
+            WORDS: self.chip.limit("kernel_words_per_core" if shared else "synapse_words_per_core"),
+            INPUTS: self.chip.limit("input_axons_per_core"),
+            MAPS: self.chip.limit("axon_maps_per_core"),
+            GROUPS: self.chip.limit("neuron_groups_per_core"),
+        }
+        if "dendritic_accumulators_per_core" in self.chip.constants:
+            found[ACCUMULATORS] = self.chip.limit("dendritic_accumulators_per_core")
+        return found
+
+    def kernels_fit(self, population: Population, channels: int) -> bool:
+        """Whether the kernels of so many channels leave a core's memory whole."""
+        words = sum(
+            kernel_words(
+                p.synapse, channels, self.network[p.source].shape[0], self.chip, self._bits(p)
+            )
+            for p in self.incoming(population.name)
+            if is_image(p.synapse)
+        )
+        return words <= self.limits(population)[WORDS]
+
+    def of(self, population: Population, piece: Piece) -> dict[str, int]:
+        """What a piece takes of each resource."""
+        incoming = self.incoming(population.name)
+        words = inputs = 0
+        for projection in incoming:
+            source = self.network[projection.source]
+            inputs += input_axons(projection.synapse, source.size)
+            if is_image(projection.synapse):
+                depth = piece.block[2] if piece.block else population.shape[0]
+                words += kernel_words(
+                    projection.synapse, depth, source.shape[0], self.chip, self._bits(projection)
+                )
+            else:
+                first, stop = piece.first, piece.first + piece.neurons
+                words += list_words(
+                    projection.synapse, first, stop, source.size, self.chip, self._bits(projection)
+                )
+        if not incoming:
+            inputs = 1
+        needs = {
+            NEURONS: piece.neurons * population.neuron.ports,
+            WORDS: words,
+            INPUTS: inputs,
+            MAPS: self._axon_maps(population, piece),
+            GROUPS: 1,
+        }
+        if "dendritic_accumulators_per_core" in self.chip.constants:
+            needs[ACCUMULATORS] = piece.neurons * self._delay_slots(population)
+        return needs
+
+    def _bits(self, projection: Projection) -> tuple[int, ...]:
+        key = id(projection)  # of the same two populations there may be several
+        if key not in self._known_bits:
+            self._known_bits[key] = synapse_bits(projection.synapse, self.chip)
+        return self._known_bits[key]
+
+    @cached_property
+    def _known_bits(self) -> dict[int, tuple[int, ...]]:
+        return {}
+
+    def _axon_maps(self, population: Population, piece: Piece) -> int:
+        outgoing = self.outgoing(population.name)
+        if not outgoing:
+            return piece.neurons
+        maps = 0
+        for projection in outgoing:
+            entries = piece.neurons
+            if is_image(projection.synapse) and piece.block is not None:
+                entries = piece.block[0] * piece.block[1] * _runs_of_channels(population.shape[0])
+            each = self.cores.get(projection.target, 1)
+            maps += entries * (each if self.chip.limit("map_per_target_core") else 1)
+        return maps
+
+    def _delay_slots(self, population: Population) -> int:
+        """Accumulators of a neuron: one for each step that input may be on its way."""
+        longest = 0
+        for projection in self.incoming(population.name):
+            for delay in (
+                getattr(projection.synapse, "delay", None),
+                self.network[projection.source].axon_delay,
+            ):
+                if delay is not None:
+                    longest = max(longest, int(delay.max(initial=0)))
+        return int(max(8, 1 << math.ceil(math.log2(longest + 2))))
+
+
+def on_chip(network: Network, population: Population) -> bool:
+    """Whether a population has neurons of its own on the chip.
+
+    Sources and averages have none; a delta encoder that stands first runs on the host,
+    which sends what it encodes (lava-dl, ``netx/yolo_kp/run.ipynb``: ``skip_layers=1``).
+    """
+    first = population.name == network.input.name
+    return not isinstance(population.neuron, (Source, Average)) and not (
+        first and isinstance(population.neuron, Delta)
+    )
+
+
+def _runs_of_channels(channels: int) -> int:
+    """Axon maps of one image position: powers of two that make up its channels, by fours."""
+    return (4 * math.ceil(channels / 4)).bit_count() if channels > 4 else 1

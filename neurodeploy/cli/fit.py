@@ -1,0 +1,45 @@
+"""``neurodeploy fit``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .shared import Dt, From, Json, Net, Reset, load_network, print_json
+
+
+def fit(
+    net: Net,
+    chip: Annotated[str, typer.Option(help="loihi1, loihi2, or a chip's .toml file.")] = "loihi2",
+    board: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="oheo-gulch, kapoho-point, hala-point or nahuku-32."),
+    ] = None,
+    cores: Annotated[
+        int | None, typer.Option(metavar="N", help="Usable cores per chip, as your board has them.")
+    ] = None,
+    recording: Annotated[
+        Path | None,
+        typer.Option(metavar="REC.h5", help="Spread the busiest layers by what this run counted."),
+    ] = None,
+    dt: Dt = None,
+    reset: Reset = None,
+    source: From = None,
+    json: Json = False,
+) -> int:
+    """Place a network on a chip: cores it takes, how full they are, what does not fit.
+
+    Exit status 0: it fits. 1: it does not; the last lines say what, by how much, and what helps.
+    """
+    import neurodeploy as nd
+
+    counted = None if recording is None else nd.Recording.load(recording)
+    network = load_network(net, dt, reset, source)
+    placement = nd.fit(network, chip, board=board, cores=cores, recording=counted)
+    if json:
+        print_json(placement.as_dict())
+    else:
+        typer.echo(placement.table())
+    return 0 if placement.fits else 1

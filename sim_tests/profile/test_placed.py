@@ -1,0 +1,132 @@
+"""Profiles with a placement: busiest core, copies, hops, resets."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+import neurodeploy as nd
+from neurodeploy.chip import load_chip
+from neurodeploy.chip.routes import routes
+from neurodeploy.errors import RecordingError
+from neurodeploy.network import Conv, CubaLIF, Dense, Network, Population, Projection, Source
+
+
+def dense(inputs=256, hidden=200, outputs=40):
+    rng = np.random.default_rng(3)
+    shape = (("input", inputs), ("hidden", hidden), ("output", outputs))
+    populations = [Population(n, (s,), CubaLIF(4095, 4095, 1)) for n, s in shape]
+    populations[0] = Population("input", (inputs,), Source())
+    weights = [
+        2 * rng.integers(-60, 100, (b[1], a[1])).astype(np.int32)
+        for a, b in itertools.pairwise(shape)
+    ]
+    projections = [
+        Projection(a[0], b[0], Dense(w))
+        for (a, b), w in zip(itertools.pairwise(shape), weights, strict=True)
+    ]
+    return Network(tuple(populations), tuple(projections))
+
+
+@pytest.fixture(scope="module")
+def run():
+    network = dense()
+    inputs = (np.random.default_rng(5).random((3, 20, 256)) < 0.4).astype(np.int32)
+    return network, nd.run(network, inputs, record=("counts",))
+
+
+def test_the_step_is_that_of_the_busiest_core(run):
+    network, recording = run
+    placement = nd.fit(network, chip="loihi1")
+    result = nd.profile(recording, "loihi1", placement)
+    chip = load_chip("loihi1")
+    busiest = 0.0
+    for name, source in (("hidden", "input"), ("output", "hidden")):
+        core_of = placement[name].core_of
+        weight = network.into(name)[0].synapse.weight
+        synops = (weight != 0) @ recording[source].counts.T  # [targets, samples]
+        spikes = recording[name].counts.T
+        for core in range(placement[name].cores):
+            here = core_of == core
+            work = (
+                here.sum() * chip["neuron_update_inactive_time"]
+                + spikes[here].sum(axis=0)
+                / 20
+                * (chip["neuron_update_active_time"] - chip["neuron_update_inactive_time"])
+                + synops[here].sum(axis=0) / 20 * chip["synop_time"]
+            )
+            busiest = np.maximum(busiest, work)
+    assert placement.cores_used == 2
+    assert result.seconds_per_step == pytest.approx(np.mean(busiest) + 113e-9, rel=0.01)
+    assert result.cores == placement.cores_used
+
+
+def test_messages_are_copied_to_every_core_that_they_reach(run):
+    network, recording = run
+    placement = nd.fit(network)
+    result = nd.profile(recording, "loihi2", placement)
+    parts = {part.kind: part for part in result.parts}
+    into_hidden = recording["input"].counts.sum() / 3 * placement["hidden"].cores
+    into_output = recording["hidden"].counts.sum() / 3 * placement["output"].cores
+    assert placement["hidden"].cores == 2
+    assert parts["message"].number == pytest.approx(into_hidden + into_output)
+    assert sum(part.joules for part in result.parts) == pytest.approx(result.energy_joules)
+    shares = sum(share.dynamic_joules for share in result.per_population)
+    assert shares == pytest.approx(result.dynamic_joules)
+    assert result.energy_delay == pytest.approx(result.energy_joules * result.seconds)
+
+
+def test_hops_are_counted_between_tiles_along_x_then_y():
+    network = dense(inputs=64, hidden=5000, outputs=2)
+    placement = nd.fit(network, chip="loihi1")
+    cores = placement["hidden"].cores
+    assert cores > 8
+    way = routes(placement, network.projections[1])
+    tile = (placement["hidden"].core_of) // 4
+    target = cores // 4
+    assert np.array_equal(way.east_west, np.abs(tile % 8 - target % 8))
+    assert np.array_equal(way.north_south, np.abs(tile // 8 - target // 8))
+    assert np.array_equal(way.copies, np.ones(5000))
+    outside = routes(placement, network.projections[0])
+    assert outside.east_west.sum() == 0
+    assert outside.copies.tolist() == [cores] * 64
+
+
+def test_a_convolution_sends_to_the_blocks_that_its_kernel_touches():
+    weight = np.ones((200, 1, 3, 3), np.int32)
+    network = Network(
+        (
+            Population("input", (1, 10, 12), Source()),
+            Population("conv", (200, 8, 10), CubaLIF(0, 0, 1)),
+        ),
+        (Projection("input", "conv", Conv(weight)),),
+    )
+    placement = nd.fit(network)
+    copies = routes(placement, network.projections[0]).copies.reshape(10, 12)
+    blocks = {(p.corner, p.block) for p in placement["conv"].pieces}
+    for y, x in ((0, 0), (5, 5), (9, 11), (4, 7)):
+        touched = sum(
+            any(cx <= x - k < cx + w for k in range(3))
+            and any(cy <= y - k < cy + h for k in range(3))
+            for (cx, cy, _), (w, h, _) in blocks
+        )
+        assert copies[y, x] == touched
+
+
+def test_resets_cost_energy_where_it_is_known(run):
+    network, _ = run
+    inputs = np.ones((1, 20, 256), np.int32)
+    recording = nd.run(network, inputs, record=("counts",), reset_interval=4)
+    result = nd.profile(recording, "loihi1", nd.fit(network, chip="loihi1"))
+    part = next(part for part in result.parts if part.kind == "state reset of a chip")
+    assert part.number == 5
+    assert part.joules == pytest.approx(5 * 5.94e-6)
+    assert not any("reset" in part.kind for part in nd.profile(recording, "loihi2").parts)
+
+
+def test_a_placement_of_another_network_is_refused(run):
+    _, recording = run
+    with pytest.raises(RecordingError, match="made by another network than the placement"):
+        nd.profile(recording, "loihi2", nd.fit(dense(outputs=41)))
