@@ -35,7 +35,7 @@ def environment():
 def test_shell_commands(folder):
     (commands,) = blocks("console")
     lines = commands.strip().splitlines()
-    assert len(lines) == 5
+    assert len(lines) == 6
     for line in lines:
         if not HAS_LAVA and "lava" in line:
             continue

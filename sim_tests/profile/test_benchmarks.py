@@ -13,6 +13,7 @@ import pytest
 import neurodeploy as nd
 from neurodeploy.network import CubaLIF, Dense, Network, Population, Projection, Source
 from neurodeploy.profile.benchmarks import ndns_proxy, neurobench
+from neurodeploy.profile.elsewhere import elsewhere
 
 ROOT = Path(__file__).parents[2]
 PEERS = Path(os.environ.get("NEURODEPLOY_PEERS", ROOT / ".venv-peers"))
@@ -111,3 +112,12 @@ def test_the_ndns_proxy_is_operations_per_second_of_signal(case):
     operations = profile.synops + 10 * 30 * STEPS
     assert found["power_proxy"] == pytest.approx(operations / (STEPS * 0.008))
     assert found["pdp_proxy"] == pytest.approx(found["power_proxy"] * 0.032)
+
+
+def test_other_devices_are_priced_by_the_same_events(case):
+    profile = nd.profile(case[2], "loihi2")
+    found = {e.device: e for e in elsewhere(profile)}
+    assert set(found) == {"cpu", "gpu", "arm", "spinnaker", "spinnaker2"}
+    cpu = 8.6e-9 * (profile.synops + profile.neuron_updates)
+    assert found["cpu"].dynamic_joules == pytest.approx(cpu)
+    assert all("KerasSpiking" in e.source for e in found.values())

@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -373,3 +374,14 @@ def test_importing_the_rooms_is_light():
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_placement_shows_how_full_cores_are_and_what_does_not_fit(tmp_path):
+    network = nd.load(Path(__file__).parents[2] / "netx_exports/digits.net")
+    placement = nd.fit(network, cores=1, board="oheo-gulch")
+    page = tmp_path / "page.html"
+    nd.report(page, placement=placement)
+    text = page.read_text(encoding="utf-8")
+    assert "How full the cores are" in text
+    assert "synapse words" in text
+    assert "network needs 2 chips, limit 1" in text
