@@ -215,6 +215,7 @@ class TestTwelveChanges:
 
     def test_10_weights_that_only_inhibit_lose_bits(self):
         """netx scales their minimum to -256, which Lava clips to 255."""
+        pytest.importorskip("lava.lib.dl.netx", reason="needs lava-dl (extra lava)")
         from lava.lib.dl.netx.utils import optimize_weight_bits
         from lava.utils.weightutils import SignMode, clip_weights, truncate_weights
 
