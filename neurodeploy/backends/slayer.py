@@ -55,10 +55,8 @@ class Agreement:
     def line(self) -> str:
         """One line for the terminal."""
         if self.equal:
-            return (
-                f"{self.population}: equal, {self.compared:,} {self.what}, {self.sent:,} of them "
-                f"not 0"
-            )
+            seen = f"{self.sent:,} spikes" if self.what == "spikes" else self.what
+            return f"{self.population}: equal, {seen} in {self.compared:,} numbers compared"
         assert self.first is not None
         sample, step, neuron = self.first
         floats = f"; {self.inexact:,} of SLAYER's are beyond float32" if self.inexact else ""

@@ -165,7 +165,8 @@ class Placement:
             "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
             for row in [head, *rows]
         ]
-        lines.append(f"{self.cores_used} cores on {self.chips_used} chip(s) {self.chip.name}")
+        chips = f"{self.chips_used} chip{'s' * (self.chips_used != 1)}"
+        lines.append(f"{self.cores_used} cores on {chips} {self.chip.name}")
         lines += [f"does not fit: {misfit}" for misfit in self.misfits]
         return "\n".join(lines)
 

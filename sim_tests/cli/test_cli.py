@@ -114,7 +114,7 @@ def test_run_json_and_profile_json(call):
 def test_fit_says_what_fits_and_exits_1_where_something_does_not(call):
     status, out, _ = call("fit", "a.net")
     assert status == 0
-    assert "cores on 1 chip(s) loihi2" in out
+    assert "cores on 1 chip loihi2" in out
     status, out, _ = call("fit", "a.net", "--json")
     cores = json.loads(out)["cores_used"]
     assert (status, cores) == (0, nd.fit(nd.load("a.net")).cores_used)
