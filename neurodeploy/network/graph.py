@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cached_property
 from typing import Any
 
@@ -259,10 +259,6 @@ class Network:
             for where, delay in found
             if isinstance(delay, np.ndarray) and delay.max(initial=0) > MAX_DELAY
         )
-
-    def with_audit(self, audit: Audit) -> Network:
-        """The same network with another audit."""
-        return replace(self, audit=audit)
 
 
 def _check_delay(population: Population) -> None:
