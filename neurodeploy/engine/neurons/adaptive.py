@@ -10,7 +10,7 @@ from numba import njit
 from ...network import ALIF, Population
 from ...network.fixed_point import ACTIVATION_SHIFT, DECAY_UNITY
 from .arithmetic import clipped, clips, scaled, spread, wrapped, wraps
-from .base import KernelStepper, decayed
+from .base import KernelStepper, decayed, listed
 
 _ZERO = np.int32(0)
 
@@ -74,12 +74,7 @@ def _step(  # type: ignore[no-untyped-def]
             for j in range(size):
                 threshold = np.int32(rest[j] + rises[j])
                 fires = vs[j] >= np.int32(threshold + refractories[j])
-                neuron[used] = j
-                if graded:
-                    payload[used] = vs[j]
-                    used += fires & (vs[j] != _ZERO)
-                else:
-                    used += fires
+                used = listed(neuron, payload, graded, used, j, fires, vs[j])
                 if fires:
                     refractories[j] = np.int32(refractories[j] + np.int32(threshold + threshold))
                     rises[j] = np.int32(rises[j] + rise_step[j])

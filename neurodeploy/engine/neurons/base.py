@@ -201,3 +201,13 @@ def emit(words, neuron, used):  # type: ignore[no-untyped-def]
             )
         at += (word * _SUM) >> _HIGHEST
     return np.int64(at)
+
+
+@njit(inline="always")
+def listed(neuron, payload, graded, used, j, fires, value):  # type: ignore[no-untyped-def]
+    """List neuron j if it fires; returns the new end. A graded message of value 0 is none."""
+    neuron[used] = j
+    if graded:
+        payload[used] = value
+        return used + (fires & (value != _ZERO))
+    return used + fires

@@ -19,7 +19,7 @@ from ...network import (
 )
 from ...network.fixed_point import ACTIVATION_SHIFT, DECAY_UNITY
 from .arithmetic import clipped, clips, scaled, spread, turned
-from .base import KernelStepper, decayed
+from .base import KernelStepper, decayed, listed
 
 _ZERO = np.int32(0)
 _ONE = np.int32(1)
@@ -125,12 +125,7 @@ def _step(  # type: ignore[no-untyped-def]
                     height = res[j]
                     crosses = (ims[j] >= _ZERO) & (befores[j] < _ZERO)
                     fires = crosses & (height >= threshold[j])
-                neuron[used] = j
-                if graded:
-                    payload[used] = height
-                    used += fires & (height != _ZERO)
-                else:
-                    used += fires
+                used = listed(neuron, payload, graded, used, j, fires, height)
             count[s, t] = used - start[s, t]
             if u_record.size:
                 u_record[s, t] = res
@@ -168,12 +163,7 @@ def _step_adaptive(  # type: ignore[no-untyped-def]
                 height = ims[j] if by_height else res[j]
                 crosses = by_height | ((ims[j] >= _ZERO) & (befores[j] < _ZERO))
                 fires = crosses & (height >= np.int32(threshold + refractories[j]))
-                neuron[used] = j
-                if graded:
-                    payload[used] = height
-                    used += fires & (height != _ZERO)
-                else:
-                    used += fires
+                used = listed(neuron, payload, graded, used, j, fires, height)
                 if fires:
                     refractories[j] = np.int32(refractories[j] + np.int32(threshold + threshold))
                     rises[j] = np.int32(rises[j] + rise_step[j])

@@ -13,7 +13,7 @@ from ...network.fixed_point import ACTIVATION_SHIFT, DECAY_UNITY, STATE_LIMIT
 from ...network.neurons import Parameter
 from ..events import EventBuffer
 from .arithmetic import clipped, clips, scaled, spread, wrapped, wraps
-from .base import KernelStepper, Stepper, decayed
+from .base import KernelStepper, Stepper, decayed, listed
 
 _ZERO = np.int32(0)
 _ONE = np.int32(1)
@@ -113,12 +113,7 @@ def _step(  # type: ignore[no-untyped-def]
             start[s, t] = used
             for j in range(size):
                 fires = (vs[j] > threshold[j]) & (waits[j] == _ZERO)
-                neuron[used] = j
-                if graded:
-                    payload[used] = vs[j]
-                    used += fires & (vs[j] != _ZERO)
-                else:
-                    used += fires
+                used = listed(neuron, payload, graded, used, j, fires, vs[j])
                 if fires:
                     vs[j] = np.int32(vs[j] - threshold[j]) if subtract else _ZERO
                     waits[j] = np.int32(refractory[j] - _ONE)
