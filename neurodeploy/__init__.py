@@ -19,10 +19,11 @@ from .report import report
 
 if TYPE_CHECKING:
     from .backends import run
+    from .backends.loading import load
     from .chip import fit
     from .engine.stream import stream
     from .errors import NeurodeployError
-    from .formats import load, save
+    from .formats import save
     from .network import Network
     from .recording import Recording
 
@@ -31,7 +32,7 @@ _HOMES = {
     "Network": "network",
     "Recording": "recording",
     "fit": "chip",
-    "load": "formats",
+    "load": "backends.loading",
     "run": "backends",
     "save": "formats",
     "stream": "engine.stream",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,11 @@ import numpy as np
 
 from ..errors import InputError
 from ..formats.netx_writer import save_netx
-from ..network import Network
+from ..formats.slayer import Export
+from ..network import Audit, AuditEntry, Conv, Network, Rating
+from ..rewrite import sums_in_parts
 from ..signals import read_inputs
-from .slayer import Agreement, agree
+from .slayer import Agreement, agree, audited
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +63,7 @@ class Exported:
             "example": self.example,
             "netx_layers": not self.no_layers,
             "populations": [{**vars(a), "equal": a.equal} for a in self.agreement],
-            "audit": [{**vars(e), "rating": e.rating.value} for e in self.network.audit],
+            "audit": [e.as_dict() for e in self.network.audit],
         }
 
 
@@ -74,6 +76,7 @@ def export_job(
     steps: int = 24,
     seed: int = 0,
     allow: Collection[str] = (),
+    split_sums: bool = False,
 ) -> Exported:
     """Export ``package.module:factory``; see the verb ``export`` for the parameters.
 
@@ -95,8 +98,43 @@ def export_job(
     if weights is not None:
         load_checkpoint(module, weights, given)
     done = export_slayer(module, example=given, allow=allow)
-    missing = save_netx(done.network, out)
-    return Exported(done.network, out, what, missing, agree(done))
+    held = agree(done)
+    if split_sums:
+        done, held = _without_wraps(done, held)
+    network = audited(done, held, what)
+    missing = save_netx(network, out)
+    return Exported(network, out, what, missing, held)
+
+
+def _without_wraps(
+    export: Export, held: Sequence[Agreement]
+) -> tuple[Export, tuple[Agreement, ...]]:
+    """Split convolutions into more and more parts, until no sum wraps on the example."""
+    whole, parts = export, dict[str, int]()
+    while True:
+        more = {
+            a.population: min(4 * parts.get(a.population, 1), most)
+            for a in held
+            if a.wrapped
+            and parts.get(a.population, 1) < (most := _channels(whole.network, a.population))
+        }
+        if not more:
+            return export, tuple(held)
+        parts |= more
+        network = sums_in_parts(whole.network, parts)
+        notes = tuple(
+            AuditEntry(name, Rating.FAITHFUL, f"its sums in {count} parts, so that fewer wrap")
+            for name, count in parts.items()
+        )
+        network = replace(network, audit=whole.network.audit + Audit(notes))
+        export = replace(whole, network=network)
+        held = agree(export)
+
+
+def _channels(network: Network, population: str) -> int:
+    """Into how many parts the convolutions into a population can be split."""
+    found = [p.synapse for p in network.into(population)]
+    return max((s.weight.shape[1] for s in found if isinstance(s, Conv)), default=1)
 
 
 def _shape(text: str | None) -> tuple[int, ...] | None:

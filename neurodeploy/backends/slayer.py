@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..formats.slayer import Export, Sent
+from ..network import Audit, AuditEntry, Effect, Network, Rating
 from . import run
 
 
@@ -23,17 +25,21 @@ class Agreement:
         ``spikes`` (messages with their payloads) or ``v``.
     lag : int
         Steps by which the chip's clock is behind SLAYER's here.
-    compared, differing, sent : int
-        Numbers compared, how many of them differ, and how many of SLAYER's are not 0.
+    compared, differing, sent, ours : int
+        Numbers compared, how many of them differ, and how many of SLAYER's and of ours are
+        not 0.
     first : tuple of int or None
         (sample, step of the chip clock, neuron) where they first differ.
     worst : float
         Largest difference, in the integers' unit.
+    relative_error : float
+        Sum of differences over the sum of SLAYER's magnitudes (over 1 where that is 0).
     inexact : int
         Numbers of SLAYER's that are not whole: its floats could not hold them.
-    overflows : int
-        How often a state or a convolution's sum left the chip's 24 bits in this
-        population, which SLAYER's floats never do; populations behind it differ, too.
+    wrapped, beyond : int
+        How often a convolution's sum, or a state, left the chip's 24 bits in this
+        population. Such a sum wraps, where SLAYER's floats go on; populations behind it
+        differ, too.
     """
 
     population: str
@@ -42,10 +48,13 @@ class Agreement:
     compared: int
     differing: int
     sent: int
+    ours: int
     first: tuple[int, int, int] | None
     worst: float
+    relative_error: float
     inexact: int
-    overflows: int
+    wrapped: int
+    beyond: int
 
     @property
     def equal(self) -> bool:
@@ -60,8 +69,8 @@ class Agreement:
         assert self.first is not None
         sample, step, neuron = self.first
         floats = f"; {self.inexact:,} of SLAYER's are beyond float32" if self.inexact else ""
-        if self.overflows:
-            floats += f"; {self.overflows:,} sums left the chip's 24 bits here"
+        if self.wrapped:
+            floats += f"; {self.wrapped:,} sums left the chip's 24 bits here"
         return (
             f"{self.population}: {self.differing:,} of {self.compared:,} {self.what} differ, first "
             f"at sample {sample}, step {step}, neuron {neuron}, by at most {self.worst:g}{floats}"
@@ -99,11 +108,83 @@ def agree(export: Export, threads: int | None = None) -> tuple[Agreement, ...]:
     held = []
     for sent in export.sent:
         kept = recording[sent.population]
-        held.append(_held(getattr(kept, sent.what), sent, sum(kept.overflows().values())))
+        held.append(_held(getattr(kept, sent.what), sent, kept.overflows()))
     return tuple(held)
 
 
-def _held(found: NDArray[Any], sent: Sent, overflows: int) -> Agreement:
+def audited(export: Export, held: Sequence[Agreement], inputs: str) -> Network:
+    """Give the network of an export with what was measured in its audit.
+
+    Each approximation gets its effect. Each population that differs from its
+    block although it was converted faithfully becomes an approximation of its
+    own, with the reason: its sums wrapped, or what feeds it differs. So does
+    one that agrees, but whose states left 24 bits.
+
+    Parameters
+    ----------
+    export : Export
+    held : sequence of Agreement
+        From `agree`.
+    inputs : str
+        What it ran on, for the effects.
+    """
+    found = {agreement.population: agreement for agreement in held}
+    last = found.get(export.network.output.name, held[-1]) if held else None
+    entries = []
+    for entry in export.network.audit:
+        here = found.get(export.places.get(entry.element, ""), last)
+        if entry.rating is not Rating.FAITHFUL and here is not None and last is not None:
+            entry = replace(entry, effect=_effect(here, last, inputs))
+        entries.append(entry)
+    explained = {e.effect.population for e in entries if e.effect is not None}
+    for agreement in held:
+        reason = _why(agreement)
+        if (
+            reason
+            and last is not None
+            and not (agreement.population in explained and not agreement.wrapped)
+        ):
+            effect = _effect(agreement, last, inputs)
+            entries.append(AuditEntry(agreement.population, Rating.APPROXIMATE, reason, effect))
+    return replace(export.network, audit=Audit(tuple(entries)))
+
+
+def _effect(here: Agreement, last: Agreement, inputs: str) -> Effect:
+    return Effect(
+        inputs=inputs,
+        population=here.population,
+        compared=here.compared,
+        differing=here.differing,
+        sent_before=here.sent,
+        sent=here.ours,
+        relative_error=here.relative_error,
+        output_relative_error=last.relative_error,
+    )
+
+
+def _why(agreement: Agreement) -> str:
+    """Why a population differs, or may on silicon; nothing where neither is so."""
+    if agreement.wrapped:
+        return (
+            f"{agreement.wrapped:,} of {agreement.compared:,} sums of convolutions left 24 bits "
+            f"and wrapped, as Lava's and the chip's do; SLAYER's do not: split them "
+            f"(rewrite.sums_in_parts, export --split-sums) or scale down what feeds it"
+        )
+    if agreement.differing:
+        floats = f"{agreement.inexact:,} of SLAYER's numbers are beyond float32"
+        if agreement.inexact:
+            return floats
+        states = f"; {agreement.beyond:,} of its states left 24 bits" if agreement.beyond else ""
+        return f"what feeds it differs; no sum wrapped here{states}"
+    if agreement.beyond:
+        return (
+            f"{agreement.beyond:,} states left 24 bits; the engine and Lava's CPU keep 32, silicon "
+            f"may wrap"
+        )
+    return ""
+
+
+def _held(found: NDArray[Any], sent: Sent, overflows: dict[str, int]) -> Agreement:
     steps = sent.values.shape[1]
     first = max(-sent.lag, 0)
     ours = found[:, max(sent.lag, 0) : sent.lag + steps].astype(np.float64)
@@ -114,6 +195,8 @@ def _held(found: NDArray[Any], sent: Sent, overflows: int) -> Agreement:
         sample, step, *place = np.argwhere(apart)[0]
         neuron = int(np.ravel_multi_index(place, apart.shape[2:]))
         where = (int(sample), int(step) + max(sent.lag, 0), neuron)
+    difference = np.abs(ours - theirs)
+    wrapped = overflows.get("input_overflows", 0)
     return Agreement(
         population=sent.population,
         what=sent.what,
@@ -121,8 +204,11 @@ def _held(found: NDArray[Any], sent: Sent, overflows: int) -> Agreement:
         compared=apart.size,
         differing=int(np.count_nonzero(apart)),
         sent=int(np.count_nonzero(theirs)),
+        ours=int(np.count_nonzero(ours)),
         first=where,
-        worst=float(np.abs(ours - theirs).max(initial=0)),
+        worst=float(difference.max(initial=0)),
+        relative_error=float(difference.sum() / (np.abs(theirs).sum() or 1)),
         inexact=int(np.count_nonzero(theirs != np.rint(theirs))),
-        overflows=overflows,
+        wrapped=wrapped,
+        beyond=sum(overflows.values()) - wrapped,
     )

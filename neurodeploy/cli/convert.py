@@ -40,7 +40,7 @@ def convert(
     given = {key: value for key, value in written.items() if value is not None}
     nd.save(network, target, **(given if target.suffix.lower() == ".nir" else {}))
     if json:
-        entries = [{**vars(entry), "rating": entry.rating.value} for entry in network.audit]
+        entries = [entry.as_dict() for entry in network.audit]
         print_json({"network": target, "fingerprint": network.fingerprint, "audit": entries})
         return
     show(audit_table(network.audit), f"{source} -> {target}")

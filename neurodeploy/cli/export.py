@@ -32,6 +32,9 @@ def export(
     allow: Annotated[
         list[str] | None, typer.Option(help="An unsupported element to go on without, by name.")
     ] = None,
+    split_sums: Annotated[
+        bool, typer.Option("--split-sums", help="Split convolutions whose sums leave 24 bits.")
+    ] = False,
     json: Json = False,
 ) -> int:
     """Turn a trained SLAYER network into a file, and prove it.
@@ -45,7 +48,7 @@ def export(
     from ..report.terminal import audit_table
     from . import DIFFERS, DONE
 
-    done = export_job(factory, out, weights, example, shape, steps, seed, allow or ())
+    done = export_job(factory, out, weights, example, shape, steps, seed, allow or (), split_sums)
     if json:
         print_json(done.as_dict())
         return DONE if done.equal else DIFFERS

@@ -37,7 +37,7 @@ def inspect(
         found = _as_dict(network)
         if ahead is not None:
             found["target"] = target
-            found["ahead"] = [{**vars(e), "rating": e.rating.value} for e in ahead]
+            found["ahead"] = [e.as_dict() for e in ahead]
         print_json(found)
     else:
         show(network_table(network), audit_table(network.audit))
@@ -72,6 +72,6 @@ def _as_dict(network: object) -> dict[str, object]:
             }
             for p in network.projections
         ],
-        "audit": [{**vars(entry), "rating": entry.rating.value} for entry in network.audit],
+        "audit": [entry.as_dict() for entry in network.audit],
         "metadata": dict(network.metadata),
     }

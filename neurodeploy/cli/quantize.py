@@ -60,7 +60,7 @@ def quantize(
     nd.save(fixed, out)
     report = None if inputs is None else quantization_report(network, fixed, inputs)
     if json:
-        entries = [{**vars(entry), "rating": entry.rating.value} for entry in fixed.audit]
+        entries = [entry.as_dict() for entry in fixed.audit]
         found: dict[str, Any] = {
             "network": out, "fingerprint": fixed.fingerprint, "audit": entries,
             "config": chosen.to_json(), "report": None if report is None else report.as_dict(),

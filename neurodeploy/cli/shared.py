@@ -37,7 +37,7 @@ def load_network(
     """Read a network with the options that were given."""
     import neurodeploy as nd
 
-    options = {"dt": dt, "reset": reset, "preset": source}
+    options: dict[str, Any] = {"dt": dt, "reset": reset, "preset": source}
     return nd.load(path, **{key: value for key, value in options.items() if value is not None})
 
 

@@ -1,6 +1,6 @@
 """Network = populations + projections, and the integer rules they follow."""
 
-from .audit import Audit, AuditEntry, Rating
+from .audit import Audit, AuditEntry, Effect, Rating
 from .graph import InputTransform, Network, Population, Projection
 from .neurons import (
     ALIF,
@@ -11,6 +11,7 @@ from .neurons import (
     Delta,
     FloatLIF,
     GeneralCubaLIF,
+    GeneralSigmaDelta,
     GradedThreshold,
     LeakyIntegrator,
     Neuron,
@@ -55,8 +56,10 @@ __all__ = [
     "DelayedDense",
     "Delta",
     "Dense",
+    "Effect",
     "FloatLIF",
     "GeneralCubaLIF",
+    "GeneralSigmaDelta",
     "GradedThreshold",
     "InputTransform",
     "LeakyIntegrator",

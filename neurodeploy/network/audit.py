@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 
 class Rating(str, Enum):
@@ -13,6 +14,53 @@ class Rating(str, Enum):
     FAITHFUL = "faithful"
     APPROXIMATE = "approximate"
     UNSUPPORTED = "unsupported"
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a change made of given inputs, in one population, measured.
+
+    What is upstream counts, too: a population that is fed other messages sends others.
+
+    Attributes
+    ----------
+    inputs : str
+        What was run, e.g. ``a random example of 24 steps, seed 0``.
+    population : str
+        Where the numbers were compared: the element's own.
+    compared, differing : int
+        Messages (or, of a population that sends none, voltages) of all steps, clocks lined up,
+        and how many of them are other ones.
+    sent_before, sent : int
+        Those that are not 0, before the change and after it.
+    relative_error : float
+        Sum of differences over the sum of magnitudes before; over 1 where that is 0.
+    output_relative_error : float
+        The same of the network's output.
+    """
+
+    inputs: str
+    population: str
+    compared: int
+    differing: int
+    sent_before: int
+    sent: int
+    relative_error: float
+    output_relative_error: float
+
+    def __str__(self) -> str:
+        """One sentence."""
+        if not self.differing:
+            return (
+                f"measured on {self.inputs}: none of {self.compared:,} numbers of "
+                f"{self.population!r} differs"
+            )
+        return (
+            f"measured on {self.inputs}: {self.differing:,} of {self.compared:,} numbers of "
+            f"{self.population!r} differ ({self.sent:,} messages for {self.sent_before:,}), "
+            f"relative error {self.relative_error:.2g}, of the output "
+            f"{self.output_relative_error:.2g}"
+        )
 
 
 @dataclass(frozen=True)
@@ -25,12 +73,25 @@ class AuditEntry:
         Where, e.g. ``layer/3/neuron/refDelay`` or a population's name.
     rating : Rating
     reason : str
-        What was done; for `approximate` also by how much it matters.
+        What was done; for `approximate` also by how much it changes the element.
+    effect : Effect or None
+        By how much that matters on given inputs, where somebody has run them.
     """
 
     element: str
     rating: Rating
     reason: str
+    effect: Effect | None = None
+
+    @property
+    def text(self) -> str:
+        """The reason, and the effect where it was measured."""
+        return self.reason if self.effect is None else f"{self.reason}; {self.effect}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        effect = None if self.effect is None else dict(vars(self.effect))
+        return {**vars(self), "rating": self.rating.value, "effect": effect}
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,7 @@ def audit_section(sources: Sources) -> Section | None:
     order = ("unsupported", "approximate", "faithful")
     entries = sorted(sources.network.audit, key=lambda entry: order.index(entry.rating.value))
     rows = [
-        (entry.element, Cell("", tag=entry.rating.value), Cell(entry.reason, long=True))
+        (entry.element, Cell("", tag=entry.rating.value), Cell(entry.text, long=True))
         for entry in entries
     ]
     counts = ", ".join(

@@ -111,7 +111,7 @@ def audit_table(audit: Audit) -> Table:
     for entry in audit:
         rating = entry.rating.value
         table.add_row(
-            Text(entry.element), Text(rating, style=RATING_STYLES[rating]), Text(entry.reason)
+            Text(entry.element), Text(rating, style=RATING_STYLES[rating]), Text(entry.text)
         )
     return table
 

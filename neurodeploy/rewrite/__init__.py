@@ -8,5 +8,13 @@ from .alif import ATRLIF, as_atrlif
 from .axons import delays_on_axons
 from .pools import pool_as_conv
 from .readout import averages_on_host
+from .sums import sums_in_parts
 
-__all__ = ["ATRLIF", "as_atrlif", "averages_on_host", "delays_on_axons", "pool_as_conv"]
+__all__ = [
+    "ATRLIF",
+    "as_atrlif",
+    "averages_on_host",
+    "delays_on_axons",
+    "pool_as_conv",
+    "sums_in_parts",
+]

@@ -24,6 +24,7 @@ STEPPERS: dict[str, type[Stepper]] = {
     "graded-threshold": ThresholdStepper,
     "delta": SigmaDeltaStepper,
     "sigma-delta": SigmaDeltaStepper,
+    "general-sigma-delta": SigmaDeltaStepper,
     "sigma": SigmaStepper,
 }
 """By the model's ``kind``."""

@@ -1,4 +1,4 @@
-"""Sigma-delta neurons, see `network.Delta`, `SigmaDelta` and `Sigma`; ports and readouts."""
+"""Sigma-delta neurons, see `network.neurons.sigma_delta`; ports and readouts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from ...network import Delta, Population, SigmaDelta
+from ...network import Delta, GeneralSigmaDelta, Population, SigmaDelta
 from ...network.fixed_point import SIGMA_DELTA_SHIFT, STATE_EXPONENT, STATE_LIMIT
 from ...network.neurons import Parameter
 from ..events import EventBuffer
@@ -14,30 +14,36 @@ from .base import Stepper, at, emit, flags_for, pack
 
 _LIMIT = np.int32(STATE_LIMIT)
 _SIGMA_DELTA = np.int32(SIGMA_DELTA_SHIFT)
-_STATE = np.int32(STATE_EXPONENT)
 _ZERO = np.int32(0)
 _LEAST = np.int32(np.iinfo(np.int32).min)
-
-_ENCODES, _RECTIFIES, _PLAIN = 0, 1, 2
+_MOST = np.int32(np.iinfo(np.int32).max)
 
 
 class SigmaDeltaStepper(Stepper):
-    """Steps `network.Delta` and `network.SigmaDelta`."""
+    """Steps `network.Delta`, `network.SigmaDelta` and `network.GeneralSigmaDelta`."""
 
     scratch: tuple[NDArray[np.int32], NDArray[np.uint8]] | None = None
 
     def __init__(self, population: Population) -> None:
         super().__init__(population)
         neuron = population.neuron
-        assert isinstance(neuron, (Delta, SigmaDelta))
-        mode = _ENCODES
+        assert isinstance(neuron, (Delta, SigmaDelta, GeneralSigmaDelta))
         bias: Parameter = 0
+        floor, ceiling, shift, bits = _LEAST, _MOST, STATE_EXPONENT, 0
+        if isinstance(neuron, GeneralSigmaDelta):
+            bias, shift = neuron.bias, neuron.message_shift
+            floor, ceiling = np.int32(neuron.lowest), np.int32(neuron.highest)
+        else:
+            bits = SIGMA_DELTA_SHIFT - neuron.fraction_bits
         if isinstance(neuron, SigmaDelta):
-            mode, bias = _RECTIFIES if neuron.rectify else _PLAIN, neuron.bias
+            bias, floor = neuron.bias, _ZERO if neuron.rectify else _LEAST
         self.parameters = (
-            pack(neuron.threshold, population, SIGMA_DELTA_SHIFT - neuron.fraction_bits),
-            pack(bias, population, SIGMA_DELTA_SHIFT - neuron.fraction_bits),
-            mode,
+            pack(neuron.threshold, population, bits),
+            pack(bias, population, bits),
+            isinstance(neuron, Delta),
+            floor,
+            ceiling,
+            np.int32(shift),
         )
 
     def states_needed(self) -> int:
@@ -107,7 +113,7 @@ def _relay(current, t0, sends, used, start, count, neuron, payload):  # type: ig
 
 @njit(nogil=True, cache=True)
 def _step(  # type: ignore[no-untyped-def]
-    current, t0, sigma, act, residue, threshold, bias, mode, x, sends,
+    current, t0, sigma, act, residue, threshold, bias, encodes, floor, ceiling, shift, x, sends,
     used, start, count, neuron, payload, u_record, v_record, u_overflows,
 ):  # fmt: skip
     words = sends.view(np.uint64)
@@ -115,11 +121,11 @@ def _step(  # type: ignore[no-untyped-def]
         sigmas, acts, residues = sigma[s], act[s], residue[s]
         for t in range(t0, t0 + current.shape[1]):
             a = current[s, t - t0]
-            if mode == _ENCODES:
+            if encodes:
                 _encode(a, x)
             else:
-                u_overflows[s] += _integrate(a, sigmas, bias, mode == _RECTIFIES, x)
-            _send(x, acts, residues, threshold, sends)
+                u_overflows[s] += _integrate(a, sigmas, bias, floor, ceiling, x)
+            _send(x, acts, residues, threshold, shift, sends)
             first = used
             used = emit(words, neuron, used)
             for e in range(first, used):
@@ -127,7 +133,7 @@ def _step(  # type: ignore[no-untyped-def]
             start[s, t] = first
             count[s, t] = used - first
             if u_record.size:
-                u_record[s, t] = residues if mode == _ENCODES else sigmas
+                u_record[s, t] = residues if encodes else sigmas
             if v_record.size:
                 v_record[s, t] = acts
     return used
@@ -143,28 +149,27 @@ def _encode(a, x):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _integrate(a, sigma, bias, rectifies, x):  # type: ignore[no-untyped-def]
+def _integrate(a, sigma, bias, floor, ceiling, x):  # type: ignore[no-untyped-def]
     """Add to sigma and give the activation; returns how many sigmas have left 24 bits."""
-    floor = _ZERO if rectifies else _LEAST
     leaves = _ZERO
     for j in range(x.size):
         total = np.int32(sigma[j] + a[j])
         sigma[j] = total
         out = np.int32(total >= _LIMIT) | np.int32(total < np.int32(-_LIMIT))
         leaves = np.int32(leaves + np.int32(out))
-        x[j] = max(np.int32(total + at(bias, j)), floor)
+        x[j] = min(max(np.int32(total + at(bias, j)), floor), ceiling)
     return leaves
 
 
 @njit(nogil=True, cache=True)
-def _send(x, act, residue, threshold, sends):  # type: ignore[no-untyped-def]
+def _send(x, act, residue, threshold, shift, sends):  # type: ignore[no-untyped-def]
     """Turn the activations `x` into messages, 0 where none is sent."""
     for j in range(x.size):
         delta = np.int32(np.int32(x[j] - act[j]) + residue[j])
         sent = delta if np.int32(abs(delta)) >= at(threshold, j) else _ZERO
         residue[j] = np.int32(delta - sent)
         act[j] = x[j]
-        message = np.int32(sent >> _STATE)
+        message = np.int32(sent >> shift)
         x[j] = message
         sends[j] = message != _ZERO
 

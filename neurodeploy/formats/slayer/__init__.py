@@ -7,8 +7,8 @@ read as is in `neurons` and `synapses`.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ...errors import InputError, UnsupportedError
 from ...network import Network
 from .build import Builder
+from .ends import places_of
 from .importing import import_slayer, is_torch_module, quiet
 from .leaves import kind_of
 from .nodes import Sent
@@ -48,11 +49,14 @@ class Export:
         The example in the input population's integers (``apply_transform=False``).
     sent : tuple of Sent
         What each population's block sent.
+    places : mapping of str to str
+        The population of each element in the audit.
     """
 
     network: Network
     inputs: NDArray[np.int32]
     sent: tuple[Sent, ...]
+    places: Mapping[str, str] = field(default_factory=dict)
 
 
 def load_slayer(
@@ -115,7 +119,9 @@ def export_slayer(
     builder = Builder(traced, allow)
     network = builder.build()
     assert builder.inputs is not None
-    return Export(network, builder.inputs, tuple(builder.sent))
+    names = {population.name for population in network.populations}
+    places = places_of((e.element for e in network.audit), builder.nodes, names)
+    return Export(network, builder.inputs, tuple(builder.sent), places)
 
 
 def example_for(

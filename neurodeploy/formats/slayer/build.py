@@ -36,11 +36,12 @@ from ...network import (
 from ...network.fixed_point import ACTIVATION_SHIFT
 from ...network.synapses import winners_drive, winners_loop
 from ...network.synapses.dense import Dense as DenseSynapse
+from .ends import last_is_output
 from .entry import input_block, input_port
 from .leaves import family_of
 from .neurons import Converted, convert_affine, convert_neuron, message_unit
 from .nodes import TYPES, Node, Sent, axon_delay, find_lags, read_inputs, shape_of, stacked, unit_of
-from .shadows import Group, read
+from .shadows import Group
 from .synapses import convert_synapse, integers
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Builder:
                 self._add(node)
         for connect in self.links:  # all populations are there now, also those of a cycle
             connect()
-        self._last_is_output()
+        last_is_output(self)
         return Network(
             tuple(self.populations),
             tuple(self.projections),
@@ -152,6 +153,9 @@ class Builder:
         shape = shape_of(emitter)
         node.unit = unit_of(emitter)
         exponent = self._exponent(node, feeds)
+        if emitter.kind in ("block.Output", "dendrite.Sigma"):
+            scale = int(getattr(neuron, "w_scale", 1 << ACTIVATION_SHIFT))
+            node.unit = scale << (ACTIVATION_SHIFT - exponent)  # of a weight times a message
         made = self._convert(node, neuron, shape, exponent)
         unit = int(getattr(neuron, "w_scale", 1 << ACTIVATION_SHIFT))
         kind = TYPES[feeds[0][0].kind]
@@ -241,20 +245,21 @@ class Builder:
         """`input_exponent` by what feeds a layer: 6 for spikes, less for payloads."""
         units = {unit_of(n.emitter, n.unit) for *_, g, _ in feeds for n in [self.nodes[g.emitter]]}
         neuron = getattr(node.emitter.module, "neuron", node.emitter.module)
-        sigma = hasattr(neuron, "delta") or node.emitter.kind == "dendrite.Sigma"
         if node.emitter.kind == "block.Recurrent":
             units.add(message_unit(neuron))
-        if len(units) > 1 or (sigma and units != {4096}):
+        if len(units) > 1:
             raise UnsupportedError(
                 f"{node.emitter.name}: what feeds it counts 1.0 as "
-                f"{' and '.join(str(u) for u in sorted(units))} units of a message"
-                f"{', a sigma-delta neuron takes 4096' if sigma else ''}; spikes and payloads do "
-                f"not add up in one current"
+                f"{' and '.join(str(u) for u in sorted(units))} units of a message; they do not "
+                f"add up in one current"
             )
         (unit,) = units
         power = unit.bit_length() - 1
         if unit != 1 << power:
-            raise UnsupportedError(f"{node.emitter.name}: messages in units of 1/{unit}")
+            raise UnsupportedError(
+                f"{node.emitter.name}: messages count 1/{unit}, no power of two, and a chip shifts "
+                f"by whole bits; give the neurons a scale of 64"
+            )
         return ACTIVATION_SHIFT - power
 
     def _late(self, group: Group, node: Node, arrival: int) -> Population:
@@ -359,32 +364,3 @@ class Builder:
 
     def _sender(self, name: str) -> Neuron:
         return self.neurons.get(name) or next(p.neuron for p in self.populations if p.name == name)
-
-    def _last_is_output(self) -> None:
-        """What the module returns is the output, if nothing else is fed with it."""
-        feeding = {p.source for p in self.projections if p.source != p.target}
-        ends = [p.name for p in self.populations if p.name not in feeding]
-        for wire in self.trace.returned:
-            for term in wire.terms[:1]:
-                groups, why = read(term[0].numpy())
-                if why or len(groups) != 1:
-                    continue
-                name = self.nodes[groups[0].emitter].population
-                if name in ends:
-                    place = next(i for i, p in enumerate(self.populations) if p.name == name)
-                    self.populations.append(self.populations.pop(place))
-                    break
-        for end in ends:
-            if end != self.populations[-1].name and not end.startswith("clock"):
-                reason = f"an output beside {self.populations[-1].name!r}; record it by name"
-                self.note(end, Rating.FAITHFUL, reason)
-        for wire in self.trace.returned:
-            if wire.spoilt:
-                reason = f"what follows the last block ({wire.spoilt}, ...) is left to the host"
-                self.note("output", Rating.FAITHFUL, reason)
-        for node in self.nodes:
-            if node.emitter.kind == "block.TimeDecimation":
-                factor = node.emitter.module.factor
-                reason = f"{node.emitter.name}: the host takes means of {factor} steps"
-                self.note("output", Rating.FAITHFUL, reason)
-                self.metadata["readout/time_decimation"] = factor

@@ -9,10 +9,12 @@ import numpy as np
 
 from ...errors import UnsupportedError
 from ...network import InputTransform, Population, Rating, Source
+from ...network.fixed_point import ACTIVATION_SHIFT
 from .importing import import_slayer
 from .leaves import family_of
-from .neurons import Converted, convert_neuron, input_delta, message_unit
+from .neurons import Converted, convert_neuron, message_unit
 from .nodes import Node, stacked
+from .sigma_delta import input_delta
 
 if TYPE_CHECKING:
     from .build import Builder
@@ -20,9 +22,10 @@ if TYPE_CHECKING:
 
 def input_port(builder: Builder, source: Node, node: Node) -> None:
     """Make the module's input a population that sends what it is given."""
-    graded = hasattr(getattr(node.emitter.module, "neuron", node.emitter.module), "delta")
+    neuron = getattr(node.emitter.module, "neuron", node.emitter.module)
+    graded = hasattr(neuron, "delta")
     values = stacked(source.emitter)
-    unit = 4096 if graded else 1
+    unit = int(neuron.s_scale) if graded else 1
     scaled = values * unit
     whole = np.rint(scaled)
     if (whole != scaled).any():
@@ -57,6 +60,11 @@ def input_block(builder: Builder, node: Node) -> None:
     if made.neuron.ports > 1 or made.drive:
         raise UnsupportedError(f"{emitter.name}: SLAYER's forward pass refuses it, too")
     unit = block.neuron.w_scale
+    if unit != 1 << ACTIVATION_SHIFT:
+        raise UnsupportedError(
+            f"{emitter.name}: an Input block of scale {unit}; presented values are rounded to 1/32 "
+            f"as one of scale 64 does: give its neuron scale=64"
+        )
     weight, bias = (
         default if part is None else float(block.pre_hook_fx(part.detach())[0]) * unit
         for part, default in ((block.weight, float(unit)), (block.bias, 0.0))
@@ -74,7 +82,7 @@ def input_block(builder: Builder, node: Node) -> None:
             f"example; SLAYER goes on with the float"
         )
         builder.note(f"{emitter.name}.transform", Rating.APPROXIMATE, reason)
-    transform = InputTransform(weight, bias, rounds_first=unit == 64)
+    transform = InputTransform(weight, bias, rounds_first=True)
     node.population, node.unit = "input", message_unit(block.neuron)
     source.population = "input"
     builder.put(Population("input", shape, made.neuron, None, transform))

@@ -118,9 +118,7 @@ def find_lags(nodes: list[Node]) -> None:
 
 def unit_of(emitter: Emitter, known: int = 1) -> int:
     """What 1.0 of what SLAYER sends is in our messages."""
-    if emitter.kind in ("block.Output", "dendrite.Sigma"):
-        return 1 << 18
-    if emitter.kind in ("input", "block.Average"):
+    if emitter.kind in ("block.Output", "dendrite.Sigma", "input", "block.Average"):
         return known
     return message_unit(getattr(emitter.module, "neuron", emitter.module))
 

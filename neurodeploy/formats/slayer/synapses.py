@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import NetworkError, UnsupportedError
+from ...errors import NetworkError
 from ...network import (
     Complex,
     ComplexConv,
@@ -18,11 +18,13 @@ from ...network import (
     Dense,
     Pool,
     Rating,
+    Sparse,
     Synapse,
     Unpool,
 )
 from ..netx_synapses import as_slayer_pools
 from .neurons import Note
+from .scattered import as_list
 from .shadows import Group
 
 LARGEST = 255 << 7
@@ -65,7 +67,7 @@ def convert_synapse(
     NetworkError
         If weights are NaN or beyond every exponent.
     UnsupportedError
-        If the operator cannot take a tensor put together so.
+        If a tensor put together so takes more single synapses than can be listed.
     """
     if getattr(module, "complex", False):
         parts = [
@@ -89,25 +91,26 @@ def convert_synapse(
             return _dense(weight.reshape(len(weight), -1), group, source)
         kind = "Conv"  # a matrix over channels that slides over the image
     if kind in ("Pool", "Unpool"):
-        if not group.is_whole(math.prod(taken)) or source != taken:
-            raise UnsupportedError(
-                f"{where}: a {kind.lower()} of a tensor that is put together from several blocks; "
-                f"{kind.lower()} each of them and put the results together"
-            )
         operator = Pool if kind == "Pool" else Unpool
         made, remark = as_slayer_pools(
-            operator(weight[0, 0, ..., 0], stride, padding, dilation), source
+            operator(weight[0, 0, ..., 0], stride, padding, dilation), taken
         )
         if remark:
             note(f"{where}.kernel_size", Rating.FAITHFUL, remark)
-        return made
+        assert isinstance(made, (Pool, Unpool))
+        if group.is_whole(math.prod(taken)) and source == taken:
+            return made
+        return _listed(made, taken, group, source, where, note)
     weight, groups = weight[..., 0], int(module.groups)
-    chosen = _channels(group, taken, source, where)
-    if chosen is not None:
-        weight, groups = _channel_part(weight, groups, chosen, taken, source, kind), 1
-    if kind == "Conv":
-        return Conv(weight, stride, padding, dilation, groups)
-    return ConvTranspose(weight, stride, padding, dilation, groups)
+    kernel = Conv if kind == "Conv" else ConvTranspose
+    if len(source) == 3 and source == taken and group.is_whole(math.prod(taken)):
+        return kernel(weight, stride, padding, dilation, groups)
+    chosen = _channels(group, taken, source)
+    if chosen is None:
+        whole = kernel(weight, stride, padding, dilation, groups)
+        return _listed(whole, taken, group, source, where, note)
+    part = _channel_part(weight, groups, chosen, taken, source, kind)
+    return kernel(part, stride, padding, dilation, 1)
 
 
 def integers(module: Any, where: str, note: Note, unit: int = 64) -> NDArray[np.int32]:
@@ -157,17 +160,27 @@ def _dense(weight: NDArray[np.int32], group: Group, source: Shape) -> Dense:
     return Dense(np.ascontiguousarray(part.T))
 
 
-def _channels(
-    group: Group, taken: Shape, source: Shape, where: str
-) -> list[tuple[int, int]] | None:
-    """Which channel of the tensor is which of the population; None where all are in order."""
-    if len(source) == 3 and source == taken and group.is_whole(math.prod(taken)):
-        return None
+def _listed(
+    operator: Conv | ConvTranspose | Pool | Unpool,
+    taken: Shape,
+    group: Group,
+    source: Shape,
+    where: str,
+    note: Note,
+) -> Sparse:
+    made = as_list(operator, taken, group, math.prod(source), where)
+    reason = f"pixels come from several blocks or were moved: {len(made.weight):,} single synapses"
+    note(where, Rating.FAITHFUL, reason)
+    return made
+
+
+def _channels(group: Group, taken: Shape, source: Shape) -> list[tuple[int, int]] | None:
+    """Which channel of the tensor is which of the population; None for parts of channels."""
     plane = taken[1] * taken[2]
     place = np.arange(plane)
     rows = group.positions.reshape(-1, plane) if group.positions.size % plane == 0 else None
     if rows is None or len(source) != 3 or source[1:] != taken[1:]:
-        raise _scattered(where)
+        return None
     neurons = group.neurons.reshape(-1, plane)
     if not (
         np.array_equal(rows, rows[:, :1] + place)
@@ -175,16 +188,9 @@ def _channels(
         and not (rows[:, 0] % plane).any()
         and not (neurons[:, 0] % plane).any()
     ):
-        raise _scattered(where)
+        return None
     firsts = zip(rows[:, 0] // plane, neurons[:, 0] // plane, strict=True)
     return [(int(row), int(own)) for row, own in firsts]
-
-
-def _scattered(where: str) -> UnsupportedError:
-    return UnsupportedError(
-        f"{where}: a kernel over an image whose pixels were moved about (cropped, flipped, or "
-        f"reshaped); only whole channels can be chosen and put in another order"
-    )
 
 
 def _channel_part(

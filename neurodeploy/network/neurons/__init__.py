@@ -18,7 +18,7 @@ from .resonate import (
     ResonateFire,
     ResonateFireIzhikevich,
 )
-from .sigma_delta import Delta, Sigma, SigmaDelta
+from .sigma_delta import Delta, GeneralSigmaDelta, Sigma, SigmaDelta
 from .threshold import GradedThreshold, Threshold
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "FloatLIF",
     "FloatParameter",
     "GeneralCubaLIF",
+    "GeneralSigmaDelta",
     "GradedThreshold",
     "LeakyIntegrator",
     "Neuron",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..fixed_point import SIGMA_DELTA_SHIFT
+from ..fixed_point import SIGMA_DELTA_SHIFT, STATE_BITS, STATE_EXPONENT
 from .base import Neuron, Parameter
 
 
@@ -80,6 +80,53 @@ class SigmaDelta(Neuron):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_range("fraction_bits", 0, SIGMA_DELTA_SHIFT)
+
+
+LOWEST, HIGHEST = -(1 << 31), (1 << 31) - 1
+"""What int32 holds: no bound of `GeneralSigmaDelta`."""
+
+
+@dataclass(frozen=True, eq=False)
+class GeneralSigmaDelta(Neuron):
+    r"""`SigmaDelta` with another scale, and with bounds at both ends.
+
+    .. math::
+        \sigma &\leftarrow \sigma + a, \quad
+        x = \min(\max(\sigma + b, l), h), \quad \delta = x - x' + r \\
+        o &= \delta\,[|\delta| \ge \theta], \quad
+        r \leftarrow \delta - o, \quad x' \leftarrow x, \quad s = o \gg k
+
+    A norm that divides by :math:`2^p` leaves the integers of the state as they
+    are and makes each stand for :math:`2^p` times less, so that messages lose p
+    bits more: k = 6 + p. SLAYER's ``WgtScaleBatchNorm`` (``neuron/norm.py:152``),
+    its ``scale`` (``neuron/sigma_delta.py``) and activations that clip are such
+    neurons. Lava has none. Overflows are counted as in `SigmaDelta`.
+
+    Attributes
+    ----------
+    threshold, bias : int or int32 [neurons]
+        In the state's unit, that of `a`.
+    lowest, highest : int
+        Bounds of the activation, in the state's unit; 0 below is ReLU.
+    message_shift : int
+        k in 0..24.
+    """
+
+    threshold: Parameter
+    bias: Parameter = 0
+    lowest: int = LOWEST
+    highest: int = HIGHEST
+    message_shift: int = STATE_EXPONENT
+    kind: ClassVar[str] = "general-sigma-delta"
+    states: ClassVar[tuple[str, ...]] = ("u", "v")
+    graded: ClassVar[bool] = True
+    resettable: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("threshold", "bias", "lowest", "highest"):
+            self._check_range(name, LOWEST, HIGHEST)
+        self._check_range("message_shift", 0, STATE_BITS)
 
 
 @dataclass(frozen=True, eq=False)
