@@ -44,6 +44,8 @@ def run(imported, values: np.ndarray, by_hand: bool) -> np.ndarray:
 
     steps = len(values)
     data = values.transpose(*range(values.ndim - 1, 0, -1), 0)
+    if not by_hand and len(imported.inp.shape) == 1:  # a flatten layer first: a port in (C, H, W)
+        data = values.reshape(steps, -1).T
     source = io.source.RingBuffer(data=data)
     sink = io.sink.RingBuffer(shape=imported.out_layer.out.shape, buffer=steps)
     source.s_out.connect(imported.in_layer.neuron.a_in if by_hand else imported.inp)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ..network import Audit, AuditEntry, Conv, Network, Rating
 from ..rewrite import sums_in_parts
 from ..signals import read_inputs
 from .slayer import Agreement, agree, audited
+from .targets import look_ahead
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +41,11 @@ class Exported:
     no_layers: str
     agreement: tuple[Agreement, ...]
 
+    @cached_property
+    def in_netx(self) -> Audit:
+        """What lava-dl's importer makes of the file; empty where it has no NetX layers."""
+        return Audit() if self.no_layers else look_ahead(self.network, "netx")
+
     @property
     def equal(self) -> bool:
         """Whether SLAYER's forward pass and the engine agree to the bit."""
@@ -52,7 +59,19 @@ class Exported:
         lines.append(f"{verdict}; {len(self.network.populations)} populations in {self.out}")
         if self.no_layers:
             lines.append(f"no NetX layers in it, neurodeploy alone reads it: {self.no_layers}")
+        elif self.in_netx.worst is Rating.FAITHFUL:
+            lines.append("lava-dl's netx reads it and runs it the same")
+        else:
+            lines.append("lava-dl's netx reads it, but:" if self.netx_reads else "netx refuses it:")
+            for entry in self.in_netx:
+                if entry.rating is not Rating.FAITHFUL:
+                    lines.append(f"  {entry.element}: {entry.reason}")
         return lines
+
+    @property
+    def netx_reads(self) -> bool:
+        """Whether lava-dl's importer reads the file at all."""
+        return not self.no_layers and self.in_netx.worst is not Rating.UNSUPPORTED
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -62,6 +81,8 @@ class Exported:
             "equal": self.equal,
             "example": self.example,
             "netx_layers": not self.no_layers,
+            "netx_reads": self.netx_reads,
+            "in_netx": [e.as_dict() for e in self.in_netx],
             "populations": [{**vars(a), "equal": a.equal} for a in self.agreement],
             "audit": [e.as_dict() for e in self.network.audit],
         }

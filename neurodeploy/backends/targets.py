@@ -7,6 +7,8 @@ refuses (`lava.check_population`, `lava.check_projection`).
 neuron models and operators as far as lava-nc 0.10.0 has process models of them
 (``lava/proc``), since those are what its compiler knows. Public sources say no more;
 an element rated faithful here is one that nothing public speaks against.
+
+``netx``: lava-dl's importer reading the file that we write, see `netx_target`.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, UnsupportedError
+from ..formats.netx_writer import why_no_layers
 from ..network import (
     Audit,
     AuditEntry,
@@ -42,9 +45,8 @@ from ..network import (
 )
 from ..network.fixed_point import MAX_DELAY, STATE_LIMIT, THRESHOLD_BITS
 from .lava import check_population, check_projection
+from .netx_target import Finding, netx_population, netx_projection
 from .options import RunOptions
-
-Finding = tuple[Rating, str]
 
 BIAS_LIMIT = (1 << 12) - 1
 """The chip's bias mantissa has 13 bits with its sign."""
@@ -63,7 +65,7 @@ def look_ahead(network: Network, target: str) -> Audit:
     Parameters
     ----------
     network : Network
-    target : {"lava", "loihi2"}
+    target : {"lava", "loihi2", "netx"}
 
     Returns
     -------
@@ -77,6 +79,9 @@ def look_ahead(network: Network, target: str) -> Audit:
     """
     if target not in TARGETS:
         raise InputError(f"target {target!r}: unknown; there are {', '.join(TARGETS)}")
+    if target == "netx" and (why := why_no_layers(network)):
+        reason = f"the file has no NetX layers, neurodeploy alone reads it: {why}"
+        return Audit((AuditEntry("network", Rating.UNSUPPORTED, reason),))
     of_population, of_projection = TARGETS[target]
     entries = []
     for population in network.populations:
@@ -226,4 +231,5 @@ TARGETS: dict[
 ] = {
     "lava": (_lava_population, _lava_projection),
     "loihi2": (_chip_population, _chip_projection),
+    "netx": (netx_population, netx_projection),
 }

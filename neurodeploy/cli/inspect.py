@@ -12,7 +12,7 @@ from .shared import Dt, From, Json, Net, Reset, load_network, print_json, show
 def inspect(
     net: Net,
     target: Annotated[
-        str | None, typer.Option(help="What lava or loihi2 would do to each element.")
+        str | None, typer.Option(help="What lava, loihi2 or netx would do to each element.")
     ] = None,
     dt: Dt = None,
     reset: Reset = None,

@@ -91,7 +91,16 @@ def write_neuron(group: h5py.Group, population: Population, exponent: int) -> No
         raise UnsupportedError(f"population {population.name!r}: NetX has no {neuron.kind} neuron")
     bias: Parameter = getattr(neuron, "bias", 0)
     if np.any(bias != 0):
-        _write_bias(group, population, bias)
+        _write_bias(group, population, _in_64ths(bias, neuron))
+
+
+def _in_64ths(value: Parameter, neuron: Neuron) -> Parameter:
+    """Without the bits below NetX's unit: what other readers make of it is the nearest."""
+    bits = int(getattr(neuron, "fraction_bits", 0))
+    if not bits:
+        return value
+    rounded = np.rint(np.asarray(value) / 2**bits).astype(np.int32)
+    return rounded if rounded.ndim else int(rounded)
 
 
 def _write_cuba(out: h5py.Group, population: Population, weight_exponent: int) -> None:
@@ -137,7 +146,7 @@ def _write_sigma_delta(out: h5py.Group, population: Population) -> None:
         raise UnsupportedError(
             f"population {population.name!r}: NetX holds rectified sigma-delta neurons only"
         )
-    out["vThMant"] = per_channel(population, neuron.threshold)
+    out["vThMant"] = per_channel(population, _in_64ths(neuron.threshold, neuron))
 
 
 def _write_bias(group: h5py.Group, population: Population, bias: Parameter) -> None:

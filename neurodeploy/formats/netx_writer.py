@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,6 +75,16 @@ def save_netx(network: Network, path: str | os.PathLike[str], *, netx_only: bool
         with h5py.File(temporary, "w" if missing else "a") as file:
             write_whole(file, network)
     return missing
+
+
+def why_no_layers(network: Network) -> str:
+    """Why NetX cannot hold a network, so that its file has no ``layer``; nothing if it can."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            _write_layers(network, Path(folder) / "a.net")
+        except UnsupportedError as error:
+            return str(error)
+    return ""
 
 
 def _reads_the_same(network: Network, path: Path) -> bool:

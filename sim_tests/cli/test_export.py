@@ -74,6 +74,8 @@ def test_export_agrees_and_lava_dl_s_layers_are_there(folder, capsys):
     assert run("export", f"{name}:make", "--weights", "ckpt.pt", "-o", "a.net", "--json") == 0
     told = json.loads(capsys.readouterr().out)
     assert told["equal"] is True
+    assert told["netx_reads"] is True
+    assert {e["rating"] for e in told["in_netx"]} == {"faithful"}
     assert told["example"] == "a random example of 24 steps, seed 0"
     assert [p["population"] for p in told["populations"]] == ["0_dense", "1_dense"]
     assert all(p["sent"] > 5 for p in told["populations"])
@@ -87,6 +89,7 @@ def test_an_example_of_the_user_s(folder, capsys):
     out = capsys.readouterr().out
     assert "on x.npy" in out
     assert "they agree to the bit" in out
+    assert "lava-dl's netx reads it and runs it the same" in out
 
 
 def test_a_difference_is_said_and_exits_1(folder, capsys, monkeypatch):

@@ -1,0 +1,161 @@
+"""Files that we write, read and run by lava-dl's importer: the same, or we have said why not.
+
+One process runs netx on every file of a group; see `sim_tests.netx_changes`.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import neurodeploy as nd
+from neurodeploy.backends.netx_target import weights_of_netx
+from neurodeploy.backends.targets import look_ahead
+from neurodeploy.formats.slayer import export_slayer
+from neurodeploy.network import Rating, Sigma, SigmaDelta, Source
+from sim_tests.formats.test_slayer import BLOCKS, CANNOT, PARAMETERS, module_of
+from sim_tests.random_networks import Draw
+from sim_tests.slayer_oracle import import_slayer
+
+STEPS = 24
+
+
+def run_netx(folder, networks):
+    """What netx made of each network: facts and, where it ran, its output [steps, neurons]."""
+    names = {}
+    for name, (network, values) in networks.items():
+        graded = any(isinstance(p.neuron, (SigmaDelta, Sigma)) for p in network.populations)
+        block = not isinstance(network.input.neuron, Source)
+        names[name] = ("input_" if block else "graded_" if graded else "") + name
+        nd.save(network, folder / f"{names[name]}.net")
+        np.save(folder / f"{names[name]}.npy", values[0])
+    command = [sys.executable, "-m", "sim_tests.netx_changes", str(folder)]
+    subprocess.run(command, check=True, capture_output=True, timeout=500)
+    facts = json.loads((folder / "facts.json").read_text())
+    found = {}
+    for name, stem in names.items():
+        out = folder / f"{stem}.out.npy"
+        found[name] = facts[stem], (np.load(out) if out.exists() else None)
+    return found
+
+
+def runs_the_same(network, values, output):
+    """Whether netx's output is the engine's, at some shift of up to two steps."""
+    ours = nd.run(network, values, apply_transform=False).output[0]
+    ours = ours.reshape(len(ours), -1)
+    inner = slice(4, len(ours) - 4)
+    return any(
+        np.array_equal(output[4 + shift : len(ours) - 4 + shift], ours[inner])
+        for shift in range(-2, 3)
+    )
+
+
+def check(networks, found):
+    """Compare each; gives how many were the same, and how many were announced otherwise."""
+    same, otherwise = [], []
+    for name, (network, values) in networks.items():
+        ahead = look_ahead(network, "netx")
+        facts, output = found[name]
+        told = [(e.element, e.reason) for e in ahead if e.rating is not Rating.FAITHFUL]
+        if ahead.worst is Rating.UNSUPPORTED:
+            assert "failed" in facts, (name, "netx reads what we say it cannot", told)
+            otherwise.append(name)
+            continue
+        by_hand = {p.name for p in network.populations if not isinstance(p.neuron, Source)}
+        connects = [t for t in told if t[0] == network.input.name and t[0] in by_hand]
+        if len(told) > len(connects):
+            otherwise.append(name)
+            continue
+        assert output is not None, (name, facts, "said to run")
+        assert runs_the_same(network, values, output), (name, "said to run the same")
+        same.append(name)
+    return same, otherwise
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory):
+    slayer, torch = import_slayer()
+    pytest.importorskip("lava.lib.dl.netx", reason="needs lava-dl (extra lava)")
+    networks = {}
+    for family in PARAMETERS:
+        for block in BLOCKS:
+            if (family, block) in CANNOT:
+                continue
+            torch.manual_seed(3)
+            module, shape = module_of(torch, slayer, family, block)
+            export = export_slayer(module, shape=shape)
+            networks[f"{family}.{block}"] = export.network, export.inputs
+    return networks, run_netx(tmp_path_factory.mktemp("cells"), networks)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_every_block_of_every_family(cells):
+    networks, found = cells
+    same, otherwise = check(networks, found)
+    assert len(same) + len(otherwise) == len(networks) == 56
+    assert {
+        f"{family}.{block}"
+        for family, blocks in {
+            "cuba": ("Dense", "Conv", "Affine", "Input", "Flatten", "TimeDecimation"),
+            "sigma_delta": ("Dense", "Conv", "Flatten", "Input", "Output"),
+        }.items()
+        for block in blocks
+    } <= set(same)
+
+
+def random_chains(seeds):
+    networks = {}
+    for seed in seeds:
+        network = Draw(seed).network
+        rng = np.random.default_rng(seed)
+        values = (rng.random((1, STEPS, *network.input.shape)) < 0.4).astype(np.int32)
+        networks[f"chain{seed}"] = network, values
+    return networks
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seeds", [range(30), range(30, 60)])
+def test_random_chains(tmp_path, seeds):
+    pytest.importorskip("lava.lib.dl.netx", reason="needs lava-dl (extra lava)")
+    networks = random_chains(seeds)
+    same, otherwise = check(networks, run_netx(tmp_path, networks))
+    assert len(same) + len(otherwise) == len(seeds)
+    assert same
+
+
+def test_weights_are_what_lava_holds_after_netx():
+    """Against netx's own function and Lava's, on matrices of every sign and width."""
+    pytest.importorskip("lava.lib.dl.netx", reason="needs lava-dl (extra lava)")
+    from lava.lib.dl.netx.utils import optimize_weight_bits
+    from lava.utils.weightutils import SignMode, clip_weights, truncate_weights
+
+    lossy = 0
+    for seed in range(300):
+        weight = matrix(seed)
+        if not weight.any():
+            continue
+        with np.errstate(divide="ignore"):
+            scaled, bits, exponent, _ = optimize_weight_bits(weight)
+        mode = SignMode.MIXED
+        if scaled.min() >= 0:
+            mode = SignMode.EXCITATORY
+        elif scaled.max() <= 0:
+            mode = SignMode.INHIBITORY
+        clipped = clip_weights(scaled, mode, num_bits=8)
+        held = truncate_weights(clipped, mode, num_weight_bits=bits) * 2.0**exponent
+        np.testing.assert_array_equal(weights_of_netx(weight), held)
+        lossy += not np.array_equal(held, weight)
+    assert 10 < lossy < 250
+
+
+def matrix(seed):
+    rng = np.random.default_rng(seed)
+    low, high = sorted(rng.integers(-300 if seed % 5 == 0 else -256, 256, 2).tolist())
+    if seed % 3 == 0:
+        low, high = sorted((min(high, -1), low)) if seed % 2 else (abs(high) // 4, abs(high) + 1)
+    return rng.integers(low, high + 1, (3, 4)) >> (seed % 4) << (seed % 4)
