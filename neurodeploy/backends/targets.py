@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from ..errors import InputError, UnsupportedError
 from ..formats.netx_writer import why_no_layers
 from ..network import (
+    ALIF,
     Audit,
     AuditEntry,
     Average,
@@ -104,14 +105,20 @@ def _lava_population(network: Network, population: Population) -> Iterator[Findi
     try:
         check_population(network, population, RunOptions(steps=1))
     except UnsupportedError as error:
-        yield Rating.UNSUPPORTED, _bare(error)
+        hint = "; rewrite.as_atrlif gives it as Lava's ATRLIF" if _is_alif(population) else ""
+        yield Rating.UNSUPPORTED, _bare(error) + hint
+
+
+def _is_alif(population: Population) -> bool:
+    return isinstance(population.neuron, ALIF)
 
 
 def _lava_projection(network: Network, projection: Projection) -> Iterator[Finding]:
     try:
         check_projection(network, projection)
     except UnsupportedError as error:
-        yield Rating.UNSUPPORTED, _bare(error)
+        pool = "; or convert --for lava (rewrite.pool_as_conv)"
+        yield Rating.UNSUPPORTED, _bare(error) + (pool if projection.synapse.kind == "pool" else "")
 
 
 def _bare(error: UnsupportedError) -> str:
@@ -128,6 +135,8 @@ def _chip_population(network: Network, population: Population) -> Iterator[Findi
         return
     if not isinstance(neuron, MODELS):
         reason = f"{neuron.kind} neurons need microcode of their own; lava-nc 0.10 has none"
+        if isinstance(neuron, ALIF):
+            reason = "its form in lava-nc is ATRLIF: rewrite.as_atrlif gives its parameters"
         yield Rating.UNSUPPORTED, reason
     delay = population.axon_delay
     if delay is not None and delay.max(initial=0) > MAX_DELAY:
@@ -170,7 +179,9 @@ def _chip_projection(network: Network, projection: Projection) -> Iterator[Findi
     if isinstance(synapse, Readout):
         return
     if not isinstance(synapse, OPERATORS):
-        hint = {"pool": "; see rewrite.pool_as_conv"}.get(synapse.kind, "")
+        hint = {
+            "pool": "; convert --for loihi2 (rewrite.pool_as_conv) makes a convolution of it"
+        }.get(synapse.kind, "")
         yield Rating.UNSUPPORTED, f"no {synapse.kind} operator in lava-nc 0.10{hint}"
         return
     weight = np.asarray(synapse.weight, np.int64)
@@ -186,7 +197,7 @@ def _chip_projection(network: Network, projection: Projection) -> Iterator[Findi
     if isinstance(synapse, Conv) and _may_leave_24_bits(network, projection):
         reason = (
             "a convolution's sum may leave 24 bits, where it wraps; SLAYER's does not: run inputs "
-            "on the engine, which counts it"
+            "on the engine, which counts it; rewrite.sums_in_parts splits it"
         )
         yield Rating.APPROXIMATE, reason
 

@@ -21,13 +21,19 @@ def convert(
     framework: Annotated[
         str | None, typer.Option("--to", metavar="FRAMEWORK", help="NIR: who shall run OUT.")
     ] = None,
+    target_chip: Annotated[
+        str | None,
+        typer.Option("--for", metavar="lava|loihi2", help="Rewrite exactly what it lacks."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Read a network in one format and write it in another, saying what changed.
 
     Formats are told by what IN holds and by OUT's suffix: NetX HDF5 (.net) or
     NIR (.nir). NIR has no time step: give --dt unless the graph implies it.
-    Writing NetX anew brings files of older exporters into today's layout.
+    Writing NetX anew brings files of older exporters into today's layout. With
+    --for, operators that a target lacks are rewritten where an exact form
+    exists: sum pools as convolutions, delays moved to axons.
     """
     import neurodeploy as nd
 
@@ -36,6 +42,10 @@ def convert(
     # NetX counts time in steps: --dt then says what a step is in the NIR to be written.
     reads_nir = is_nir_file(source)
     network = load_network(source, dt if reads_nir else None, reset, source_framework)
+    if target_chip is not None:
+        from ..rewrite import rewritten_for
+
+        network = rewritten_for(network, target_chip)
     written = {"dt": dt, "preset": framework}
     given = {key: value for key, value in written.items() if value is not None}
     nd.save(network, target, **(given if target.suffix.lower() == ".nir" else {}))

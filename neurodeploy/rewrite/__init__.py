@@ -6,6 +6,8 @@ numbers, step by step, where nothing overflows; what it cannot rewrite it leaves
 
 from .alif import ATRLIF, as_atrlif
 from .axons import delays_on_axons
+from .fit import rewritten_for
+from .flatten import columns_in_order
 from .pools import pool_as_conv
 from .readout import averages_on_host
 from .sums import sums_in_parts
@@ -14,7 +16,9 @@ __all__ = [
     "ATRLIF",
     "as_atrlif",
     "averages_on_host",
+    "columns_in_order",
     "delays_on_axons",
     "pool_as_conv",
+    "rewritten_for",
     "sums_in_parts",
 ]

@@ -9,7 +9,7 @@ import pytest
 
 import neurodeploy as nd
 from neurodeploy.backends.targets import look_ahead
-from neurodeploy.errors import UnsupportedError
+from neurodeploy.errors import InputError, NetworkError, UnsupportedError
 from neurodeploy.network import (
     ALIF,
     Average,
@@ -17,6 +17,7 @@ from neurodeploy.network import (
     CubaLIF,
     DelayedDense,
     Dense,
+    GradedThreshold,
     Network,
     Pool,
     Population,
@@ -25,7 +26,15 @@ from neurodeploy.network import (
     Readout,
     Source,
 )
-from neurodeploy.rewrite import as_atrlif, averages_on_host, delays_on_axons, pool_as_conv
+from neurodeploy.rewrite import (
+    as_atrlif,
+    averages_on_host,
+    columns_in_order,
+    delays_on_axons,
+    pool_as_conv,
+    rewritten_for,
+    sums_in_parts,
+)
 from sim_tests import random_synapses
 
 
@@ -203,6 +212,81 @@ def test_an_average_on_the_host():
     same, nothing = averages_on_host(rest)
     assert same is rest
     np.testing.assert_array_equal(nothing(whole), whole)
+
+
+def test_flatten_orders():
+    """A matrix after an image is the same one after the image turned, with its columns moved."""
+    rng = np.random.default_rng(5)
+    shape = (3, 4, 5)
+    weight = dense(rng, 7, 60)
+    image = (rng.random((2, 30, *shape)) < 0.4).astype(np.int32)
+    neuron = CubaLIF(900, 300, 120)
+
+    def run(matrix, spikes):
+        network = Network(
+            (Population("input", (60,), Source()), Population("a", (7,), neuron)),
+            (Projection("input", "a", Dense(matrix)),),
+        )
+        return nd.run(network, spikes.reshape(2, 30, -1), record=("spikes", "u", "v"))["a"]
+
+    before = run(weight, image)
+    assert before.spikes.sum() > 50
+    for order in ("CHW", "WHC", "HWC", "CWH"):
+        turned = image.transpose(0, 1, *(2 + "CHW".index(axis) for axis in order))
+        after = run(columns_in_order(weight, shape, order), turned)
+        for what in ("spikes", "u", "v"):
+            np.testing.assert_array_equal(getattr(after, what), getattr(before, what))
+    with pytest.raises(NetworkError, match="needs a permutation of CHW and 60 columns"):
+        columns_in_order(weight, shape, "CWX")
+
+
+@pytest.mark.parametrize("parts", [2, 3, 8, {"a": 2}])
+def test_sums_in_parts(parts):
+    """The same where nothing wraps; where the whole wraps, the true sums."""
+    rng = np.random.default_rng(6)
+    weight = (2 * rng.integers(-30, 60, (4, 6, 3, 3))).astype(np.int32)
+    before = Network(
+        (
+            Population("input", (6, 7, 7), Source()),
+            Population("a", (4, 5, 5), CubaLIF(900, 300, 150)),
+        ),
+        (Projection("input", "a", Conv(weight)),),
+    )
+    after = sums_in_parts(before, parts)
+    wanted = parts["a"] if isinstance(parts, dict) else min(parts, 6)
+    assert len(after.projections) == wanted
+    np.testing.assert_array_equal(sum(p.synapse.weight for p in after.projections), weight)
+    assert_same(before, after)
+
+
+def test_a_sum_that_wraps_does_not_in_parts():
+    weight = np.full((1, 4, 1, 1), 1 << 20, np.int32)
+    before = Network(
+        (
+            Population("input", (4, 1, 1), Source()),
+            Population("a", (1, 1, 1), GradedThreshold(0)),
+        ),
+        (Projection("input", "a", Conv(weight)),),
+    )
+    payloads = np.full((1, 3, 4, 1, 1), 3, np.int32)
+    whole = nd.run(before, payloads)
+    split = nd.run(sums_in_parts(before, 4), payloads)
+    assert split.output[0, 1:].ravel().tolist() == [12 << 20] * 2
+    assert whole.output[0, 1:].ravel().tolist() == [(12 << 20) - (1 << 24)] * 2
+    assert whole["a"].overflows()["input_overflows"] == 2
+
+
+@pytest.mark.parametrize("target", ["lava", "loihi2"])
+def test_all_that_a_target_needs(target):
+    before = pooled(Pool.sums((2, 2), 70), (3, 6, 8), (3, 3, 4))
+    after = rewritten_for(before, target)
+    assert look_ahead(after, target).worst is Rating.FAITHFUL
+    assert [entry.reason for entry in after.audit] == [
+        f"for {target}: sum pools as depthwise convolutions of the same sums; exact"
+    ]
+    assert rewritten_for(after, target) == after
+    with pytest.raises(InputError, match="unknown; there are lava, loihi2"):
+        rewritten_for(before, "spinnaker")
 
 
 class TestALIFAsATRLIF:
