@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import FormatError, InputError
+from ..formats import NETX_SUFFIXES
 from ..formats.netx_writer import save_netx
 from ..formats.slayer import Export
 from ..network import Audit, AuditEntry, Conv, Network, Rating
@@ -109,6 +110,9 @@ def export_job(
     from ..formats.slayer import batched, example_for, export_slayer
     from ..formats.slayer.checkpoint import load_checkpoint, make_module
 
+    _check_out(out)
+    if steps < 1:
+        raise InputError(f"steps {steps}: a random example needs 1 or more")
     module = make_module(factory)
     if example is not None:
         given, what = np.asarray(read_inputs(example)[0], np.float32), str(example)
@@ -121,13 +125,13 @@ def export_job(
     done = export_slayer(module, example=given, allow=allow)
     held = agree(done)
     if split_sums:
-        done, held = _without_wraps(done, held)
+        done, held = without_wraps(done, held)
     network = audited(done, held, what)
     missing = save_netx(network, out)
     return Exported(network, out, what, missing, held)
 
 
-def _without_wraps(
+def without_wraps(
     export: Export, held: Sequence[Agreement]
 ) -> tuple[Export, tuple[Agreement, ...]]:
     """Split convolutions into more and more parts, until no sum wraps on the example."""
@@ -156,6 +160,16 @@ def _channels(network: Network, population: str) -> int:
     """Into how many parts the convolutions into a population can be split."""
     found = [p.synapse for p in network.into(population)]
     return max((s.weight.shape[1] for s in found if isinstance(s, Conv)), default=1)
+
+
+def _check_out(out: Path) -> None:
+    """Refuse a place that cannot be written to before anything runs."""
+    if out.suffix.lower() not in NETX_SUFFIXES:
+        raise FormatError(f"{out}: export writes NetX HDF5; name it .net, and convert that to .nir")
+    if out.is_dir():
+        raise FormatError(f"{out}: is a folder; name a file in it")
+    if not out.parent.is_dir():
+        raise FormatError(f"{out}: no folder {str(out.parent)!r}; make it first")
 
 
 def _shape(text: str | None) -> tuple[int, ...] | None:

@@ -34,6 +34,36 @@ def number():
     return 3
 
 five = 5
+
+def with_weights(change, **options):
+    module = torch.nn.Sequential(slayer.block.cuba.Dense(CUBA, 12, 4, weight_scale=2, **options))
+    change(module[0].synapse.weight.data)
+    return module
+
+def huge():
+    return with_weights(lambda w: w.fill_(1e6), pre_hook_fx=None)
+
+def zeros():
+    return with_weights(lambda w: w.zero_())
+
+def nan():
+    return with_weights(lambda w: w[0].fill_(float("nan")))
+
+def unknown():
+    dense = slayer.block.cuba.Dense
+    return torch.nn.Sequential(dense(CUBA, 12, 8), torch.nn.Softmax(1), dense(CUBA, 8, 4))
+
+def plain():
+    return torch.nn.Sequential(torch.nn.Linear(12, 4))
+
+def wraps():
+    relu = {"threshold": 0.1, "activation": torch.nn.functional.relu}
+    module = torch.nn.Sequential(slayer.block.sigma_delta.Conv(relu, 8, 3, 3))
+    module[0].synapse.weight.data.fill_(1.5)
+    return module
+
+def image():
+    return torch.nn.Sequential(slayer.block.cuba.Conv(CUBA, 2, 4, 3))
 """
 
 
@@ -130,6 +160,18 @@ def test_a_difference_is_said_and_exits_1(folder, capsys, monkeypatch):
         (["{name}:make", "--weights", "list.pt"], "holds no state dict"),
         (["{name}:make", "--shape", "a,b"], "shape 'a,b'"),
         (["{name}:make", "--shape", "13"], "forward pass fails on an example"),
+        (["{name}:make", "--example", "none.npy"], "none.npy"),
+        (["{name}:make", "--example", "wide.npy"], "fails on an example of shape (1, 5, 9)"),
+        (["{name}:make", "--example", "flat.npy"], "shape (5,); give [steps, *shape]"),
+        (["{name}:make", "--steps", "0"], "steps 0: a random example needs 1 or more"),
+        (["{name}:image"], "no block tells the shape of the input"),
+        (["{name}:huge"], "0.synapse.weight: 1e+06 is 6.4e+07 in units of 1/64; the chip's 8 bits"),
+        (["{name}:nan"], "0.synapse.weight: 12 of 48 weights are NaN or infinite"),
+        (["{name}:unknown"], "2: torch's 'softmax' stands between it and what feeds it"),
+        (["{name}:plain"], "Sequential: has no SLAYER block"),
+        (["{name}:make", "-o", "nowhere/a.net"], "no folder 'nowhere'; make it first"),
+        (["{name}:make", "-o", "a.nir"], "export writes NetX HDF5; name it .net"),
+        (["{name}:make", "-o", "text.pt/.."], "export writes NetX HDF5"),
     ],
 )
 def test_bad_input_is_one_line(folder, capsys, arguments, words):
@@ -139,12 +181,38 @@ def test_bad_input_is_one_line(folder, capsys, arguments, words):
     torch.save(module, "pickled.pt")
     torch.save([1, 2], "list.pt")
     (tmp_path / "text.pt").write_text("hello")
+    np.save("wide.npy", np.zeros((5, 9), np.float32))
+    np.save("flat.npy", np.zeros(5, np.float32))
+    before = set(tmp_path.rglob("*"))
     given = [a.format(name=name) for a in arguments]
-    assert run("export", *given, "-o", "a.net") == 2
+    assert run("export", *given, *([] if "-o" in given else ["-o", "a.net"])) == 2
     said = capsys.readouterr().err.strip().splitlines()
     assert len(said) == 1, said
     assert words in said[0]
-    assert not (tmp_path / "a.net").exists()
+    assert {p for p in set(tmp_path.rglob("*")) - before if "__pycache__" not in str(p)} == set()
+
+
+def test_a_layer_of_zeros_is_written_and_netx_said_to_refuse_it(folder, capsys):
+    tmp_path, name = folder
+    assert run("export", f"{name}:zeros", "-o", "a.net") == 0
+    out = capsys.readouterr().out
+    assert "netx refuses it:" in out
+    assert "all weights are 0: netx crashes (log2 of 0)" in out
+    assert not nd.load(tmp_path / "a.net").projections[0].synapse.weight.any()
+
+
+def test_sums_that_wrap_are_split_where_asked(folder, capsys):
+    _, name = folder
+    np.save("x.npy", np.full((6, 8, 5, 5), 0.75, np.float32))
+    assert run("export", f"{name}:wraps", "--example", "x.npy", "-o", "a.net") == 1
+    out = capsys.readouterr().out
+    assert "sums of convolutions left 24 bits and wrapped" in " ".join(out.split())
+    options = ["--example", "x.npy", "--split-sums", "-o", "b.net", "--json"]
+    assert run("export", f"{name}:wraps", *options) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["equal"] is True
+    assert told["netx_layers"] is False
+    assert "its sums in 4 parts, so that fewer wrap" in [e["reason"] for e in told["audit"]]
 
 
 def test_a_wrong_shape_in_a_checkpoint_is_named(folder, capsys):

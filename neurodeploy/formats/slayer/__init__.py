@@ -108,10 +108,7 @@ def export_slayer(
     torch, _ = import_slayer()
     from .tracing import trace
 
-    if not any(kind_of(m) for m in module.modules()):
-        raise UnsupportedError(
-            f"{type(module).__name__}: has no SLAYER block; build it of lava.lib.dl.slayer.block"
-        )
+    _blocks_of(module)
     if example is None:
         example = example_for(module, shape)
     given = np.asarray(example, np.float32)
@@ -145,8 +142,10 @@ def example_for(
     ------
     InputError
         If the first block does not tell the shape.
+    UnsupportedError
+        If there is no SLAYER block.
     """
-    leaves = [m for m in module.modules() if kind_of(m)]
+    leaves = _blocks_of(module)
     if shape is None:
         shape = next((s for s in map(_shape_told, leaves) if s), None)
     if shape is None:
@@ -160,6 +159,15 @@ def example_for(
         moving = rng.integers(-8, 9, (1, steps, *shape))
         return ((held + moving) / 32).astype(np.float32)
     return (rng.random((1, steps, *shape)) < 0.3).astype(np.float32)
+
+
+def _blocks_of(module: Any) -> list[Any]:
+    leaves = [m for m in module.modules() if kind_of(m)]
+    if not leaves:
+        raise UnsupportedError(
+            f"{type(module).__name__}: has no SLAYER block; build it of lava.lib.dl.slayer.block"
+        )
+    return leaves
 
 
 def _shape_told(module: Any) -> tuple[int, ...] | None:
