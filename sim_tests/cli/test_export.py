@@ -63,7 +63,8 @@ def wraps():
     return module
 
 def image():
-    return torch.nn.Sequential(slayer.block.cuba.Conv(CUBA, 2, 4, 3))
+    cuba = slayer.block.cuba
+    return torch.nn.Sequential(cuba.Conv(CUBA, 2, 4, 3), cuba.Flatten(), cuba.Dense(CUBA, 36, 3))
 """
 
 

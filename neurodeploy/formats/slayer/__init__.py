@@ -147,7 +147,8 @@ def example_for(
     """
     leaves = _blocks_of(module)
     if shape is None:
-        shape = next((s for s in map(_shape_told, leaves) if s), None)
+        first = next((m for m in leaves if _synapse_of(m) is not None), None)
+        shape = None if first is None else _shape_told(first)
     if shape is None:
         raise InputError(
             f"{type(module).__name__}: no block tells the shape of the input; give an example, or "
@@ -170,8 +171,12 @@ def _blocks_of(module: Any) -> list[Any]:
     return leaves
 
 
+def _synapse_of(module: Any) -> Any:
+    return getattr(module, "synapse", None) or getattr(module, "input_synapse", None)
+
+
 def _shape_told(module: Any) -> tuple[int, ...] | None:
-    synapse = getattr(module, "synapse", None) or getattr(module, "input_synapse", None)
+    synapse = _synapse_of(module)
     synapse = getattr(synapse, "real", synapse)
     kind = kind_of(module)
     if synapse is None or kind.split(".")[-1] not in (
