@@ -20,7 +20,6 @@ from neurodeploy.network import (
     Source,
 )
 from neurodeploy.quantize import quantization_report
-from neurodeploy.quantize.mixed import weight_memory, within_budget
 from neurodeploy.quantize.weights import Grid
 
 F = np.float32
@@ -142,16 +141,6 @@ def test_late_reset_is_a_refractory_step():
     floats, whole = nd.run(net, x, backend="float").output, nd.run(fixed, x, steps=31).output
     assert 3 < floats.sum() < 15
     np.testing.assert_array_equal(whole[:, 1:], floats)
-
-
-def test_budget_is_kept_and_taken_where_it_hurts_least():
-    net, inputs = recurrent(), spikes()
-    full = weight_memory(net, nd.QuantConfig(8))
-    config = within_budget(net, full // 2, nd.QuantConfig(8), inputs)
-    assert full // 2 - 12 * 18 <= weight_memory(net, config) <= full // 2
-    assert nd.quantize(net, config, inputs)
-    with pytest.raises(NetworkError, match="budget: 10 bits"):
-        within_budget(net, 10, nd.QuantConfig(8), inputs)
 
 
 def test_report_of_an_exact_network_says_so():
