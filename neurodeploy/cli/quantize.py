@@ -70,8 +70,8 @@ def quantize(
 
     With calibration inputs, scales are searched for the least difference of spikes and membrane,
     and a table says what each population lost, the worst first. Networks in integers can be
-    rounded to fewer bits. NetX (.net) holds chains only, weights within -256..254; .nir holds any
-    network, integers included.
+    rounded to fewer bits. For .net weights stay within -256..254 and are not split, so that other
+    readers of NetX take the file; --config and --split say otherwise.
 
     A budget of memory, energy or loss gives each population bits of its own. --sweep 8,6,4,3,2
     measures accuracy (agreement with NET without labels), memory and energy at each width.

@@ -56,8 +56,8 @@ class QuantConfig:
         to the same voltage.
     late_reset : {"refractory", "same"}
         A reset to a value that wipes out the input of the step after the spike (snnTorch, stork)
-        is a refractory step on the chip, exactly; NetX and Lava's LIF have none. ``same``: reset
-        in the step of the spike instead, which changes the meaning.
+        is a refractory step on the chip, exactly (``.net`` holds it, ``.nir`` and Lava's LIF do
+        not). ``same``: reset in the step of the spike instead, which changes the meaning.
     passes : int
         Of the search over the whole network, after that population by population.
     population_bits : tuple of (str, int or "ternary")

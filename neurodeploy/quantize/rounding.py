@@ -165,7 +165,7 @@ class Rounding:
         if neuron.reset == "subtract":
             reason += "; soft reset, on the engine only: NetX and Lava's LIF have none"
         if shape.refractory > 1:
-            reason += "; a refractory step after a spike, which NetX and Lava's LIF have not"
+            reason += "; a refractory step after a spike (NetX refDelay), which Lava's LIF has not"
         exact = off == 0 and error == 0 and np.array_equal(np.rint(shape.bias), shape.bias)
         self._note(name, Rating.FAITHFUL if exact else Rating.APPROXIMATE, reason)
         for note in shape.notes:
