@@ -27,6 +27,7 @@ from ..network.synapses import (
     Readout,
     Unpool,
 )
+from .choice import SYNAPSE_PRICE
 from .config import QuantConfig
 from .weights import Grid, coarse_synapse, with_weight
 
@@ -182,12 +183,13 @@ def _best(
         if found is not None and (added > split or step + grid.shift(mantissa) > last):
             continue
         if added > split:
-            mantissa = grid.mantissas(exact, step, split=False)
+            mantissa, added = grid.mantissas(exact, step, split=False), 0.0
         error = (mantissa * 2.0**step - exact) ** 2
         if rates is not None and error.ndim > 1 and error.shape[-1] == rates.size:
             error = error * rates
-        if found is None or error.sum() < found[0]:
-            found = (float(error.sum()), step, mantissa)
+        lost = float(error.sum()) * (1 + added) ** (2 * SYNAPSE_PRICE)
+        if found is None or lost < found[0]:
+            found = (lost, step, mantissa)
     assert found is not None
     return found[1], found[2], grid
 

@@ -7,6 +7,7 @@ import pytest
 
 import neurodeploy as nd
 from neurodeploy.errors import InputError, NetworkError
+from neurodeploy.network import ALIF, Dense, Network, Population, Projection, Source
 from neurodeploy.quantize import Budget, sweep, within_budget
 from neurodeploy.quantize.costs import Meter, synaptic_memory
 
@@ -33,15 +34,37 @@ def test_memory_is_what_a_placement_holds_split_synapses_included():
     assert words > without
 
 
-def test_energy_is_the_profile_s_dynamic_energy():
-    """Of a network without parallel synapses; the profile stands above this room."""
-    net, inputs = recurrent(), spikes()
-    fixed = nd.quantize(net, nd.QuantConfig(5, split=0.0), inputs)
+@pytest.mark.parametrize("split", [0.0, 0.5])
+def test_energy_is_the_profile_s_dynamic_energy(split):
+    """The profile stands above this room; parallel synapses are counted once in both."""
+    net, inputs = wide(), spikes(4, steps=30)
+    fixed = nd.quantize(net, nd.QuantConfig(4, method="mse", split=split), inputs)
     costs = Meter(net, inputs)(fixed)
-    profile = nd.profile(nd.run(fixed, inputs, steps=inputs.shape[1] + 2), chip="loihi2")
+    recording = nd.run(fixed, inputs, steps=inputs.shape[1] + 2, record=("counts", "spikes"))
+    profile = nd.profile(recording, chip="loihi2")
     assert costs.joules == pytest.approx(profile.dynamic_joules)
     assert costs.synops == pytest.approx(profile.synops)
-    assert costs.memory_bits > 0
+    sent = {p.name: recording[p.name].counts.mean(axis=0).ravel() for p in fixed.populations}
+    by_hand = sum(fixed.fan_out(p) @ sent[p.source] for p in fixed.projections)
+    assert costs.synops == pytest.approx(by_hand)
+    assert (len(fixed.projections) > 3) == bool(split)
+
+
+def test_neurons_without_a_float_form_keep_a_budget_too():
+    neuron = ALIF(1024, 205, 400, 600, 64, 30)
+    rng = np.random.default_rng(0)
+    layers = [(2 * rng.integers(-60, 60, s)).astype(np.int32) for s in ((20, 6), (4, 20))]
+    net = Network(
+        (Population("in", (6,), Source()), Population("a", (20,), neuron),
+         Population("b", (4,), neuron)),
+        (Projection("in", "a", Dense(layers[0])), Projection("a", "b", Dense(layers[1]))),
+    )  # fmt: skip
+    inputs = spikes(4, steps=30)
+    full = Meter(net, inputs)(nd.quantize(net, nd.QuantConfig(8), inputs))
+    assert full.coincidence == full.agreement == 1
+    made = within_budget(net, Budget(memory_bits=full.memory_bits - 1), nd.QuantConfig(8), inputs)
+    assert made.costs.memory_bits < full.memory_bits
+    assert made.network.populations == net.populations
 
 
 @pytest.mark.parametrize("what", ["memory_bits", "joules"])
