@@ -15,6 +15,7 @@ from ..chip.specification import Chip, load_chip
 from ..errors import InputError
 from ..network import Network
 from ..recording import Recording
+from .calibration import fitting
 
 ChipName = str | os.PathLike[str] | Chip
 
@@ -76,7 +77,7 @@ class Meter:
     Raises
     ------
     InputError
-        If labels and inputs differ in number.
+        If labels and inputs differ in number, or the inputs do not fit the network.
     ChipError
         If there is no such chip.
     """
@@ -88,17 +89,17 @@ class Meter:
         labels: NDArray[np.integer[Any]] | None = None,
         chip: ChipName = "loihi2",
     ) -> None:
-        inputs = np.asarray(inputs)
-        self.inputs = inputs[None] if inputs.ndim == len(network.input.shape) + 1 else inputs
+        self.inputs = fitting(network, inputs)
         self.network, self.labels = network, labels
         self.chip = chip if isinstance(chip, Chip) else load_chip(chip)
         outputs = network.output.size
         if labels is not None and (
             labels.shape != (len(self.inputs),) or labels.min() < 0 or labels.max() >= outputs
         ):
+            span = f"{labels.min()}..{labels.max()}" if labels.size else "none"
             raise InputError(
-                f"labels: {labels.size}, {labels.min()}..{labels.max()}, for {len(self.inputs)} "
-                f"samples and {outputs} outputs; give each sample the index of an output"
+                f"labels: {labels.size}, {span}, for {len(self.inputs)} samples and {outputs} "
+                f"outputs; give each sample the index of an output"
             )
         self.original = self.run(network)
         self.decided = self._decisions(network, self.original)

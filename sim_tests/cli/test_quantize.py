@@ -169,6 +169,10 @@ BAD = [
      "labels: 2, 0..1, for 6 samples"),
     (("--sweep", "8,4", "--calibrate", "x.npy", "--labels", "many.npy"),
      "labels: 6, 7..9, for 6 samples and 3 outputs"),
+    (("-o", "a.net", "--calibrate", "wrong.npy", "--budget", "2500"), "do not fit the network"),
+    (("-o", "a.net", "--calibrate", "nan.npy", "--budget-loss", "0.1"), "hold NaN or infinity"),
+    (("--sweep", "8", "--calibrate", "x.npy", "--test", "wrong.npy"), "do not fit the network"),
+    (("--sweep", "", "--calibrate", "x.npy"), "name each width once"),
     (("--sweep", "8,4"), "sweep: needs --calibrate"),
     (("--sweep", "8,8", "--calibrate", "x.npy"), "sweep: bits 8, 8; name each width once"),
     (("--sweep", "8,12", "--calibrate", "x.npy"), "bits: 12"),
@@ -180,9 +184,8 @@ BAD = [
 
 @pytest.mark.parametrize(("arguments", "words"), BAD)
 def test_errors_are_one_line_and_nothing_is_written(call, arguments, words):
-    status, _, err = call("quantize", "net.net", *arguments, "--method", "mse", *(
-        ("--method", arguments[3]) if "--method" in arguments else ()
-    ))  # fmt: skip
+    quick = () if "--method" in arguments else ("--method", "mse")
+    status, _, err = call("quantize", "net.net", *arguments, *quick)
     assert status == 2
     assert len(err.strip().splitlines()) == 1, err
     assert words in err
