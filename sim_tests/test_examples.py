@@ -23,3 +23,18 @@ def test_braille(cases):
     table = [float(x) for x in re.findall(r"\| \**([\d.]+) %\** \|", readme)]
     assert len(said) == len(table) == 10
     assert all(any(abs(x - y) < 0.4 for y in table) for x in said)
+
+
+@pytest.mark.slow
+def test_digits():
+    pytest.importorskip("sklearn", reason="needs scikit-learn: pip install 'neurodeploy[demo]'")
+    done = subprocess.run(
+        [sys.executable, ROOT / "examples" / "digits" / "bits.py", "--no-fine-tune"],
+        capture_output=True, text=True, check=False, cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    said = [float(x) for x in re.findall(r"rounded +([\d.]+) %", done.stdout)]
+    readme = (ROOT / "examples" / "digits" / "README.md").read_text()
+    table = [float(x) for x in re.findall(r"^\| \d \| ([\d.]+) %", readme, flags=re.MULTILINE)]
+    assert len(said) == len(table) == 5
+    assert all(abs(x - y) < 0.3 for x, y in zip(said, table, strict=True))

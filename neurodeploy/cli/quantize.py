@@ -2,28 +2,61 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from .shared import Dt, From, Json, Net, Reset, load_network, print_json, show
+from ..errors import InputError
+from .shared import Dt, From, Json, Net, Reset, load_network, print_json, progress_bar, show
 
 
 def quantize(
     net: Net,
-    out: Annotated[Path, typer.Option("-o", "--out", help="The network to write (.nir, .net).")],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="The network to write (.nir, .net).")
+    ] = None,
     bits: Annotated[str | None, typer.Option(help="Of a weight: 1 to 8, or ternary.")] = None,
     scale: Annotated[str | None, typer.Option(help="Of a population: free, power-of-two.")] = None,
     method: Annotated[
         str | None, typer.Option(help="Of choosing scales: max, percentile, mse, search, auto.")
     ] = None,
+    rounding: Annotated[
+        str | None, typer.Option(help="Of weights: nearest, compensated, auto.")
+    ] = None,
+    split: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="Of synapses that may become two.")
+    ] = None,
     calibrate: Annotated[
         Path | None, typer.Option(metavar="INPUTS", help="Inputs (.npy, .npz); no labels needed.")
     ] = None,
     budget: Annotated[
-        int | None, typer.Option(metavar="BITS", help="Of memory for all weights together.")
+        int | None, typer.Option(metavar="BITS", help="Of synaptic memory as the chip packs it.")
+    ] = None,
+    budget_energy: Annotated[
+        float | None, typer.Option(metavar="JOULES", help="Dynamic, estimated, per inference.")
+    ] = None,
+    budget_loss: Annotated[
+        float | None,
+        typer.Option(metavar="SHARE", help="Of accuracy (of agreement without --labels)."),
+    ] = None,
+    sweep: Annotated[
+        str | None, typer.Option(metavar="BITS,...", help="Measure these widths; write none.")
+    ] = None,
+    fine_tune: Annotated[
+        bool, typer.Option("--fine-tune", help="With --sweep: each width fine-tuned, too.")
+    ] = False,
+    test: Annotated[
+        Path | None, typer.Option(metavar="INPUTS", help="With --sweep: measured on these.")
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="Right classes of what is measured on: .npy, or .npz 'labels'."),
+    ] = None,
+    chip: Annotated[str, typer.Option(help="Whose memory and energy count.")] = "loihi2",
+    report: Annotated[
+        Path | None, typer.Option(help="With --sweep: write a page (HTML) with its plot, too.")
     ] = None,
     config: Annotated[
         Path | None, typer.Option(help="A configuration as JSON; options go before it.")
@@ -37,52 +70,136 @@ def quantize(
 
     With calibration inputs, scales are searched for the least difference of spikes and membrane,
     and a table says what each population lost, the worst first. Networks in integers can be
-    rounded to fewer bits. NetX (.net) holds chains only, weights within -256..254; .nir holds any
-    network, integers included.
+    rounded to fewer bits. For .net weights stay within -256..254 and are not split, so that other
+    readers of NetX take the file; --config and --split say otherwise.
+
+    A budget of memory, energy or loss gives each population bits of its own. --sweep 8,6,4,3,2
+    measures accuracy (agreement with NET without labels), memory and energy at each width.
     """
     import neurodeploy as nd
 
-    from ..errors import InputError
     from ..quantize import quantization_report
-    from ..quantize.mixed import within_budget
-    from ..report.quantization import quantization_table
-    from ..report.terminal import audit_table
-    from ..signals import read_inputs
 
-    chosen = _configuration(config, out, bits=bits, scale=scale, method=method)
-    network = load_network(net, dt, reset, source)
-    inputs = None if calibrate is None else read_inputs(calibrate)[0]
-    if budget is not None:
-        if inputs is None:
-            raise InputError("budget: needs --calibrate INPUTS to measure who can spare bits")
-        chosen = within_budget(network, budget, chosen, inputs)
-    fixed = nd.quantize(network, chosen, inputs)
+    given = {"bits": bits, "scale": scale, "method": method, "rounding": rounding, "split": split}
+    chosen = _configuration(config, out, given)
+    budgets = {"memory_bits": budget, "joules": budget_energy, "loss": budget_loss}
+    budgets = {key: value for key, value in budgets.items() if value is not None}
+    data = _data(calibrate, test, labels)
+    if sweep is not None:
+        if out is not None or budgets:
+            raise InputError("sweep: writes no network and takes no budget; leave out -o, --budget")
+        network = load_network(net, dt, reset, source)
+        found = _swept(network, data, chosen, _widths(sweep), chip, fine_tune, report)
+        _print_sweep(found, json)
+        return
+    for name, value in (("--fine-tune", fine_tune), ("--test", test), ("--report", report)):
+        if value:
+            raise InputError(f"{name}: goes with --sweep; add --sweep BITS,... or leave it out")
+    if out is None:
+        raise InputError("quantize: nowhere to write to; give -o OUT (.nir, .net), or --sweep")
+    network, costs, inputs = load_network(net, dt, reset, source), None, data.inputs
+    if budgets:
+        made = _within(network, budgets, chosen, data, chip)
+        chosen, costs, fixed = made.config, made.costs, made.network
+    else:
+        fixed = nd.quantize(network, chosen, inputs)
+    lost = None if inputs is None else quantization_report(network, fixed, inputs)
     nd.save(fixed, out)
-    report = None if inputs is None else quantization_report(network, fixed, inputs)
     if json:
         entries = [entry.as_dict() for entry in fixed.audit]
-        found: dict[str, Any] = {
+        print_json({
             "network": out, "fingerprint": fixed.fingerprint, "audit": entries,
-            "config": chosen.to_json(), "report": None if report is None else report.as_dict(),
-        }  # fmt: skip
-        print_json(found)
+            "config": chosen.to_json(), "report": None if lost is None else lost.as_dict(),
+            "costs": None if costs is None else asdict(costs),
+        })  # fmt: skip
         return
-    tables = [audit_table(fixed.audit)] + ([] if report is None else [quantization_table(report)])
-    show(*tables, f"{net} -> {out}")
+    _print(fixed, lost, costs, f"{net} -> {out}")
 
 
-def _configuration(path: Path | None, out: Path, **given: str | None) -> Any:
+@dataclass(frozen=True)
+class _Data:
+    """Inputs to calibrate and to measure on, with their labels where there are any."""
+
+    inputs: Any
+    own_labels: Any
+    tests: Any
+    labels: Any
+
+
+def _data(calibrate: Path | None, test: Path | None, labels: Path | None) -> _Data:
+    from ..signals import read_inputs, read_labels
+
+    inputs, own = (None, None) if calibrate is None else read_inputs(calibrate)
+    tests, theirs = (None, own) if test is None else read_inputs(test)
+    return _Data(inputs, own, tests, theirs if labels is None else read_labels(labels))
+
+
+def _within(network: Any, budgets: dict[str, Any], config: Any, data: _Data, chip: str) -> Any:
+    from ..quantize import Budget, within_budget
+
+    limit = Budget(**budgets)
+    if data.inputs is None:
+        raise InputError("budget: needs --calibrate INPUTS to measure who can spare bits")
+    return within_budget(network, limit, config, data.inputs, data.labels, chip)
+
+
+def _swept(
+    network: Any, data: _Data, config: Any, widths: list[int | str], chip: str, tune: bool,
+    page: Path | None,
+) -> Any:  # fmt: skip
+    import neurodeploy as nd
+
+    from ..quantize import sweep
+
+    if data.inputs is None:
+        raise InputError("sweep: needs --calibrate INPUTS to choose scales on and measure with")
+    with progress_bar("widths") as progress:
+        found = sweep(
+            network, widths, data.inputs, config=config, tests=data.tests, labels=data.labels,
+            fine_tune=tune, calibration_labels=data.own_labels, chip=chip, progress=progress,
+        )  # fmt: skip
+    if page is not None:
+        nd.report(page, sweep=found, title="Bits of a weight")
+    return found
+
+
+def _print_sweep(found: Any, json: bool) -> None:
+    from ..report.quantization import sweep_table
+
+    if json:
+        print_json(found.as_dict())
+    else:
+        show(sweep_table(found))
+
+
+def _print(fixed: Any, lost: Any, costs: Any, line: str) -> None:
+    from ..report.quantization import costs_line, quantization_table
+    from ..report.terminal import audit_table
+
+    tables = [audit_table(fixed.audit)] + ([] if lost is None else [quantization_table(lost)])
+    show(*tables, *([] if costs is None else [costs_line(costs)]), line)
+
+
+def _widths(text: str) -> list[int | str]:
+    return [int(word) if word.lstrip("-").isdigit() else word for word in _words(text)]
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _configuration(path: Path | None, out: Path | None, given: dict[str, Any]) -> Any:
     """Take the file's configuration, or the default, with what was given as options before it."""
-    from ..errors import InputError
     from ..quantize import QuantConfig
 
     config = QuantConfig()
     if path is not None:
         try:
             config = QuantConfig.from_json(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise InputError(f"{path}: {error.strerror}; give a configuration as JSON") from None
-    elif out.suffix == ".net":
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "no text"
+            raise InputError(f"{path}: {reason}; give a configuration as JSON") from None
+    elif out is not None and out.suffix == ".net":
         config = replace(config, exponents=False, split=0.0)
     changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     if "bits" in changes and changes["bits"].lstrip("-").isdigit():

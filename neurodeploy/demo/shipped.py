@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BackendError
+from ..network import Dense, FloatLIF, Network, Population, Projection, Source
 from ..signals import read_inputs
 
 _PLACES = (
@@ -51,3 +54,27 @@ def shipped_digits() -> Shipped:
                 float_weights = {name: archive[name] for name in archive.files}
             return Shipped(place / "digits.net", inputs, labels, float_weights)
     raise BackendError("digits.net: not in this installation; install neurodeploy again")
+
+
+def float_digits(float_weights: Mapping[str, NDArray[np.floating[Any]]]) -> Network:
+    """The digits network before its weights were rounded, with the neurons of its card.
+
+    Parameters
+    ----------
+    float_weights : mapping of population name to float array [targets, sources]
+        ``0_dense`` and ``1_dense``, as `Shipped.float_weights` and `digits.Trained` hold them.
+
+    Returns
+    -------
+    Network
+        In float32, in units of the integer weights: the threshold is 64.
+    """
+    neuron = FloatLIF(current_keep=1 - 1024 / 4096, voltage_keep=1 - 205 / 4096, threshold=64.0)
+    names = ("0_dense", "1_dense")
+    populations = [Population("input", (float_weights[names[0]].shape[1],), Source())]
+    projections = []
+    for name in names:
+        weight = np.asarray(float_weights[name], np.float32)
+        projections.append(Projection(populations[-1].name, name, Dense(weight)))
+        populations.append(Population(name, (len(weight),), neuron))
+    return Network(tuple(populations), tuple(projections))

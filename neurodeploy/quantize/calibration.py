@@ -46,17 +46,7 @@ class Calibration:
         """
         from ..engine.floating import simulate  # brings numba
 
-        inputs = np.asarray(inputs)
-        if inputs.dtype.kind == "f" and not np.isfinite(inputs).all():
-            raise InputError("calibration: the inputs hold NaN or infinity; clean them")
-        shape = network.input.shape
-        if inputs.ndim == len(shape) + 1:
-            inputs = inputs[None]
-        if inputs.shape[2:] != shape or inputs.ndim != len(shape) + 2 or 0 in inputs.shape:
-            raise InputError(
-                f"calibration: inputs of shape {list(inputs.shape)} do not fit the network, which "
-                f"takes [samples, steps, {', '.join(map(str, shape))}]; give inputs of that shape"
-            )
+        inputs = fitting(network, inputs)
         values = present(network, inputs)
         blocks = list(simulate(network, values, states=("u", "v")))
         sent, u, v = {}, {}, {}
@@ -66,7 +56,7 @@ class Calibration:
             if isinstance(population.neuron, FloatLIF):
                 u[name] = np.concatenate([block[name].states["u"] for block in blocks])
                 v[name] = np.concatenate([block[name].states["v"] for block in blocks])
-        return cls(inputs, sent, u, v, _digest(inputs))
+        return cls(inputs, sent, u, v, digest_of(inputs))
 
     def rates(self, name: str) -> NDArray[np.float64]:
         """Mean square of each neuron's messages, float64 [neurons]."""
@@ -80,7 +70,30 @@ class Calibration:
         return float(max(np.abs(self.u[name] * gain).max(), np.abs(self.v[name]).max()))
 
 
-def _digest(inputs: NDArray[Any]) -> str:
+def fitting(network: Network, inputs: NDArray[Any]) -> NDArray[Any]:
+    """Give inputs as [samples, steps, *input shape].
+
+    Raises
+    ------
+    InputError
+        If they do not fit the network, or hold NaN.
+    """
+    inputs = np.asarray(inputs)
+    if inputs.dtype.kind == "f" and not np.isfinite(inputs).all():
+        raise InputError("calibration: the inputs hold NaN or infinity; clean them")
+    shape = network.input.shape
+    if inputs.ndim == len(shape) + 1:
+        inputs = inputs[None]
+    if inputs.shape[2:] != shape or inputs.ndim != len(shape) + 2 or 0 in inputs.shape:
+        raise InputError(
+            f"calibration: inputs of shape {list(inputs.shape)} do not fit the network, which "
+            f"takes [samples, steps, {', '.join(map(str, shape))}]; give inputs of that shape"
+        )
+    return inputs
+
+
+def digest_of(inputs: NDArray[Any]) -> str:
+    """SHA-256 of inputs, with their shape and type."""
     digest = hashlib.sha256(f"{inputs.shape}{inputs.dtype.str}".encode())
     digest.update(np.ascontiguousarray(inputs).tobytes())
     return digest.hexdigest()

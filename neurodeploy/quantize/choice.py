@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,10 @@ STATE_UNIT = 64
 LEAST_RESOLUTION = 1 << 12
 """Steps of a threshold aimed at where no calibration input says how far states go."""
 
+SYNAPSE_PRICE = 4
+"""Splitting pays where the error falls faster than the synapses' number grows, to this power: a
+fifth more synapses must halve it."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -34,11 +38,14 @@ class Choice:
         Of each projection in the order of `Network.into`: its weights are multiples of 2^step.
     bias : tuple of float
         Added to the voltage's bias, one for each neuron; empty for none. Before `factor`.
+    mantissas : tuple of (int64 array or None)
+        Of each projection, where they are not the nearest; empty where all are.
     """
 
     factor: float
     steps: tuple[int, ...]
     bias: tuple[float, ...] = ()
+    mantissas: tuple[NDArray[np.int64] | None, ...] = field(default=(), compare=False)
 
 
 class Site:
@@ -75,8 +82,13 @@ class Site:
         self.splits = [bool(config.split and grid.width) for grid in self.grids]
         self.sources = [p.source for p, _ in self.feeds]
 
+    def mantissas(self, index: int, choice: Choice) -> NDArray[np.int64]:
+        """Mantissas of a projection as chosen."""
+        given = choice.mantissas[index] if choice.mantissas else None
+        return self.rounded(index, choice.factor, choice.steps[index]) if given is None else given
+
     def rounded(self, index: int, factor: float, step: int) -> NDArray[np.int64]:
-        """Mantissas of a projection."""
+        """Mantissas of a projection, the nearest ones."""
         grid = self.grids[index]
         return grid.mantissas(self.weights[index] * factor, step, self.splits[index])
 
@@ -84,6 +96,15 @@ class Site:
         """Share of a projection's synapses that splitting adds."""
         beyond = int(np.count_nonzero(self.grids[index].beyond(mantissa)))
         return beyond / max(1, int(np.count_nonzero(self.weights[index])))
+
+    def price(self, choice: Choice) -> float:
+        """Factor on an error for the synapses that splitting adds; 1 where it adds none."""
+        synapses = sum(int(np.count_nonzero(weight)) for weight in self.weights)
+        added = sum(
+            int(np.count_nonzero(grid.beyond(self.mantissas(index, choice))))
+            for index, grid in enumerate(self.grids)
+        )
+        return float((1 + added / max(1, synapses)) ** SYNAPSE_PRICE)
 
     def clipped(self, index: int, factor: float, step: int) -> int:
         """How many weights of a projection lie beyond what their synapses hold."""

@@ -11,6 +11,7 @@ from ..network.fixed_point import WEIGHT_BITS
 
 METHODS = ("auto", "max", "percentile", "mse", "search")
 SCALES = ("free", "power-of-two")
+ROUNDINGS = ("auto", "nearest", "compensated")
 TERNARY = "ternary"
 
 
@@ -36,11 +37,16 @@ class QuantConfig:
     percentile : float
         Of the absolute weights, 50..100, for `method` ``percentile``.
     split : float
-        Weights beyond the range become two parallel synapses, coarse and fine, exact in sum: up
-        to this share of a projection's synapses may be added. 0: clip instead.
+        Weights beyond the range become two parallel synapses, coarse and fine, exact in sum,
+        where that pays (`choice.SYNAPSE_PRICE`): up to this share of a projection's synapses may
+        be added. 0: clip instead.
     exponents : bool
         Whether each projection has a weight exponent of its own, as the chip has. Without, all
         weights stay within -256..254, which is all that NetX files can say.
+    rounding : {"auto", "nearest", "compensated"}
+        ``compensated``: weights of dense synapses take up each other's rounding errors, so that
+        the membrane errs least on the calibration inputs, where that makes a population differ
+        less. ``auto``: so with calibration inputs, else to the nearest.
     headroom : float
         States measured on calibration inputs stay this many times below the 24-bit limit.
     correct_bias : bool
@@ -50,8 +56,8 @@ class QuantConfig:
         to the same voltage.
     late_reset : {"refractory", "same"}
         A reset to a value that wipes out the input of the step after the spike (snnTorch, stork)
-        is a refractory step on the chip, exactly; NetX and Lava's LIF have none. ``same``: reset
-        in the step of the spike instead, which changes the meaning.
+        is a refractory step on the chip, exactly (``.net`` holds it, ``.nir`` and Lava's LIF do
+        not). ``same``: reset in the step of the spike instead, which changes the meaning.
     passes : int
         Of the search over the whole network, after that population by population.
     population_bits : tuple of (str, int or "ternary")
@@ -67,7 +73,7 @@ class QuantConfig:
     scale: str = "free"
     method: str = "auto"
     percentile: float = 99.0
-    split: float = 0.05
+    split: float = 0.5
     exponents: bool = True
     headroom: float = 2.0
     correct_bias: bool = False
@@ -75,6 +81,7 @@ class QuantConfig:
     late_reset: str = "refractory"
     passes: int = 2
     population_bits: tuple[tuple[str, int | str], ...] = ()
+    rounding: str = "auto"
 
     def __post_init__(self) -> None:
         pairs = tuple((str(name), bits) for name, bits in self.population_bits)
@@ -83,6 +90,7 @@ class QuantConfig:
             _check_bits(bits)
         _check_choice("scale", self.scale, SCALES)
         _check_choice("method", self.method, METHODS)
+        _check_choice("rounding", self.rounding, ROUNDINGS)
         _check_choice("late_reset", self.late_reset, ("refractory", "same"))
         _check_range("percentile", self.percentile, 50, 100)
         _check_range("split", self.split, 0, 1)

@@ -7,9 +7,49 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import UnsupportedError
-from ..network import CubaLIF, FloatLIF, LeakyIntegrator, Network, Population, Source
-from ..network.fixed_point import DECAY_UNITY
+from ..network import (
+    Conv,
+    CubaLIF,
+    DelayedDense,
+    Dense,
+    FloatLIF,
+    LeakyIntegrator,
+    Network,
+    OneToOne,
+    Pool,
+    Population,
+    Source,
+    Sparse,
+)
+from ..network.fixed_point import ACTIVATION_SHIFT, DECAY_UNITY
 from .weights import with_weight
+
+FLOAT_SYNAPSES = (Dense, DelayedDense, Conv, Pool, OneToOne, Sparse)
+"""Operators that the float mode runs; see `engine.floating`."""
+
+
+def why_not_float(network: Network) -> str:
+    """Name the first population that keeps a network in integers from a float form; else empty."""
+    for population in network.populations:
+        neuron = population.neuron
+        port = isinstance(neuron, Source)
+        plain = isinstance(neuron, (CubaLIF, LeakyIntegrator))
+        shifted = getattr(neuron, "input_exponent", ACTIVATION_SHIFT) != ACTIVATION_SHIFT
+        first = population is network.input
+        if not (port or (plain and not first and not shifted)) or population.starts:
+            return population.name
+        for projection in network.into(population.name):
+            synapse = projection.synapse
+            if not isinstance(synapse, FLOAT_SYNAPSES) or getattr(
+                synapse, "across_channels", False
+            ):
+                return population.name
+    return ""
+
+
+def is_rescalable(network: Network) -> bool:
+    """Whether a network in integers has a float form, so that its scales can be chosen anew."""
+    return not why_not_float(network)
 
 
 def as_float(network: Network) -> Network:
@@ -21,8 +61,14 @@ def as_float(network: Network) -> Network:
     Raises
     ------
     UnsupportedError
-        If a neuron is none of CUBA's, or the input population has neurons of its own.
+        If a neuron or synapse has no float form; see `why_not_float`.
     """
+    odd = why_not_float(network)
+    if odd:
+        raise UnsupportedError(
+            f"population {odd!r}: its neurons ({network[odd].neuron.kind}) or the synapses into it "
+            f"have no float form; quantize it with nd.quantize, which rounds its weights alone"
+        )
     populations = tuple(_population(network, p) for p in network.populations)
     projections = tuple(
         replace(p, synapse=with_weight(p.synapse, np.asarray(p.synapse.weight, np.float32)))  # type: ignore[attr-defined]
@@ -32,15 +78,10 @@ def as_float(network: Network) -> Network:
 
 
 def _population(network: Network, population: Population) -> Population:
-    neuron, name = population.neuron, population.name
+    neuron = population.neuron
     if isinstance(neuron, Source):
         return population
-    if not isinstance(neuron, (CubaLIF, LeakyIntegrator)) or population is network.input:
-        raise UnsupportedError(
-            f"population {name!r}: {neuron.kind} neurons"
-            f"{' that take the inputs' if population is network.input else ''} cannot be rounded "
-            f"again; quantize takes CUBA neurons behind an input port"
-        )
+    assert isinstance(neuron, (CubaLIF, LeakyIntegrator))
     keep_u, keep_v = (
         (1 - np.asarray(d, np.float64) / DECAY_UNITY).astype(np.float32)
         for d in (neuron.current_decay, neuron.voltage_decay)

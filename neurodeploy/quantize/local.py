@@ -55,7 +55,7 @@ class Local:
         population, shape = self.site.population, self.site.shape
         current = np.rint(shape.drive * choice.factor) + np.zeros(self._shape)
         for index, step in enumerate(choice.steps):
-            mantissa = self.site.rounded(index, choice.factor, step)
+            mantissa = self.site.mantissas(index, choice)
             current += self._delivered(index, mantissa.astype(np.float32)) * 2.0**step
         if choice.bias:
             shape = replace(shape, bias=shape.bias + np.asarray(choice.bias))
@@ -76,7 +76,7 @@ class Local:
         """Mean current that rounding took from each neuron, in the chip form's unit."""
         lost = np.zeros(self.site.population.size)
         for index, step in enumerate(choice.steps):
-            mantissa = self.site.rounded(index, choice.factor, step)
+            mantissa = self.site.mantissas(index, choice)
             error = self.site.weights[index] - mantissa * (2.0**step / choice.factor)
             lost += self._delivered(index, error).mean(axis=(0, 1))
         return lost

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..chip.memory import parts_of
 from ..errors import NetworkError
 from ..network import FloatLIF, Network, Population
-from .calibration import Calibration
+from ..recording import Recording
+from .calibration import Calibration, fitting
 from .choice import Site
 from .config import QuantConfig
-from .floats import as_float
-from .verb import CONFIG, STEPS, choice_of
+from .floats import as_float, is_rescalable
+from .verb import CONFIG, STEPS, choice_of, rounded_names
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ class PopulationReport:
     population : str
     bits : int or str
     local, cumulative : Difference
-        Fed what the float network's populations sent; in the whole network.
+        Fed what the float network's populations sent (of a network whose neurons stayed as they
+        are: with this population alone rounded); in the whole network.
     clipped : int
         Weights beyond what their synapses hold.
     split, synapses : int
@@ -115,11 +118,13 @@ def quantization_report(network: Network, fixed: Network, inputs: NDArray[Any]) 
     from ..backends import run
     from .local import Local  # brings numba
 
-    if not network.is_float:
-        network = as_float(network)
     if CONFIG not in fixed.metadata:
         raise NetworkError("report: the network was not made by quantize; give one that was")
     config = QuantConfig.from_json(str(fixed.metadata[CONFIG]))
+    if not network.is_float and not is_rescalable(network):
+        return _of_fewer_bits(network, fixed, config, fitting(network, inputs))
+    if not network.is_float:
+        network = as_float(network)
     reference = Calibration.of(network, inputs)
     steps = reference.inputs.shape[1]
     longest = max(fixed.hops(p.name) for p in network.populations)
@@ -140,7 +145,7 @@ def quantization_report(network: Network, fixed: Network, inputs: NDArray[Any]) 
             for what in ("spikes", "v")
         )
         saturated = sum(whole[name].overflows().values())
-        mantissas = [site.rounded(i, choice.factor, s) for i, s in enumerate(choice.steps)]
+        mantissas = [site.mantissas(i, choice) for i in range(len(choice.steps))]
         found.append(
             PopulationReport(
                 name,
@@ -158,6 +163,62 @@ def quantization_report(network: Network, fixed: Network, inputs: NDArray[Any]) 
     return QuantReport(tuple(found), reference.inputs.shape[0], steps)
 
 
+def _of_fewer_bits(
+    network: Network, fixed: Network, config: QuantConfig, inputs: NDArray[Any]
+) -> QuantReport:
+    """A network whose neurons stayed as they are; local: this population alone rounded."""
+    from ..backends import run
+
+    steps = inputs.shape[1] + max(network.hops(p.name) for p in network.populations)
+    record = ("spikes", "u", "v")
+    exact = run(network, inputs, steps=steps, record=record)
+    whole = run(fixed, inputs, steps=steps, record=record)
+    found = []
+    for name in rounded_names(network):
+        projections = tuple(p for p in network.projections if p.target != name) + fixed.into(name)
+        alone = run(replace(network, projections=projections), inputs, steps=steps, record=record)
+        before, after = (
+            sum(_synapses(p.synapse) for p in net.into(name)) for net in (network, fixed)
+        )
+        split = after - before if len(fixed.into(name)) > len(network.into(name)) else 0
+        local, cumulative = (_apart(network, name, exact, made) for made in (alone, whole))
+        bits = config.bits_of(name)
+        found.append(PopulationReport(name, bits, local, cumulative, 0, max(0, split), after))
+    found.sort(key=lambda entry: (entry.local.coincidence, entry.local.sqnr_db))
+    return QuantReport(tuple(found), inputs.shape[0], inputs.shape[1])
+
+
+def _synapses(synapse: Any) -> int:
+    return sum(
+        int(np.count_nonzero(part.weight)) for part in parts_of(synapse) if hasattr(part, "weight")
+    )
+
+
+def _apart(network: Network, name: str, exact: Recording, made: Recording) -> Difference:
+    states = network[name].neuron.states
+    state = "spikes" if not states else "v" if "v" in states else states[0]
+    before, after = (np.asarray(getattr(r[name], state), np.float64) for r in (exact, made))
+    sent, theirs = (np.asarray(r[name].spikes) for r in (made, exact))
+    quiet = (
+        np.ones(sent.shape, bool) if network[name].neuron.graded else (sent == 0) & (theirs == 0)
+    )
+    ours, others = int(np.count_nonzero(sent)), int(np.count_nonzero(theirs))
+    both = int(np.count_nonzero((sent != 0) & (theirs != 0)))
+    return Difference(
+        _decibels(before[quiet], after[quiet]), ours, others,
+        2 * both / (ours + others) if ours + others else 1.0,
+        sum(made[name].overflows().values()),
+    )  # fmt: skip
+
+
+def _decibels(exact: NDArray[Any], found: NDArray[Any]) -> float:
+    """Power of a signal over that of the error in it, 10 log10."""
+    power, noise = float((exact**2).sum()), float(((found - exact) ** 2).sum())
+    if not noise:
+        return float(np.inf)
+    return float(10 * np.log10(power / noise)) if power else float(-np.inf)
+
+
 def _difference(
     population: Population,
     reference: Calibration,
@@ -172,13 +233,11 @@ def _difference(
     if neuron.sends == "voltage":
         sent = np.zeros_like(sent)
     quiet = (spikes == 0) & (sent == 0)
-    power = float((exact[quiet] ** 2).sum())
-    noise = float(((v - exact)[quiet] ** 2).sum())
-    sqnr = 10 * np.log10(power / noise) if noise and power else (np.inf if not noise else -np.inf)
+    sqnr = _decibels(exact[quiet], v[quiet])
     ours, theirs = int(spikes.sum()), int(sent.sum())
     both = float((spikes * sent).sum())
     coincidence = 2 * both / (ours + theirs) if ours + theirs else 1.0
-    return Difference(float(sqnr), ours, theirs, coincidence, saturated)
+    return Difference(sqnr, ours, theirs, coincidence, saturated)
 
 
 def without_infinities(value: Any) -> Any:

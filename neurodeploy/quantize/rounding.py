@@ -39,6 +39,11 @@ class Rounding:
         A float network.
     sites : mapping of population name to Site
     choices : mapping of population name to Choice
+
+    Attributes
+    ----------
+    parts : dict of population name to list of int
+        How many parallel projections each projection into it became, once `result` was called.
     """
 
     def __init__(
@@ -50,6 +55,7 @@ class Rounding:
         self.projections: list[Projection] = []
         self.metadata = dict(network.metadata)
         self.depth = _depths(network)
+        self.parts: dict[str, list[int]] = {name: [] for name in choices}
 
     def _note(self, element: str, rating: Rating, reason: str) -> None:
         self.audit.append(AuditEntry(element, rating, reason))
@@ -89,11 +95,12 @@ class Rounding:
             reason = f"up to {largest:.3g} added for the mean current that rounding took"
             self._note(f"{name}/bias", Rating.APPROXIMATE, reason)
         for index in range(len(site.feeds)):
-            self._projection(site, index, factor, choice.steps[index])
+            self._projection(site, index, choice)
 
-    def _projection(self, site: Site, index: int, factor: float, step: int) -> None:
+    def _projection(self, site: Site, index: int, choice: Choice) -> None:
         projection, synapse = site.feeds[index]
-        mantissa = site.rounded(index, factor, step)
+        factor, step = choice.factor, choice.steps[index]
+        mantissa = site.mantissas(index, choice)
         fine, coarse = mantissa, None
         if site.splits[index] and site.grids[index].beyond(mantissa).any():
             fine, coarse = site.grids[index].parts(mantissa)
@@ -104,6 +111,7 @@ class Rounding:
                 synapse, _shifted(coarse, step + site.grids[index].shift(mantissa))
             )
             self.projections.append(replace(projection, synapse=more))
+        self.parts[projection.target].append(1 if coarse is None else 2)
         self._note_projection(site, index, factor, step, mantissa)
 
     def _drive(self, population: Population, shape: Shape, factor: float) -> None:
@@ -157,7 +165,7 @@ class Rounding:
         if neuron.reset == "subtract":
             reason += "; soft reset, on the engine only: NetX and Lava's LIF have none"
         if shape.refractory > 1:
-            reason += "; a refractory step after a spike, which NetX and Lava's LIF have not"
+            reason += "; a refractory step after a spike (NetX refDelay), which Lava's LIF has not"
         exact = off == 0 and error == 0 and np.array_equal(np.rint(shape.bias), shape.bias)
         self._note(name, Rating.FAITHFUL if exact else Rating.APPROXIMATE, reason)
         for note in shape.notes:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from .choice import Choice, Site, finest
+from .choice import SYNAPSE_PRICE, Choice, Site, finest
 
 MANTISSAS = 32
 """Scales tried in each octave."""
@@ -84,7 +84,7 @@ def squared_error(site: Site, choice: Choice) -> float:
         total += _power(site, index, error)
         if site.splits[index] and site.added(index, mantissa) > site.config.split:
             total = np.inf
-    return total
+    return total * site.price(choice) ** 2
 
 
 def _power(site: Site, index: int, error: NDArray[np.float64]) -> float:
@@ -115,9 +115,11 @@ def _step(site: Site, index: int, factor: float, method: str) -> float:
     best, least = np.ceil(fits), np.inf
     for step in np.ceil(fits) - np.arange(OCTAVES):
         mantissa = site.rounded(index, factor, step)
-        if site.splits[index] and site.added(index, mantissa) > site.config.split:
+        added = site.added(index, mantissa) if site.splits[index] else 0.0
+        if added > site.config.split:
             break
         error = _power(site, index, (mantissa * 2.0**step - scaled) / factor)
+        error *= (1 + added) ** (2 * SYNAPSE_PRICE)
         if error < least:
             best, least = step, error
     return float(best)

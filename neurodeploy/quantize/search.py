@@ -62,7 +62,11 @@ def ranked_locally(network: Network, site: Site, calibration: Calibration) -> li
     """Choices of a population, the least local difference first."""
     local = Local(network, site, calibration)
     found = [
-        (difference(local.run(choice), site.population, calibration), index, choice)
+        (
+            difference(local.run(choice), site.population, calibration) * site.price(choice),
+            index,
+            choice,
+        )
         for index, choice in enumerate(candidates(site, TRIED_LOCALLY))
     ]
     return [choice for _, _, choice in sorted(found, key=lambda entry: entry[:2])]

@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, NetworkError
-from ..network import FloatLIF, Network
-from .calibration import Calibration
+from ..network import FloatLIF, Network, Sparse, Synapse
+from ..network.synapses import Readout
+from .calibration import Calibration, digest_of, fitting
 from .choice import Choice, Site
 from .config import QuantConfig
-from .floats import as_float
-from .rounding import Rounding
+from .fewer import fewer_bits
+from .floats import as_float, is_rescalable
+from .rounding import BIAS, Rounding
 from .scales import chosen
 
 CONFIG = "quantize/config"
@@ -44,7 +46,9 @@ def quantize(
     Parameters
     ----------
     network : Network
-        In float32, or in integers that are to have fewer bits (CUBA neurons).
+        In float32, or in integers that are to have fewer bits. Of CUBA neurons in integers
+        scales are chosen anew; networks with any others keep their neurons as they are, and their
+        weights alone are rounded, see `fewer.fewer_bits`.
     config : QuantConfig, optional
     calibration : array [samples, steps, *input shape] or [steps, *input shape], optional
         Inputs as the network will see them; no labels. They decide how far states go, how often
@@ -68,9 +72,16 @@ def quantize(
         If the calibration inputs do not fit, or the configuration needs some and there are none.
     """
     config = config or QuantConfig()
+    _check(network, config, calibration is not None)
+    if not network.is_float and not is_rescalable(network):
+        inputs = None if calibration is None else fitting(network, calibration)
+        made = fewer_bits(network, config, inputs)
+        facts: dict[str, str | int | float] = {**made.metadata, CONFIG: config.to_json()}
+        if inputs is not None:
+            facts[CALIBRATION] = digest_of(inputs)
+        return replace(made, metadata=facts)
     if not network.is_float:
         network = as_float(network)
-    _check(network, config, calibration is not None)
     reference = None if calibration is None else Calibration.of(network, calibration)
     sites = {
         p.name: Site(network, p, config, reference)
@@ -81,6 +92,10 @@ def quantize(
     if config.correct_bias:
         assert reference is not None
         choices = corrected(network, sites, choices, reference)
+    if reference is not None and config.rounding != "nearest":
+        from .compensate import compensated  # brings numba
+
+        choices = compensated(network, sites, choices, reference)
     return finished(network, sites, choices, config, reference)
 
 
@@ -92,19 +107,38 @@ def finished(
     reference: Calibration | None,
 ) -> Network:
     """Round as chosen, and note in the network how it was made."""
-    fixed = Rounding(network, sites, choices).result()
+    rounding = Rounding(network, sites, choices)
+    fixed = rounding.result()
     facts: dict[str, str | int | float] = {**fixed.metadata, CONFIG: config.to_json()}
     for name, choice in choices.items():
-        facts[f"{STEPS}{name}"] = json.dumps([choice.factor, choice.steps, choice.bias])
+        facts[f"{STEPS}{name}"] = json.dumps(
+            [choice.factor, choice.steps, choice.bias, rounding.parts[name]]
+        )
     if reference is not None:
         facts[CALIBRATION] = reference.digest
     return replace(fixed, metadata=facts)
 
 
 def choice_of(fixed: Network, name: str) -> Choice:
-    """Read back what was chosen for a population."""
-    factor, steps, bias = json.loads(str(fixed.metadata[f"{STEPS}{name}"]))
-    return Choice(float(factor), tuple(steps), tuple(bias))
+    """Read back what was chosen for a population, and the mantissas that its weights have."""
+    factor, steps, bias, *parts = json.loads(str(fixed.metadata[f"{STEPS}{name}"]))
+    choice = Choice(float(factor), tuple(steps), tuple(bias))
+    feeds = [p.synapse for p in fixed.into(name) if p.source != f"{name}{BIAS}"]
+    if not parts or sum(parts[0]) != len(feeds):
+        return choice  # written before mantissas were chosen, or changed since
+    mantissas = []
+    for number, step in zip(parts[0], steps, strict=True):
+        held, feeds = feeds[:number], feeds[number:]
+        whole = sum(_held(synapse, held[0]) for synapse in held)
+        mantissas.append(whole >> step)
+    return replace(choice, mantissas=tuple(mantissas))
+
+
+def _held(synapse: Synapse, first: Synapse) -> NDArray[np.int64]:
+    """Weights of a synapse in the form of the first of its parallel ones."""
+    if isinstance(synapse, Sparse) and not isinstance(first, Sparse):
+        return synapse.to_dense().astype(np.int64)
+    return np.asarray(synapse.weight, np.int64)  # type: ignore[attr-defined]
 
 
 def choose(
@@ -145,8 +179,19 @@ def corrected(
     return made
 
 
+def rounded_names(network: Network) -> list[str]:
+    """Names of the populations whose weights `quantize` rounds."""
+    if network.is_float:
+        return [p.name for p in network.populations if isinstance(p.neuron, FloatLIF)]
+    return [
+        p.name
+        for p in network.populations
+        if any(not isinstance(q.synapse, Readout) for q in network.into(p.name))
+    ]
+
+
 def _check(network: Network, config: QuantConfig, calibrated: bool) -> None:
-    names = [p.name for p in network.populations if isinstance(p.neuron, FloatLIF)]
+    names = rounded_names(network)
     for name, _ in config.population_bits:
         if name not in names:
             raise NetworkError(
@@ -155,6 +200,7 @@ def _check(network: Network, config: QuantConfig, calibrated: bool) -> None:
     for what, needed in (
         ("method 'search'", config.method == "search"),
         ("correct_bias", config.correct_bias),
+        ("rounding 'compensated'", config.rounding == "compensated"),
     ):
         if needed and not calibrated:
             raise InputError(f"{what}: needs calibration inputs; give some, labels are not needed")

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ..compare import Comparison
     from ..network import Network
     from ..profile import Profile
+    from ..quantize.widths import Sweep
     from ..recording import Recording
     from .sources import PlacementLike
 
@@ -28,6 +29,7 @@ def report(
     accuracy: Sequence[tuple[str, int, int]] | None = None,
     facts: Sequence[tuple[str, str]] = (),
     float_weights: Mapping[str, Any] | None = None,
+    sweep: Sweep | None = None,
 ) -> None:
     """Write one self-contained HTML page; sections without content are left out.
 
@@ -49,6 +51,8 @@ def report(
     float_weights : mapping of str to float array
         Weights before quantization, any shape, by projection (``a->b``) or by
         the population that they lead to.
+    sweep : Sweep or None
+        The network at several bit widths, see `quantize.sweep`.
 
     Raises
     ------
@@ -78,5 +82,6 @@ def report(
         accuracy=tuple(accuracy or ()),
         facts=tuple(facts),
         float_weights=dict(float_weights or {}),
+        sweep=sweep,
     )
     write_page(path, sources)

@@ -24,7 +24,7 @@ def plots_available() -> bool:
 
 def missing_section(sources: Sources) -> Section | None:
     """What to install, where there would be something to draw."""
-    drawable = sources.recordings or sources.profiles or sources.network
+    drawable = sources.recordings or sources.profiles or sources.network or sources.sweep
     if not drawable or plots_available():
         return None
     return Section("plots", "Plots", (Note(PLOTS_MISSING, alert=True),))

@@ -22,6 +22,7 @@ from .sections import (
 )
 from .sources import Sources
 from .summary import summary_section
+from .sweeps import sweep_section
 
 _TEMPLATE = Path(__file__).with_name("template.html.j2")
 _SCRIPT = Path(__file__).with_name("page.js")
@@ -67,6 +68,7 @@ def sections_of(sources: Sources, now: datetime) -> tuple[Section, ...]:
         summary_section(sources),
         missing_section(sources),
         accuracy_section(sources),
+        sweep_section(sources.sweep),
         comparison_section(sources),
         spikes_section(sources),
         energy_section(sources),

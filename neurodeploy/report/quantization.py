@@ -1,4 +1,4 @@
-"""What rounding did to each population, for the terminal."""
+"""What rounding did to each population, and several bit widths, for the terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ..quantize import QuantReport
-from .numbers import count, percent, signed
+from ..quantize.costs import Costs
+from ..quantize.widths import Sweep
+from .numbers import count, percent, si, signed
+from .sweeps import sweep_foot, sweep_rows
 
 
 def quantization_table(report: QuantReport) -> Table:
@@ -37,3 +40,25 @@ def quantization_table(report: QuantReport) -> Table:
             )
     table.caption = f"{report.samples} samples of {report.steps} steps; what differs most first"
     return table
+
+
+def sweep_table(sweep: Sweep) -> Table:
+    """A row for each width."""
+    head, rows = sweep_rows(sweep)
+    table = Table(box=SIMPLE_HEAD, title="bits of a weight")
+    for heading in head:
+        table.add_column(heading.lstrip("#"), justify="right" if heading[0] == "#" else "left")
+    for row in rows:
+        table.add_row(*row)
+    table.caption = sweep_foot(sweep)
+    return table
+
+
+def costs_line(costs: Costs) -> str:
+    """What a network within a budget costs, in a sentence."""
+    right = "" if costs.accuracy is None else f", accuracy {percent(costs.accuracy)}"
+    return (
+        f"synaptic memory {count(costs.memory_bits)} bits; {count(round(costs.synops))} synaptic "
+        f"operations and {si(costs.joules, 'J')} (estimated, dynamic) per inference; decides as "
+        f"the original in {percent(costs.agreement)}{right}"
+    )

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from ..compare import Comparison
 from ..network import Network
 from ..profile import Profile
+from ..quantize.widths import Sweep
 from ..recording import Recording
 
 
@@ -37,6 +38,7 @@ class Sources:
     accuracy: tuple[tuple[str, int, int], ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
     float_weights: Mapping[str, Any] = field(default_factory=dict)
+    sweep: Sweep | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -20,7 +20,6 @@ from neurodeploy.network import (
     Source,
 )
 from neurodeploy.quantize import quantization_report
-from neurodeploy.quantize.mixed import weight_memory, within_budget
 from neurodeploy.quantize.weights import Grid
 
 F = np.float32
@@ -144,14 +143,88 @@ def test_late_reset_is_a_refractory_step():
     np.testing.assert_array_equal(whole[:, 1:], floats)
 
 
-def test_budget_is_kept_and_taken_where_it_hurts_least():
+def refractory():
+    """A population whose reset wipes out the next step's input, before one that spikes too."""
+    rng = np.random.default_rng(0)
+    neuron = FloatLIF(current_keep=0.5, voltage_keep=0.8, threshold=1.0, reset_time="after")
+    return Network(
+        (Population("in", (6,), Source()), Population("a", (8,), neuron),
+         Population("b", (3,), neuron)),
+        (Projection("in", "a", Dense(rng.normal(size=(8, 6)).astype(F))),
+         Projection("a", "b", Dense(rng.normal(size=(3, 8)).astype(F)))),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("options", [{}, {"exponents": False, "split": 0.0}])
+def test_refractory_step_survives_a_netx_file(tmp_path, options):
+    fixed = nd.quantize(refractory(), nd.QuantConfig(8, **options), spikes())
+    nd.save(fixed, tmp_path / "a.net")
+    back = nd.load(tmp_path / "a.net")
+    assert back == fixed
+    assert [p.neuron.refractory for p in back.populations[1:]] == [2, 2]
+    runs = [nd.run(net, spikes(), record=("spikes", "u", "v")) for net in (fixed, back)]
+    assert nd.compare(*runs).equal
+    assert runs[0].output.any()
+
+
+def test_refractory_step_is_refused_by_name_where_there_is_none(tmp_path, lava):
+    pytest.importorskip("nir", reason="needs nir: pip install 'neurodeploy[nir]'")
+    fixed = nd.quantize(refractory())
+    with pytest.raises(
+        UnsupportedError, match=r"population .a.: NIR has no .* write \.net instead"
+    ):
+        nd.save(fixed, tmp_path / "a.nir")
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(UnsupportedError, match="population 'a': the lava backend cannot run"):
+        nd.run(fixed, spikes(), backend="lava")
+    same = nd.quantize(refractory(), nd.QuantConfig(8, late_reset="same"))
+    assert isinstance(same["a"].neuron, CubaLIF)
+    nd.save(same, tmp_path / "a.nir")
+    assert nd.load(tmp_path / "a.nir") == same
+
+
+def test_errors_of_other_synapses_are_taken_up():
+    """Inputs that always come together: the sum of their weights' errors is what counts."""
+    rng = np.random.default_rng(3)
+    neuron = FloatLIF(voltage_keep=0.97, threshold=40.0)
+    weight = (rng.random((5, 20)) - 0.2).astype(F)
+    net = Network(
+        (Population("in", (20,), Source()), Population("n", (5,), neuron)),
+        (Projection("in", "n", Dense(weight)),),
+    )
+    x = np.repeat((rng.random((6, 80, 1)) < 0.3).astype(np.uint8), 20, axis=2)
+    errors, coincide = {}, {}
+    for rounding in ("nearest", "compensated"):
+        config = nd.QuantConfig(3, method="max", split=0.0, rounding=rounding)
+        fixed = nd.quantize(net, config, x)
+        found = fixed.projections[0].synapse.weight / fixed.metadata["quantize/scale/n"]
+        errors[rounding] = np.abs((found - weight).sum(axis=1)).max()
+        report = quantization_report(net, fixed, x)
+        coincide[rounding] = report["n"].local.coincidence
+        # Local and whole are the same where all that arrives comes from the input.
+        assert report["n"].cumulative.coincidence == coincide[rounding]
+    assert errors["compensated"] < errors["nearest"] / 2
+    assert coincide["compensated"] >= coincide["nearest"]
+
+
+def test_absent_synapses_stay_absent_and_no_synapse_is_added():
     net, inputs = recurrent(), spikes()
-    full = weight_memory(net, nd.QuantConfig(8))
-    config = within_budget(net, full // 2, nd.QuantConfig(8), inputs)
-    assert full // 2 - 12 * 18 <= weight_memory(net, config) <= full // 2
-    assert nd.quantize(net, config, inputs)
-    with pytest.raises(NetworkError, match="budget: 10 bits"):
-        within_budget(net, 10, nd.QuantConfig(8), inputs)
+    weight = net.projections[1].synapse.weight.copy()
+    weight[np.random.default_rng(5).random(weight.shape) < 0.5] = 0
+    loop = Projection("a", "a", Dense(weight))
+    net = Network(net.populations, (net.projections[0], loop, net.projections[2]))
+    near, taken = (
+        nd.quantize(net, nd.QuantConfig(4, method="mse", rounding=rounding), inputs)
+        for rounding in ("nearest", "auto")
+    )
+    assert near != taken
+    for fixed in (near, taken):
+        parts = [p.synapse for p in fixed.projections if p.source == p.target == "a"]
+        whole = sum(s.to_dense() if s.kind == "sparse" else s.weight for s in parts)
+        assert not whole[weight == 0].any()
+    sizes = [sum(int(np.count_nonzero(p.synapse.weight)) for p in fixed.projections
+                 if p.synapse.kind == "sparse") for fixed in (near, taken)]  # fmt: skip
+    assert sizes[1] <= sizes[0]
 
 
 def test_report_of_an_exact_network_says_so():

@@ -34,9 +34,12 @@ from neurodeploy.network import (
     Source,
 )
 from neurodeploy.profile import profile
+from neurodeploy.quantize.costs import Costs
+from neurodeploy.quantize.widths import Sweep, SweepRow
 from neurodeploy.recording import Recording, RecordingWriter
 from neurodeploy.report import report
 from neurodeploy.report.numbers import count, percent, si, signed, wilson_interval
+from neurodeploy.report.quantization import sweep_table
 from neurodeploy.report.rows import limit_lines, network_rows, synapse_counts
 from neurodeploy.report.terminal import (
     audit_table,
@@ -385,3 +388,28 @@ def test_a_placement_shows_how_full_cores_are_and_what_does_not_fit(tmp_path):
     assert "How full the cores are" in text
     assert "synapse words" in text
     assert "network needs 2 chips, limit 1" in text
+
+
+@needs_plots
+def test_a_sweep_shows_each_width_and_the_front(tmp_path):
+    def row(bits, tuned, right, memory, joules):
+        costs = Costs(8192 * memory, {}, 100.0, {}, 10.0, 5.0, joules, 0.9, right, 0.97, 0.8)
+        return SweepRow(bits, tuned, costs)
+
+    rows = (
+        row(8, False, 0.96, 30, 7e-7), row(8, True, 0.97, 31, 7e-7),
+        row("ternary", False, 0.91, 12, 3e-7), row("ternary", True, 0.97, 13, 3e-7),
+    )  # fmt: skip
+    found = Sweep(rows, 360, 16, 50, True, "loihi2", 0.97)
+    assert found.front == (rows[2], rows[3])
+    path = tmp_path / "page.html"
+    report(path, sweep=found)
+    text = path.read_text(encoding="utf-8")
+    for words in ("97.00 %", "91.00 %", "30 KiB", "300 nJ", "ternary", "fine-tuned", "held-out",
+                  "synaptic memory, KiB", "accuracy, %", "not rounded"):  # fmt: skip
+        assert words in text, words
+    lines = lines_of(sweep_table(found))
+    assert any("ternary" in line and "13 KiB" in line and "yes" in line for line in lines)
+    unlabelled = [replace(r, costs=replace(r.costs, accuracy=None)) for r in rows]
+    report(path, sweep=replace(found, rows=tuple(unlabelled), original_accuracy=None))
+    assert "agreement, %" in path.read_text(encoding="utf-8")
