@@ -67,11 +67,11 @@ def neuron_seconds(
 ) -> FloatArray:
     """Time that a core spends on each neuron of a population per step, float64 [neurons].
 
-    An idle update, what a sent message adds to it, and every synaptic operation that
-    arrives; means over samples and steps.
+    An idle update, what a sent message adds to it, and every synapse that is read for it,
+    stored zeros too; means over samples and steps.
     """
     chip = placement.chip
-    messages, synops = neuron_events(network, recording, name)
+    messages, synops = neuron_events(network, recording, name, stored=True)
     active = chip["neuron_update_active_time"] - chip["neuron_update_inactive_time"]
     steps = recording.samples * recording.steps
     busy = (messages * active + synops * chip["synop_time"]) / steps
@@ -79,9 +79,11 @@ def neuron_seconds(
 
 
 def neuron_events(
-    network: Network, recording: Recording, name: str
+    network: Network, recording: Recording, name: str, stored: bool = False
 ) -> tuple[FloatArray, FloatArray]:
     """Messages sent and synaptic operations received by each neuron, over all samples.
+
+    `stored`: see `synops_per_target`.
 
     Returns
     -------
@@ -90,25 +92,31 @@ def neuron_events(
     synops = np.zeros(network[name].size)
     for projection in network.into(name):
         counts = message_counts(recording, projection.source)
-        synops += synops_per_target(network, projection, counts)
+        synops += synops_per_target(network, projection, counts, stored)
     return message_counts(recording, name), synops
 
 
-def synops_per_target(network: Network, projection: Projection, counts: FloatArray) -> FloatArray:
+def synops_per_target(
+    network: Network, projection: Projection, counts: FloatArray, stored: bool = False
+) -> FloatArray:
     """Synaptic operations that reach each target neuron, float64 [targets].
 
-    Exact for dense, sparse and ungrouped convolutions; others are spread evenly.
+    Exact for dense, sparse and ungrouped convolutions; others are spread evenly. With
+    `stored`, zeros that a core stores and reads count as well.
     """
     synapse, source = projection.synapse, network[projection.source]
     if isinstance(synapse, Dense):
+        if stored:
+            return np.full(len(synapse.weight), counts.sum())
         return np.asarray((synapse.weight != 0) @ counts, dtype=np.float64)
     if isinstance(synapse, Sparse):
-        arriving = np.where(synapse.weight != 0, counts[synapse.index], 0.0)
+        arriving = np.where((synapse.weight != 0) | stored, counts[synapse.index], 0.0)
         targets = network[projection.target].size
         return np.bincount(synapse.targets, arriving, minlength=targets).astype(np.float64)
     if isinstance(synapse, Conv) and synapse.groups == 1:
-        return _synops_of_conv(synapse, counts.reshape(source.shape)).ravel()
-    total, size = float(network.fan_out(projection) @ counts), network[projection.target].size
+        return _synops_of_conv(synapse, counts.reshape(source.shape), stored).ravel()
+    total = float(network.fan_out(projection, dense=stored) @ counts)
+    size = network[projection.target].size
     return np.full(size, total / size)
 
 
@@ -126,11 +134,21 @@ def core_seconds(placement: Placement, loads: dict[str, FloatArray], name: str) 
     return seconds.astype(np.float64)
 
 
-def _synops_of_conv(synapse: Conv, counts: FloatArray) -> FloatArray:
+def _synops_of_conv(synapse: Conv, counts: FloatArray, stored: bool) -> FloatArray:
     present = (synapse.weight != 0).astype(np.float64)
     channels, height, width = synapse.output_shape(counts.shape)
+    if stored:  # every channel alike: one stands for all
+        counts, present = counts.sum(axis=0)[None], np.ones((1, 1, *present.shape[2:]))
+        one = _taps_that_land(synapse, counts, present, (1, height, width))
+        return np.repeat(one, channels, axis=0)
+    return _taps_that_land(synapse, counts, present, (channels, height, width))
+
+
+def _taps_that_land(
+    synapse: Conv, counts: FloatArray, present: FloatArray, shape: tuple[int, int, int]
+) -> FloatArray:
     rows, columns = synapse.reach(0, counts.shape[1]), synapse.reach(1, counts.shape[2])
-    synops = np.zeros((channels, height, width))
+    synops = np.zeros(shape)
     for k in range(rows.shape[1]):
         y = np.flatnonzero(rows[:, k] >= 0)
         for m in range(columns.shape[1]):
