@@ -1,8 +1,10 @@
-"""A placement whose busiest core has less to do.
+"""A placement whose busiest core and busiest link have less to do.
 
 The slowest core sets the time of a step (arXiv:2511.21549: per-core maxima predict run
 time, totals do not). So further cores, as far as the chips that are taken anyway have
-them, go to the population whose core is the busiest, until that no longer helps.
+them, go to the population whose core is the busiest, until that no longer helps. Then the
+cores of images are laid out by their place in the image, in stripes, so that messages to
+the same place of the next layer stay near; kept where the busiest link gets less to do.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ from numpy.typing import NDArray
 
 from ..errors import RecordingError
 from ..network import Conv, Dense, Network, Projection, Sparse
+from .partition import Partition
 from .placement import Placement
+from .routes import all_routes
 
 if TYPE_CHECKING:
     from ..recording import Recording
@@ -59,7 +63,48 @@ def balanced(
         if after.cores_used > cores or max(core_seconds(after, loads, name)) >= now:
             break
         best, most = after, smaller
-    return replace(best, strategy="balanced")
+    return min(
+        (replace(best, strategy="balanced", places=places) for places in ({}, in_stripes(best))),
+        key=lambda placement: busiest_link(placement, recording),
+    )
+
+
+def in_stripes(placement: Placement) -> dict[str, NDArray[np.int64]]:
+    """Places of every core, blocks ordered by where along x their image has them."""
+    entries = [
+        (_middle(partition, core), population, core)
+        for population, partition in enumerate(placement.partitions)
+        for core in range(partition.cores)
+    ]
+    places = {p.population.name: np.zeros(p.cores, np.int64) for p in placement.partitions}
+    for place, (_, population, core) in enumerate(sorted(entries)):
+        places[placement.partitions[population].population.name][core] = place
+    return places
+
+
+def _middle(partition: Partition, core: int) -> float:
+    """Middle of a block along x, as part of the width; lists have no place and come last."""
+    piece, shape = partition.pieces[core], partition.population.shape
+    if piece.corner is None or piece.block is None:
+        return 2.0
+    return (piece.corner[0] + piece.block[0] / 2) / shape[2]
+
+
+def busiest_link(placement: Placement, recording: Recording) -> float:
+    """Seconds of a mean step that the busiest link of the mesh is taken."""
+    chip, loads = placement.chip, [np.zeros((1, 4))]
+    for way in all_routes(placement):
+        if len(way.links):
+            source = placement[way.projection.source]
+            counts = message_counts(recording, source.population.name)
+            sent = np.bincount(source.core_of, counts, minlength=source.cores)
+            loads.append(np.tensordot(sent, way.links, 1))
+    hops = [
+        chip[name] if name in chip.constants else 0.0
+        for name in ("hop_east_west_time", "hop_north_south_time")
+    ]
+    taken = sum(loads) * np.repeat(hops, 2)  # east, west, south, north
+    return float(np.max(taken)) / (recording.samples * recording.steps)
 
 
 def neuron_seconds(

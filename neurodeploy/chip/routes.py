@@ -113,7 +113,9 @@ class _Reach:
         if not self.image:
             return _Reach(self.rows[indices], self.columns, False)
         row, column = np.divmod(indices % (shape[1] * shape[2]), shape[2])
-        return _Reach(self.rows[row] * self.columns.T[column], np.ones((len(self.columns), 1)), False)
+        return _Reach(
+            self.rows[row] * self.columns.T[column], np.ones((len(self.columns), 1)), False
+        )
 
     def weighted(self, weight: FloatArray, neurons: int) -> FloatArray:
         """Sum over the cores reached of a weight, float64 [neurons]."""
@@ -135,8 +137,7 @@ def _tiles(placement: Placement) -> int:
 
 def _homes(placement: Placement, name: str) -> NDArray[np.int64]:
     """Tile of each core of a population."""
-    cores = placement.first_core(name) + np.arange(placement[name].cores)
-    return (cores // placement.chip.limit("cores_per_tile")).astype(np.int64)
+    return (placement.places_of(name) // placement.chip.limit("cores_per_tile")).astype(np.int64)
 
 
 def _load(

@@ -134,7 +134,7 @@ def estimate(
     chips = max(1, math.ceil(run.cores / chip["cores_per_chip"]))
     resets = reset_count(recording) * chips
     dynamic = run.dynamic + resets * optional(chip, "state_reset_energy")
-    waiting = host_seconds(recording, chip) if host else 0.0
+    waiting = host_seconds(recording, chip, placement) if host else 0.0
     step = run.busiest + barrier_seconds(run.cores, chip) + waiting
     seconds = recording.steps * step
     powers = ["static_power"] + ["x86_power"] * (host and "x86_power" in chip.constants)
@@ -181,8 +181,10 @@ def estimate(
     )
 
 
-def host_seconds(recording: Recording, chip: Chip) -> float:
+def host_seconds(recording: Recording, chip: Chip, placement: Placement | None) -> float:
     """Time of a step that the chip waits for the host to hand over every input and output value.
+
+    Handed over is what enters from outside, spikes or not, and what the last population sends.
 
     Raises
     ------
@@ -196,6 +198,8 @@ def host_seconds(recording: Recording, chip: Chip) -> float:
         )
     header = recording.header
     on_chip = {p.name for p in header.populations if p.on_chip}
+    if placement is not None:  # delta encoders that stand first run on the host
+        on_chip = {partition.population.name for partition in placement.partitions}
     heard = {p.source for p in header.projections if p.target in on_chip}
     sizes = {p.name: p.size for p in header.populations}
     last = header.populations[-1].name
