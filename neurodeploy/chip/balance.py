@@ -205,10 +205,21 @@ def _taps_that_land(
 
 def message_counts(recording: Recording, name: str) -> FloatArray:
     """Messages of each neuron over all samples, float64 [neurons]."""
+    counts = checked_counts(recording, name)
+    return np.asarray(counts.reshape(len(counts), -1).sum(axis=0), dtype=np.float64)
+
+
+def checked_counts(recording: Recording, name: str) -> NDArray[np.int64]:
+    """Counts of a population, int64 [samples, *shape].
+
+    Raises
+    ------
+    RecordingError
+        If they were not recorded.
+    """
     record = recording[name]
     if not record.has("counts") and not record.has("spikes"):
         raise RecordingError(
             f"population {name!r}: the recording has no counts; record them with --record counts"
         )
-    counts = record.counts
-    return np.asarray(counts.reshape(len(counts), -1).sum(axis=0), dtype=np.float64)
+    return record.counts

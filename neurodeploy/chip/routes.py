@@ -168,13 +168,14 @@ def _reach(placement: Placement, projection: Projection) -> _Reach:
         )
     assert isinstance(synapse, IMAGES)
     _, height, width = source.shape
-    rows, columns = block_taps(target, synapse.reach(0, height), synapse.reach(1, width))
-    return _Reach((rows > 0).T.astype(np.float64), (columns > 0).astype(np.float64), image=True)
+    both = block_taps(target, synapse.reach(0, height), synapse.reach(1, width))
+    down, across = (taps.per_core > 0 for taps in both)
+    return _Reach(down.T.astype(np.float64), across.astype(np.float64), image=True)
 
 
 def block_taps(
     target: Partition, rows: NDArray[np.int64], columns: NDArray[np.int64]
-) -> tuple[FloatArray, FloatArray]:
+) -> tuple[Taps, Taps]:
     """Kernel taps by which each source row and column lands in each block.
 
     Parameters
@@ -183,16 +184,37 @@ def block_taps(
         Of an image.
     rows, columns : int64 [source positions, taps]
         As `Kernel.reach` gives them.
-
-    Returns
-    -------
-    float64 [cores, source rows], float64 [cores, source columns]
     """
-    down, across = [], []
-    for piece in target.pieces:
-        assert piece.corner is not None
-        assert piece.block is not None
-        (x, y, _), (wide, high, _) = piece.corner, piece.block
-        down.append(((rows >= y) & (rows < y + high)).sum(axis=1))
-        across.append(((columns >= x) & (columns < x + wide)).sum(axis=1))
-    return np.array(down, np.float64), np.array(across, np.float64)
+    y = [
+        (piece.corner[1], piece.block[1]) for piece in target.pieces if piece.corner and piece.block
+    ]
+    x = [
+        (piece.corner[0], piece.block[0]) for piece in target.pieces if piece.corner and piece.block
+    ]
+    return _taps(rows, y), _taps(columns, x)
+
+
+@dataclass(frozen=True, eq=False)
+class Taps:
+    """Kernel taps by which source positions land in the blocks' extents along one axis.
+
+    Attributes
+    ----------
+    landed : float64 [extents, source positions]
+        Blocks that share an extent share a row.
+    extent_of : int64 [cores]
+    """
+
+    landed: FloatArray
+    extent_of: NDArray[np.int64]
+
+    @property
+    def per_core(self) -> FloatArray:
+        """float64 [cores, source positions]."""
+        return self.landed[self.extent_of]
+
+
+def _taps(reach: NDArray[np.int64], blocks: list[tuple[int, int]]) -> Taps:
+    extents = {extent: number for number, extent in enumerate(dict.fromkeys(blocks))}
+    landed = [((reach >= start) & (reach < start + size)).sum(axis=1) for start, size in extents]
+    return Taps(np.array(landed, np.float64), np.array([extents[block] for block in blocks]))

@@ -69,11 +69,8 @@ def _of_image(target: Partition, synapse: Synapse, counts: FloatArray) -> FloatA
         reached = _channels_reached(part, channels, target.population.shape[0], z, depth)
         alike = len(np.unique(reached)) == 1  # all but grouped kernels: spares a product
         image = counts.sum(axis=1) * reached[0] if alike else np.tensordot(counts, reached, (1, 0))
-        # Many blocks share their rows or their columns.
-        down, at_row = np.unique(rows[here], axis=0, return_inverse=True)
-        across, at_column = np.unique(columns[here], axis=0, return_inverse=True)
-        landed = down @ image @ across.T
-        found[:, here] = landed[:, at_row.ravel(), at_column.ravel()]
+        landed = rows.landed @ image @ columns.landed.T
+        found[:, here] = landed[:, rows.extent_of[here], columns.extent_of[here]]
     return found * len(parts)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..chip import Chip, Placement
 from ..chip.routes import all_routes
 from .activity import Activity
-from .placed import count_work, driven_updates, on_cores, optional, step_seconds, traffic
+from .placed import count_work, counts_of, driven_updates, on_cores, optional, step_seconds, traffic
 
 if TYPE_CHECKING:
     from ..recording import Recording
@@ -93,8 +93,9 @@ def on_placement(
     """Every population on its own cores; messages as copies with hops, zeros read as stored."""
     activities = on_cores(activities, placement)
     ways = all_routes(placement)
-    way = traffic(recording, chip, ways)
-    work = count_work(recording, placement, ways)
+    counts = counts_of(recording, placement)
+    way = traffic(counts, chip, ways)
+    work = count_work(recording, counts, placement, ways)
     busiest, bound = step_seconds(work, placement, chip, ways)
     by_input = optional(chip, "neuron_update_by_input_energy")
     driven = driven_updates(recording, placement) if by_input else {}

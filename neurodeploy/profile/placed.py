@@ -17,7 +17,7 @@ counts alone it is the bound of a mean step, which is at most as long.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..chip import Chip, Placement
-from ..chip.balance import message_counts, neuron_events
+from ..chip.balance import checked_counts, neuron_events
 from ..chip.routes import Routes
 from ..chip.work import operations
 from ..errors import RecordingError
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from ..recording import Recording
 
 FloatArray = NDArray[np.float64]
+_AT_ONCE = 1_000_000
+"""Samples x steps x cores."""
+
 Ways: TypeAlias = "Sequence[Routes]"
 
 
@@ -90,14 +93,23 @@ def on_cores(activities: Sequence[Activity], placement: Placement) -> tuple[Acti
     return tuple(a if a.name in names else replace(a, size=0, updates=0) for a in activities)
 
 
-def traffic(recording: Recording, chip: Chip, ways: Ways) -> Traffic:
-    """Count copies and hops of all messages that reach the chip's cores."""
+def counts_of(recording: Recording, placement: Placement) -> dict[str, FloatArray]:
+    """Messages of everything that has cores or sends to some, float64 [samples, neurons]."""
+    names = {partition.population.name for partition in placement.partitions}
+    names |= {p.source for p in placement.network.projections if p.target in names}
+    counts = {name: checked_counts(recording, name) for name in sorted(names)}
+    return {name: c.reshape(len(c), -1).astype(np.float64) for name, c in counts.items()}
+
+
+def traffic(counts: Mapping[str, FloatArray], chip: Chip, ways: Ways) -> Traffic:
+    """Copies and hops of all messages that reach the chip's cores, mean over samples."""
+    means = {name: found.mean(axis=0) for name, found in counts.items()}
     totals = np.zeros(3)
     joules: dict[str, float] = {}
     for way in ways:
         source = way.projection.source
-        counts = message_counts(recording, source) / recording.samples
-        found = np.array([counts @ each for each in (way.copies, way.east_west, way.north_south)])
+        each = (way.copies, way.east_west, way.north_south)
+        found = np.array([means[source] @ one for one in each])
         totals += found
         joules[source] = joules.get(source, 0.0) + float(found @ _each(chip))
     return Traffic(float(totals[0]), float(totals[1]), float(totals[2]), joules)
@@ -130,30 +142,23 @@ def driven_updates(recording: Recording, placement: Placement) -> dict[str, floa
     return found
 
 
-def count_work(recording: Recording, placement: Placement, ways: Ways) -> Work:
+def count_work(
+    recording: Recording, counts: Mapping[str, FloatArray], placement: Placement, ways: Ways
+) -> Work:
     """Count messages and stored synapses read, core by core and sample by sample."""
-    names = {p.population.name for p in placement.partitions}
-    every = names | {way.projection.source for way in ways}
-    counts = {name: _counts(recording, name) for name in every}
-    stepwise = all(recording[name].has("spikes") for name in every)
+    stepwise = all(recording[name].has("spikes") for name in counts)
     rates, messages = {}, {}
     for name, found in counts.items():
+        rates[name] = np.full((recording.samples, 1), 1 / recording.steps)
         if stepwise:
             total = np.maximum(found.sum(axis=1, keepdims=True), 1)
             rates[name] = recording[name].step_counts / total
-        else:
-            rates[name] = np.full((recording.samples, 1), 1 / recording.steps)
-        if name in names:
-            part = placement[name]
-            spread = [np.bincount(part.core_of, c, minlength=part.cores) for c in found]
-            messages[name] = np.array(spread, np.float64)
+    for part in placement.partitions:
+        name = part.population.name
+        spread = [np.bincount(part.core_of, c, minlength=part.cores) for c in counts[name]]
+        messages[name] = np.array(spread, np.float64)
     done = tuple(operations(placement, w.projection, counts[w.projection.source]) for w in ways)
     return Work(messages, done, rates)
-
-
-def _counts(recording: Recording, name: str) -> FloatArray:
-    counts = recording[name].counts
-    return counts.reshape(len(counts), -1).astype(np.float64)
 
 
 def step_seconds(
@@ -202,7 +207,9 @@ def _busiest(parts: Sequence[tuple[FloatArray, FloatArray]], idle: FloatArray) -
     """Greatest over cores of the sum of rates times loads, float64 [samples, steps]."""
     samples, steps = parts[0][0].shape
     busiest = np.empty((samples, steps))
-    for sample in range(samples):  # [steps, cores] at once
-        total = sum(np.outer(rate[sample], load[sample]) for rate, load in parts)
-        busiest[sample] = (idle + total).max(axis=1)
+    at_once = max(1, _AT_ONCE // (steps * len(idle)))
+    for first in range(0, samples, at_once):
+        some = slice(first, first + at_once)
+        total = idle + sum(rate[some, :, None] * load[some, None] for rate, load in parts)
+        busiest[some] = total.max(axis=2)
     return busiest
