@@ -57,8 +57,9 @@ class Piece:
         if self.corner is None or self.block is None:
             return np.arange(self.first, self.first + self.neurons)
         (x, y, z), (columns, rows, channels) = self.corner, self.block
-        all_neurons = np.arange(math.prod(shape)).reshape(shape)
-        return all_neurons[z : z + channels, y : y + rows, x : x + columns].ravel()
+        channel, row = np.arange(z, z + channels), np.arange(y, y + rows)
+        first = (channel[:, None] * shape[1] + row) * shape[2] + x
+        return (first[:, :, None] + np.arange(columns)).ravel()
 
 
 @dataclass(frozen=True, eq=False)

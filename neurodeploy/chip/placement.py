@@ -59,7 +59,7 @@ class Utilisation:
     percent : mapping of str to float
         Of the fullest core, in percent of each limit.
     binds : str
-        The resource with the highest percentage.
+        The resource with the highest percentage (neuron groups only from two on).
     """
 
     population: str
@@ -215,7 +215,8 @@ class Placement:
         used = {r: sum(u[r] for u in partition.used) / partition.cores for r in resources}
         percents = [self._percent(name, u) for u in partition.used]
         percent = {r: max(p[r] for p in percents) for r in resources}
-        binds = max(percent, key=lambda r: percent[r])
+        # One group a core is what every population has: it binds nothing.
+        binds = max(percent, key=lambda r: (r != "neuron groups" or used[r] > 1, percent[r]))
         return Utilisation(name, partition.cores, partition.block, used, percent, binds)
 
     def _percent(self, population: str, used: Mapping[str, int]) -> dict[str, float]:

@@ -34,6 +34,14 @@ REMEDY: Mapping[str, str] = {
 }
 """What helps where a resource does not suffice."""
 
+ALONE: Mapping[str, str] = {
+    **REMEDY,
+    WORDS: "one neuron's inputs alone take them; use sparse weights or fewer inputs",
+    MEMORY: "one neuron's inputs alone take them; use sparse weights or fewer inputs",
+    MAPS: "one neuron reaches too many cores; let it feed fewer or smaller layers",
+}
+"""What helps where not even a single neuron fits on a core."""
+
 
 @dataclass(frozen=True, eq=False)
 class Needs:

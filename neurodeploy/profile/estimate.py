@@ -78,7 +78,7 @@ def profile(
     recording: Recording,
     chip: str | Chip = "loihi1",
     placement: Placement | None = None,
-    host: bool = False,
+    host_io: bool = False,
 ) -> Profile:
     """Energy and time per inference: measured if the recording holds a meter's reading.
 
@@ -92,7 +92,7 @@ def profile(
     placement : Placement, optional
         Of the network that was recorded, as `neurodeploy.fit` makes it. Its cores set the
         time of a step and the ways of the messages; the constants remain `chip`'s.
-    host : bool
+    host_io : bool
         Add the time in which the host hands over the values of every step, and the energy of
         the chips' own processors: as a first run through NetX has it, not a chip fed by others.
 
@@ -106,18 +106,18 @@ def profile(
     RecordingError
         If the recording has no samples, or lacks counts or synops.
     ChipError
-        If there is no such chip, its file is incomplete, or lacks what `host` needs.
+        If there is no such chip, its file is incomplete, or lacks what `host_io` needs.
     """
     if "energy_joules" in recording.header.measured:
         return _measured(recording)
-    return estimate(recording, chip, placement, host)
+    return estimate(recording, chip, placement, host_io)
 
 
 def estimate(
     recording: Recording,
     chip: str | Chip = "loihi1",
     placement: Placement | None = None,
-    host: bool = False,
+    host_io: bool = False,
 ) -> Profile:
     """Energy and time per inference from the chip's constants, even where a meter was read.
 
@@ -134,10 +134,10 @@ def estimate(
     chips = max(1, math.ceil(run.cores / chip["cores_per_chip"]))
     resets = reset_count(recording) * chips
     dynamic = run.dynamic + resets * optional(chip, "state_reset_energy")
-    waiting = host_seconds(recording, chip, placement) if host else 0.0
+    waiting = host_seconds(recording, chip, placement) if host_io else 0.0
     step = run.busiest + barrier_seconds(run.cores, chip) + waiting
     seconds = recording.steps * step
-    powers = ["static_power"] + ["x86_power"] * (host and "x86_power" in chip.constants)
+    powers = ["static_power"] + ["x86_power"] * (host_io and "x86_power" in chip.constants)
     static = sum(chip[name] for name in powers) * chips * seconds
     energy = dynamic + static
     chip_seconds = chips * float(seconds.mean())
@@ -160,7 +160,7 @@ def estimate(
         chip=chip.name,
         model=f"{chip.title}: energy of counted events + static power x chips x step time, "
         + ("no placement" if placement is None else f"placed on {run.cores} cores")
-        + (", with the host's input and output" if host else ""),
+        + (", with the host's input and output" if host_io else ""),
         band=_band(run.activities, chip, recording.steps, chips, float(dynamic.mean()), step),
         parts=tuple(
             Part(kind, number, chip[name], number * chip[name], chip.constants[name].source)

@@ -81,7 +81,7 @@ def test_pilotnet_sdnn_is_bound_by_its_input(cases):
     recording = nd.run(network, frame)
     placement = nd.fit(network)
     alone = nd.profile(recording, "loihi2", placement)
-    fed = nd.profile(recording, "loihi2", placement, host=True)
+    fed = nd.profile(recording, "loihi2", placement, host_io=True)
     assert alone.seconds_per_step < 1e-3
     assert fed.seconds_per_step == pytest.approx(59.277e-3 + alone.seconds_per_step, rel=0.001)
     assert fed.bound == "the host's input and output"
