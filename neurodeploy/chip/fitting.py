@@ -20,7 +20,8 @@ from .specification import LIMITS, Chip, Constant, load_chip, read_toml
 if TYPE_CHECKING:
     from ..recording import Recording
 
-_CAPACITIES = tuple(name for name in LIMITS if name.endswith("s_per_core")) + ("synapse_word_bits",)
+_CAPACITIES = ("synapse_word_bits", *(name for name in LIMITS if name.endswith("s_per_core")))
+"""Those of `LIMITS` that nothing fits into where they are 0."""
 
 _BOARDS = Path(__file__).parent / "data" / "boards.toml"
 
