@@ -1,8 +1,10 @@
-"""A placement whose busiest core has less to do.
+"""A placement whose busiest core and busiest link have less to do.
 
 The slowest core sets the time of a step (arXiv:2511.21549: per-core maxima predict run
 time, totals do not). So further cores, as far as the chips that are taken anyway have
-them, go to the population whose core is the busiest, until that no longer helps.
+them, go to the population whose core is the busiest, until that no longer helps. Then the
+cores of images are laid out by their place in the image, in stripes, so that messages to
+the same place of the next layer stay near; kept where the busiest link gets less to do.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ from numpy.typing import NDArray
 
 from ..errors import RecordingError
 from ..network import Conv, Dense, Network, Projection, Sparse
+from .partition import Partition
 from .placement import Placement
+from .routes import all_routes
 
 if TYPE_CHECKING:
     from ..recording import Recording
@@ -59,7 +63,48 @@ def balanced(
         if after.cores_used > cores or max(core_seconds(after, loads, name)) >= now:
             break
         best, most = after, smaller
-    return replace(best, strategy="balanced")
+    return min(
+        (replace(best, strategy="balanced", places=places) for places in ({}, in_stripes(best))),
+        key=lambda placement: busiest_link(placement, recording),
+    )
+
+
+def in_stripes(placement: Placement) -> dict[str, NDArray[np.int64]]:
+    """Places of every core, blocks ordered by where along x their image has them."""
+    entries = [
+        (_middle(partition, core), population, core)
+        for population, partition in enumerate(placement.partitions)
+        for core in range(partition.cores)
+    ]
+    places = {p.population.name: np.zeros(p.cores, np.int64) for p in placement.partitions}
+    for place, (_, population, core) in enumerate(sorted(entries)):
+        places[placement.partitions[population].population.name][core] = place
+    return places
+
+
+def _middle(partition: Partition, core: int) -> float:
+    """Middle of a block along x, as part of the width; lists have no place and come last."""
+    piece, shape = partition.pieces[core], partition.population.shape
+    if piece.corner is None or piece.block is None:
+        return 2.0
+    return (piece.corner[0] + piece.block[0] / 2) / shape[2]
+
+
+def busiest_link(placement: Placement, recording: Recording) -> float:
+    """Seconds of a mean step that the busiest link of the mesh is taken."""
+    chip, loads = placement.chip, [np.zeros((1, 4))]
+    for way in all_routes(placement):
+        if len(way.links):
+            source = placement[way.projection.source]
+            counts = message_counts(recording, source.population.name)
+            sent = np.bincount(source.core_of, counts, minlength=source.cores)
+            loads.append(np.tensordot(sent, way.links, 1))
+    hops = [
+        chip[name] if name in chip.constants else 0.0
+        for name in ("hop_east_west_time", "hop_north_south_time")
+    ]
+    taken = sum(loads) * np.repeat(hops, 2)  # east, west, south, north
+    return float(np.max(taken)) / (recording.samples * recording.steps)
 
 
 def neuron_seconds(
@@ -67,11 +112,11 @@ def neuron_seconds(
 ) -> FloatArray:
     """Time that a core spends on each neuron of a population per step, float64 [neurons].
 
-    An idle update, what a sent message adds to it, and every synaptic operation that
-    arrives; means over samples and steps.
+    An idle update, what a sent message adds to it, and every synapse that is read for it,
+    stored zeros too; means over samples and steps.
     """
     chip = placement.chip
-    messages, synops = neuron_events(network, recording, name)
+    messages, synops = neuron_events(network, recording, name, stored=True)
     active = chip["neuron_update_active_time"] - chip["neuron_update_inactive_time"]
     steps = recording.samples * recording.steps
     busy = (messages * active + synops * chip["synop_time"]) / steps
@@ -79,9 +124,11 @@ def neuron_seconds(
 
 
 def neuron_events(
-    network: Network, recording: Recording, name: str
+    network: Network, recording: Recording, name: str, stored: bool = False
 ) -> tuple[FloatArray, FloatArray]:
     """Messages sent and synaptic operations received by each neuron, over all samples.
+
+    `stored`: see `synops_per_target`.
 
     Returns
     -------
@@ -90,25 +137,31 @@ def neuron_events(
     synops = np.zeros(network[name].size)
     for projection in network.into(name):
         counts = message_counts(recording, projection.source)
-        synops += synops_per_target(network, projection, counts)
+        synops += synops_per_target(network, projection, counts, stored)
     return message_counts(recording, name), synops
 
 
-def synops_per_target(network: Network, projection: Projection, counts: FloatArray) -> FloatArray:
+def synops_per_target(
+    network: Network, projection: Projection, counts: FloatArray, stored: bool = False
+) -> FloatArray:
     """Synaptic operations that reach each target neuron, float64 [targets].
 
-    Exact for dense, sparse and ungrouped convolutions; others are spread evenly.
+    Exact for dense, sparse and ungrouped convolutions; others are spread evenly. With
+    `stored`, zeros that a core stores and reads count as well.
     """
     synapse, source = projection.synapse, network[projection.source]
     if isinstance(synapse, Dense):
+        if stored:
+            return np.full(len(synapse.weight), counts.sum())
         return np.asarray((synapse.weight != 0) @ counts, dtype=np.float64)
     if isinstance(synapse, Sparse):
-        arriving = np.where(synapse.weight != 0, counts[synapse.index], 0.0)
+        arriving = np.where((synapse.weight != 0) | stored, counts[synapse.index], 0.0)
         targets = network[projection.target].size
         return np.bincount(synapse.targets, arriving, minlength=targets).astype(np.float64)
     if isinstance(synapse, Conv) and synapse.groups == 1:
-        return _synops_of_conv(synapse, counts.reshape(source.shape)).ravel()
-    total, size = float(network.fan_out(projection) @ counts), network[projection.target].size
+        return _synops_of_conv(synapse, counts.reshape(source.shape), stored).ravel()
+    total = float(network.fan_out(projection, dense=stored) @ counts)
+    size = network[projection.target].size
     return np.full(size, total / size)
 
 
@@ -126,11 +179,21 @@ def core_seconds(placement: Placement, loads: dict[str, FloatArray], name: str) 
     return seconds.astype(np.float64)
 
 
-def _synops_of_conv(synapse: Conv, counts: FloatArray) -> FloatArray:
+def _synops_of_conv(synapse: Conv, counts: FloatArray, stored: bool) -> FloatArray:
     present = (synapse.weight != 0).astype(np.float64)
     channels, height, width = synapse.output_shape(counts.shape)
+    if stored:  # every channel alike: one stands for all
+        counts, present = counts.sum(axis=0)[None], np.ones((1, 1, *present.shape[2:]))
+        one = _taps_that_land(synapse, counts, present, (1, height, width))
+        return np.repeat(one, channels, axis=0)
+    return _taps_that_land(synapse, counts, present, (channels, height, width))
+
+
+def _taps_that_land(
+    synapse: Conv, counts: FloatArray, present: FloatArray, shape: tuple[int, int, int]
+) -> FloatArray:
     rows, columns = synapse.reach(0, counts.shape[1]), synapse.reach(1, counts.shape[2])
-    synops = np.zeros((channels, height, width))
+    synops = np.zeros(shape)
     for k in range(rows.shape[1]):
         y = np.flatnonzero(rows[:, k] >= 0)
         for m in range(columns.shape[1]):
@@ -142,10 +205,21 @@ def _synops_of_conv(synapse: Conv, counts: FloatArray) -> FloatArray:
 
 def message_counts(recording: Recording, name: str) -> FloatArray:
     """Messages of each neuron over all samples, float64 [neurons]."""
+    counts = checked_counts(recording, name)
+    return np.asarray(counts.reshape(len(counts), -1).sum(axis=0), dtype=np.float64)
+
+
+def checked_counts(recording: Recording, name: str) -> NDArray[np.int64]:
+    """Counts of a population, int64 [samples, *shape].
+
+    Raises
+    ------
+    RecordingError
+        If they were not recorded.
+    """
     record = recording[name]
     if not record.has("counts") and not record.has("spikes"):
         raise RecordingError(
             f"population {name!r}: the recording has no counts; record them with --record counts"
         )
-    counts = record.counts
-    return np.asarray(counts.reshape(len(counts), -1).sum(axis=0), dtype=np.float64)
+    return record.counts

@@ -14,11 +14,14 @@ from ..network import Network, Population
 from .balance import balanced
 from .partition import Partition, cut_into_blocks, cut_into_lists
 from .placement import Misfit, Placement
-from .resources import NEURONS, REMEDY, Needs, on_chip
+from .resources import ALONE, NEURONS, REMEDY, Needs, on_chip
 from .specification import LIMITS, Chip, Constant, load_chip, read_toml
 
 if TYPE_CHECKING:
     from ..recording import Recording
+
+_CAPACITIES = ("synapse_word_bits", *(name for name in LIMITS if name.endswith("s_per_core")))
+"""Those of `LIMITS` that nothing fits into where they are 0."""
 
 _BOARDS = Path(__file__).parent / "data" / "boards.toml"
 
@@ -64,7 +67,9 @@ def fit(
     chip = chip if isinstance(chip, Chip) else load_chip(chip)
     chip = _with_cores(chip, cores)
     for name in LIMITS:
-        chip.limit(name)
+        value = chip.limit(name)
+        if value < 1 and name in _CAPACITIES:
+            raise ChipError(f"{chip.name}: constant {name!r} is {value}; give at least 1")
     if network.is_float:
         raise NetworkError(
             "network: computes in float32, a chip in integers; quantize it before it is placed"
@@ -159,7 +164,9 @@ def _placement(
         for resource, limit in limits[name].items():
             worst = max(used[resource] for used in partition.used)
             if worst > limit:
-                misfits.append(Misfit(name, resource, worst, limit, REMEDY[resource]))
+                alone = max(piece.neurons for piece in partition.pieces) == 1
+                remedy = (ALONE if alone else REMEDY)[resource]
+                misfits.append(Misfit(name, resource, worst, limit, remedy))
     place = Placement(network, chip, board or "", partitions, limits)
     if chips is not None and place.chips_used > chips:
         remedy = "take a larger board, or fewer weight bits"

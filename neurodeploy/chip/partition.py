@@ -25,6 +25,12 @@ from numpy.typing import NDArray
 
 from ..network import Population
 
+INPUT_AXONS = "input axons"
+"""The one resource that a core needs as much of, however few neurons it holds."""
+
+_POOLS = ("words of core memory",)
+"""Resources that input axons take part of: full of them, no cut helps."""
+
 Need: TypeAlias = "Callable[[Piece], Mapping[str, int]]"
 """What a piece takes of each resource of its core."""
 
@@ -51,8 +57,9 @@ class Piece:
         if self.corner is None or self.block is None:
             return np.arange(self.first, self.first + self.neurons)
         (x, y, z), (columns, rows, channels) = self.corner, self.block
-        all_neurons = np.arange(math.prod(shape)).reshape(shape)
-        return all_neurons[z : z + channels, y : y + rows, x : x + columns].ravel()
+        channel, row = np.arange(z, z + channels), np.arange(y, y + rows)
+        first = (channel[:, None] * shape[1] + row) * shape[2] + x
+        return (first[:, :, None] + np.arange(columns)).ravel()
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,13 +115,20 @@ def cut_into_lists(
             for first in range(0, population.size, most)
         ]
         used = tuple(need(piece) for piece in pieces)
-        # Input axons are the same however few targets share them.
-        worst = max(
-            u[name] / limit for u in used for name, limit in limits.items() if name != "input axons"
-        )
+        worst = max(_excess(u, limits) for u in used)
         if worst <= 1 or most == 1:
             return Partition(population, tuple(pieces), used)
         most = max(1, most // max(2, math.ceil(worst)))
+
+
+def _excess(used: Mapping[str, int], limits: Mapping[str, int]) -> float:
+    """How many times too full a core is, of what fewer neurons on it would free."""
+    held = used[INPUT_AXONS]
+    return max(
+        used[name] / limit
+        for name, limit in limits.items()
+        if name != INPUT_AXONS and (name not in _POOLS or held < limit)
+    )
 
 
 def cut_into_blocks(

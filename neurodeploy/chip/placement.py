@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import NetworkError
 from ..network import Network
@@ -56,7 +59,7 @@ class Utilisation:
     percent : mapping of str to float
         Of the fullest core, in percent of each limit.
     binds : str
-        The resource with the highest percentage.
+        The resource with the highest percentage (neuron groups only from two on).
     """
 
     population: str
@@ -84,6 +87,9 @@ class Placement:
     misfits : tuple of Misfit
     strategy : str
         ``compiler`` or ``balanced``.
+    places : mapping of str to int64 [cores]
+        Where on the chips the cores of each population lie; empty: one population after
+        another, as the compiler has them.
     """
 
     network: Network
@@ -93,6 +99,7 @@ class Placement:
     limits: Mapping[str, Mapping[str, int]]
     misfits: tuple[Misfit, ...] = ()
     strategy: str = "compiler"
+    places: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
 
     @property
     def fits(self) -> bool:
@@ -118,14 +125,16 @@ class Placement:
             f"{', '.join(p.population.name for p in self.partitions)}"
         )
 
-    def first_core(self, population: str) -> int:
-        """Number of the first core that a population is on."""
+    def places_of(self, population: str) -> NDArray[np.int64]:
+        """Number of each core that a population is on, int64 [cores]."""
+        if self.places:
+            return self.places[population]
         before = 0
         for partition in self.partitions:
             if partition.population.name == population:
-                return before
+                break
             before += partition.cores
-        return before + self[population].cores
+        return before + np.arange(self[population].cores)
 
     def check(self) -> None:
         """Raise a `NetworkError` with the first thing that does not fit."""
@@ -191,10 +200,14 @@ class Placement:
                 for u in self.per_population
             ],
             "cores": [
-                {"population": name, "percent": dict(percent)} for name, percent in self.per_core
+                {"population": name, "place": place, "percent": dict(percent)}
+                for (name, percent), place in zip(self.per_core, self._places(), strict=True)
             ],
             "misfits": [str(misfit) for misfit in self.misfits],
         }
+
+    def _places(self) -> list[int]:
+        return [int(p) for part in self.partitions for p in self.places_of(part.population.name)]
 
     def _utilisation(self, partition: Partition) -> Utilisation:
         name = partition.population.name
@@ -202,7 +215,8 @@ class Placement:
         used = {r: sum(u[r] for u in partition.used) / partition.cores for r in resources}
         percents = [self._percent(name, u) for u in partition.used]
         percent = {r: max(p[r] for p in percents) for r in resources}
-        binds = max(percent, key=lambda r: percent[r])
+        # One group a core is what every population has: it binds nothing.
+        binds = max(percent, key=lambda r: (r != "neuron groups" or used[r] > 1, percent[r]))
         return Utilisation(name, partition.cores, partition.block, used, percent, binds)
 
     def _percent(self, population: str, used: Mapping[str, int]) -> dict[str, float]:

@@ -10,16 +10,17 @@ from functools import cached_property
 from ..network import Average, Delta, Network, Population, Projection, Source
 from ..network.synapses import Readout
 from .memory import input_axons, is_image, kernel_words, list_words, synapse_bits
-from .partition import Piece
+from .partition import INPUT_AXONS, Piece
 from .specification import Chip
 
-NEURONS, WORDS, INPUTS, MAPS, GROUPS, ACCUMULATORS = (
+NEURONS, WORDS, INPUTS, MAPS, GROUPS, ACCUMULATORS, MEMORY = (
     "neurons",
     "synapse words",
-    "input axons",
+    INPUT_AXONS,
     "axon maps",
     "neuron groups",
     "dendritic accumulators",
+    "words of core memory",
 )
 
 REMEDY: Mapping[str, str] = {
@@ -29,8 +30,17 @@ REMEDY: Mapping[str, str] = {
     MAPS: "split the layer, or let it reach fewer cores",
     GROUPS: "give the neurons one model",
     ACCUMULATORS: "shorten the delays",
+    MEMORY: "use fewer weight bits, sparse weights, fewer inputs or a smaller layer",
 }
 """What helps where a resource does not suffice."""
+
+ALONE: Mapping[str, str] = {
+    **REMEDY,
+    WORDS: "one neuron's inputs alone take them; use sparse weights or fewer inputs",
+    MEMORY: "one neuron's inputs alone take them; use sparse weights or fewer inputs",
+    MAPS: "one neuron reaches too many cores; let it feed fewer or smaller layers",
+}
+"""What helps where not even a single neuron fits on a core."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +93,8 @@ class Needs:
         }
         if "dendritic_accumulators_per_core" in self.chip.constants:
             found[ACCUMULATORS] = self.chip.limit("dendritic_accumulators_per_core")
+        if "core_memory_words" in self.chip.constants:
+            found[MEMORY] = self.chip.limit("core_memory_words")
         return found
 
     def kernels_fit(self, population: Population, channels: int) -> bool:
@@ -122,6 +134,8 @@ class Needs:
             MAPS: self._axon_maps(population, piece),
             GROUPS: 1,
         }
+        if "core_memory_words" in self.chip.constants:  # a word for each entry of any kind
+            needs[MEMORY] = sum(needs.values())
         if "dendritic_accumulators_per_core" in self.chip.constants:
             needs[ACCUMULATORS] = piece.neurons * self._delay_slots(population)
         return needs

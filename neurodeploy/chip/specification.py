@@ -19,6 +19,7 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -174,15 +175,22 @@ def load_chip(name: str | os.PathLike[str]) -> Chip:
         If there is no such chip, or its file is broken or incomplete.
     """
     name = os.fspath(name)
-    name = ALIASES.get(name, name)
-    path = Path(name) if name.endswith(".toml") else _DATA / f"{name}.toml"
+    if name.endswith(".toml"):  # a user's own file is named as they typed it
+        return _read_chip(Path(name), name)
+    return _built_in(ALIASES.get(name, name))
+
+
+@cache  # reading a file takes longer than profiling a small recording
+def _built_in(name: str) -> Chip:
     known = sorted(file.stem for file in _DATA.glob("*.toml") if file.stem != "boards")
-    if not name.endswith(".toml") and name not in known:
+    if name not in known:
         raise ChipError(
             f"no chip {name!r}; there are {', '.join(known)}, or give the path of a .toml file"
         )
-    # A user's own file is named as they typed it; ours by its name alone.
-    label = str(path) if name.endswith(".toml") else path.name
+    return _read_chip(_DATA / f"{name}.toml", f"{name}.toml")
+
+
+def _read_chip(path: Path, label: str) -> Chip:
     raw = read_toml(path, label)
     base = load_chip(str(raw["base"])) if "base" in raw else None
     constants = raw.get("constants")

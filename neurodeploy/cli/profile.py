@@ -23,6 +23,12 @@ def profile(
     balance: Annotated[
         bool, typer.Option("--balance", help="Place it so that the busiest core has less to do.")
     ] = False,
+    host_io: Annotated[
+        bool,
+        typer.Option(
+            "--host-io", help="Add the time in which the host hands over inputs and outputs."
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Price a recording: energy and time per inference on a chip.
@@ -42,7 +48,7 @@ def profile(
     if net is not None:
         counted = recorded if balance else None
         placement = nd.fit(load_network(net), chip, recording=counted)
-    result = nd.profile(recorded, chip, placement)
+    result = nd.profile(recorded, chip, placement, host_io=host_io)
     if json:
         print_json(result.as_dict())
         return

@@ -44,7 +44,7 @@ the two ends); more than one chip pays the measured multi-chip barrier.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -54,17 +54,10 @@ from numpy.typing import NDArray
 
 from ..chip import Chip, Placement, load_chip
 from ..chip.specification import REQUIRED
-from ..errors import RecordingError
+from ..errors import ChipError, RecordingError
 from .activity import Activity, count_activity
-from .placed import (
-    Traffic,
-    check_same_network,
-    core_seconds,
-    driven_updates,
-    on_cores,
-    traffic,
-    ways_of,
-)
+from .events import ALWAYS, core_work, on_placement, spread_evenly
+from .placed import check_same_network, optional
 from .result import STATIC, Band, Part, PopulationShare, Profile
 
 if TYPE_CHECKING:
@@ -82,7 +75,10 @@ the device that ran the network: a simulator's host uses other names.
 
 
 def profile(
-    recording: Recording, chip: str | Chip = "loihi1", placement: Placement | None = None
+    recording: Recording,
+    chip: str | Chip = "loihi1",
+    placement: Placement | None = None,
+    host_io: bool = False,
 ) -> Profile:
     """Energy and time per inference: measured if the recording holds a meter's reading.
 
@@ -96,6 +92,9 @@ def profile(
     placement : Placement, optional
         Of the network that was recorded, as `neurodeploy.fit` makes it. Its cores set the
         time of a step and the ways of the messages; the constants remain `chip`'s.
+    host_io : bool
+        Add the time in which the host hands over the values of every step, and the energy of
+        the chips' own processors: as a first run through NetX has it, not a chip fed by others.
 
     Returns
     -------
@@ -107,15 +106,18 @@ def profile(
     RecordingError
         If the recording has no samples, or lacks counts or synops.
     ChipError
-        If there is no such chip, or its file is incomplete.
+        If there is no such chip, its file is incomplete, or lacks what `host_io` needs.
     """
     if "energy_joules" in recording.header.measured:
         return _measured(recording)
-    return estimate(recording, chip, placement)
+    return estimate(recording, chip, placement, host_io)
 
 
 def estimate(
-    recording: Recording, chip: str | Chip = "loihi1", placement: Placement | None = None
+    recording: Recording,
+    chip: str | Chip = "loihi1",
+    placement: Placement | None = None,
+    host_io: bool = False,
 ) -> Profile:
     """Energy and time per inference from the chip's constants, even where a meter was read.
 
@@ -123,46 +125,26 @@ def estimate(
     """
     chip = chip if isinstance(chip, Chip) else load_chip(chip)
     activities = count_activity(recording)
-    way: Traffic | None = None
-    driven: Mapping[str, float] = {}
     if placement is None:
-        cores = [cores_of(activity, chip) for activity in activities]
-        work = np.array(
-            [
-                _core_work(
-                    a, cores=k, neurons=math.ceil(a.size / k), steps=recording.steps, chip=chip
-                )
-                for a, k in zip(activities, cores, strict=True)
-                if k
-            ]
-        )
-        cores_used = sum(cores)
-        dynamic = np.sum([_dynamic(a, chip, a.messages) for a in activities], axis=0)
-        shares = [float(_dynamic(a, chip, a.messages).mean()) for a in activities]
+        run = spread_evenly(activities, recording, chip)
     else:
         check_same_network(recording, placement)
-        placement = replace(placement, chip=_with_limits(chip, placement.chip))
-        activities = on_cores(activities, placement)
-        ways = ways_of(placement)
-        way = traffic(recording, placement.chip, ways)
-        per_core = core_seconds(recording, placement, activities, ways)
-        work = np.concatenate([seconds.T for seconds in per_core.values()])
-        cores_used = placement.cores_used
-        # Copies and hops per message are means, so messages of a sample set its share.
-        own = [_dynamic(a, chip, np.zeros(recording.samples)) for a in activities]
-        sent = [_per_sample(way.per_population.get(a.name, 0.0), a) for a in activities]
-        by_input = _optional(chip, "neuron_update_by_input_energy")
-        driven = driven_updates(recording, placement) if by_input else {}
-        stirred = [by_input * driven.get(a.name, 0.0) for a in activities]
-        dynamic = np.sum(own, axis=0) + np.sum(sent, axis=0) + sum(stirred)
-        shares = [float((o + w).mean()) + d for o, w, d in zip(own, sent, stirred, strict=True)]
-    chips = max(1, math.ceil(cores_used / chip["cores_per_chip"]))
+        chip = _with_limits(chip, placement.chip)
+        run = on_placement(activities, recording, chip, placement)
+    chips = max(1, math.ceil(run.cores / chip["cores_per_chip"]))
     resets = reset_count(recording) * chips
-    dynamic = dynamic + resets * _optional(chip, "state_reset_energy")
-    step = np.max(work, axis=0) + barrier_seconds(cores_used, chip)
+    dynamic = run.dynamic + resets * optional(chip, "state_reset_energy")
+    waiting = host_seconds(recording, chip, placement) if host_io else 0.0
+    step = run.busiest + barrier_seconds(run.cores, chip) + waiting
     seconds = recording.steps * step
-    static = chip["static_power"] * chips * seconds
+    powers = ["static_power"] + ["x86_power"] * (host_io and "x86_power" in chip.constants)
+    static = sum(chip[name] for name in powers) * chips * seconds
     energy = dynamic + static
+    chip_seconds = chips * float(seconds.mean())
+    kinds = {"static_power": STATIC, "x86_power": "embedded processors"}
+    numbers = [*run.numbers, ("state reset of a chip", "state_reset_energy", float(resets))]
+    numbers = [n for n in numbers if n[1] in chip.constants and (n[2] or n[0] in ALWAYS)]
+    numbers += [(kinds[name], name, chip_seconds) for name in powers]
 
     return Profile(
         energy_joules=float(energy.mean()),
@@ -172,30 +154,57 @@ def estimate(
         seconds=float(seconds.mean()),
         watts=_ratio(float(energy.mean()), float(seconds.mean())),
         synops=_mean_sum([a.synops for a in activities]),
-        neuron_updates=float(sum(a.updates for a in activities)),
+        neuron_updates=float(sum(a.updates for a in run.activities)),
         messages=_mean_sum([a.messages for a in activities]),
         kind="estimated",
         chip=chip.name,
         model=f"{chip.title}: energy of counted events + static power x chips x step time, "
-        + ("no placement" if placement is None else f"placed on {cores_used} cores"),
-        band=_band(activities, chip, recording.steps, chips, float(dynamic.mean()), step),
-        parts=_parts(activities, chip, chips, float(seconds.mean()), way, driven, resets),
+        + ("no placement" if placement is None else f"placed on {run.cores} cores")
+        + (", with the host's input and output" if host_io else ""),
+        band=_band(run.activities, chip, recording.steps, chips, float(dynamic.mean()), step),
+        parts=tuple(
+            Part(kind, number, chip[name], number * chip[name], chip.constants[name].source)
+            for kind, name, number in numbers
+        ),
         per_population=tuple(
-            _share(activity, joules) for activity, joules in zip(activities, shares, strict=True)
+            _share(activity, joules)
+            for activity, joules in zip(run.activities, run.shares, strict=True)
         ),
         spread=float(energy.std()),
         steps=recording.steps,
         samples=recording.samples,
-        cores=cores_used,
+        cores=run.cores,
         chips=chips,
         constants={name: chip.constants[name] for name in REQUIRED},
         notes=chip.notes,
+        bound="the host's input and output" if waiting > run.busiest.mean() else run.bound,
     )
 
 
-def cores_of(activity: Activity, chip: Chip) -> int:
-    """Fewest cores that hold a population's neurons."""
-    return math.ceil(activity.size / chip["neurons_per_core"])
+def host_seconds(recording: Recording, chip: Chip, placement: Placement | None) -> float:
+    """Time of a step that the chip waits for the host to hand over every input and output value.
+
+    Handed over is what enters from outside, spikes or not, and what the last population sends.
+
+    Raises
+    ------
+    ChipError
+        If the chip's file does not say how long a value takes.
+    """
+    if "host_value_time" not in chip.constants:
+        raise ChipError(
+            f"{chip.name}: constant 'host_value_time' is missing, the time of host input and "
+            "output needs it; profile without it, or add a table [constants.host_value_time]"
+        )
+    header = recording.header
+    on_chip = {p.name for p in header.populations if p.on_chip}
+    if placement is not None:  # delta encoders that stand first run on the host
+        on_chip = {partition.population.name for partition in placement.partitions}
+    heard = {p.source for p in header.projections if p.target in on_chip}
+    sizes = {p.name: p.size for p in header.populations}
+    last = header.populations[-1].name
+    values = sum(sizes[name] for name in heard - on_chip) + sizes[last]
+    return values * chip["host_value_time"]
 
 
 def barrier_seconds(cores: int, chip: Chip) -> float:
@@ -206,32 +215,6 @@ def barrier_seconds(cores: int, chip: Chip) -> float:
     tiles = max(1, math.ceil(cores / chip["cores_per_tile"]))
     one, whole = chip["barrier_time_one_tile"], chip["barrier_time_whole_chip"]
     return one + (whole - one) * (tiles - 1) / max(1, tiles_of_chip - 1)
-
-
-def _core_work(
-    activity: Activity, *, cores: int, neurons: float, steps: int, chip: Chip
-) -> FloatArray:
-    """Seconds per step, float64 [samples], that a core with so many of the neurons is busy."""
-    inactive, active = chip["neuron_update_inactive_time"], chip["neuron_update_active_time"]
-    per_core_step = 1 / (cores * steps)
-    work: FloatArray = (
-        neurons * inactive
-        + activity.spiking_updates * per_core_step * (active - inactive)
-        + activity.synops * per_core_step * chip["synop_time"]
-    )
-    return work
-
-
-def _dynamic(activity: Activity, chip: Chip, messages: FloatArray) -> FloatArray:
-    """Joules per sample, float64 [samples], with so many copies of messages."""
-    active = activity.spiking_updates
-    joules: FloatArray = (
-        chip["synop_energy"] * activity.synops
-        + chip["neuron_update_active_energy"] * active
-        + chip["neuron_update_inactive_energy"] * (activity.updates - active)
-        + chip["message_energy"] * messages
-    )
-    return joules
 
 
 def _band(
@@ -249,7 +232,7 @@ def _band(
     """
     all_cores = int(chips * chip["cores_per_chip"])
     shared = [
-        _core_work(a, cores=all_cores, neurons=a.size / all_cores, steps=steps, chip=chip)
+        core_work(a, cores=all_cores, neurons=a.size / all_cores, steps=steps, chip=chip)
         for a in activities
     ]
     fastest = float(np.sum(shared, axis=0).mean()) + chip["barrier_time_one_tile"]
@@ -268,55 +251,10 @@ def _band(
     )
 
 
-def _parts(
-    activities: Sequence[Activity],
-    chip: Chip,
-    chips: int,
-    seconds: float,
-    way: Traffic | None,
-    driven: Mapping[str, float],
-    resets: int,
-) -> tuple[Part, ...]:
-    active = _mean_sum([a.spiking_updates for a in activities if a.size])
-    updates = float(sum(a.updates for a in activities))
-    messages = _mean_sum([a.messages for a in activities]) if way is None else way.copies
-    numbers = [
-        ("synaptic operation", "synop_energy", _mean_sum([a.synops for a in activities])),
-        ("neuron update, active", "neuron_update_active_energy", active),
-        ("neuron update, inactive", "neuron_update_inactive_energy", updates - active),
-        ("message", "message_energy", messages),
-    ]
-    if way is not None:
-        numbers.append(("hop, east-west", "hop_east_west_energy", way.east_west))
-        numbers.append(("hop, north-south", "hop_north_south_energy", way.north_south))
-    if driven:
-        key = "neuron_update_by_input_energy"
-        numbers.append(("neuron update, by input", key, sum(driven.values())))
-    if resets:
-        numbers.append(("state reset of a chip", "state_reset_energy", float(resets)))
-    numbers = [entry for entry in numbers if entry[1] in chip.constants]
-    numbers.append((STATIC, "static_power", chips * seconds))
-    return tuple(
-        Part(kind, number, chip[name], number * chip[name], chip.constants[name].source)
-        for kind, name, number in numbers
-    )
-
-
 def reset_count(recording: Recording) -> int:
     """State resets within one sample; none where samples merely start from zero state."""
     interval = recording.header.reset_interval
     return recording.steps // interval if interval else 0
-
-
-def _optional(chip: Chip, name: str) -> float:
-    return chip[name] if name in chip.constants else 0.0
-
-
-def _per_sample(joules: float, activity: Activity) -> FloatArray:
-    """Spread a mean over samples by each sample's messages."""
-    mean = float(activity.messages.mean())
-    each: FloatArray = joules * activity.messages / mean if mean else 0.0 * activity.messages
-    return each
 
 
 def _with_limits(chip: Chip, placed: Chip) -> Chip:

@@ -120,6 +120,8 @@ class Profile:
         Assumed by the model; 0 where measured.
     constants : mapping of str to Constant
         The chip's constants that entered.
+    bound : str
+        What sets the time of a step: the busiest core, its messages, or a link.
     workload : str
         What was run, to tell profiles of several networks apart; may be empty.
     notes : tuple of str
@@ -148,6 +150,7 @@ class Profile:
     chips: int = 0
     constants: Mapping[str, Constant] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    bound: str = ""
     workload: str = ""
 
     @property

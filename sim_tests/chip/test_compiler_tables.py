@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import neurodeploy as nd
+from neurodeploy.chip import Constant, load_chip
+from neurodeploy.chip.memory import list_words
 from neurodeploy.demo.pilotnet import folder
 from neurodeploy.network import (
     Conv,
@@ -136,3 +140,84 @@ def test_the_layers_of_a_state_space_model_take_what_the_compiler_printed():
     assert relay.percent["neurons"] == pytest.approx(6.25, abs=0.005)
     assert ff.percent["neurons"] == pytest.approx(3.10, abs=0.005)
     assert ff.percent["synapse words"] * 12_000 / 16_000 == pytest.approx(51.20)
+
+
+# num_cores_estimate's siblings profiling_slayer_version.ipynb and profiling_torch_version.ipynb:
+# an S4D layer of 128 channels with 4 states each, found after the rules were written down.
+# Rows whose weights are known: input axons, neurons, synapse words, axon maps, in percent of
+# 16,000, 4,095, 16,000 and 16,000, and the memory in percent of all of a core's words.
+S4D_ROWS = (
+    ("expand", 0.80, 25.01, 0.80, 3.20, 8.96),
+    ("relay", 3.20, 3.13, 3.20, 0.80, 6.41),
+    ("identity sparse", 0.06, 0.24, 0.06, 0.06, 0.21),
+    ("identity dense", 0.06, 0.24, 0.19, 0.06, 0.30),
+)
+
+
+def test_rows_that_the_rules_were_not_fitted_to_come_out_as_printed():
+    spread = np.kron(np.eye(128, dtype=np.int32), np.ones((1, 4), np.int32))
+    one = np.eye(10, dtype=np.int32)
+    layers = {  # S4D's complex neurons take the place of two
+        "expand": (128, 512, 2, Sparse.from_dense(spread.T)),
+        "relay": (512, 128, 1, Sparse.from_dense(spread)),
+        "identity sparse": (10, 10, 1, Sparse.from_dense(one)),
+        "identity dense": (10, 10, 1, Dense(one)),
+    }
+    for name, *row in S4D_ROWS:
+        sources, targets, ports, synapse = layers[name]
+        populations = (
+            Population("input", (sources,), Source()),
+            Population("layer", (targets,), CubaLIF(0, 0, 1)),
+        )
+        network = Network(populations, (Projection("input", "layer", synapse),))
+        placement = nd.fit(network)
+        (layer,) = placement.per_population
+        used = layer.used
+        found = (
+            used["input axons"] / 16_000,
+            used["neurons"] * ports / 4_095,
+            used["synapse words"] / 16_000,
+            used["axon maps"] / 16_000,
+            (used["words of core memory"] + used["neurons"] * (ports - 1)) / 20_000,
+        )
+        # A figure in the middle of two digits is printed as either.
+        assert [100 * share for share in found] == pytest.approx(row, abs=0.00501), name
+        assert placement.cores_used == 1
+
+
+# profiling_slayer_version.ipynb, then profiling_torch_version.ipynb, last layer first: input
+# axons, neurons, synapse words in percent of 16,000, axon maps, and the column Total.
+TOTALS = (
+    (10, 10, 0.19, 10, 0.30),
+    (128, 10, 2.39, 10, 2.66),
+    (128, 128, 30.60, 128, 26.41),
+    (512, 128, 3.20, 128, 6.41),
+    (128, 1024, 0.80, 512, 8.96),
+    (3, 128, 0.66, 128, 1.83),
+    (10, 10, 0.06, 10, 0.21),
+    (128, 10, 3.08, 10, 3.21),
+    (128, 128, 30.21, 128, 26.09),
+    (3, 128, 0.67, 128, 1.83),
+)
+
+
+@pytest.mark.parametrize("row", TOTALS)
+def test_a_cores_memory_is_a_pool_of_20000_words(row):
+    axons, neurons, words, maps, total = row
+    pool = load_chip("loihi2").limit("core_memory_words")
+    around = 160 * words  # printed with two digits: within 0.8 words
+    found = 100 * (axons + neurons + around + maps + 1) / pool
+    assert found == pytest.approx(total, abs=0.0101)
+
+
+def test_an_older_compiler_packed_lists_alike_with_a_shorter_index():
+    # netx/oxford/runLoihi.ipynb, August 2022: 14,592 and 14,600 words on one core each, limit
+    # 8,184; then 9,472 for 128 of the 200 neurons.
+    weight = np.zeros((256, 256), np.int32)
+    weight[0, 0], weight[0, 1] = 124, -98
+    new = load_chip("loihi2")
+    index = {"list_index_bits": Constant(10, "1", "netx/oxford/runLoihi.ipynb")}
+    old = replace(new, constants={**new.constants, **index})
+    assert list_words(Dense(weight[:200]), 0, 200, 256, old) == 14_592
+    assert list_words(Dense(weight[:, :200]), 0, 256, 200, old) == 14_600
+    assert list_words(Dense(weight[:200]), 0, 128, 256, old) == 9_472

@@ -1,14 +1,23 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import neurodeploy as nd
-from neurodeploy.chip import boards, load_chip
-from neurodeploy.chip.balance import busiest, neuron_seconds, synops_per_target
+from neurodeploy.chip import Constant, boards, load_chip
+from neurodeploy.chip.balance import (
+    busiest,
+    busiest_link,
+    in_stripes,
+    neuron_seconds,
+    synops_per_target,
+)
 from neurodeploy.chip.memory import kernel_words, list_words, weight_bits
+from neurodeploy.chip.work import operations
 from neurodeploy.errors import ChipError, NetworkError
 from neurodeploy.network import (
     Conv,
@@ -17,6 +26,8 @@ from neurodeploy.network import (
     Dense,
     FloatLIF,
     Network,
+    OneToOne,
+    Pool,
     Population,
     Projection,
     Source,
@@ -219,3 +230,113 @@ def test_cores_from_a_recording_shorten_the_busiest_one():
     assert cores.sum() == pytest.approx(total)
     with pytest.raises(NetworkError, match="recording: made by another network"):
         nd.fit(chain(64, 200, 41), recording=recording)
+
+
+@pytest.mark.parametrize(
+    ("chip", "limit", "value", "says"),
+    [
+        ("loihi2", "synapse_words_per_core", 63, "needs 64 synapse words .* one neuron's inputs"),
+        ("loihi2", "input_axons_per_core", 63, "needs 64 input axons .* 63: raise the stride"),
+        ("loihi2", "core_memory_words", 100, "needs 131 words of core memory .* one neuron's"),
+        ("loihi1", "axon_maps_per_core", 1, "needs 8 axon maps on one core, limit 1: one neuron"),
+        ("loihi1", "dendritic_accumulators_per_core", 7, "8 dendritic accumulators .*: shorten"),
+    ],
+)
+def test_every_limit_is_reported_with_population_value_limit_and_remedy(chip, limit, value, says):
+    whole = load_chip(chip)
+    limits = {limit: Constant(value, "1", "a test")}
+    if limit == "axon_maps_per_core":
+        limits["neurons_per_core"] = Constant(4, "1", "a test")
+    small = replace(whole, constants={**whole.constants, **limits})
+    placement = nd.fit(chain(64, 6, 8), small)
+    assert not placement.fits
+    named = [str(m) for m in placement.misfits if m.population == "layer0"]
+    assert any(re.search(says, text) for text in named), named
+
+
+def test_a_limit_of_nothing_is_refused():
+    whole = load_chip("loihi2")
+    nothing = {"input_axons_per_core": Constant(0, "1", "a test")}
+    with pytest.raises(ChipError, match=r"'input_axons_per_core' is 0; give at least 1"):
+        nd.fit(chain(2, 2), replace(whole, constants={**whole.constants, **nothing}))
+
+
+def test_a_network_without_neurons_of_its_own_takes_no_cores():
+    network = Network((Population("input", (4,), Source()),), ())
+    placement = nd.fit(network)
+    assert (placement.cores_used, placement.fits) == (0, True)
+
+
+def widths(bits):
+    """Weights that need so many bits."""
+    weight = np.zeros((600, 300), np.int32)
+    weight[0, 0], weight[0, 1] = 2 ** (bits - 1) - 1, -(2 ** (bits - 1))
+    return weight
+
+
+@pytest.mark.parametrize("chip", ["loihi1", "loihi2"])
+def test_larger_layers_never_take_fewer_cores(chip):
+    cores = [nd.fit(chain(300, n), chip).cores_used for n in (1, 50, 200, 255, 256, 600, 2000)]
+    assert cores == sorted(cores)
+    words = [
+        list_words(Dense(widths(bits)), 0, 600, 300, load_chip(chip)) for bits in (2, 3, 4, 5, 6, 8)
+    ]
+    assert words == sorted(words)
+    assert len(set(words)) == len(words)
+
+
+def test_a_core_reads_every_synapse_that_it_stores():
+    rng = np.random.default_rng(4)
+    counts = rng.integers(0, 6, (2, 2 * 9 * 11)).astype(float)
+    weight = rng.integers(-1, 2, (300, 2, 3, 3)).astype(np.int32)
+    network = Network(
+        (
+            Population("input", (2, 9, 11), Source()),
+            Population("conv", (300, 5, 5), CubaLIF(4095, 4095, 1)),
+            Population("pool", (300, 2, 2), CubaLIF(4095, 4095, 1)),
+            Population("dense", (7,), CubaLIF(4095, 4095, 1)),
+            Population("relay", (7,), CubaLIF(4095, 4095, 1)),
+            Population("sparse", (7,), CubaLIF(4095, 4095, 1)),
+        ),
+        (
+            Projection("input", "conv", Conv(weight, stride=(2, 2), padding=(1, 0))),
+            Projection("conv", "pool", Pool.sums((2, 2))),
+            Projection("pool", "dense", Dense(np.zeros((7, 1200), np.int32))),
+            Projection("dense", "relay", OneToOne(np.ones(7, np.int32))),
+            Projection("relay", "sparse", Sparse.from_dense(np.eye(7, dtype=np.int32))),
+        ),
+    )
+    placement = nd.fit(network)
+    assert placement["conv"].cores > 1
+    for projection in network.projections:
+        size = network[projection.source].size
+        counts = rng.integers(0, 6, (2, size)).astype(float)
+        found = operations(placement, projection, counts)
+        assert found.sum(axis=1) == pytest.approx(counts @ network.fan_out(projection, dense=True))
+        part = placement[projection.target]
+        if projection.target in ("conv", "dense"):
+            each = synops_per_target(network, projection, counts[1], stored=True)
+            assert found[1] == pytest.approx(np.bincount(part.core_of, each))
+
+
+def test_cores_in_stripes_free_the_busiest_link():
+    weight = np.ones((16, 16, 3, 3), np.int32)
+    populations = [Population("input", (16, 18, 258), Source())]
+    projections = []
+    for i in range(3):
+        shape = (16, 16 - 2 * i, 256 - 2 * i)
+        before = populations[-1].name
+        populations.append(Population(f"conv{i}", shape, CubaLIF(4095, 4095, 1)))
+        projections.append(Projection(before, f"conv{i}", Conv(weight)))
+    network = Network(tuple(populations), tuple(projections))
+    recording = nd.run(network, np.ones((3, 16, 18, 258), np.int32), record=("counts",))
+    plain = nd.fit(network)
+    striped = replace(plain, places=in_stripes(plain))
+    taken = np.concatenate([striped.places_of(p.population.name) for p in plain.partitions])
+    assert np.array_equal(np.sort(taken), np.arange(plain.cores_used))
+    assert busiest_link(striped, recording) < 0.5 * busiest_link(plain, recording)
+    better = nd.fit(network, recording=recording)
+    either = [replace(better, places=places) for places in ({}, in_stripes(better))]
+    assert busiest_link(better, recording) == min(busiest_link(p, recording) for p in either)
+    places = [core["place"] for core in better.as_dict()["cores"]]
+    assert sorted(places) == list(range(better.cores_used))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 import neurodeploy as nd
 from neurodeploy.chip import load_chip
 from neurodeploy.chip.routes import routes
-from neurodeploy.errors import RecordingError
+from neurodeploy.errors import ChipError, RecordingError
 from neurodeploy.network import Conv, CubaLIF, Dense, Network, Population, Projection, Source
 
 
@@ -130,3 +131,90 @@ def test_a_placement_of_another_network_is_refused(run):
     _, recording = run
     with pytest.raises(RecordingError, match="made by another network than the placement"):
         nd.profile(recording, "loihi2", nd.fit(dense(outputs=41)))
+
+
+def test_steps_one_by_one_are_bound_by_their_own_busiest_core():
+    network = dense()
+    rng = np.random.default_rng(6)
+    inputs = np.zeros((2, 20, 256), np.int32)
+    inputs[0, 3:6] = 1  # a burst
+    inputs[1] = rng.random((20, 256)) < 0.15
+    counted = nd.run(network, inputs, record=("counts",))
+    stepwise = nd.run(network, inputs, record=("counts", "spikes"))
+    placement = nd.fit(network)
+    mean, each = (nd.profile(rec, "loihi2", placement) for rec in (counted, stepwise))
+    assert each.seconds_per_step > mean.seconds_per_step
+    assert each.dynamic_joules == pytest.approx(mean.dynamic_joules)
+    # Loihi 2's times are slopes: a step's work is its updates and the synapses that are read.
+    chip = load_chip("loihi2")
+    part = placement["hidden"]
+    cores = np.bincount(part.core_of)
+    steps = []
+    for sample in range(2):
+        sent = inputs[sample].sum(axis=1)
+        own = stepwise["hidden"].spikes[sample].sum(axis=1)
+        out = placement["output"].core_of.size
+        hidden = (cores.max() * (4e-9 + 0.66e-9 * sent)).astype(float)
+        output = out * (4e-9 + 0.66e-9 * own)
+        steps.append(np.maximum(hidden, output).mean())
+    barrier = chip["barrier_time_one_tile"]
+    assert each.seconds_per_step == pytest.approx(np.mean(steps) + barrier, rel=0.02)
+
+
+def test_zeros_that_a_dense_list_stores_are_read_and_paid_for():
+    weight = np.zeros((10, 8), np.int32)
+    weight[:3] = 2
+    network = Network(
+        (Population("input", (8,), Source()), Population("layer", (10,), CubaLIF(4095, 4095, 99))),
+        (Projection("input", "layer", Dense(weight)),),
+    )
+    recording = nd.run(network, np.ones((5, 8), np.int32), record=("counts",))
+    result = nd.profile(recording, "loihi2", nd.fit(network))
+    parts = {part.kind: part.number for part in result.parts}
+    assert parts["synaptic operation"] == result.synops == 5 * 8 * 3
+    assert parts["stored zero read"] == 5 * 8 * 7
+    assert result.bound == "core of 'layer'"
+    assert sum(part.joules for part in result.parts) == pytest.approx(result.energy_joules)
+
+
+def test_the_host_hands_over_every_value_of_every_step(run):
+    network, recording = run
+    placement = nd.fit(network)
+    alone, fed = (nd.profile(recording, "loihi2", placement, host_io=on) for on in (False, True))
+    waiting = (256 + 40) * 1.497e-6
+    assert fed.seconds_per_step == pytest.approx(alone.seconds_per_step + waiting)
+    assert fed.dynamic_joules == alone.dynamic_joules
+    assert "host's input and output" in fed.model
+    with pytest.raises(ChipError, match=r"loihi1: constant 'host_value_time' is missing"):
+        nd.profile(recording, "loihi1", host_io=True)
+
+
+def test_processors_of_the_chip_are_paid_for_where_their_power_is_known(run, tmp_path):
+    _, recording = run
+    file = tmp_path / "fed.toml"
+    file.write_text(
+        'name = "fed"\nbase = "loihi1"\n[constants.host_value_time]\n'
+        'value = 2\nunit = "us"\nsource = "a test"\n'
+    )
+    result = nd.profile(recording, str(file), host_io=True)
+    parts = {part.kind: part for part in result.parts}
+    assert parts["embedded processors"].joules == pytest.approx(0.065 * result.seconds)
+    assert sum(part.joules for part in result.parts) == pytest.approx(result.energy_joules)
+
+
+@pytest.mark.slow
+def test_profiling_takes_less_than_a_tenth_of_recording():
+    network = dense(inputs=700, hidden=256, outputs=20)
+    inputs = (np.random.default_rng(1).random((64, 300, 700)) < 0.05).astype(np.int32)
+    placement = nd.fit(network)
+    nd.profile(nd.run(network, inputs[:1]), "loihi2", placement)  # compiled and laid out
+
+    def seconds(work):
+        start = time.process_time()
+        result = work()
+        return time.process_time() - start, result
+
+    making, recording = seconds(lambda: nd.run(network, inputs))
+    pricing, _ = seconds(lambda: nd.profile(recording, "loihi2", placement))
+    print(making, pricing, pricing / making)
+    assert pricing < making / 10

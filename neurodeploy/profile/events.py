@@ -1,0 +1,180 @@
+"""What the counted events of a run cost, on cores evenly filled or on a placement's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..chip import Chip, Placement
+from ..chip.routes import all_routes
+from .activity import Activity
+from .placed import count_work, counts_of, driven_updates, on_cores, optional, step_seconds, traffic
+
+if TYPE_CHECKING:
+    from ..recording import Recording
+
+FloatArray = NDArray[np.float64]
+Number: TypeAlias = "tuple[str, str, float]"
+"""Kind of event, its constant, and how many of them per inference (mean over samples)."""
+
+ALWAYS = (
+    "synaptic operation",
+    "neuron update, active",
+    "neuron update, inactive",
+    "message",
+    "hop, east-west",
+    "hop, north-south",
+)
+"""Kinds of events that are listed even where there were none."""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """Events of a run, priced.
+
+    Attributes
+    ----------
+    activities : tuple of Activity
+    busiest : float64 [samples]
+        Seconds of a step without its barrier.
+    bound : str
+        What sets it.
+    cores : int
+    dynamic : float64 [samples]
+        Joules.
+    shares : tuple of float
+        Dynamic joules of each activity, mean over samples.
+    numbers : tuple of Number
+    """
+
+    activities: tuple[Activity, ...]
+    busiest: FloatArray
+    bound: str
+    cores: int
+    dynamic: FloatArray
+    shares: tuple[float, ...]
+    numbers: tuple[Number, ...]
+
+
+def spread_evenly(activities: tuple[Activity, ...], recording: Recording, chip: Chip) -> Run:
+    """Every population fills cores of its own evenly; a message costs one copy."""
+    cores = [cores_of(activity, chip) for activity in activities]
+    filled = [(a, k) for a, k in zip(activities, cores, strict=True) if k]
+    work = np.array(
+        [
+            core_work(a, cores=k, neurons=math.ceil(a.size / k), steps=recording.steps, chip=chip)
+            for a, k in filled
+        ]
+    )
+    most = np.bincount(work.argmax(axis=0), minlength=len(filled)).argmax()
+    each = [_dynamic(a, chip, a.messages) for a in activities]
+    return Run(
+        activities,
+        work.max(axis=0),
+        f"core of {filled[int(most)][0].name!r}",
+        sum(cores),
+        np.sum(each, axis=0),
+        tuple(float(joules.mean()) for joules in each),
+        (
+            *_of_neurons(activities),
+            ("message", "message_energy", _mean(a.messages for a in activities)),
+        ),
+    )
+
+
+def on_placement(
+    activities: tuple[Activity, ...], recording: Recording, chip: Chip, placement: Placement
+) -> Run:
+    """Every population on its own cores; messages as copies with hops, zeros read as stored."""
+    activities = on_cores(activities, placement)
+    ways = all_routes(placement)
+    counts = counts_of(recording, placement)
+    way = traffic(counts, chip, ways)
+    work = count_work(recording, counts, placement, ways)
+    busiest, bound = step_seconds(work, placement, chip, ways)
+    by_input = optional(chip, "neuron_update_by_input_energy")
+    driven = driven_updates(recording, placement) if by_input else {}
+    nothing = np.zeros(recording.samples)
+    dynamic, shares, zeros = nothing, [], nothing
+    for a in activities:
+        read = sum(
+            (
+                done.sum(axis=1)
+                for w, done in zip(ways, work.operations, strict=True)
+                if w.projection.target == a.name
+            ),
+            start=nothing,
+        )
+        of_zeros = np.maximum(read - a.synops, 0)
+        # Copies and hops per message are means, so messages of a sample set its share.
+        sent = _per_sample(way.per_population.get(a.name, 0.0), a)
+        joules = _dynamic(a, chip, nothing) + sent + of_zeros * chip["synop_energy"]
+        joules = joules + by_input * driven.get(a.name, 0.0)
+        dynamic, zeros = dynamic + joules, zeros + of_zeros
+        shares.append(float(joules.mean()))
+    numbers = (
+        *_of_neurons(activities),
+        ("stored zero read", "synop_energy", float(zeros.mean())),
+        ("message", "message_energy", way.copies),
+        ("hop, east-west", "hop_east_west_energy", way.east_west),
+        ("hop, north-south", "hop_north_south_energy", way.north_south),
+        ("neuron update, by input", "neuron_update_by_input_energy", sum(driven.values())),
+    )
+    return Run(activities, busiest, bound, placement.cores_used, dynamic, tuple(shares), numbers)
+
+
+def cores_of(activity: Activity, chip: Chip) -> int:
+    """Fewest cores that hold a population's neurons."""
+    return math.ceil(activity.size / chip["neurons_per_core"])
+
+
+def core_work(
+    activity: Activity, *, cores: int, neurons: float, steps: int, chip: Chip
+) -> FloatArray:
+    """Seconds per step, float64 [samples], that a core with so many of the neurons is busy."""
+    inactive, active = chip["neuron_update_inactive_time"], chip["neuron_update_active_time"]
+    per_core_step = 1 / (cores * steps)
+    work: FloatArray = (
+        neurons * inactive
+        + activity.spiking_updates * per_core_step * (active - inactive)
+        + activity.synops * per_core_step * chip["synop_time"]
+    )
+    return work
+
+
+def _of_neurons(activities: Sequence[Activity]) -> tuple[Number, ...]:
+    active = _mean(a.spiking_updates for a in activities if a.size)
+    updates = float(sum(a.updates for a in activities))
+    return (
+        ("synaptic operation", "synop_energy", _mean(a.synops for a in activities)),
+        ("neuron update, active", "neuron_update_active_energy", active),
+        ("neuron update, inactive", "neuron_update_inactive_energy", updates - active),
+    )
+
+
+def _mean(arrays: Iterable[FloatArray]) -> float:
+    return float(sum(array.mean() for array in arrays))
+
+
+def _dynamic(activity: Activity, chip: Chip, messages: FloatArray) -> FloatArray:
+    """Joules per sample, float64 [samples], with so many copies of messages."""
+    active = activity.spiking_updates
+    joules: FloatArray = (
+        chip["synop_energy"] * activity.synops
+        + chip["neuron_update_active_energy"] * active
+        + chip["neuron_update_inactive_energy"] * (activity.updates - active)
+        + chip["message_energy"] * messages
+    )
+    return joules
+
+
+def _per_sample(joules: float, activity: Activity) -> FloatArray:
+    """Spread a mean over samples by each sample's messages."""
+    mean = float(activity.messages.mean())
+    each: FloatArray = joules * activity.messages / mean if mean else 0.0 * activity.messages
+    return each
