@@ -215,7 +215,8 @@ class Blocks:
             sound = False
         if sound:
             return block
-        print(f"{data}: damaged; its samples run again", file=sys.stderr)
+        with suppress(OSError):  # the log may be on a full disk
+            print(f"{data}: damaged; its samples run again", file=sys.stderr, flush=True)
         with suppress(FileNotFoundError):
             data.replace(data.with_suffix(".damaged"))
         record.unlink()

@@ -66,7 +66,6 @@ class Parcels:
         self._file: IO[bytes] | None = None
         self._digest = hashlib.sha256()
         self._sums: dict[str, str] = {}
-        self.folder.mkdir(exist_ok=True)
 
     def open(self, name: str, size: int) -> None:
         """Expect a file."""

@@ -200,7 +200,7 @@ def job_kept_if_worth_it(
         shutil.rmtree(job)  # of a run that was killed before anything was done
     try:
         write_job(job, backend, network, values, options)
-    except BaseException:
+    except BaseException:  # Ctrl-C too
         if mine and not (job / "job.json").exists():
             shutil.rmtree(job, ignore_errors=True)
         raise

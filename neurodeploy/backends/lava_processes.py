@@ -69,6 +69,9 @@ BLOCK_ELEMENTS = 1 << 23
 
 BLOCK_SAMPLES = 64
 
+BLOCK_STEPS = 1 << 10
+"""Time steps of a block, some seconds of Lava: what a run that is ended midway loses at most."""
+
 JOIN_SECONDS = 2.0
 
 CHANNEL_SLOTS = 2
@@ -135,7 +138,8 @@ class Simulation:
         }
         columns = sum(network[name].size * len(what) for name, what in recorded.items())
         fitting = BLOCK_ELEMENTS // max(1, options.steps * columns)
-        self.block = max(1, min(len(values), BLOCK_SAMPLES, fitting))
+        short = BLOCK_STEPS // options.steps
+        self.block = max(1, min(len(values), BLOCK_SAMPLES, fitting, short))
         rows = self.block * options.steps
         self.traces = {
             name: {w: _shared_array(rows, network[name].size) for w in what}

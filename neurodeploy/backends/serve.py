@@ -72,8 +72,10 @@ def main(folder: str, sends: bool = False) -> NoReturn:
         if sends and kept.wait(KEPT_SECONDS):
             shutil.rmtree(job, ignore_errors=True)
     except BaseException as error:
-        traceback.print_exc()
-        _write(lines, ERROR + json.dumps(report_of(error)).encode() + b"\n")
+        try:
+            _write(lines, ERROR + json.dumps(report_of(error)).encode() + b"\n")
+        except OSError:  # nobody listens any more; the log may still be read
+            traceback.print_exc()
     finally:
         _end(code)
 

@@ -185,7 +185,11 @@ def _do_job(
     """Have the job done, unless it is: leaves ``recording.h5`` in its folder."""
     if _is_recorded(job, network, samples):
         return
-    parcels = Parcels(job, network, options, samples) if place.remote else None
+    quiet = replace(options, progress=None)
+    parcels = None
+    if place.remote:
+        Blocks(job, network, quiet, samples)  # sets aside what is damaged, which is not told there
+        parcels = Parcels(job, network, options, samples)
     said = follow(place, job, backend, options, samples, parcels)
     if said.error is not None:
         report = said.error
@@ -193,7 +197,7 @@ def _do_job(
         raise WorkerError.from_report(report, backend)
     header = None if parcels is None else parcels.header
     if said.code == 0 and header is not None:
-        Blocks(job, network, replace(options, progress=None), samples).join(header)
+        Blocks(job, network, quiet, samples).join(header)
     if said.code or not (job / "recording.h5").is_file():
         where = f"{backend}: {place.name}: " if place.name else f"{backend}: "
         last = (said.log.strip().splitlines() or ["its log is empty"])[-1]

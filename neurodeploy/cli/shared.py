@@ -94,15 +94,14 @@ def progress_bar(label: str) -> Iterator[Progress]:
 @contextmanager
 def interruptible() -> Iterator[None]:
     """Say what an interrupted run has to say (which samples are done, and where)."""
-    from . import INTERRUPTED
+    from . import Interrupted
 
     try:
         yield
     except KeyboardInterrupt as stop:
         if not stop.args:
             raise
-        typer.echo(f"neurodeploy: {stop}", err=True)  # a newer Typer would swallow it
-        raise typer.Exit(INTERRUPTED) from None
+        raise Interrupted(*stop.args) from None
 
 
 def show(*renderables: Any) -> None:
