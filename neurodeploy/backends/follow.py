@@ -92,7 +92,10 @@ class Parcels:
         self._digest.update(data)
         self.left -= len(data)
         if not self.left:
-            self._close(self._file)
+            try:
+                self._close(self._file)
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
+                raise BackendError(f"{self._name}: broken where it was sent ({error})") from error
 
     def _close(self, file: IO[bytes]) -> None:
         file.flush()
@@ -139,13 +142,14 @@ class Listener:
 
     def _hear(self, line: bytes) -> None:
         if line.startswith(PROGRESS):
-            done, in_all = map(int, line[len(PROGRESS) :].split())
-            self.progress(done, in_all)
+            told = line[len(PROGRESS) :].split()
+            if len(told) == 2 and all(number.isdigit() for number in told):
+                self.progress(int(told[0]), int(told[1]))
         elif line.startswith(ERROR):
             self.error = json.loads(line[len(ERROR) :])
         elif line.startswith(FILE) and self.parcels is not None:
-            name, size = line[len(FILE) :].decode().rsplit(" ", 1)
-            self.parcels.open(name, int(size))
+            name, _, size = line[len(FILE) :].decode(errors="replace").rpartition(" ")
+            self.parcels.open(name, int(size) if size.isdigit() else -1)
 
 
 def follow(
@@ -193,7 +197,9 @@ def follow(
         ) from error
     over = threading.Event()
     try:
-        threading.Thread(target=_feed, args=(process, payload, over), daemon=True).start()
+        threading.Thread(
+            target=_feed, args=(process, payload, place.remote, over), daemon=True
+        ).start()
         _listen(process, listener, options.timeout_seconds)
     except subprocess.TimeoutExpired:
         raise BackendError(
@@ -206,16 +212,22 @@ def follow(
         ) from error
     finally:
         over.set()
-        _end_group(process, place.grace_seconds)
+        _end_group(process, listener, place.grace_seconds)
         shutil.rmtree(job / "path", ignore_errors=True)
     text = (job / "worker.log").read_text(errors="replace")[-LOG_TAIL:]
     return Said(process.returncode, listener.error, text)
 
 
 def _feed(
-    process: subprocess.Popen[bytes], payload: Sequence[IO[bytes]], over: threading.Event
+    process: subprocess.Popen[bytes],
+    payload: Sequence[IO[bytes]],
+    beats: bool,
+    over: threading.Event,
 ) -> None:
-    """Write what a worker's input starts with, then a byte now and then while we are there."""
+    """Write what a worker's input starts with, then a byte now and then while we are there.
+
+    One on this machine needs no such byte, and may be left alone while we are halted.
+    """
     assert process.stdin is not None
     with suppress(OSError, ValueError):  # it ended, or its input was closed
         for part in payload:
@@ -224,7 +236,7 @@ def _feed(
                     left = memoryview(chunk)
                     while left:
                         left = left[process.stdin.write(left) or 0 :]
-        while not over.wait(BEAT_SECONDS):
+        while beats and not over.wait(BEAT_SECONDS):
             process.stdin.write(b".")
 
 
@@ -252,14 +264,31 @@ def _listen(process: subprocess.Popen[bytes], listener: Listener, limit: float |
                 process.stdin.write(KEPT)
 
 
-def _end_group(process: subprocess.Popen[bytes], grace_seconds: float) -> None:
+def _drain(process: subprocess.Popen[bytes], listener: Listener, seconds: float) -> None:
+    """Take what a worker had sent before it was asked to end: finished samples may be under way."""
+    assert process.stdout is not None
+    output = process.stdout.fileno()
+    deadline = time.monotonic() + seconds
+    with suppress(OSError, BackendError):
+        while (left := deadline - time.monotonic()) > 0:
+            if wait([output], min(POLL_SECONDS, left)):
+                chunk = os.read(output, 1 << 16)
+                if not chunk:
+                    break
+                listener.feed(chunk)
+            elif process.poll() is not None:
+                break
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(max(0.0, deadline - time.monotonic()))
+
+
+def _end_group(process: subprocess.Popen[bytes], listener: Listener, grace_seconds: float) -> None:
     """End a worker and all its children: ask, wait a little, then kill."""
     assert process.stdin is not None
     assert process.stdout is not None
     try:
         process.stdin.close()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(grace_seconds)
+        _drain(process, listener, grace_seconds)
         if process.poll() is None:  # srun cancels its step, which no kill would
             process.terminate()
             with suppress(subprocess.TimeoutExpired):

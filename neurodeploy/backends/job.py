@@ -195,7 +195,7 @@ def job_kept_if_worth_it(
     mine = job == beside
     if job is None:
         parent = Path.cwd() if shared else None
-        job, mine = Path(tempfile.mkdtemp(prefix="neurodeploy-", dir=parent)).resolve(), True
+        job, mine = _temporary(parent), True
     elif mine and (job / "job.json").is_file() and not samples_done(job):
         shutil.rmtree(job)  # of a run that was killed before anything was done
     try:
@@ -208,7 +208,7 @@ def job_kept_if_worth_it(
         yield job
     except BaseException as error:
         if done := samples_done(job):
-            _say_where(error, job, done, len(values))
+            _say_where(error, job, f"{done} of {len(values)}", named=options.job is not None)
         elif mine:
             shutil.rmtree(job, ignore_errors=True)
         raise
@@ -216,12 +216,20 @@ def job_kept_if_worth_it(
         shutil.rmtree(job)
 
 
-def _say_where(error: BaseException, job: Path, done: int, samples: int) -> None:
+def _temporary(parent: Path | None) -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix="neurodeploy-", dir=parent)).resolve()
+    except OSError as error:
+        raise BackendError(
+            f"{parent or 'temporary files'}: no folder can be made there ({error.strerror}); name "
+            f"one (--job)"
+        ) from error
+
+
+def _say_where(error: BaseException, job: Path, done: str, named: bool) -> None:
     """Add to an error's message how many samples are done, and where they are kept."""
-    note = (
-        f"{done} of {samples} samples are done and kept in {job}; the same call with --job {job} "
-        f"goes on from there"
-    )
+    how = "the same call" if named else f"the same call with --job {job}"
+    note = f"{done} samples are done and kept in {job}; {how} goes on from there"
     if isinstance(error, NeurodeployError):
         error.args = (f"{error}; {note}",)
     elif isinstance(error, KeyboardInterrupt):

@@ -27,7 +27,7 @@ from .job import job_id
 VARIABLES = {"lava": "NEURODEPLOY_LAVA_PYTHON", "loihi2": "NEURODEPLOY_LOIHI2_HOST"}
 """Environment variable with the place of each backend's worker, where ``host`` does not say."""
 
-BY_HAND = "by-hand"
+BY_HAND = "(by hand)"
 """The place of a job that is written and carried away; see `JobWritten`."""
 
 MODULE = "neurodeploy.backends.worker"
