@@ -13,6 +13,10 @@ DONE, DIFFERS, FAILED, INTERRUPTED = 0, 1, 2, 130
 """Exit statuses: done or equal; ran but differs; could not; Ctrl-C."""
 
 
+class Interrupted(Exception):
+    """Ctrl-C, with something to say: which samples are done. Typers swallow a KeyboardInterrupt."""
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -41,6 +45,8 @@ def _run(arguments: list[str], debug: bool) -> int:
         if status == INTERRUPTED:  # what newer Typers make of Ctrl-C
             raise KeyboardInterrupt
         return status if isinstance(status, int) else DONE
+    except Interrupted as stop:
+        return _complain(str(stop), INTERRUPTED, debug)
     except (KeyboardInterrupt, typer.Abort):
         return _complain("interrupted; nothing half-written is left", INTERRUPTED, debug)
     except typer.Exit as stop:
