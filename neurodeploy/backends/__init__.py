@@ -19,7 +19,7 @@ from ..signals import present
 from .foresee import check_run
 from .options import KERNELS, RECORDABLE, Progress, RunOptions
 
-BACKENDS = ("engine", "float", "lava")
+BACKENDS = ("engine", "float", "lava", "loihi2")
 
 
 def run(

@@ -53,6 +53,8 @@ BLOCK_SAMPLES = 64
 
 JOIN_SECONDS = 2.0
 
+POLL_SECONDS = 0.1
+
 CHANNEL_SLOTS = 2
 """Messages that a Lava channel buffers: one, as processes run in lockstep, and one to spare."""
 
@@ -132,7 +134,8 @@ class Simulation:
 
     def run(self, samples: int) -> None:
         """Run the next `samples`, at most `block`."""
-        run_watched(self._root, samples * self.options.steps, self._error_of)
+        steps = samples * self.options.steps
+        run_watched(self._root, lambda: self._root.run(RunSteps(steps)), self._error_of)
 
     def stop(self) -> None:
         """End Lava's processes."""
@@ -205,8 +208,8 @@ class Simulation:
         )
 
 
-def run_watched(root: Any, steps: int, error_of: Callable[[Any], Exception]) -> None:
-    """Run compiled Lava processes for `steps` more steps.
+def run_watched(root: Any, call: Callable[[], None], error_of: Callable[[Any], Exception]) -> None:
+    """Call what runs Lava processes, and end when they do.
 
     Lava waits for ever for a process of its that has died; this waits for
     either, the end of the run or the end of a process.
@@ -215,7 +218,8 @@ def run_watched(root: Any, steps: int, error_of: Callable[[Any], Exception]) -> 
     ----------
     root : lava process
         Any of those that run.
-    steps : int
+    call : callable
+        Runs them, and compiles them first if they are not.
     error_of : callable
         Makes an error of a process that has died.
     """
@@ -224,14 +228,17 @@ def run_watched(root: Any, steps: int, error_of: Callable[[Any], Exception]) -> 
 
     def run_lava() -> None:
         try:
-            root.run(RunSteps(num_steps=steps))
+            call()
         except BaseException as error:
             failure.append(error)
         os.write(writer, b".")
 
     threading.Thread(target=run_lava, daemon=True).start()
-    actors = root.runtime._messaging_infrastructure.actors
-    ready = wait([reader, *(actor.sentinel for actor in actors)])
+    ready: list[Any] = []
+    while not ready:  # looking again each time, because processes start one by one
+        infrastructure = getattr(root.runtime, "_messaging_infrastructure", None)
+        actors = list(infrastructure.actors) if infrastructure else []
+        ready = wait([reader, *(actor.sentinel for actor in actors)], POLL_SECONDS)
     if reader not in ready:
         raise error_of(next(a for a in actors if a.sentinel in ready))
     os.close(reader)

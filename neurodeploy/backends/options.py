@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..errors import UnsupportedError
 from ..network import Network
@@ -49,6 +50,14 @@ class RunOptions:
         See `Progress`.
     inputs_fingerprint : str
         SHA-256 of the inputs, for the header of a recording that a worker makes.
+    host : str or None
+        Where the worker runs, see `places.parse_place`; None takes the backend's variable.
+    job : Path or None
+        Folder to keep the job in, see `job`; None makes one and removes it again.
+    chip : mapping or None
+        Options that only a backend knows, as JSON has them.
+    sent : callable or None
+        Set in a worker whose job came from elsewhere: called with each finished file.
     """
 
     steps: int
@@ -61,6 +70,10 @@ class RunOptions:
     timeout_seconds: float | None = None
     progress: Progress | None = None
     inputs_fingerprint: str = ""
+    host: str | None = None
+    job: Path | None = None
+    chip: Mapping[str, Any] | None = None
+    sent: Callable[[Path], None] | None = None
 
 
 def refuse_floats(network: Network) -> None:

@@ -45,7 +45,10 @@ from ..recording import Recording
 from .job import read_job, write_job
 from .options import Progress, RunOptions
 
-MODULES = {"lava": "neurodeploy.backends.lava_processes"}
+MODULES = {
+    "lava": "neurodeploy.backends.lava_processes",
+    "loihi2": "neurodeploy.backends.loihi2.run",
+}
 """Where a worker finds each backend's ``run_network(network, values, options)``."""
 
 GRACE_SECONDS = 3.0
