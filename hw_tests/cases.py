@@ -325,9 +325,7 @@ def current_wraps() -> Case:
 def voltage_saturates() -> Case:
     """Voltages at the end of 24 bits: Lava's CPU model holds them there."""
     weight = np.array([[-254] * 16, [254] * 16], np.int32)
-    network = _chain(
-        _input(16), Dense(weight), Population("out", (2,), CubaLIF(40, 0, 131_071))
-    )
+    network = _chain(_input(16), Dense(weight), Population("out", (2,), CubaLIF(40, 0, 131_071)))
     return Case(network, np.ones((1, 64, 16), np.int32), {}, corner=True)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,9 @@ from .foresee import check_run
 from .options import KERNELS, RECORDABLE, Progress, RunOptions
 
 BACKENDS = ("engine", "float", "lava", "loihi2")
+
+IN_THIS_PROCESS = ("engine", "float")
+"""Backends without a worker."""
 
 
 def run(
@@ -37,6 +42,9 @@ def run(
     kernels: str = "auto",
     timeout_seconds: float | None = None,
     progress: Progress | None = None,
+    host: str | None = None,
+    job: str | os.PathLike[str] | None = None,
+    chip: Mapping[str, Any] | None = None,
 ) -> Recording:
     """Run a network on a backend and record it.
 
@@ -74,6 +82,15 @@ def run(
         End a worker process that takes longer.
     progress : callable, optional
         Called with (samples done, samples in all).
+    host : str, optional
+        Where the worker of a backend that has one runs: ``here``, the path of an
+        interpreter, ``srun[:...]``, ``ssh:[user@]host``; see `places.parse_place`. By default
+        as the backend's environment variable says, else here.
+    job : path, optional
+        Keep the job and its finished samples in this folder. The same call goes on
+        from there. Without it, a folder stays only if the run fails with samples done.
+    chip : mapping, optional
+        Options of a chip's backend, as JSON has them.
 
     Returns
     -------
@@ -82,6 +99,8 @@ def run(
     Raises
     ------
     InputError, UnsupportedError, BackendError
+        Where samples are done, the message says how many, where they are kept and
+        how to go on, as that of a KeyboardInterrupt does.
     TooLargeError
         If the machine's memory cannot hold it; nothing has run then.
 
@@ -100,6 +119,7 @@ def run(
         raise InputError(f"threads: {threads}; give at least 1")
     if kernels not in KERNELS:
         raise InputError(f"kernels {kernels!r}: unknown; there are {', '.join(KERNELS)}")
+    _check_elsewhere(backend, host=host, job=job, chip=chip)
     if reset_interval is not None:
         _check_reset(network, reset_interval)
     values = present(network, inputs, steps, apply_transform)
@@ -113,6 +133,9 @@ def run(
         kernels=kernels,
         timeout_seconds=timeout_seconds,
         progress=progress,
+        host=host,
+        job=None if job is None else Path(job),
+        chip=None if chip is None else dict(chip),
     )
     check_run(network, values, options, backend)
     for line in network.beyond_chip:
@@ -121,10 +144,57 @@ def run(
     return recording
 
 
+def write_job(
+    network: Network, inputs: NDArray[Any], job: str | os.PathLike[str], **how: Any
+) -> Path:
+    """Write a job to be carried to another machine by hand; nothing runs.
+
+    There ``neurodeploy worker JOB`` does it and leaves ``recording.h5`` in the folder.
+
+    Parameters
+    ----------
+    network, inputs
+        As `run` takes them.
+    job : path
+        The folder to write.
+    **how
+        As `run` takes them, ``backend`` among them.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    InputError, UnsupportedError, BackendError
+        As `run`.
+    """
+    from .places import BY_HAND, JobWritten
+
+    with suppress(JobWritten):
+        run(network, inputs, host=BY_HAND, job=job, **how)
+    return Path(job)
+
+
 @cache
 def _module(backend: str) -> Any:
     """Import a backend when it is first asked for."""
     return importlib.import_module(f".{backend}", __name__)
+
+
+def _check_elsewhere(backend: str, **given: Any) -> None:
+    """Refuse options of backends that run in a worker where there is none."""
+    for name, value in given.items():
+        if value is not None and backend in IN_THIS_PROCESS:
+            raise BackendError(
+                f"{name}: backend {backend!r} runs in this process; leave it out, or take another "
+                f"backend ({', '.join(b for b in BACKENDS if b not in IN_THIS_PROCESS)})"
+            )
+    try:
+        json.dumps(given["chip"], allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"chip: {error}; give plain values, as JSON has them") from None
 
 
 def _check_reset(network: Network, interval: int) -> None:
@@ -144,4 +214,4 @@ def available(backend: str) -> tuple[bool, str]:
     return answer
 
 
-__all__ = ["BACKENDS", "RunOptions", "available", "run"]
+__all__ = ["BACKENDS", "RunOptions", "available", "run", "write_job"]

@@ -44,9 +44,10 @@ from ..network.fixed_point import SIGMA_DELTA_SHIFT, WEIGHT_MAX_UNSIGNED, WEIGHT
 from ..recording import Recording
 from ..signals import Presented
 from .options import RunOptions, refuse_floats
+from .places import VARIABLES, place_for
 from .worker import run_in_worker
 
-PYTHON_VARIABLE = "NEURODEPLOY_LAVA_PYTHON"
+PYTHON_VARIABLE = VARIABLES["lava"]
 """Environment variable with the path of an interpreter that has Lava."""
 
 LONGEST_DELAY = 63
@@ -134,14 +135,13 @@ def run(network: Network, values: NDArray[np.int32] | Presented, options: RunOpt
         If Lava is missing, fails or overruns the time limit.
     """
     check_supported(network, options)
-    usable, reason = available()
-    if not usable:
-        raise BackendError(f"lava: {reason}")
-    python = shutil.which(os.environ.get(PYTHON_VARIABLE) or sys.executable) or sys.executable
-    command = [os.path.abspath(python), "-m", "neurodeploy.backends.worker"]
+    if options.host is None:
+        usable, reason = available()
+        if not usable:
+            raise BackendError(f"lava: {reason}")
     if isinstance(values, Presented):
         options = replace(options, inputs_fingerprint=values.fingerprint())
-    return run_in_worker(command, "lava", network, values[:], options)
+    return run_in_worker(place_for("lava", options.host), "lava", network, values[:], options)
 
 
 def check_supported(network: Network, options: RunOptions) -> None:

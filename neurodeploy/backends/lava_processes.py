@@ -36,8 +36,8 @@ from ..network import (
     TernaryLIF,
 )
 from ..network.fixed_point import PAYLOAD_BITS
-from ..recording import RecordingWriter
-from .assemble import BlockAssembler, header_of, with_host_part
+from .assemble import header_of, with_host_part
+from .blocks import Blocks
 from .lava_build import conv, matrix, neurons
 from .lava_models import MODELS
 from .options import RunOptions
@@ -62,21 +62,21 @@ CHANNEL_SLOTS = 2
 def run_network(network: Network, values: NDArray[np.int32], options: RunOptions) -> None:
     """Run a network on Lava and write the recording to ``options.out``; see `lava.run`."""
     assert options.out is not None
-    header = header_of(network, "lava", f"lava-nc {version('lava-nc')}", options)
-    simulation = Simulation(network, values, options, options.out.parent)
-    seconds = 0.0
-    with RecordingWriter(header, options.out) as writer:
-        assembler = BlockAssembler(network, options, writer)
-        for start in range(0, len(values), simulation.block):
-            count = min(simulation.block, len(values) - start)
+    folder = options.out.parent
+    blocks = Blocks(folder, network, options, len(values))
+    binary = bool(values.min(initial=0) >= 0 and values.max(initial=0) <= 1)
+    for first, end in blocks.gaps():
+        simulation = Simulation(network, values[first:end], options, folder, binary)
+        for start in range(first, end, simulation.block):
+            count = min(simulation.block, end - start)
             began = time.perf_counter()
             simulation.run(count)
-            seconds += time.perf_counter() - began
-            assembler.add(*simulation.block_recorded(start, count))
-            if options.progress is not None:
-                options.progress(start + count, len(values))
-        writer.finish(samples=len(values), seconds=seconds)
-    simulation.stop()
+            seconds = time.perf_counter() - began
+            recorded = simulation.block_recorded(start - first, count)
+            blocks.add(start, *recorded, measured={"seconds": seconds})
+        simulation.stop()
+    header = header_of(network, "lava", f"lava-nc {version('lava-nc')}", options)
+    blocks.join(header, seconds=sum(measured["seconds"] for *_, measured in blocks.measured))
 
 
 class Simulation:
@@ -89,6 +89,8 @@ class Simulation:
     options : RunOptions
     folder : Path
         Where Lava's processes leave their errors.
+    binary_input : bool
+        Whether all inputs are 0 and 1; of all samples, though only some may run.
 
     Attributes
     ----------
@@ -97,13 +99,18 @@ class Simulation:
     """
 
     def __init__(
-        self, network: Network, values: NDArray[np.int32], options: RunOptions, folder: Path
+        self,
+        network: Network,
+        values: NDArray[np.int32],
+        options: RunOptions,
+        folder: Path,
+        binary_input: bool,
     ) -> None:
         self.network = network
         self.options = options
         self.folder = folder
         self.values = values.reshape(len(values) * options.steps, network.input.size)
-        self.binary_input = bool(values.min(initial=0) >= 0 and values.max(initial=0) <= 1)
+        self.binary_input = binary_input
         on_lava = [p for p in network.populations if not isinstance(p.neuron, Average)]
         recorded = {
             p.name: ("spikes", *(s for s in p.neuron.states if s in options.record))
@@ -159,8 +166,7 @@ class Simulation:
             elif not isinstance(population.neuron, Average):
                 rows = {k: v[: count * steps].reshape(shape) for k, v in self.traces[name].items()}
                 spikes[name] = rows.pop("spikes")
-                # Copied, because the next block is traced into the same arrays.
-                states[name] = {k: v.copy() for k, v in rows.items()}
+                states[name] = rows
         return with_host_part(self.network, spikes), states
 
     def _population(self, population: Population) -> Any:

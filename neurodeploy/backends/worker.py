@@ -1,9 +1,9 @@
 """Runs a backend in a process of its own: a job folder in, a recording out.
 
-The worker finds its job in a folder (see `job`), leaves ``recording.h5`` or
-``error.json`` there, and writes a line of progress to standard output after
-each block of samples. It may run under another interpreter: it needs numpy,
-h5py and what its backend needs, nothing else.
+The worker finds its job in a folder (see `job`), keeps finished blocks of
+samples there (see `blocks`) and leaves ``recording.h5``. `places` says where it
+runs, `serve` is its own side, `follow` listens to it. It may run under another
+interpreter: it needs numpy, h5py and what its backend needs, nothing else.
 
 No process outlives a run. The worker leads a process group of its own, which
 is ended when the worker fails, overruns its time limit or is interrupted; the
@@ -13,53 +13,33 @@ when the process that started it dies; and its children die with it.
 
 from __future__ import annotations
 
-import ctypes
 import importlib
-import json
-import multiprocessing
-import os
 import shutil
-import signal
-import subprocess
 import sys
-import tempfile
-import threading
-import time
 import traceback
-from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack
 from dataclasses import replace
-from multiprocessing import resource_tracker
-from multiprocessing.connection import wait
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import errors
-from ..errors import BackendError, NeurodeployError
+from ..errors import BackendError, NeurodeployError, RecordingError
 from ..files import written_whole
 from ..network import Network
 from ..recording import Recording
-from .job import read_job, write_job
+from .blocks import Blocks
+from .follow import Parcels, follow
+from .job import job_kept_if_worth_it, read_job
 from .options import Progress, RunOptions
+from .places import Place, place_for
 
 MODULES = {
     "lava": "neurodeploy.backends.lava_processes",
     "loihi2": "neurodeploy.backends.loihi2.run",
 }
 """Where a worker finds each backend's ``run_network(network, values, options)``."""
-
-GRACE_SECONDS = 3.0
-"""How long a worker may take to end itself and its children when asked to."""
-
-PROGRESS = b"progress "
-"""Starts a line of progress: samples done and in all follow. Other output is not ours."""
-
-POLL_SECONDS = 0.2
-LOG_TAIL = 20_000
-_PR_SET_PDEATHSIG = 1
 
 
 class WorkerError(BackendError):
@@ -105,217 +85,143 @@ def report_of(error: BaseException) -> dict[str, str]:
 
 
 def run_in_worker(
-    command: Sequence[str],
+    place: Place,
     backend: str,
     network: Network,
     values: NDArray[np.int32],
     options: RunOptions,
 ) -> Recording:
-    """Run a network on a backend in a process of its own.
+    """Run a network on a backend in a process of its own, or go on where an earlier call ended.
 
     Parameters
     ----------
-    command : sequence of str
-        Starts the worker once the job folder is appended, e.g.
-        ``[python, "-m", "neurodeploy.backends.worker"]``.
+    place : Place
+        Where the worker runs, see `places`.
     backend : str
         One of `MODULES`.
     network : Network
     values : int32 [samples, steps, *input shape]
     options : RunOptions
+        ``job`` is the folder to keep the job in.
 
     Returns
     -------
     Recording
+        In memory, or opened from ``options.out``.
 
     Raises
     ------
     BackendError
-        If the worker fails or overruns ``options.timeout_seconds``.
+        If the worker fails or overruns ``options.timeout_seconds``. The message says how many
+        samples are done, where they are kept and how to go on; a KeyboardInterrupt's does too.
     NeurodeployError
         If the worker itself raised one, as its own class.
+    JobWritten
+        If the place is by hand.
     """
-    with tempfile.TemporaryDirectory(prefix="neurodeploy-") as name:
-        job = Path(name)
-        write_job(job, backend, network, values, options)
+    with ExitStack() as stack:
+        part = None
         if options.out is not None:
-            with written_whole(options.out) as part:
-                _run_job(command, job, backend, len(values), options)
-                shutil.move(job / "recording.h5", part)
-            return Recording.load(options.out)
-        _run_job(command, job, backend, len(values), options)
-        recording = Recording.load(job / "recording.h5")
-        arrays = {key: np.asarray(recording.arrays[key][:]) for key in recording.arrays}
-        return Recording(recording.header, arrays)
-
-
-def _run_job(
-    command: Sequence[str], job: Path, backend: str, samples: int, options: RunOptions
-) -> None:
-    """Start the worker and follow it to its end, whichever that is."""
-    # A path with nothing but our package: another interpreter must find its
-    # own numpy, not the one beside us.
-    (job / "path").mkdir()
-    (job / "path" / "neurodeploy").symlink_to(Path(__file__).resolve().parents[1])
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(job / "path"),
-        "OMP_NUM_THREADS": "1",  # threads of a BLAS do not survive Lava's forks
-        "OPENBLAS_NUM_THREADS": "1",
-    }
-    done = 0
-
-    def progress(samples_done: int, in_all: int) -> None:
-        nonlocal done
-        done = samples_done
-        if options.progress is not None:
-            options.progress(samples_done, in_all)
-
-    with (job / "worker.log").open("wb") as log:
-        process = subprocess.Popen(
-            [*command, str(job)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            cwd=job,
-            env=environment,
-            start_new_session=True,
+            part = stack.enter_context(written_whole(options.out))
+        job = stack.enter_context(
+            job_kept_if_worth_it(backend, network, values, options, place.shared)
         )
-    try:
-        _follow(process, progress, options.timeout_seconds)
-    except subprocess.TimeoutExpired:
-        raise BackendError(
-            f"{backend}: not finished after {options.timeout_seconds:g} s ({done} of {samples} "
-            f"samples done); allow more time (timeout_seconds) or run fewer samples"
-        ) from None
-    finally:
-        _end_group(process)
-    _raise_error_left(process, job, backend)
+        _do_job(place, job, backend, network, len(values), options)
+        if part is not None:
+            _copy_whole(job / "recording.h5", part, keep=options.job is not None)
+        else:
+            recording = Recording.load(job / "recording.h5")
+            arrays = {key: np.asarray(recording.arrays[key][:]) for key in recording.arrays}
+    if options.out is not None:
+        return Recording.load(options.out)
+    return Recording(recording.header, arrays)
 
 
-def _raise_error_left(process: subprocess.Popen[bytes], job: Path, backend: str) -> None:
-    """Raise the error that a worker left, or that it left nothing."""
-    log_text = (job / "worker.log").read_text(errors="replace")[-LOG_TAIL:]
-    if (job / "error.json").is_file():
-        report = json.loads((job / "error.json").read_text())
-        report["detail"] += f"\nLog of the worker:\n{log_text}" if log_text.strip() else ""
-        raise WorkerError.from_report(report, backend)
-    if process.returncode or not (job / "recording.h5").is_file():
-        last = (log_text.strip().splitlines() or ["its log is empty"])[-1]
-        raise WorkerError(
-            f"{backend}: the worker ended with exit code {process.returncode} and no recording "
-            f"({last}); check that its interpreter has numpy, h5py and {backend}",
-            log_text,
-        )
+def work(
+    job: Path,
+    host: str | None = None,
+    progress: Progress | None = None,
+    timeout_seconds: float | None = None,
+) -> Recording:
+    """Do the job in a folder, or what is left of it; the verb ``worker``.
 
+    Parameters
+    ----------
+    job : Path
+        As ``neurodeploy run --job-only`` wrote it. ``recording.h5`` is left there.
+    host : str, optional
+        See `places.parse_place`.
+    progress, timeout_seconds
+        See `RunOptions`.
 
-def _follow(process: subprocess.Popen[bytes], progress: Progress, limit: float | None) -> None:
-    """Forward a worker's progress until it ends; raises TimeoutExpired if that takes too long."""
-    assert process.stdout is not None
-    output = process.stdout.fileno()
-    deadline = float("inf") if limit is None else time.monotonic() + limit
-    pending = b""
-    while process.poll() is None or wait([output], 0):
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise subprocess.TimeoutExpired(process.args, limit or 0.0)
-        if not wait([output], min(POLL_SECONDS, left)):
-            continue
-        chunk = os.read(output, 1 << 16)
-        if not chunk:  # the worker is about to end, and has closed its output
-            process.wait(None if limit is None else left)
-            return
-        *lines, pending = (pending + chunk).split(b"\n")
-        for line in lines:
-            if line.startswith(PROGRESS):
-                progress(*map(int, line[len(PROGRESS) :].split()))
-
-
-def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """End a worker and all its children: ask, wait a little, then kill."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        process.stdin.close()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(GRACE_SECONDS)
-        if process.returncode not in (0, 1):
-            # It crashed; Python's resource tracker, which is in its group,
-            # needs a moment to remove Lava's shared memory.
-            time.sleep(POLL_SECONDS)
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
-
-
-def main(folder: str) -> NoReturn:
-    """Run the job in `folder`; the side of the worker."""
-    job = Path(folder)
-    # Lava prints; what it prints goes to the log.
-    lines = os.dup(1)
-    os.dup2(2, 1)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    _make_children_die_with_us()
-
-    def progress(done: int, in_all: int) -> None:
-        os.write(lines, PROGRESS + b"%d %d\n" % (done, in_all))
-
-    code = 1
-    try:
-        _work(job, progress)
-        code = 0
-    except BaseException as error:
-        (job / "error.json").write_text(json.dumps(report_of(error)))
-    finally:
-        _end(code)
-
-
-def _work(job: Path, progress: Progress) -> None:
+    Raises
+    ------
+    NeurodeployError, KeyboardInterrupt
+        As `run_in_worker`.
+    """
     backend, network, values, options = read_job(job)
-    options = replace(options, out=job / "recording.h5", progress=progress)
-    importlib.import_module(MODULES[backend]).run_network(network, values, options)
+    options = replace(options, job=job, progress=progress, timeout_seconds=timeout_seconds)
+    place = place_for(backend, host)
+    with job_kept_if_worth_it(backend, network, values, options) as folder:
+        _do_job(place, folder, backend, network, len(values), options)
+    return Recording.load(job / "recording.h5")
 
 
-def _end_with_parent() -> None:
-    """Wait until our standard input closes, then end; nobody writes to it."""
-    # Not through sys.stdin: a forked child closes that, and would wait for its lock.
-    while os.read(0, 1):
-        pass
-    _end(1)
+def _copy_whole(source: Path, target: Path, keep: bool) -> None:
+    try:
+        (shutil.copyfile if keep else shutil.move)(source, target)
+    except OSError as error:
+        raise BackendError(
+            f"{target.parent}: cannot write the recording there ({error.strerror or error}); free "
+            f"space there"
+        ) from error
 
 
-def _make_children_die_with_us() -> None:
-    """Have the kernel end our forks when we die, however that comes about (Linux)."""
-    if not sys.platform.startswith("linux"):
+def _do_job(
+    place: Place,
+    job: Path,
+    backend: str,
+    network: Network,
+    samples: int,
+    options: RunOptions,
+) -> None:
+    """Have the job done, unless it is: leaves ``recording.h5`` in its folder."""
+    if _is_recorded(job, network, samples):
         return
-    prctl = ctypes.CDLL(None).prctl
-    forking = [0]
+    parcels = Parcels(job, network, options, samples) if place.remote else None
+    said = follow(place, job, backend, options, samples, parcels)
+    if said.error is not None:
+        report = said.error
+        report["detail"] += f"\nLog of the worker:\n{said.log}" if said.log.strip() else ""
+        raise WorkerError.from_report(report, backend)
+    header = None if parcels is None else parcels.header
+    if said.code == 0 and header is not None:
+        Blocks(job, network, replace(options, progress=None), samples).join(header)
+    if said.code or not (job / "recording.h5").is_file():
+        where = f"{backend}: {place.name}: " if place.name else f"{backend}: "
+        last = (said.log.strip().splitlines() or ["its log is empty"])[-1]
+        reason = place.reason(said.code, said.log) or (
+            f"the worker ended with exit code {said.code} and no recording ({last}); check that "
+            f"its interpreter has numpy, h5py and {backend}"
+        )
+        raise WorkerError(where + reason, said.log)
 
-    def note_parent() -> None:
-        forking[0] = os.getpid()
 
-    def arm() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != forking[0]:  # it died before we were armed
-            os._exit(1)
-
-    os.register_at_fork(before=note_parent, after_in_child=arm)
-
-
-def _end(code: int) -> NoReturn:
-    """End our children, then ourselves at once; Lava's destructors would wait for ever."""
-    for child in multiprocessing.active_children():
-        child.kill()
-        with suppress(ChildProcessError):
-            os.waitpid(child.pid or 0, 0)
-    # Waits until the tracker has removed the shared memory that Lava left.
-    with suppress(Exception):
-        resource_tracker._resource_tracker._stop()  # type: ignore[attr-defined]
-    os._exit(code)
+def _is_recorded(job: Path, network: Network, samples: int) -> bool:
+    """Whether an earlier call finished this job, or its recording was brought back."""
+    path = job / "recording.h5"
+    if not path.is_file():
+        return False
+    try:
+        header = Recording.load(path).header
+    except RecordingError:
+        path.unlink()  # cut short on its way
+        return False
+    if (header.network, header.samples) != (network.fingerprint, samples):
+        raise BackendError(f"{path}: of another network or other inputs; delete it")
+    return True
 
 
 if __name__ == "__main__":
     # By its proper name, so that there is one WorkerError and not two.
-    importlib.import_module("neurodeploy.backends.worker").main(sys.argv[1])
+    importlib.import_module("neurodeploy.backends.serve").main(sys.argv[1])

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .._version import __version__
-from . import compare, convert, demo, doctor, export, fit, inspect, profile, quantize, run
+from . import compare, convert, demo, doctor, export, fit, inspect, profile, quantize, run, worker
 
 app = typer.Typer(
     help="Take a trained spiking network to Loihi 2, and see what the chip will do with it.",
@@ -43,6 +43,7 @@ VERBS: tuple[Callable[..., int | None], ...] = (
     quantize.quantize,
     export.export,
     run.run,
+    worker.worker,
     compare.compare,
     fit.fit,
     profile.profile,

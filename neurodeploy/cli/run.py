@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from .shared import (
     Dt,
     From,
+    Host,
     Json,
     Net,
     Reset,
+    interruptible,
     load_network,
     print_json,
     progress_bar,
@@ -23,7 +25,9 @@ from .shared import (
 def run(
     net: Net,
     input: Annotated[Path, typer.Option("--input", help="Inputs: .npy, or .npz with 'inputs'.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="The recording to write (.h5).")],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="The recording to write (.h5).")
+    ] = None,
     backend: Annotated[str, typer.Option(help="Where to run: engine, float or lava.")] = "engine",
     record: Annotated[str, typer.Option(help="Of counts,spikes,u,v.")] = "counts",
     steps: Annotated[int | None, typer.Option(help="Chip time steps per sample.")] = None,
@@ -45,6 +49,15 @@ def run(
     timeout: Annotated[
         float | None, typer.Option(help="End a worker after this many seconds.")
     ] = None,
+    host: Host = None,
+    job: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Keep finished samples here; the same call goes on."),
+    ] = None,
+    job_only: Annotated[
+        Path | None,
+        typer.Option("--job-only", metavar="DIR", help="Write the job, to carry it by hand."),
+    ] = None,
     dt: Dt = None,
     reset: Reset = None,
     source: From = None,
@@ -55,9 +68,13 @@ def run(
     Inputs are [steps, shape] or [samples, steps, shape]; samples are
     independent. Where NET starts with neurons, its own input weight and bias
     are applied. The recording opens with `compare` and `profile`.
+
+    A run that fails midway says which samples are done and where they are kept: the same call goes
+    on from there. With `--job-only`, do the job elsewhere by `neurodeploy worker DIR`.
     """
     import neurodeploy as nd
 
+    from ..backends import write_job
     from ..report.rows import limit_lines
     from ..report.terminal import counts_table
     from ..signals import read_inputs
@@ -67,19 +84,29 @@ def run(
     if drain and steps is None:
         axis = 0 if inputs.ndim == len(network.input.shape) + 1 else 1
         steps = inputs.shape[axis] + network.hops(network.output.name)
-    with progress_bar(f"running on {backend}") as progress:
+    how: dict[str, Any] = {
+        "backend": backend,
+        "record": tuple(what.strip() for what in record.split(",") if what.strip()),
+        "steps": steps,
+        "apply_transform": not raw_input,
+    }
+    if job_only is not None:
+        _written(write_job(network, inputs, job_only, **how), json)
+        return
+    if out is None:
+        raise typer.BadParameter("Missing option '-o' / '--out'.")
+    with interruptible(), progress_bar(f"running on {backend}") as progress:
         recording = nd.run(
             network,
             inputs,
-            backend=backend,
-            record=tuple(what.strip() for what in record.split(",") if what.strip()),
-            steps=steps,
-            apply_transform=not raw_input,
+            **how,
             out=out,
             threads=threads,
             kernels=kernels,
             timeout_seconds=timeout,
             progress=progress,
+            host=host,
+            job=job,
         )
     header = recording.header
     if json:
@@ -104,4 +131,16 @@ def run(
     show(
         f"{recording.samples} samples x {recording.steps} steps on {header.backend} "
         f"({header.backend_version}) in {header.seconds:.3g} s; recording: {out}"
+    )
+
+
+def _written(job: Path, json: bool) -> None:
+    """Say what to do with a job that was written."""
+    if json:
+        print_json({"job": job})
+        return
+    show(
+        f"job written: {job}. Copy the folder to where it shall run and do it there with",
+        f"  neurodeploy worker {job.name}",
+        f"which goes on where it was if it is ended. Bring back {job.name}/recording.h5.",
     )

@@ -28,6 +28,15 @@ From = Annotated[
         help="NIR: who trained it (snntorch, norse, sinabs, rockpool, spikingjelly, spyx, lava).",
     ),
 ]
+Host = Annotated[
+    str | None,
+    typer.Option(
+        "--host",
+        metavar="PLACE",
+        help="Where a worker runs: here, a Python's path, srun[:partition=,board=,time=,python=], "
+        "ssh:[user@]host[,python=].",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -80,6 +89,20 @@ def progress_bar(label: str) -> Iterator[Progress]:
     ) as bar:
         task = bar.add_task(label, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Say what an interrupted run has to say (which samples are done, and where)."""
+    from . import INTERRUPTED
+
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        if not stop.args:
+            raise
+        typer.echo(f"neurodeploy: {stop}", err=True)  # a newer Typer would swallow it
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def show(*renderables: Any) -> None:

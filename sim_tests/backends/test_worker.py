@@ -20,6 +20,7 @@ import pytest
 from neurodeploy.backends import lava
 from neurodeploy.backends.job import pack, read_job, unpack, write_job
 from neurodeploy.backends.options import RunOptions
+from neurodeploy.backends.places import Local, Place
 from neurodeploy.backends.worker import WorkerError, run_in_worker
 from neurodeploy.errors import BackendError, UnsupportedError
 from neurodeploy.network import (
@@ -41,11 +42,10 @@ needs_lava = pytest.mark.skipif(
 needs_proc = pytest.mark.skipif(
     not Path("/proc/self/cwd").exists(), reason="processes are looked up in /proc"
 )
-WORKER = (sys.executable, "-m", "neurodeploy.backends.worker")
 LAVA_PROCESSES = 9
 """The worker, a source, two populations and synapses each, the service and two helpers."""
 
-PREAMBLE = "from neurodeploy.backends import lava_models, worker\nimport os, signal, sys\n"
+PREAMBLE = "from neurodeploy.backends import lava_models, serve\nimport os, signal, sys\n"
 
 NETWORK = Network(
     (
@@ -116,11 +116,11 @@ def once_running(folder: Path, act: Callable[[], None]) -> Iterator[threading.Ev
         thread.join()
 
 
-def worker_with(folder: Path, code: str) -> list[str]:
+def worker_with(folder: Path, code: str) -> Place:
     """A worker that first runs `code`."""
     script = folder / "worker_script.py"
-    script.write_text(f"{PREAMBLE}{code}\nworker.main(sys.argv[1])\n")
-    return [sys.executable, str(script)]
+    script.write_text(f"{PREAMBLE}{code}\nserve.main(sys.argv[1])\n")
+    return Local(words=(sys.executable, str(script)))
 
 
 # What goes into a job folder comes out of it.
@@ -169,7 +169,7 @@ def test_a_worker_needs_numpy_and_h5py_only() -> None:
     others = ("numba", "typer", "rich", "jinja2", "soundfile", "tomli", "torch", "nir", "lava")
     code = (
         f"import sys; sys.modules.update(dict.fromkeys({others}))\n"
-        "from neurodeploy.backends import assemble, job, lava, worker"
+        "from neurodeploy.backends import assemble, job, lava, serve"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
@@ -226,7 +226,7 @@ def test_our_own_errors_keep_their_class(tmp_path: Path) -> None:
         "def refuse(*_):\n"
         "    from neurodeploy.errors import UnsupportedError\n"
         "    raise UnsupportedError('population a: too large; make it smaller')\n"
-        "worker._work = refuse\n"
+        "serve._work = refuse\n"
     )
     with pytest.raises(UnsupportedError, match=r"^population a: too large") as caught:
         run_in_worker(worker_with(tmp_path, code), "lava", NETWORK, ones(2), RunOptions(steps=2))
@@ -234,10 +234,10 @@ def test_our_own_errors_keep_their_class(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_cannot_start_says_why(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", "print(1); import no_such_module"]
+    place = Local(words=(sys.executable, "-c", "print(1); import no_such_module"))
     out = tmp_path / "a.h5"
     with pytest.raises(BackendError, match="No module named 'no_such_module'") as caught:
-        run_in_worker(command, "lava", NETWORK, ones(2), RunOptions(steps=2, out=out))
+        run_in_worker(place, "lava", NETWORK, ones(2), RunOptions(steps=2, out=out))
     assert "Traceback" in vars(caught.value)["detail"]
     assert not list(tmp_path.glob("*a.h5*"))
 
@@ -249,7 +249,7 @@ def test_a_worker_that_cannot_start_says_why(tmp_path: Path) -> None:
 @needs_proc
 def test_a_run_leaves_no_process_and_no_shared_memory(tmp_path: Path) -> None:
     before = shared_memory()
-    run_in_worker(WORKER, "lava", NETWORK, ones(5), RunOptions(steps=5))
+    run_in_worker(Local(), "lava", NETWORK, ones(5), RunOptions(steps=5))
     assert_nothing_left(tmp_path)
     assert not {name for name in shared_memory() - before if name.startswith("psm_")}
 
@@ -270,8 +270,9 @@ def test_a_time_limit_ends_all_processes(tmp_path: Path) -> None:
 def test_a_worker_that_will_not_end_is_killed_with_its_children(tmp_path: Path) -> None:
     code = "import os, signal, time; signal.signal(15, signal.SIG_IGN); os.fork(); time.sleep(99)"
     options = RunOptions(steps=2, timeout_seconds=0.5)
+    place = Local(words=(sys.executable, "-c", code))
     with pytest.raises(BackendError, match=r"not finished after 0\.5 s"):
-        run_in_worker([sys.executable, "-c", code], "lava", NETWORK, ones(2), options)
+        run_in_worker(place, "lava", NETWORK, ones(2), options)
     assert_nothing_left(tmp_path, seconds=1.0)
 
 

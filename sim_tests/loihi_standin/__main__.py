@@ -1,7 +1,7 @@
 """Runs neurodeploy's worker beside the stand-in, or many jobs in one process: see the package.
 
-    python -m sim_tests.loihi_standin -m neurodeploy.backends.worker JOB
-    python -m sim_tests.loihi_standin --batch JOB...
+python -m sim_tests.loihi_standin -m neurodeploy.backends.worker JOB
+python -m sim_tests.loihi_standin --batch JOB...
 """
 
 from __future__ import annotations

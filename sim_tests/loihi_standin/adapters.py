@@ -59,9 +59,7 @@ class PyToN3ConvAdapter(_Adapter):
     ) -> None:
         if len(shape) != 3:
             raise ValueError(f"PyToN3ConvAdapter: shape {shape} is not (W, H, C)")
-        super().__init__(
-            shape=shape, num_message_bits=num_message_bits, spike_exp=spike_exp
-        )
+        super().__init__(shape=shape, num_message_bits=num_message_bits, spike_exp=spike_exp)
 
 
 class NxToPyAdapter(_Adapter):

@@ -81,7 +81,7 @@ def _run_with_callbacks(
 
 
 def _is_read(process: Any) -> bool:
-    from lava.magma.compiler.utils import PortInitializer  # noqa: F401  (part of Lava's compiler)
     from lava.magma.compiler.compiler_graphs import find_processes
+    from lava.magma.compiler.utils import PortInitializer  # noqa: F401  (part of Lava's compiler)
 
     return any(isinstance(found, RingBuffer) for found in find_processes(process))

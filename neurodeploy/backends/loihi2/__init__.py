@@ -22,11 +22,12 @@ from ...recording import Recording
 from ...signals import Presented
 from ..lava import check_population, check_projection
 from ..options import RunOptions, refuse_floats
+from ..places import VARIABLES, place_for
 from ..targets import look_ahead
 from ..worker import run_in_worker
 from .settings import ChipSettings
 
-HOST_VARIABLE = "NEURODEPLOY_LOIHI2_HOST"
+HOST_VARIABLE = VARIABLES["loihi2"]
 """Environment variable: where the worker runs."""
 
 LONGEST_SAMPLE = 1 << 20
@@ -88,12 +89,13 @@ def run(network: Network, values: NDArray[np.int32] | Presented, options: RunOpt
     """
     ChipSettings.read(options.chip)
     check_supported(network, options)
-    usable, reason = available()
-    if not usable:
-        raise BackendError(f"loihi2: {reason}")
+    if options.host is None:
+        usable, reason = available()
+        if not usable:
+            raise BackendError(f"loihi2: {reason}")
     if isinstance(values, Presented):
         options = replace(options, inputs_fingerprint=values.fingerprint())
-    return run_in_worker(sys.executable, "loihi2", network, values[:], options)
+    return run_in_worker(place_for("loihi2", options.host), "loihi2", network, values[:], options)
 
 
 def check_supported(network: Network, options: RunOptions) -> None:

@@ -14,8 +14,9 @@ there is no energy to report, only the noise as the most that it can be.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +50,15 @@ class PowerReading:
     vddio: NDArray[np.float64]
     static_total: float
     seconds: float
+
+    def as_lists(self) -> dict[str, Any]:
+        """Everything as JSON has it."""
+        return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in vars(self).items()}
+
+    @classmethod
+    def from_lists(cls, lists: Mapping[str, Any]) -> PowerReading:
+        """Undo `as_lists`."""
+        return cls(**{k: np.array(v) if isinstance(v, list) else v for k, v in lists.items()})
 
     @property
     def error(self) -> float:

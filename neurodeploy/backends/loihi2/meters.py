@@ -13,11 +13,14 @@ no power.
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +28,7 @@ from numpy.typing import NDArray
 
 from ...errors import BackendError
 from ...network import Network
+from ..blocks import write_into_place
 from .board import Board
 from .energy import Measured, PowerReading, energy
 from .schedule import Schedule
@@ -65,10 +69,53 @@ class Activity:
     per_step: dict[str, NDArray[np.float64]]
     memory: NDArray[np.float64] | None
 
+    def as_lists(self) -> dict[str, list[float]]:
+        """Everything as lists of numbers, for a recording's header."""
+        held = {"core": self.cores, **self.per_step}
+        if self.memory is not None:
+            held["memory_share"] = self.memory
+        return {name: [float(value) for value in values] for name, values in held.items()}
+
+    @classmethod
+    def from_lists(cls, lists: Mapping[str, Sequence[float]]) -> Activity:
+        """Undo `as_lists`."""
+        held = {name: np.asarray(values, np.float64) for name, values in lists.items()}
+        cores, memory = held.pop("core").astype(np.int64), held.pop("memory_share", None)
+        return cls(cores, held, memory)
+
     @property
     def used_chips(self) -> int:
         """Chips that hold a core of the network."""
         return len(np.unique(self.cores // CORES_OF_A_CHIP))
+
+
+class Kept:
+    """Readings of a job that are there already, a file each, so that no second call repeats them.
+
+    Parameters
+    ----------
+    folder : Path
+        Made when the first reading comes.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def has(self, name: str) -> bool:
+        """Whether a reading is kept."""
+        return (self.folder / f"{name}.json").is_file()
+
+    def get(self, name: str, take: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """A reading by name: the one that is kept, or what `take` gives, which is kept then."""
+        path = self.folder / f"{name}.json"
+        if path.is_file():
+            with suppress(ValueError):  # cut short: taken anew
+                kept: dict[str, Any] = json.loads(path.read_text())
+                return kept
+        taken = take()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_into_place(path, json.dumps(taken).encode())
+        return taken
 
 
 def measure(
@@ -76,6 +123,7 @@ def measure(
     values: NDArray[np.int32],
     schedule: Schedule,
     settings: ChipSettings,
+    kept: Kept,
     report: Report = lambda _: None,
 ) -> tuple[Measured, Activity | None]:
     """Measure what an inference takes.
@@ -88,6 +136,7 @@ def measure(
     schedule : Schedule
         Of the samples, without resets that differ from a run's.
     settings : ChipSettings
+    kept : Kept
     report : callable
         Told what is being done.
 
@@ -104,23 +153,42 @@ def measure(
             "so time and power are of a chip that waits for its input"
         )
     profiler: Any = import_module("lava.utils.loihi2_profiler")
-    report("timing")
-    steps = schedule.slot * max(1, math.ceil(TIMED_STEPS / schedule.slot))
-    clock = profiler.Loihi2ExecutionTime()
-    activity_probe, memory_probe = profiler.Loihi2Activity(), profiler.Loihi2Memory()
-    _board(network, values, schedule, cyclic).run(steps, [clock, activity_probe, memory_probe])
-    seconds_per_step = _number(clock, "avg_time_per_step") * MICRO
-    activity = read_activity(activity_probe, memory_probe, steps)
-    idle = _idle_watts(profiler, report)
+
+    def board() -> Board:
+        return Board(network, values, schedule, cyclic=cyclic)
+
+    def time() -> dict[str, Any]:
+        report("timing")
+        steps = schedule.slot * max(1, math.ceil(TIMED_STEPS / schedule.slot))
+        clock = profiler.Loihi2ExecutionTime()
+        counters, memory = profiler.Loihi2Activity(), profiler.Loihi2Memory()
+        board().run(steps, [clock, counters, memory])
+        found = read_activity(counters, memory, steps)
+        return {
+            "seconds_per_step": _number(clock, "avg_time_per_step") * MICRO,
+            "activity": found.as_lists() if found else None,
+        }
+
+    timed = kept.get("time", time)
+    seconds_per_step = timed["seconds_per_step"]
+    activity = Activity.from_lists(timed["activity"]) if timed["activity"] else None
+    idle = kept.get("idle", lambda: {"watts": _idle_watts(profiler, report)})["watts"]
     slots = max(1, math.ceil(settings.window_seconds / (seconds_per_step * schedule.slot)))
-    readings = []
-    for repeat in range(settings.repeats + 1):  # the first warms up
-        report(f"power, {repeat} of {settings.repeats}" if repeat else "warming up")
-        steps = slots * schedule.slot
+    steps = slots * schedule.slot
+
+    def power() -> dict[str, Any]:
         meter = profiler.Loihi2Power(num_steps=steps)
-        _board(network, values, schedule, cyclic).run(steps, [meter])
-        if repeat:
-            readings.append(read_power(meter, steps * seconds_per_step))
+        board().run(steps, [meter])
+        return read_power(meter, steps * seconds_per_step).as_lists()
+
+    readings = []
+    for repeat in range(settings.repeats):
+        name = f"power-{repeat}"
+        if not repeat and not kept.has(name):
+            report("warming up")
+            power()
+        report(f"power, {repeat + 1} of {settings.repeats}")
+        readings.append(PowerReading.from_lists(kept.get(name, power)))
     result = energy(
         readings,
         seconds_per_step=seconds_per_step,
@@ -132,10 +200,6 @@ def measure(
     )
     figures = {**result.figures, **_totals(activity, schedule.slot)}
     return Measured(figures, (*warnings, *result.warnings)), activity
-
-
-def _board(network: Network, values: NDArray[np.int32], schedule: Schedule, cyclic: bool) -> Board:
-    return Board(network, values, schedule, cyclic=cyclic)
 
 
 def read_power(meter: Any, seconds: float) -> PowerReading:

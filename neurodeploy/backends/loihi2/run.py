@@ -17,40 +17,42 @@ from numpy.typing import NDArray
 
 from ...errors import NeurodeployError
 from ...network import Average, Conv, Network, Source
-from ...recording import Header, RecordingWriter
-from ..assemble import BlockAssembler, header_of, with_host_part
+from ...recording import Header
+from ..assemble import header_of, with_host_part
+from ..blocks import Blocks
 from ..options import RunOptions
 from .board import Board, Spikes, States, input_lag_of
 from .energy import Measured
 from .host import Reached, reach
 from .link import measure_lag
-from .meters import Activity, measure
-from .schedule import Lag, Schedule, carried_over, repeated, schedules
+from .meters import Activity, Kept, measure
+from .schedule import Lag, Schedule, carried_over, early_biases, repeated, schedules
 from .settings import ChipSettings
 
 
 def run_network(network: Network, values: NDArray[np.int32], options: RunOptions) -> None:
-    """Run a network on the chip and write the recording to ``options.out``; see `loihi2.run`."""
+    """Run a network on the chip and write the recording to ``options.out``; see `loihi2.run`.
+
+    Samples and readings that an earlier call has left in the job's folder are taken as they are.
+    """
     assert options.out is not None
+    job = options.out.parent
+    blocks = Blocks(job, network, options, len(values))
     session = Session(network, values, options)
-    seconds = 0.0
-    with RecordingWriter(session.header, options.out) as writer:
-        assembler = BlockAssembler(network, options, writer)
-        for start, schedule in session.schedules():
+    for first, stop in blocks.gaps():
+        for start, schedule in session.schedules(first, stop):
             began = time.perf_counter()
             spikes, states = session.run(start, schedule)
-            seconds += time.perf_counter() - began
-            assembler.add(spikes, states)
-            if options.progress is not None:
-                options.progress(start + schedule.samples, len(values))
-        measured, activity = session.measure()
-        _put_activity(writer, activity)
-        writer.finish(
-            samples=len(values),
-            seconds=seconds,
-            measured=measured.figures,
-            warnings=(*session.header.warnings, *session.notes, *measured.warnings),
-        )
+            seconds = time.perf_counter() - began
+            blocks.add(start, spikes, states, {"seconds": seconds})
+    measured, activity = session.measure(Kept(job / "meters"))
+    blocks.join(
+        session.header,
+        seconds=sum(told["seconds"] for _, _, told in blocks.measured),
+        measured=measured.figures,
+        counters=activity.as_lists() if activity else {},
+        warnings=(*session.header.warnings, *session.notes, *measured.warnings),
+    )
 
 
 class Session:
@@ -94,16 +96,22 @@ class Session:
             )
         elif not self.back_to_back and len(values) > 1 and wish is None:
             self.notes.append(f"samples ran one at a time, each compiled anew: {reason}")
+        self.notes += [
+            f"population {name!r}: its bias acts {self.lag.input} steps before the first input, "
+            f"because the input comes that late and its neurons cannot be reset"
+            for name in early_biases(network, self.lag)
+        ]
 
-    def schedules(self) -> Iterator[tuple[int, Schedule]]:
-        """Runs of the chip that are to be made: first sample and schedule."""
+    def schedules(self, first: int, stop: int) -> Iterator[tuple[int, Schedule]]:
+        """Runs of the chip that samples `first` to `stop` need: first sample and schedule."""
         options = self.options
         reset = None
         if options.reset_interval is not None:
             reset = (options.reset_interval, options.reset_offset)
-        return schedules(
-            self.network, len(self.values), options.steps, self.lag, self.back_to_back, reset
+        planned = schedules(
+            self.network, stop - first, options.steps, self.lag, self.back_to_back, reset
         )
+        return ((first + start, schedule) for start, schedule in planned)
 
     def run(self, start: int, schedule: Schedule) -> tuple[Spikes, States]:
         """Run the samples of a schedule.
@@ -125,7 +133,7 @@ class Session:
             spikes[name] = sent
         return with_host_part(self.network, spikes), held
 
-    def measure(self) -> tuple[Measured, Activity | None]:
+    def measure(self, kept: Kept) -> tuple[Measured, Activity | None]:
         """Measure time, power, activity; what fails is said, not raised."""
         if not self.settings.measure:
             return Measured({}, ()), None
@@ -162,13 +170,3 @@ class Session:
     def _tell(self, what: str) -> None:
         """Leave a line in the worker's log."""
         print(f"loihi2: {what}", file=sys.stderr, flush=True)
-
-
-def _put_activity(writer: RecordingWriter, activity: Activity | None) -> None:
-    if activity is None:
-        return
-    writer.put("chip/core", activity.cores)
-    for name, counted in activity.per_step.items():
-        writer.put(f"chip/{name}", counted)
-    if activity.memory is not None:
-        writer.put("chip/memory_share", activity.memory)

@@ -181,6 +181,17 @@ def carried_over(network: Network) -> str:
     return ""
 
 
+def early_biases(network: Network, lag: Lag) -> list[str]:
+    """Populations whose bias acts before a sample's first input has arrived, for good."""
+    return [
+        p.name
+        for p in network.populations
+        if lag.input
+        and np.any(np.asarray(getattr(p.neuron, "bias", 0)))
+        and not isinstance(p.neuron, CubaLIF)
+    ]
+
+
 def schedules(
     network: Network,
     samples: int,
@@ -223,8 +234,9 @@ def schedules(
             never_again = power_of_two(lag.input + steps + lag.output + 1)
             yield start, _Restarted(1, steps, steps, lag, reset_interval=never_again)
         else:
-            yield start, Schedule(
-                1, steps, steps, lag, reset_interval=interval, reset_offset=offset
+            yield (
+                start,
+                Schedule(1, steps, steps, lag, reset_interval=interval, reset_offset=offset),
             )
 
 
