@@ -36,8 +36,8 @@ from neurodeploy.network import (
 )
 
 Ints = NDArray[np.int32]
-STEPS = 24
-SAMPLES = 3
+STEPS = 16
+SAMPLES = 2
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,6 @@ if __name__ == "__main__":
     *_, module, job = sys.argv
     if module != "neurodeploy.backends.worker":
         sys.exit(f"the stand-in runs neurodeploy's worker only, not {module}")
-    from neurodeploy.backends.worker import main
+    from neurodeploy.backends.serve import main
 
     main(job)

@@ -58,7 +58,10 @@ class PowerReading:
     @classmethod
     def from_lists(cls, lists: Mapping[str, Any]) -> PowerReading:
         """Undo `as_lists`."""
-        return cls(**{k: np.array(v) if isinstance(v, list) else v for k, v in lists.items()})
+        held: dict[str, Any] = {
+            k: np.array(v, np.float64) if isinstance(v, list) else v for k, v in lists.items()
+        }
+        return cls(**held)
 
     @property
     def error(self) -> float:

@@ -140,7 +140,9 @@ class Session:
         schedule = repeated(self.network, len(self.values), self.options.steps)
         samples = self.values[: schedule.samples]
         try:
-            measured, activity = measure(self.network, samples, schedule, self.settings, self._tell)
+            measured, activity = measure(
+                self.network, samples, schedule, self.settings, kept, self._tell
+            )
         except NeurodeployError as error:
             return Measured({}, (f"time and energy are unavailable: {error}",)), None
         if not self.reached.is_hardware:  # never under the names of a chip's figures
