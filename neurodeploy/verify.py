@@ -10,7 +10,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from .backends import Progress, run
+from .backends import run
+from .backends.options import Progress
 from .compare import Comparison, compare
 from .network import Network
 from .profile import Profile, profile
@@ -101,8 +102,7 @@ def verify(
         "steps": steps,
         "apply_transform": apply_transform,
     }
-    if "chip_settings" in how:
-        how["chip"] = how.pop("chip_settings")
+    how["chip"] = how.pop("chip_settings", None)
     tell = progress or (lambda _: lambda *_: None)
     other = run(
         network,

@@ -68,7 +68,6 @@ def verify(
     classes = read_labels(labels) if labels is not None else truth
     if samples is not None and inputs.ndim == len(network.input.shape) + 2:
         inputs, classes = inputs[:samples], None if classes is None else classes[:samples]
-    settings = {"chip_settings": read_settings(chip_set)} if chip_set else {}
     with interruptible(), progress_bar(f"verifying on {on}") as progress:
         found = run_verify(
             network,
@@ -83,7 +82,7 @@ def verify(
             host=host,
             job=job,
             timeout_seconds=timeout,
-            **settings,
+            chip_settings=read_settings(chip_set),
         )
     other = found.recordings[1]
     if json:
