@@ -1,22 +1,29 @@
-"""Tests that need a Loihi 2; off-chip they are skipped, saying why."""
+"""Tests that need a Loihi 2; off-chip they are skipped, in one line that says what is missing.
+
+`NEURODEPLOY_LOIHI2_HOST` says where the chip is (an interpreter with lava-loihi,
+``srun:partition=NAME``, ``ssh:HOST``); without it, this interpreter. Settings of the chip come
+from `NEURODEPLOY_CHIP`, as ``partition=oheogulch,window_seconds=20``.
+"""
 
 from __future__ import annotations
 
-import importlib.util
+import os
 
 import pytest
 
-from neurodeploy.backends import BACKENDS
+from neurodeploy.backends import available
+from neurodeploy.backends.loihi2.settings import ChipSettings
+
+SETTINGS = "NEURODEPLOY_CHIP"
 
 
 @pytest.fixture(scope="session", autouse=True)
-def chip() -> None:
-    """Skip unless a Loihi 2 can be reached from here."""
-    if importlib.util.find_spec("lava") is None:
-        pytest.skip("no Loihi 2 here: Lava is not installed")
-    from lava.utils import loihi
-
-    if not loihi.is_installed():
-        pytest.skip("no Loihi 2 here: lava-loihi is not installed")
-    if "loihi2" not in BACKENDS:
-        pytest.skip("neurodeploy has no loihi2 backend yet")
+def chip() -> dict[str, str]:
+    """Settings of the chip; skips where there is none."""
+    present, reason = available("loihi2")
+    if not present:
+        pytest.skip(f"no Loihi 2 from here: {reason}")
+    given = [item.partition("=") for item in os.environ.get(SETTINGS, "").split(",") if item]
+    settings = {name.strip(): value.strip() for name, _, value in given}
+    ChipSettings.read(settings)
+    return settings

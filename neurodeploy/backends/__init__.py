@@ -21,7 +21,7 @@ from ..signals import present
 from .foresee import check_run
 from .options import KERNELS, RECORDABLE, Progress, RunOptions
 
-BACKENDS = ("engine", "float", "lava")
+BACKENDS = ("engine", "float", "lava", "loihi2")
 
 IN_THIS_PROCESS = ("engine", "float")
 """Backends without a worker."""

@@ -73,6 +73,45 @@ def header_of(network: Network, backend: str, version: str, options: RunOptions)
     )
 
 
+def with_host_part(
+    network: Network, spikes: Mapping[str, NDArray[np.int32]]
+) -> dict[str, NDArray[np.int32]]:
+    """Add to what neurons sent what the host makes of it: averages, and delays of axons.
+
+    Parameters
+    ----------
+    network : Network
+    spikes : mapping of name to int32 [samples, steps, neurons]
+        Of every population but the averages, in the step in which its neurons sent.
+
+    Returns
+    -------
+    dict of name to int32 [samples, steps, neurons]
+        Of every population, in the step in which messages leave its axons.
+    """
+    left: dict[str, NDArray[np.int32]] = {}
+    for population in network.populations:
+        name = population.name
+        if isinstance(population.neuron, Average):
+            sources = [left[p.source] for p in network.into(name)]
+            parts = [s.reshape(*s.shape[:2], population.size, -1) for s in sources]
+            sent = np.sum([part.sum(axis=3) for part in parts], axis=0, dtype=np.int32)
+        else:
+            sent = spikes[name]
+        delay = population.axon_delay
+        left[name] = sent if delay is None else _delayed(sent, delay)
+    return left
+
+
+def _delayed(spikes: NDArray[np.int32], delay: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Messages as they leave the axon; those that would leave after the last step are dropped."""
+    left = np.zeros_like(spikes)
+    for steps in np.unique(delay):
+        late = delay == steps
+        left[:, steps:, late] = spikes[:, : max(0, spikes.shape[1] - steps), late]
+    return left
+
+
 class BlockAssembler:
     """Writes blocks of samples into a recording, with the counts they imply.
 

@@ -35,24 +35,9 @@ def take_inventory() -> list[Item]:
     for backend in BACKENDS:
         present, detail = available(backend)
         items.append(Item(f"backend {backend}", present, detail))
-    items += [_loihi2(), _slurm()]
+    items.append(_slurm())
     items += [_extra(name, *about) for name, about in EXTRAS.items()]
     return items
-
-
-def _loihi2() -> Item:
-    name = "Loihi 2 host"
-    if importlib.util.find_spec("lava") is None:
-        return Item(name, False, "needs lava-nc and Intel's lava-loihi on a host with a board")
-    try:
-        from lava.utils import loihi
-
-        found = bool(loihi.is_installed())
-    except Exception as error:  # a broken extension must not take the doctor down
-        return Item(name, False, f"lava.utils.loihi failed: {type(error).__name__}: {error}")
-    if not found:
-        return Item(name, False, "lava-loihi is not installed; Intel gives it to INRC members")
-    return Item(name, True, "lava-loihi is installed")
 
 
 def _slurm() -> Item:

@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import threading
 import time
+from collections.abc import Callable
 from importlib.metadata import version
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -21,42 +22,23 @@ from typing import Any, TypeAlias
 import numpy as np
 from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import Loihi2SimCfg
-from lava.proc.conv.process import Conv as LavaConv
-from lava.proc.dense.process import DelayDense as LavaDelayDense
-from lava.proc.dense.process import Dense as LavaDense
-from lava.proc.graded.process import GradedReluVec as LavaGradedReluVec
-from lava.proc.graded.process import GradedVec as LavaGradedVec
 from lava.proc.io.source import RingBuffer as LavaSource
-from lava.proc.lif.process import LIF as LavaLIF
-from lava.proc.lif.process import TernaryLIF as LavaTernaryLIF
-from lava.proc.sdn.process import ActivationMode
-from lava.proc.sdn.process import Delta as LavaDelta
-from lava.proc.sdn.process import Sigma as LavaSigma
-from lava.proc.sdn.process import SigmaDelta as LavaSigmaDelta
-from lava.proc.sparse.process import Sparse as LavaSparse
-from lava.utils.weightutils import clip_weights, determine_sign_mode, truncate_weights
 from numpy.typing import NDArray
 
-from ..errors import NetworkError
 from ..network import (
     Average,
     Conv,
     CubaLIF,
-    DelayedDense,
-    Delta,
-    GradedThreshold,
     Network,
     Population,
     Projection,
-    SigmaDelta,
     Source,
-    Sparse,
     TernaryLIF,
 )
-from ..network.fixed_point import ACTIVATION_SHIFT, PAYLOAD_BITS, SPIKE_EXPONENT, STATE_EXPONENT
-from .assemble import header_of
+from ..network.fixed_point import PAYLOAD_BITS
+from .assemble import header_of, with_host_part
 from .blocks import Blocks
-from .lava import lava_weight
+from .lava_build import conv, matrix, neurons
 from .lava_models import MODELS
 from .options import RunOptions
 from .worker import WorkerError
@@ -73,6 +55,8 @@ BLOCK_STEPS = 1 << 10
 """Time steps of a block, some seconds of Lava: what a run that is ended midway loses at most."""
 
 JOIN_SECONDS = 2.0
+
+POLL_SECONDS = 0.1
 
 CHANNEL_SLOTS = 2
 """Messages that a Lava channel buffers: one, as processes run in lockstep, and one to spare."""
@@ -161,27 +145,8 @@ class Simulation:
 
     def run(self, samples: int) -> None:
         """Run the next `samples`, at most `block`."""
-        reader, writer = os.pipe()
-        failure: list[BaseException] = []
-
-        def run_lava() -> None:
-            try:
-                self._root.run(RunSteps(num_steps=samples * self.options.steps))
-            except BaseException as error:
-                failure.append(error)
-            os.write(writer, b".")
-
-        # Lava waits for ever for a process that has died; this thread waits
-        # for either, the end of the run or the end of a process.
-        threading.Thread(target=run_lava, daemon=True).start()
-        actors = self._root.runtime._messaging_infrastructure.actors
-        ready = wait([reader, *(actor.sentinel for actor in actors)])
-        if reader not in ready:
-            raise self._error_of(next(a for a in actors if a.sentinel in ready))
-        os.close(reader)
-        os.close(writer)
-        if failure:
-            raise failure[0]
+        steps = samples * self.options.steps
+        run_watched(self._root, lambda: self._root.run(RunSteps(steps)), self._error_of)
 
     def stop(self) -> None:
         """End Lava's processes."""
@@ -200,56 +165,23 @@ class Simulation:
         states: States = {}
         for population in self.network.populations:
             name, shape = population.name, (count, steps, population.size)
-            if isinstance(population.neuron, Average):
-                parts = [spikes[p.source].reshape(*shape, -1) for p in self.network.into(name)]
-                spikes[name] = np.sum([p.sum(axis=3) for p in parts], axis=0, dtype=np.int32)
-            elif isinstance(population.neuron, Source):
+            if isinstance(population.neuron, Source):
                 spikes[name] = self.values[start * steps : (start + count) * steps].reshape(shape)
-            else:
+            elif not isinstance(population.neuron, Average):
                 rows = {k: v[: count * steps].reshape(shape) for k, v in self.traces[name].items()}
                 spikes[name] = rows.pop("spikes")
                 states[name] = rows
-            if population.axon_delay is not None:
-                spikes[name] = _delayed(spikes[name], population.axon_delay)
-        return spikes, states
+        return with_host_part(self.network, spikes), states
 
     def _population(self, population: Population) -> Any:
         name, shape, neuron = population.name, (population.size,), population.neuron
         if isinstance(neuron, Source):
             return self._prepare(_source(self.values), name, values=self.values)
-        exponents = {"spike_exp": SPIKE_EXPONENT, "state_exp": STATE_EXPONENT}
         reset = None
-        if isinstance(neuron, (CubaLIF, TernaryLIF)):
-            leaky = {
-                "du": neuron.current_decay - 1,  # Lava's model adds ds_offset = 1
-                "dv": neuron.voltage_decay,
-                "bias_mant": neuron.bias,
-                "bias_exp": ACTIVATION_SHIFT,
-            }
-            if isinstance(neuron, CubaLIF):
-                process = LavaLIF(shape=shape, vth=neuron.threshold, **leaky)
-            else:
-                process = LavaTernaryLIF(
-                    shape=shape, vth_hi=neuron.upper, vth_lo=neuron.lower, **leaky
-                )
-            if interval := self.options.reset_interval:
-                phase = self.options.reset_offset + 1 + self.network.hops(name)
-                reset = (interval, phase % interval)
-        elif isinstance(neuron, GradedThreshold):
-            graded = LavaGradedReluVec if neuron.rectify else LavaGradedVec
-            process = graded(shape=shape, vth=neuron.threshold)
-        elif isinstance(neuron, SigmaDelta):
-            mode = ActivationMode.RELU if neuron.rectify else ActivationMode.UNIT
-            process = LavaSigmaDelta(
-                shape=shape, vth=neuron.threshold, bias=neuron.bias, act_mode=mode, **exponents
-            )
-        elif isinstance(neuron, Delta):
-            process = LavaDelta(shape=shape, vth=neuron.threshold, **exponents)
-        else:
-            process = LavaSigma(shape=shape)
-        for var in process.vars:  # Lava's have room for one du, dv or vth for all neurons
-            if np.ndim(var.init) and var.init.shape != var.shape:
-                var.shape = var.init.shape
+        interval = self.options.reset_interval
+        if interval and isinstance(neuron, (CubaLIF, TernaryLIF)):
+            reset = (interval, (self.options.reset_offset + 1 + self.network.hops(name)) % interval)
+        process = neurons(neuron, shape)
         return self._prepare(process, name, traces=self.traces[name], reset=reset)
 
     def _connect(self, projection: Projection) -> None:
@@ -260,11 +192,11 @@ class Simulation:
         bits = 0 if sends_ones else PAYLOAD_BITS
         s_out, a_in = self._processes[source.name].s_out, self._processes[target.name].a_in
         if isinstance(projection.synapse, Conv):
-            process = self._prepare(_conv(projection.synapse, source.shape, bits), projection.name)
+            process = self._prepare(conv(projection.synapse, source.shape, bits), projection.name)
             s_out.reshape(source.shape).transpose((2, 1, 0)).connect(process.s_in)
             process.a_out.transpose((2, 1, 0)).reshape((target.size,)).connect(a_in)
         else:
-            process = self._prepare(_matrix(projection, source, bits), projection.name)
+            process = self._prepare(matrix(projection, source, bits), projection.name)
             s_out.connect(process.s_in)
             process.a_out.connect(a_in)
 
@@ -286,55 +218,51 @@ class Simulation:
         )
 
 
+def run_watched(root: Any, call: Callable[[], None], error_of: Callable[[Any], Exception]) -> None:
+    """Call what runs Lava processes, and end when they do.
+
+    Lava waits for ever for a process of its that has died; this waits for
+    either, the end of the run or the end of a process.
+
+    Parameters
+    ----------
+    root : lava process
+        Any of those that run.
+    call : callable
+        Runs them, and compiles them first if they are not.
+    error_of : callable
+        Makes an error of a process that has died.
+    """
+    reader, writer = os.pipe()
+    failure: list[BaseException] = []
+
+    def run_lava() -> None:
+        try:
+            call()
+        except BaseException as error:
+            failure.append(error)
+        os.write(writer, b".")
+
+    threading.Thread(target=run_lava, daemon=True).start()
+    ready: list[Any] = []
+    while not ready:  # looking again each time, because processes start one by one
+        infrastructure = getattr(root.runtime, "_messaging_infrastructure", None)
+        actors = list(infrastructure.actors) if infrastructure else []
+        ready = wait([reader, *(actor.sentinel for actor in actors)], POLL_SECONDS)
+    if reader not in ready:
+        raise error_of(next(a for a in actors if a.sentinel in ready))
+    os.close(reader)
+    os.close(writer)
+    if failure:
+        raise failure[0]
+
+
 def _source(values: NDArray[np.int32]) -> Any:
     """Lava's RingBuffer; the values themselves are shared and not copied into a Var."""
     return LavaSource(data=np.zeros((values.shape[1], 1), np.int32))
-
-
-def _matrix(projection: Projection, source: Population, bits: int) -> Any:
-    synapse = projection.synapse
-    mantissa, exponent = lava_weight(projection)
-    sign = determine_sign_mode(mantissa)
-    held = truncate_weights(clip_weights(mantissa, sign, 8), sign, 8)
-    if not np.array_equal(held, mantissa):
-        raise NetworkError(
-            f"projection {projection.name}: this Lava holds {np.count_nonzero(held != mantissa)} "
-            f"weights otherwise than lava-nc 0.10.0 does; install lava-nc 0.10.0"
-        )
-    options = {"weights": mantissa, "weight_exp": exponent, "num_message_bits": bits}
-    delays = np.zeros(mantissa.shape, int)
-    if source.axon_delay is not None:
-        delays += source.axon_delay
-    if isinstance(synapse, DelayedDense):
-        delays += synapse.delay
-    if not delays.any():
-        return LavaSparse(**options) if isinstance(synapse, Sparse) else LavaDense(**options)
-    return LavaDelayDense(delays=delays, max_delay=int(delays.max()), **options)
-
-
-def _conv(synapse: Conv, source_shape: tuple[int, ...], bits: int) -> Any:
-    """Lava's Conv is a true convolution over (W, H, C), ours a correlation over (C, H, W)."""
-    return LavaConv(
-        weight=synapse.weight[:, :, ::-1, ::-1].transpose(0, 3, 2, 1),
-        input_shape=source_shape[::-1],
-        stride=synapse.stride[::-1],
-        padding=synapse.padding[::-1],
-        dilation=synapse.dilation[::-1],
-        groups=synapse.groups,
-        num_message_bits=bits,
-    )
 
 
 def _shared_array(rows: int, columns: int) -> NDArray[np.int32]:
     """Zeros that this process and the Lava processes forked from it all see."""
     memory = mmap.mmap(-1, max(1, 4 * rows * columns))
     return np.frombuffer(memory, np.int32, rows * columns).reshape(rows, columns)
-
-
-def _delayed(spikes: NDArray[np.int32], delay: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Messages as they leave the axon; those that would leave after the last step are dropped."""
-    left = np.zeros_like(spikes)
-    for steps in np.unique(delay):
-        late = delay == steps
-        left[:, steps:, late] = spikes[:, : max(0, spikes.shape[1] - steps), late]
-    return left

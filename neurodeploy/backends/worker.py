@@ -35,7 +35,10 @@ from .job import job_kept_if_worth_it, read_job
 from .options import Progress, RunOptions
 from .places import Place, place_for
 
-MODULES = {"lava": "neurodeploy.backends.lava_processes"}
+MODULES = {
+    "lava": "neurodeploy.backends.lava_processes",
+    "loihi2": "neurodeploy.backends.loihi2.run",
+}
 """Where a worker finds each backend's ``run_network(network, values, options)``."""
 
 

@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 
 from .._version import __version__
-from . import compare, convert, demo, doctor, export, fit, inspect, profile, quantize, run, worker
+from . import (
+    compare,
+    convert,
+    demo,
+    doctor,
+    export,
+    fit,
+    inspect,
+    profile,
+    quantize,
+    run,
+    verify,
+    worker,
+)
 
 app = typer.Typer(
     help="Take a trained spiking network to Loihi 2, and see what the chip will do with it.",
@@ -45,6 +58,7 @@ VERBS: tuple[Callable[..., int | None], ...] = (
     run.run,
     worker.worker,
     compare.compare,
+    verify.verify,
     fit.fit,
     profile.profile,
 )

@@ -14,10 +14,12 @@ from .shared import (
     Json,
     Net,
     Reset,
+    Settings,
     interruptible,
     load_network,
     print_json,
     progress_bar,
+    read_settings,
     show,
 )
 
@@ -28,7 +30,9 @@ def run(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="The recording to write (.h5).")
     ] = None,
-    backend: Annotated[str, typer.Option(help="Where to run: engine, float or lava.")] = "engine",
+    backend: Annotated[
+        str, typer.Option(help="Where to run: engine, float, lava or loihi2.")
+    ] = "engine",
     record: Annotated[str, typer.Option(help="Of counts,spikes,u,v.")] = "counts",
     steps: Annotated[int | None, typer.Option(help="Chip time steps per sample.")] = None,
     drain: Annotated[
@@ -58,6 +62,7 @@ def run(
         Path | None,
         typer.Option("--job-only", metavar="DIR", help="Write the job, to carry it by hand."),
     ] = None,
+    chip_set: Settings = None,
     dt: Dt = None,
     reset: Reset = None,
     source: From = None,
@@ -89,6 +94,7 @@ def run(
         "record": tuple(what.strip() for what in record.split(",") if what.strip()),
         "steps": steps,
         "apply_transform": not raw_input,
+        "chip": read_settings(chip_set),
     }
     if job_only is not None:
         _written(write_job(network, inputs, job_only, **how), json)

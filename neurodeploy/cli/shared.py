@@ -37,6 +37,14 @@ Host = Annotated[
         "ssh:[user@]host[,python=].",
     ),
 ]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--chip-set",
+        metavar="NAME=VALUE",
+        help="loihi2: partition, board, address, measure, window_seconds...; see docs/loihi2.md.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -89,6 +97,16 @@ def progress_bar(label: str) -> Iterator[Progress]:
     ) as bar:
         task = bar.add_task(label, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def read_settings(given: list[str] | None) -> dict[str, str] | None:
+    """Settings of the chip's backend, each ``NAME=VALUE``; None where there are none."""
+    if not given:
+        return None
+    pairs = [item.partition("=") for item in given]
+    if wrong := [item for item, (_, equals, _) in zip(given, pairs, strict=True) if not equals]:
+        raise typer.BadParameter(f"--chip-set {wrong[0]!r}: give NAME=VALUE.")
+    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 @contextmanager

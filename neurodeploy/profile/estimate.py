@@ -265,7 +265,9 @@ def _with_limits(chip: Chip, placed: Chip) -> Chip:
 def _measured(recording: Recording) -> Profile:
     """Build a profile of a meter's readings; only the numbers of events are counted."""
     meter = {key: float(recording.header.measured.get(key, math.nan)) for key in MEASURED_KEYS}
-    seconds = meter["seconds_per_step"] * recording.steps
+    # On the chip an inference takes as long as samples are apart, which may be more than its steps.
+    per_inference = recording.header.measured.get("seconds_per_inference")
+    seconds = per_inference or meter["seconds_per_step"] * recording.steps
     watts = meter["watts"]
     if math.isnan(watts):
         watts = _ratio(meter["energy_joules"], seconds)

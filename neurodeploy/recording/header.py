@@ -81,6 +81,9 @@ class Header:
         Figures read from meters, by name with unit; empty where there is no meter.
     warnings : tuple of str
         What the user should know of this run.
+    counters : mapping of str to list of float
+        What a chip's cores counted per step, by name, one number for each core; ``core``
+        names them.
     """
 
     backend: str
@@ -96,6 +99,7 @@ class Header:
     reset_interval: int | None = None
     measured: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    counters: Mapping[str, list[float]] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The header as JSON text."""

@@ -203,14 +203,14 @@ def test_doctor(call, monkeypatch):
     items = {item["name"]: item for item in json.loads(out)}
     assert items["backend engine"]["present"]
     assert not items["SLURM"]["present"]
-    assert not items["Loihi 2 host"]["present"]
+    assert not items["backend loihi2"]["present"]
 
 
 def test_version_and_help(call):
     assert call("--version")[1] == f"neurodeploy {nd.__version__}\n"
     status, out, _ = call("--help")
     assert status == 0
-    verbs = "demo doctor inspect run compare convert export fit profile quantize"
+    verbs = "demo doctor inspect run compare verify worker convert export fit profile quantize"
     for verb in verbs.split():
         assert verb in out
         assert call(verb, "--help")[0] == 0

@@ -1,0 +1,101 @@
+"""``neurodeploy verify``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .shared import (
+    Dt,
+    From,
+    Host,
+    Json,
+    Net,
+    Reset,
+    Settings,
+    interruptible,
+    load_network,
+    print_json,
+    progress_bar,
+    read_settings,
+    show,
+)
+
+
+def verify(
+    net: Net,
+    input: Annotated[Path, typer.Option("--input", help="Inputs: .npy, or .npz with 'inputs'.")],
+    on: Annotated[str, typer.Option(help="Where: lava or loihi2.")] = "lava",
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="DIR", help="Recordings and report.")
+    ] = Path("verified"),
+    record: Annotated[str, typer.Option(help="Of counts,spikes,u,v.")] = "spikes",
+    steps: Annotated[int | None, typer.Option(help="Chip time steps per sample.")] = None,
+    samples: Annotated[int | None, typer.Option(help="Only the first so many.")] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="The right class of each sample: .npy, or .npz 'labels'.")
+    ] = None,
+    raw_input: Annotated[
+        bool, typer.Option("--raw-input", help="Inputs are the input neurons' integers.")
+    ] = False,
+    timeout: Annotated[
+        float | None, typer.Option(help="End a worker after this many seconds.")
+    ] = None,
+    host: Host = None,
+    job: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Keep finished samples here; the same call goes on."),
+    ] = None,
+    chip_set: Settings = None,
+    dt: Dt = None,
+    reset: Reset = None,
+    source: From = None,
+    json: Json = False,
+) -> int:
+    """Run NET on the engine and on Lava or the chip, compare the two, and write a report.
+
+    Exit status 0: equal; 1: they differ, and it says where first; 2: it could not be done.
+    """
+    from ..signals import read_inputs, read_labels
+    from ..verify import REPORT, measured_lines
+    from ..verify import verify as run_verify
+    from . import DIFFERS, DONE
+
+    network = load_network(net, dt, reset, source)
+    inputs, truth = read_inputs(input)
+    classes = read_labels(labels) if labels is not None else truth
+    if samples is not None and inputs.ndim == len(network.input.shape) + 2:
+        inputs, classes = inputs[:samples], None if classes is None else classes[:samples]
+    with interruptible(), progress_bar(f"verifying on {on}") as progress:
+        found = run_verify(
+            network,
+            inputs,
+            out,
+            on=on,
+            record=tuple(what.strip() for what in record.split(",") if what.strip()),
+            steps=steps,
+            labels=classes,
+            apply_transform=not raw_input,
+            progress=lambda _: progress,
+            host=host,
+            job=job,
+            timeout_seconds=timeout,
+            chip_settings=read_settings(chip_set),
+        )
+    other = found.recordings[1]
+    if json:
+        print_json(
+            {
+                "folder": out,
+                "comparison": found.comparison.as_dict(),
+                "profile": found.profile.as_dict(),
+                "measured": dict(other.header.measured),
+                "warnings": other.header.warnings,
+            }
+        )
+    else:
+        show(*found.comparison.tables(), *measured_lines(other), *other.header.warnings)
+        show(found.comparison.summary(), f"recordings and report: {out / REPORT}")
+    return DONE if found.comparison.equal else DIFFERS

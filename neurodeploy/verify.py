@@ -1,0 +1,140 @@
+"""Does a network do elsewhere what it does on the engine: run, run there, compare, report."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from .backends import run
+from .backends.options import Progress
+from .compare import Comparison, compare
+from .network import Network
+from .profile import Profile, profile
+from .recording import Recording
+from .report import report
+
+REPORT = "report.html"
+
+
+@dataclass(frozen=True, eq=False)
+class Verified:
+    """What `verify` found.
+
+    Attributes
+    ----------
+    comparison : Comparison
+        Of the engine's recording with the other's.
+    recordings : (Recording, Recording)
+        ``engine.h5`` and, named after the backend, the other.
+    profile : Profile
+        Measured where the other backend has a meter, else estimated.
+    folder : Path
+        Where all of it lies, with `REPORT`.
+    """
+
+    comparison: Comparison
+    recordings: tuple[Recording, Recording]
+    profile: Profile
+    folder: Path
+
+
+def verify(
+    network: Network,
+    inputs: NDArray[Any],
+    out: str | os.PathLike[str],
+    *,
+    on: str = "lava",
+    record: Iterable[str] = ("spikes",),
+    steps: int | None = None,
+    labels: NDArray[Any] | Sequence[int] | None = None,
+    chip: str | None = None,
+    apply_transform: bool = True,
+    progress: Callable[[str], Progress] | None = None,
+    **how: Any,
+) -> Verified:
+    """Run a network on the engine and on another backend, compare the two and report.
+
+    Parameters
+    ----------
+    network : Network
+    inputs : array [steps, *shape] or [samples, steps, *shape]
+    out : path
+        Folder for the recordings and the report; made if it is missing.
+    on : str
+        The other backend: ``lava`` or ``loihi2``.
+    record : iterable of str
+        As `run`; with u and v a difference is found where it arises.
+    steps : int, optional
+        By default until the last inputs have reached the output.
+    labels : int [samples], optional
+        The right class of each sample.
+    chip : str, optional
+        For the estimate of energy and time; by default ``loihi1``.
+    apply_transform : bool
+        As `run`.
+    progress : callable, optional
+        Called with what begins; gives what is called with (done, in all).
+    **how
+        More arguments of `run` for the other backend: ``host``, ``job``,
+        ``chip_settings`` (its ``chip``), ``timeout_seconds``.
+
+    Returns
+    -------
+    Verified
+
+    Raises
+    ------
+    NeurodeployError
+        As `run` and `compare`.
+    """
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    if steps is None:
+        axis = 0 if inputs.ndim == len(network.input.shape) + 1 else 1
+        steps = inputs.shape[axis] + network.hops(network.output.name)
+    common: dict[str, Any] = {
+        "record": tuple(record),
+        "steps": steps,
+        "apply_transform": apply_transform,
+    }
+    how["chip"] = how.pop("chip_settings", None)
+    tell = progress or (lambda _: lambda *_: None)
+    other = run(
+        network,
+        inputs,
+        backend=on,
+        out=folder / f"{on}.h5",
+        progress=tell(f"running on {on}"),
+        **common,
+        **how,
+    )
+    engine = run(
+        network, inputs, out=folder / "engine.h5", progress=tell("running on the engine"), **common
+    )
+    comparison = compare(engine, other, net=network, inputs=inputs, labels=labels)
+    cost = profile(other, chip or "loihi1")
+    report(
+        folder / REPORT,
+        net=network,
+        recordings=(engine, other),
+        comparison=comparison,
+        profiles=(cost,),
+        title=f"Verified on {other.header.backend}",
+        facts=[("measured", line) for line in measured_lines(other)],
+    )
+    return Verified(comparison, (engine, other), cost, folder)
+
+
+def measured_lines(recording: Recording) -> list[str]:
+    """What a chip's meters and counters said, one line for each figure, with its unit."""
+    units = {"joules": "J", "watts": "W", "seconds": "s"}
+    lines = []
+    for name, value in recording.header.measured.items():
+        unit = next((u for word, u in units.items() if word in name), "")
+        lines.append(f"{name.replace('_', ' ')}: {value:.4g} {unit}".rstrip())
+    return lines
