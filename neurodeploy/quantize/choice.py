@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,11 +34,22 @@ class Choice:
         Of each projection in the order of `Network.into`: its weights are multiples of 2^step.
     bias : tuple of float
         Added to the voltage's bias, one for each neuron; empty for none. Before `factor`.
+    balance : tuple of float
+        The threshold is multiplied by this, one for each neuron; empty for not at all.
     """
 
     factor: float
     steps: tuple[int, ...]
     bias: tuple[float, ...] = ()
+    balance: tuple[float, ...] = ()
+
+    def shaped(self, shape: Shape) -> Shape:
+        """Give a population's shape with bias and threshold as chosen."""
+        if self.bias:
+            shape = replace(shape, bias=shape.bias + np.asarray(self.bias))
+        if self.balance:
+            shape = replace(shape, threshold=shape.threshold * np.asarray(self.balance))
+        return shape
 
 
 class Site:

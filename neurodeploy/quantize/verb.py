@@ -23,7 +23,7 @@ CONFIG = "quantize/config"
 """Fact in `Network.metadata`: the configuration as JSON."""
 
 STEPS = "quantize/steps/"
-"""Starts the name of a fact: steps, factor and bias of a population's choice, as JSON."""
+"""Starts the name of a fact: a population's choice (factor, steps, bias, balance) as JSON."""
 
 CALIBRATION = "quantize/calibration"
 """Fact in `Network.metadata`: SHA-256 of the calibration inputs."""
@@ -95,7 +95,9 @@ def finished(
     fixed = Rounding(network, sites, choices).result()
     facts: dict[str, str | int | float] = {**fixed.metadata, CONFIG: config.to_json()}
     for name, choice in choices.items():
-        facts[f"{STEPS}{name}"] = json.dumps([choice.factor, choice.steps, choice.bias])
+        facts[f"{STEPS}{name}"] = json.dumps(
+            [choice.factor, choice.steps, choice.bias, choice.balance]
+        )
     if reference is not None:
         facts[CALIBRATION] = reference.digest
     return replace(fixed, metadata=facts)
@@ -103,8 +105,8 @@ def finished(
 
 def choice_of(fixed: Network, name: str) -> Choice:
     """Read back what was chosen for a population."""
-    factor, steps, bias = json.loads(str(fixed.metadata[f"{STEPS}{name}"]))
-    return Choice(float(factor), tuple(steps), tuple(bias))
+    factor, steps, *more = json.loads(str(fixed.metadata[f"{STEPS}{name}"]))
+    return Choice(float(factor), tuple(steps), *(tuple(some) for some in more))
 
 
 def choose(
