@@ -77,10 +77,7 @@ def quantize(
         for p in network.populations
         if isinstance(p.neuron, FloatLIF)
     }
-    choices = choose(network, sites, config, reference)
-    if config.correct_bias:
-        assert reference is not None
-        choices = corrected(network, sites, choices, reference)
+    choices = settled(network, sites, config, reference)
     return finished(network, sites, choices, config, reference)
 
 
@@ -107,6 +104,25 @@ def choice_of(fixed: Network, name: str) -> Choice:
     """Read back what was chosen for a population."""
     factor, steps, *more = json.loads(str(fixed.metadata[f"{STEPS}{name}"]))
     return Choice(float(factor), tuple(steps), *(tuple(some) for some in more))
+
+
+def settled(
+    network: Network,
+    sites: Mapping[str, Site],
+    config: QuantConfig,
+    reference: Calibration | None,
+) -> dict[str, Choice]:
+    """Choose for every population, and correct biases and thresholds where the user asks for it."""
+    choices = choose(network, sites, config, reference)
+    if config.correct_bias:
+        assert reference is not None
+        choices = corrected(network, sites, choices, reference)
+    if config.balance != "none":
+        from .balance import balanced  # brings numba
+
+        assert reference is not None
+        choices = balanced(network, sites, choices, reference, config.balance == "neuron")
+    return choices
 
 
 def choose(
@@ -157,6 +173,7 @@ def _check(network: Network, config: QuantConfig, calibrated: bool) -> None:
     for what, needed in (
         ("method 'search'", config.method == "search"),
         ("correct_bias", config.correct_bias),
+        ("balance", config.balance != "none"),
     ):
         if needed and not calibrated:
             raise InputError(f"{what}: needs calibration inputs; give some, labels are not needed")

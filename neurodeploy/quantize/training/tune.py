@@ -18,7 +18,7 @@ from ..calibration import Calibration
 from ..choice import Choice, Site
 from ..config import QuantConfig
 from ..floats import as_float
-from ..verb import choose, finished
+from ..verb import finished, settled
 from ..weights import scaled, with_weight
 from .fit import Lesson, fit
 from .limits import Limits, Pruned, prune, shares, stored_bits
@@ -139,7 +139,7 @@ def fine_tune(
         for p in floats.populations
         if isinstance(p.neuron, FloatLIF)
     }
-    choices = choose(floats, sites, config, reference)
+    choices = settled(floats, sites, config, reference)
     presented = present(floats, reference.inputs)
     lesson = Lesson.of(presented[: len(presented)], labels, reference.sent)
     threads = torch.get_num_threads()
