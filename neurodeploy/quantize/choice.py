@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,12 +40,23 @@ class Choice:
         Added to the voltage's bias, one for each neuron; empty for none. Before `factor`.
     mantissas : tuple of (int64 array or None)
         Of each projection, where they are not the nearest; empty where all are.
+    balance : tuple of float
+        The threshold is multiplied by this, one for each neuron; empty for not at all.
     """
 
     factor: float
     steps: tuple[int, ...]
     bias: tuple[float, ...] = ()
+    balance: tuple[float, ...] = ()
     mantissas: tuple[NDArray[np.int64] | None, ...] = field(default=(), compare=False)
+
+    def shaped(self, shape: Shape) -> Shape:
+        """Give a population's shape with bias and threshold as chosen."""
+        if self.bias:
+            shape = replace(shape, bias=shape.bias + np.asarray(self.bias))
+        if self.balance:
+            shape = replace(shape, threshold=shape.threshold * np.asarray(self.balance))
+        return shape
 
 
 class Site:

@@ -12,6 +12,7 @@ from ..network.fixed_point import WEIGHT_BITS
 METHODS = ("auto", "max", "percentile", "mse", "search")
 SCALES = ("free", "power-of-two")
 ROUNDINGS = ("auto", "nearest", "compensated")
+BALANCES = ("none", "population", "neuron")
 TERNARY = "ternary"
 
 
@@ -51,6 +52,9 @@ class QuantConfig:
         States measured on calibration inputs stay this many times below the 24-bit limit.
     correct_bias : bool
         Add the mean current that rounding the weights took away (calibration inputs needed).
+    balance : {"none", "population", "neuron"}
+        Thresholds change after rounding so that as many spikes are sent as in floats, by one
+        factor for a population or for each neuron (calibration inputs needed).
     keep_gain : bool
         Correct weights and biases for decays rounded to 12 bits so that a constant input leads
         to the same voltage.
@@ -77,6 +81,7 @@ class QuantConfig:
     exponents: bool = True
     headroom: float = 2.0
     correct_bias: bool = False
+    balance: str = "none"
     keep_gain: bool = True
     late_reset: str = "refractory"
     passes: int = 2
@@ -91,6 +96,7 @@ class QuantConfig:
         _check_choice("scale", self.scale, SCALES)
         _check_choice("method", self.method, METHODS)
         _check_choice("rounding", self.rounding, ROUNDINGS)
+        _check_choice("balance", self.balance, BALANCES)
         _check_choice("late_reset", self.late_reset, ("refractory", "same"))
         _check_range("percentile", self.percentile, 50, 100)
         _check_range("split", self.split, 0, 1)

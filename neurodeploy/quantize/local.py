@@ -52,13 +52,11 @@ class Local:
 
     def run(self, choice: Choice) -> LocalRun:
         """Run the population as chosen."""
-        population, shape = self.site.population, self.site.shape
+        population, shape = self.site.population, choice.shaped(self.site.shape)
         current = np.rint(shape.drive * choice.factor) + np.zeros(self._shape)
         for index, step in enumerate(choice.steps):
             mantissa = self.site.mantissas(index, choice)
             current += self._delivered(index, mantissa.astype(np.float32)) * 2.0**step
-        if choice.bias:
-            shape = replace(shape, bias=shape.bias + np.asarray(choice.bias))
         neuron: Any = made(population, shape, choice.factor)
         spikes, v = np.zeros(self._shape, np.float32), np.zeros(self._shape)
         spread = [

@@ -54,7 +54,7 @@ class Rounding:
         self.populations: list[Population] = []
         self.projections: list[Projection] = []
         self.metadata = dict(network.metadata)
-        self.depth = _depths(network)
+        self.depth = depths(network)
         self.parts: dict[str, list[int]] = {name: [] for name in choices}
 
     def _note(self, element: str, rating: Rating, reason: str) -> None:
@@ -78,9 +78,7 @@ class Rounding:
     def _population(self, population: Population) -> None:
         name = population.name
         site, choice = self.sites[name], self.choices[name]
-        shape, factor = site.shape, choice.factor
-        if choice.bias:
-            shape = replace(shape, bias=shape.bias + np.asarray(choice.bias))
+        shape, factor = choice.shaped(site.shape), choice.factor
         self.metadata[f"quantize/scale/{name}"] = factor
         fixed = replace(population, neuron=made(population, shape, factor))
         self._check_delay(population)
@@ -94,6 +92,10 @@ class Rounding:
             largest = float(np.abs(choice.bias).max() * factor)
             reason = f"up to {largest:.3g} added for the mean current that rounding took"
             self._note(f"{name}/bias", Rating.APPROXIMATE, reason)
+        if choice.balance:
+            low, high = min(choice.balance), max(choice.balance)
+            reason = f"threshold times {low:.4g}..{high:.4g}, so that as many spikes are sent"
+            self._note(f"{name}/threshold", Rating.APPROXIMATE, reason)
         for index in range(len(site.feeds)):
             self._projection(site, index, choice)
 
@@ -125,8 +127,7 @@ class Rounding:
         always = CubaLIF(4096, 4096, threshold=0, bias=1)
         self.populations.append(Population(name, (1,), always, axon_delay=delay))
         exact = shape.drive[:, None] * factor
-        grid = Grid.of(shape.drive, WEIGHT_BITS)  # few synapses: always at full width
-        mantissa = grid.mantissas(exact, 0, split=True)
+        grid, mantissa = drive_of(shape, factor)
         if np.abs(mantissa - exact).max() > 1:
             raise UnsupportedError(
                 f"population {population.name!r}: a bias of its current of {np.abs(exact).max():g} "
@@ -201,6 +202,12 @@ class Rounding:
                 self._note(f"{projection.name}/time", Rating.APPROXIMATE, reason)
 
 
+def drive_of(shape: Shape, factor: float) -> tuple[Grid, NDArray[np.int64]]:
+    """Weights [neurons, 1] of what drives a population's currents at every step, and their grid."""
+    grid = Grid.of(shape.drive, WEIGHT_BITS)  # few synapses: always at full width
+    return grid, grid.mantissas(shape.drive[:, None] * factor, 0, split=True)
+
+
 def _shifted(mantissa: NDArray[np.int64], step: int) -> NDArray[np.int32]:
     weight: NDArray[np.int32] = (mantissa << step).astype(np.int32)
     return weight
@@ -214,7 +221,7 @@ def _off(exact: NDArray[np.float64], whole: NDArray[np.generic]) -> str:
     return f"off by up to {np.abs(error).max(initial=0):.3g} (rms {relative:.2%} of the weights)"
 
 
-def _depths(network: Network) -> dict[str, int]:
+def depths(network: Network) -> dict[str, int]:
     """Hops of each population on the longest way that closes no cycle."""
     depths = {network.input.name: 0}
     for population in network.populations[1:]:

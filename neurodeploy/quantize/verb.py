@@ -25,7 +25,7 @@ CONFIG = "quantize/config"
 """Fact in `Network.metadata`: the configuration as JSON."""
 
 STEPS = "quantize/steps/"
-"""Starts the name of a fact: steps, factor and bias of a population's choice, as JSON."""
+"""Starts the name of a fact: a population's choice (factor, steps, bias, balance) as JSON."""
 
 CALIBRATION = "quantize/calibration"
 """Fact in `Network.metadata`: SHA-256 of the calibration inputs."""
@@ -88,14 +88,8 @@ def quantize(
         for p in network.populations
         if isinstance(p.neuron, FloatLIF)
     }
-    choices = choose(network, sites, config, reference)
-    if config.correct_bias:
-        assert reference is not None
-        choices = corrected(network, sites, choices, reference)
-    if reference is not None and config.rounding != "nearest":
-        from .compensate import compensated  # brings numba
-
-        choices = compensated(network, sites, choices, reference)
+    compensate = config.rounding != "nearest"
+    choices = settled(network, sites, config, reference, compensate)
     return finished(network, sites, choices, config, reference)
 
 
@@ -112,7 +106,7 @@ def finished(
     facts: dict[str, str | int | float] = {**fixed.metadata, CONFIG: config.to_json()}
     for name, choice in choices.items():
         facts[f"{STEPS}{name}"] = json.dumps(
-            [choice.factor, choice.steps, choice.bias, rounding.parts[name]]
+            [choice.factor, choice.steps, choice.bias, choice.balance, rounding.parts[name]]
         )
     if reference is not None:
         facts[CALIBRATION] = reference.digest
@@ -121,13 +115,14 @@ def finished(
 
 def choice_of(fixed: Network, name: str) -> Choice:
     """Read back what was chosen for a population, and the mantissas that its weights have."""
-    factor, steps, bias, *parts = json.loads(str(fixed.metadata[f"{STEPS}{name}"]))
-    choice = Choice(float(factor), tuple(steps), tuple(bias))
+    factor, steps, *more = json.loads(str(fixed.metadata[f"{STEPS}{name}"]))
+    choice = Choice(float(factor), tuple(steps), *(tuple(some) for some in more[:2]))
     feeds = [p.synapse for p in fixed.into(name) if p.source != f"{name}{BIAS}"]
-    if not parts or sum(parts[0]) != len(feeds):
+    parts = more[2] if len(more) > 2 else []
+    if sum(parts) != len(feeds):
         return choice  # written before mantissas were chosen, or changed since
     mantissas = []
-    for number, step in zip(parts[0], steps, strict=True):
+    for number, step in zip(parts, steps, strict=True):
         held, feeds = feeds[:number], feeds[number:]
         whole = sum(_held(synapse, held[0]) for synapse in held)
         mantissas.append(whole >> step)
@@ -139,6 +134,30 @@ def _held(synapse: Synapse, first: Synapse) -> NDArray[np.int64]:
     if isinstance(synapse, Sparse) and not isinstance(first, Sparse):
         return synapse.to_dense().astype(np.int64)
     return np.asarray(synapse.weight, np.int64)  # type: ignore[attr-defined]
+
+
+def settled(
+    network: Network,
+    sites: Mapping[str, Site],
+    config: QuantConfig,
+    reference: Calibration | None,
+    compensate: bool = False,
+) -> dict[str, Choice]:
+    """Choose for every population, and correct biases, weights and thresholds as the user asks."""
+    choices = choose(network, sites, config, reference)
+    if config.correct_bias:
+        assert reference is not None
+        choices = corrected(network, sites, choices, reference)
+    if compensate and reference is not None:
+        from .compensate import compensated  # brings numba
+
+        choices = compensated(network, sites, choices, reference)
+    if config.balance != "none":
+        from .balance import balanced  # brings numba
+
+        assert reference is not None
+        choices = balanced(network, sites, choices, reference, config.balance == "neuron")
+    return choices
 
 
 def choose(
@@ -201,6 +220,7 @@ def _check(network: Network, config: QuantConfig, calibrated: bool) -> None:
         ("method 'search'", config.method == "search"),
         ("correct_bias", config.correct_bias),
         ("rounding 'compensated'", config.rounding == "compensated"),
+        ("balance", config.balance != "none"),
     ):
         if needed and not calibrated:
             raise InputError(f"{what}: needs calibration inputs; give some, labels are not needed")

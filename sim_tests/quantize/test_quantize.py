@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,6 +21,12 @@ from neurodeploy.network import (
     Source,
 )
 from neurodeploy.quantize import quantization_report
+from neurodeploy.quantize.balance import WIDEST
+from neurodeploy.quantize.calibration import Calibration
+from neurodeploy.quantize.choice import Site
+from neurodeploy.quantize.local import Local
+from neurodeploy.quantize.neurons import THRESHOLD_MAX
+from neurodeploy.quantize.verb import choice_of
 from neurodeploy.quantize.weights import Grid
 
 F = np.float32
@@ -286,3 +293,33 @@ def test_impossible_configurations_are_refused(text, problem):
         nd.QuantConfig.from_json(text)
     with pytest.raises(NetworkError, match="no population 'c'"):
         nd.quantize(recurrent(), nd.QuantConfig(population_bits=(("c", 4),)))
+
+
+@pytest.mark.parametrize("balance", ["population", "neuron"])
+def test_balanced_thresholds_send_as_many_spikes_and_leave_weights_alone(balance):
+    net, inputs = recurrent(), spikes(24)
+    config = nd.QuantConfig("ternary", method="mse", split=0.0)
+    plain = nd.quantize(net, config, inputs)
+    fixed = nd.quantize(net, replace(config, balance=balance), inputs)
+    reference = Calibration.of(net, inputs)
+    for name in ("a", "b"):
+        local = Local(net, Site(net, net[name], config, reference), reference)
+        wanted = reference.sent[name].sum(axis=(0, 1))
+        runs = [local.run(choice_of(some, name)).spikes for some in (plain, fixed)]
+        before, after = (run.sum(axis=(0, 1)) - wanted for run in runs)
+        if balance == "population":
+            assert abs(after.sum()) <= max(abs(before.sum()) / 2, 0.01 * wanted.sum())
+        else:
+            choice = choice_of(fixed, name)
+            factor = np.array(choice.balance)
+            most = min(WIDEST, THRESHOLD_MAX / choice.factor)  # of a threshold of 1
+            free = (factor > 1.02 / WIDEST) & (factor < 0.98 * most)  # others reach a bound
+            assert free.sum() > 1
+            assert np.abs(after)[free].sum() < np.abs(before)[free].sum() / 2
+        different = np.unique(fixed[name].neuron.threshold).size
+        assert different == 1 if balance == "population" else different > 1
+        assert f"{name}/threshold" in {e.element for e in fixed.audit}
+    for one, other in zip(plain.projections, fixed.projections, strict=True):
+        np.testing.assert_array_equal(one.synapse.weight, other.synapse.weight)
+    with pytest.raises(InputError, match="balance: needs calibration inputs"):
+        nd.quantize(net, replace(config, balance=balance))

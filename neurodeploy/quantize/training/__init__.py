@@ -1,5 +1,11 @@
-"""Quantization-aware fine-tuning: training sees the integers that will run. Needs torch."""
+"""Quantization-aware training: it sees the integers that will run. Needs torch.
 
-from .tune import Tuned, fine_tune, from_torch
+`fine_tune` for networks; `slayer.quantized` for modules of SLAYER blocks, which needs lava-dl;
+`layers` for spiking modules in plain torch.
+"""
 
-__all__ = ["Tuned", "fine_tune", "from_torch"]
+from .from_torch import from_torch
+from .limits import Limits, Pruned
+from .tune import Stage, Tuned, fine_tune
+
+__all__ = ["Limits", "Pruned", "Stage", "Tuned", "fine_tune", "from_torch"]

@@ -75,6 +75,12 @@ def spike(v: Tensor, threshold: Tensor) -> Tensor:
     return result
 
 
+def wrapped(u: Tensor) -> Tensor:
+    """Bring back into 24 bits as `fixed_point.wrap_current`; backward without that."""
+    over = (u.detach() > STATE_LIMIT).to(u.dtype) - (u.detach() <= -STATE_LIMIT).to(u.dtype)
+    return u - 2 * STATE_LIMIT * over
+
+
 def saturated(state: Tensor) -> Tensor:
-    """Within 24 bits."""
+    """Within 24 bits, as `fixed_point.saturate_voltage`."""
     return state.clamp(-STATE_LIMIT + 1, STATE_LIMIT - 1)

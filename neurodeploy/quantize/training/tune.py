@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,16 +13,37 @@ from numpy.typing import NDArray
 
 from ...errors import InputError
 from ...network import FloatLIF, Network, Projection
+from ...signals import present
 from ..calibration import Calibration
 from ..choice import Choice, Site
 from ..config import QuantConfig
 from ..floats import as_float
-from ..verb import choose, finished
-from ..weights import with_weight
-from .model import IntegerNetwork
+from ..verb import finished, settled
+from ..weights import scaled, with_weight
+from .fit import Lesson, fit
+from .limits import Limits, Pruned, prune, shares, stored_bits
+from .model import IntegerNetwork, Layer
 
 Progress = Callable[[int, int, float], None]
 """Called after each epoch with (epoch from 1, epochs, mean loss)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """A population that progressive fine-tuning has finished.
+
+    Attributes
+    ----------
+    population : str
+    losses : tuple of float
+        Mean loss of each epoch of its stage.
+    weights : tuple of int64 arrays
+        Integers of the projections into it, which stayed from then on.
+    """
+
+    population: str
+    losses: tuple[float, ...]
+    weights: tuple[NDArray[np.int64], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +58,17 @@ class Tuned:
         The float network with the trained weights, of which `network` is the rounded form.
     losses : tuple of float
         Mean loss of each epoch.
+    pruned : tuple of Pruned
+        Of each population that lost synapses to the limits.
+    stages : tuple of Stage
+        Of progressive fine-tuning, in its order.
     """
 
     network: Network
     floats: Network
     losses: tuple[float, ...]
+    pruned: tuple[Pruned, ...] = ()
+    stages: tuple[Stage, ...] = ()
 
 
 def fine_tune(
@@ -53,27 +81,40 @@ def fine_tune(
     learning_rate: float = 0.01,
     batch: int = 32,
     seed: int = 0,
+    progressive: bool = False,
+    limits: Limits | None = None,
     progress: Progress | None = None,
 ) -> Tuned:
     """Train a network's weights while every forward pass runs the integers that will run.
 
-    With labels: cross entropy of the output's spike counts. Without: the float network teaches,
-    by the square difference of spike counts of every neuron and of the output's smoothed spikes.
-    Scales and steps are chosen once, by `config.method` on the inputs, and stay; weights are
-    trained with Adam, relative to the root mean square of their projection. Of all epochs the
-    one with the least loss on the inputs is kept, the untrained network included.
+    With labels: cross entropy of the output's spike counts, or of a readout's mean voltages.
+    Without: the float network teaches, by the square difference of spike counts of every neuron
+    and of the output's smoothed spikes. Scales and steps are chosen once, by `config.method` on
+    the inputs, and stay; weights are trained with Adam, relative to the root mean square of their
+    projection. Of all epochs the one with the least loss on the inputs is kept, the untrained
+    network included.
 
     Parameters
     ----------
     network : Network
-        Float, dense synapses, hard reset in the step of the spike; or integers of that kind.
+        Float; or integers of CUBA neurons. Dense, sparse, convolution, pool and one-to-one
+        synapses, delays and recurrence as they are.
     config : QuantConfig
-    inputs : array [samples, steps, neurons]
+    inputs : array [samples, steps, *shape]
     labels : integer array [samples], optional
         Index of the output neuron that is to spike most.
-    epochs, batch, seed : int
+    epochs : int
+        In all; of each population where `progressive`.
+    batch, seed : int
     learning_rate : float
         In root mean squares of a projection's weights.
+    progressive : bool
+        Population by population: its weights become integers and train with all that follow,
+        which still compute in floats; then they are frozen and the next one's turn comes.
+        (After progressive tandem learning, Wu et al. 2021, arXiv:2007.01204.)
+    limits : Limits, optional
+        Kept by pruning the smallest weights before they train in integers; they stay pruned. No
+        weight is split into two synapses then.
     progress : callable, optional
 
     Returns
@@ -86,8 +127,11 @@ def fine_tune(
         If an element cannot be trained.
     InputError
         If labels and inputs differ in number, or a label is no output neuron.
+    NetworkError
+        If the limits cannot be kept by pruning.
     """
     floats = network if network.is_float else as_float(network)
+    config = config if limits is None else replace(config, split=0.0)
     reference = Calibration.of(floats, inputs)
     _check(labels, reference, floats)
     sites = {
@@ -95,131 +139,63 @@ def fine_tune(
         for p in floats.populations
         if isinstance(p.neuron, FloatLIF)
     }
-    choices = choose(floats, sites, config, reference)
+    choices = settled(floats, sites, config, reference)
+    presented = present(floats, reference.inputs)
+    lesson = Lesson.of(presented[: len(presented)], labels, reference.sent)
     threads = torch.get_num_threads()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         torch.set_num_threads(1)  # sums in the same order whatever the number of cores
         try:
             model = IntegerNetwork(floats, sites, choices)
-            losses = _train(model, reference, labels, epochs, learning_rate, batch, progress)
+            rate = (epochs, learning_rate, batch)
+            course = _course(model, lesson, rate, limits or Limits(), progressive, progress)
         finally:
             torch.set_num_threads(threads)
-    return _given_back(floats, sites, choices, model, config, reference, losses)
+    return _given_back(floats, sites, choices, model, config, reference, course)
 
 
-def from_torch(network: Network, module: Any, names: dict[str, str]) -> Network:
-    """Take the weights of a plain torch spiking module (or SLAYER's) into a float network.
-
-    Parameters
-    ----------
-    network : Network
-        Float; says neurons and wiring.
-    module : torch.nn.Module
-    names : dict of str to str
-        Projection name (``source->target``) to the module's parameter, e.g. ``fc1.weight``.
-
-    Raises
-    ------
-    InputError
-        If a name is unknown or a shape differs.
-    """
-    parameters = dict(module.named_parameters())
-    projections = []
-    unknown = set(names) - {p.name for p in network.projections}
-    if unknown:
-        raise InputError(f"names: no projection {min(unknown)!r} in the network")
-    for projection in network.projections:
-        if projection.name in names:
-            key = names[projection.name]
-            if key not in parameters:
-                raise InputError(f"{projection.name}: the module has no parameter {key!r}")
-            weight = parameters[key].detach().cpu().numpy().astype(np.float32)
-            shape = np.asarray(projection.synapse.weight).shape  # type: ignore[attr-defined]
-            if weight.size != np.prod(shape):
-                raise InputError(
-                    f"{projection.name}: parameter {key!r} has shape {weight.shape}, needs {shape}"
-                )
-            synapse = with_weight(projection.synapse, weight.reshape(shape))
-            projection = replace(projection, synapse=synapse)
-        projections.append(projection)
-    return replace(network, projections=tuple(projections))
+_Course = tuple[tuple[float, ...], tuple[Pruned, ...], tuple[Stage, ...]]
 
 
-def _train(
+def _course(
     model: IntegerNetwork,
-    reference: Calibration,
-    labels: NDArray[Any] | None,
-    epochs: int,
-    learning_rate: float,
-    batch: int,
+    lesson: Lesson,
+    rate: tuple[int, float, int],
+    limits: Limits,
+    progressive: bool,
     progress: Progress | None,
-) -> tuple[float, ...]:
-    given = reference.inputs.reshape(*reference.inputs.shape[:2], -1).astype(np.float64)
-    inputs = torch.from_numpy(given)
-    target = None if labels is None else torch.from_numpy(np.asarray(labels, np.int64))
-    taught = {
-        layer.name: torch.from_numpy(reference.sent[layer.name].astype(np.float64))
-        for layer in model.layers
-    }
-    groups = []
-    for layer in model.layers:
-        for weight in layer.weights:
-            size = float(weight.detach().square().mean().sqrt())
-            groups.append({"params": [weight], "lr": learning_rate * max(size, 1e-12)})
-    optimiser = torch.optim.Adam(groups)
-    pieces = -(-len(inputs) // batch)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(1, epochs * pieces))
+) -> _Course:
+    layers: list[Layer] = list(model.layers)
+    counts: list[int | None] = [None] * len(layers)
+    if limits.memory_bits is not None:
+        widths = [stored_bits(layer.site.bits) for layer in layers]
+        counts = list(shares(layers, widths, limits.memory_bits))
+    epoch, total = itertools.count(1), rate[0] * (len(layers) if progressive else 1)
 
-    def loss_of(which: torch.Tensor) -> torch.Tensor:
-        sent = model(inputs[which])
-        if target is None:
-            return _distilled(sent, {k: v[which] for k, v in taught.items()}, model.output)
-        counts = sent[model.output].sum(dim=1)
-        return torch.nn.functional.cross_entropy(0.5 * counts, target[which])
-
-    def whole() -> float:
-        with torch.no_grad():
-            parts = torch.split(torch.arange(len(inputs)), 4 * batch)
-            return sum(float(loss_of(p)) * len(p) for p in parts) / len(inputs)
-
-    losses, least = [], whole()
-    best = {k: v.clone() for k, v in model.state_dict().items()}
-    for epoch in range(1, epochs + 1):
-        total = 0.0
-        for which in torch.split(torch.randperm(len(inputs)), batch):
-            loss = loss_of(which)
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            schedule.step()
-            total += float(loss) * len(which)
-        found = whole()
-        if found < least:
-            least, best = found, {k: v.clone() for k, v in model.state_dict().items()}
-        losses.append(total / len(inputs))
+    def tell(loss: float) -> None:
         if progress is not None:
-            progress(epoch, epochs, losses[-1])
-    model.load_state_dict(best)
-    return tuple(losses)
+            progress(next(epoch), total, loss)
 
-
-def _distilled(
-    sent: dict[str, torch.Tensor], taught: dict[str, torch.Tensor], output: str
-) -> torch.Tensor:
-    """Square difference of counts, and of the output's course, as shares of the teacher's."""
-    total = sent[output].new_zeros(())
-    for name, messages in sent.items():
-        exact = taught[name]
-        if name == output:
-            ours, theirs = messages.cumsum(1), exact.cumsum(1)
-            total = total + (ours - theirs).square().mean() / theirs.square().mean().clamp(min=1e-9)
-        else:
-            ours, theirs = messages.sum(1), exact.sum(1)
-            total = total + 0.1 * (
-                (ours - theirs).square().mean() / theirs.square().mean().clamp(min=1e-9)
-            )
-    return total
+    pruned: list[Pruned | None] = []
+    if not progressive:
+        for layer, count in zip(layers, counts, strict=True):
+            pruned.append(prune(layer, limits.fan_in, count))
+        losses = fit(model, layers, lesson, *rate, tell)
+        return losses, tuple(p for p in pruned if p), ()
+    for layer in layers:
+        layer.whole = False
+    losses, stages = (), []
+    for number, (layer, count) in enumerate(zip(layers, counts, strict=True)):
+        layer.whole = True
+        pruned.append(prune(layer, limits.fan_in, count))
+        found = fit(model, layers[number:], lesson, *rate, tell)
+        for weight in layer.weights:
+            weight.requires_grad_(False)
+        whole = tuple(w.detach().numpy().astype(np.int64) for w in layer.integers())
+        stages.append(Stage(layer.name, found, whole))
+        losses += found
+    return losses, tuple(p for p in pruned if p), tuple(stages)
 
 
 def _given_back(
@@ -229,21 +205,26 @@ def _given_back(
     model: IntegerNetwork,
     config: QuantConfig,
     reference: Calibration,
-    losses: tuple[float, ...],
+    course: _Course,
 ) -> Tuned:
     """Put the trained weights into the sites that are rounded, and into the float network."""
     trained: dict[int, Projection] = {}
     for layer in model.layers:
         site = sites[layer.name]
-        site.weights = [weight.detach().numpy().copy() for weight in layer.weights]
+        site.weights = [
+            (weight.detach() * keep).numpy().copy()
+            for weight, keep in zip(layer.weights, layer.keep, strict=True)
+        ]
+        gain = site.shape.gain
+        back = np.divide(1.0, gain, out=np.zeros_like(gain), where=gain != 0)
         for (projection, synapse), weight in zip(site.feeds, site.weights, strict=True):
-            gain = site.shape.gain[:, None]
-            plain = np.divide(weight, gain, out=np.zeros_like(weight), where=gain != 0)
-            changed = replace(projection, synapse=with_weight(synapse, plain.astype(np.float32)))
-            trained[id(projection)] = changed
+            folded = replace(projection, synapse=with_weight(synapse, weight))
+            plain = scaled(folded, site.population, back)
+            single = np.asarray(plain.weight, np.float32)  # type: ignore[attr-defined]
+            trained[id(projection)] = replace(projection, synapse=with_weight(plain, single))
     projections = tuple(trained[id(p)] for p in floats.projections)
     network = finished(floats, sites, choices, config, reference)
-    return Tuned(network, replace(floats, projections=projections), losses)
+    return Tuned(network, replace(floats, projections=projections), *course)
 
 
 def _check(labels: NDArray[Any] | None, reference: Calibration, network: Network) -> None:
