@@ -39,7 +39,7 @@ def neurobench(
     Returns
     -------
     dict
-        ``Footprint`` (bytes of weights), ``ConnectionSparsity``, ``ActivationSparsity``,
+        ``Footprint`` (bytes of weights; a torch module's own buffers come on top), ``ConnectionSparsity``, ``ActivationSparsity``,
         ``SynapticOperations`` (``Effective_MACs``, ``Effective_ACs``, ``Dense``, per sample)
         and ``MembraneUpdates`` (per sample; NaN where v was not recorded).
     """
@@ -113,7 +113,11 @@ def _activation_sparsity(recording: Recording) -> float:
 
 
 def _membrane_updates(recording: Recording) -> float:
-    """Changes of v from one step to the next, per sample, over all neurons."""
+    """Changes of v from one step to the next, per sample, over all neurons.
+
+    As NeuroBench has it, all neurons count in their first step, that in which the first
+    input reaches them.
+    """
     changes = 0
     for population in recording.header.populations:
         record = recording[population.name]
@@ -122,6 +126,9 @@ def _membrane_updates(recording: Recording) -> float:
         if not record.has("v"):
             return math.nan
         v = record.v
-        before = np.concatenate([np.zeros_like(v[:, :1]), v[:, :-1]], axis=1)
-        changes += int(np.count_nonzero(v != before))
+        changed = v[:, 1:] != v[:, :-1]
+        first = population.hops
+        changes += int(np.count_nonzero(changed[:, : max(0, first - 1)]))
+        changes += int(np.count_nonzero(changed[:, first:]))
+        changes += recording.samples * population.size if recording.steps > first else 0
     return changes / recording.samples
