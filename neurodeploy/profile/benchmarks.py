@@ -39,9 +39,10 @@ def neurobench(
     Returns
     -------
     dict
-        ``Footprint`` (bytes of weights; a torch module's own buffers come on top), ``ConnectionSparsity``, ``ActivationSparsity``,
-        ``SynapticOperations`` (``Effective_MACs``, ``Effective_ACs``, ``Dense``, per sample)
-        and ``MembraneUpdates`` (per sample; NaN where v was not recorded).
+        ``Footprint`` (bytes of weights; the buffers of a torch module come on top),
+        ``ConnectionSparsity``, ``ActivationSparsity``, ``SynapticOperations``
+        (``Effective_MACs``, ``Effective_ACs``, ``Dense``, per sample) and ``MembraneUpdates``
+        (per sample; NaN where v was not recorded).
     """
     weights = [np.asarray(w) for p in network.projections for w in _weights(p.synapse)]
     total = sum(w.size for w in weights)

@@ -43,7 +43,7 @@ class Window:
 
 
 def host_meter() -> Meter:
-    """This machine's energy counters of its CPU packages and their memory, read by zeus.
+    """Read this machine's energy counters of its CPU packages and their memory, through zeus.
 
     Raises
     ------
