@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import InputError, RecordingError
 from ..network import Network
 from .result import Profile
 
@@ -43,7 +44,14 @@ def neurobench(
         ``ConnectionSparsity``, ``ActivationSparsity``, ``SynapticOperations``
         (``Effective_MACs``, ``Effective_ACs``, ``Dense``, per sample) and ``MembraneUpdates``
         (per sample; NaN where v was not recorded).
+
+    Raises
+    ------
+    RecordingError
+        If another network was recorded, or without counts.
     """
+    if recording.header.network != network.fingerprint:
+        raise RecordingError("recording: made by another network; give the network that ran")
     weights = [np.asarray(w) for p in network.projections for w in _weights(p.synapse)]
     total = sum(w.size for w in weights)
     zeros = sum(w.size - np.count_nonzero(w) for w in weights)
@@ -86,7 +94,17 @@ def ndns_proxy(profile: Profile, step_seconds: float, latency_seconds: float) ->
     -------
     dict
         ``power_proxy`` in operations per second, ``pdp_proxy`` in operations.
+
+    Raises
+    ------
+    InputError
+        If the step is not longer than 0 s, or the latency is below 0 s.
     """
+    if not step_seconds > 0 or not latency_seconds >= 0:
+        raise InputError(
+            f"N-DNS proxy: step {step_seconds:g} s, latency {latency_seconds:g} s; give a step "
+            f"longer than 0 s (0.008 in the baseline) and a latency of at least 0 s"
+        )
     operations = profile.synops + 10 * profile.neuron_updates
     power = operations / (profile.steps * step_seconds)
     return {"power_proxy": power, "pdp_proxy": power * latency_seconds}

@@ -7,6 +7,7 @@ import math
 from ..profile import STATIC, Profile
 from .blocks import Block, Cell, Items, Section, table
 from .cost import cost_figures
+from .devices import elsewhere_block
 from .figures import energy_figures
 from .numbers import NOTHING, count, percent, si, si_range
 from .sources import Sources
@@ -29,6 +30,7 @@ def energy_section(sources: Sources) -> Section | None:
     blocks += cost_figures(sources)
     for profile in sources.profiles:
         blocks += _behind(profile)
+    blocks += elsewhere_block(sources)
     return Section("energy", "Energy", tuple(blocks))
 
 

@@ -118,8 +118,21 @@ def test_the_ndns_proxy_is_operations_per_second_of_signal(case):
 
 def test_other_devices_are_priced_by_the_same_events(case):
     profile = nd.profile(case[2], "loihi2")
-    found = {e.device: e for e in elsewhere(profile)}
+    found = {e.name: e for e in elsewhere(profile)}
     assert set(found) == {"cpu", "gpu", "arm", "spinnaker", "spinnaker2"}
     cpu = 8.6e-9 * (profile.synops + profile.neuron_updates)
     assert found["cpu"].dynamic_joules == pytest.approx(cpu)
-    assert all("KerasSpiking" in e.source for e in found.values())
+    assert all("KerasSpiking" in e.source and "IEEE" in e.source for e in found.values())
+    assert all(np.isnan(e.dense_joules) for e in found.values())
+    json.dumps([e.as_dict() for e in found.values()], allow_nan=False)
+
+
+def test_devices_that_know_no_events_compute_every_synapse(case):
+    network, _, recording = case
+    found = {e.name: e for e in elsewhere(nd.profile(recording, "loihi2"), network)}
+    arm = found["arm"]
+    assert arm.dense_joules == pytest.approx(0.9e-9 * STEPS * (600 + 200 + 30))
+    # KerasSpiking's own reading of these devices: a single pass, whatever the spikes.
+    assert arm.one_pass_joules == pytest.approx(0.9e-9 * (600 + 200 + 30))
+    assert arm.dynamic_joules < arm.dense_joules
+    assert np.isnan(found["spinnaker"].dense_joules)
