@@ -19,7 +19,6 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -176,16 +175,6 @@ def load_chip(name: str | os.PathLike[str]) -> Chip:
     """
     name = os.fspath(name)
     name = ALIASES.get(name, name)
-    return _read_chip(name) if name.endswith(".toml") else _shipped_chip(name)
-
-
-@cache
-def _shipped_chip(name: str) -> Chip:
-    """Read ours once: it takes longer than the profile of a short run."""
-    return _read_chip(name)
-
-
-def _read_chip(name: str) -> Chip:
     path = Path(name) if name.endswith(".toml") else _DATA / f"{name}.toml"
     known = sorted(file.stem for file in _DATA.glob("*.toml") if file.stem != "boards")
     if not name.endswith(".toml") and name not in known:
