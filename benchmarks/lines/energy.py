@@ -118,10 +118,10 @@ def _beside_the_run(
 
 def _cores(placement: Placement) -> list[list[int]]:
     """Each neuron's core, layer by layer; inputs go to the first, where they make no hops."""
-    cores = [[0] * placement.network.input.size]
+    cores, first = [[0] * placement.network.input.size], 0
     for partition in placement.partitions:
-        first = placement.first_core(partition.population.name)
         cores.append([first + int(core) for core in partition.core_of])
+        first += partition.cores
     return cores
 
 

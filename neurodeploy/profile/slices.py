@@ -52,7 +52,7 @@ class Core:
     Attributes
     ----------
     number : int
-        On the chip, as the placement fills it.
+        Among the cores of its population, from 0.
     population : str
     seconds : float
         Its neuron updates and synaptic operations, by the chip's times.
@@ -157,9 +157,8 @@ def busy_cores(recording: Recording, placement: Placement) -> tuple[Core, ...]:
     for partition in placement.partitions:
         name = partition.population.name
         loads = {name: neuron_seconds(placement.network, recording, placement, name)}
-        first = placement.first_core(name)
         seconds = core_seconds(placement, loads, name)
-        cores += [Core(first + i, name, float(s)) for i, s in enumerate(seconds)]
+        cores += [Core(number, name, float(s)) for number, s in enumerate(seconds)]
     return tuple(sorted(cores, key=lambda core: -core.seconds))
 
 
