@@ -138,10 +138,10 @@ def profile_host(
             f"windows: {windows} of {window_seconds:g} s; give at least 1, longer than 0 s"
         )
     run = _runner(network, inputs, recording, threads)
-    reason = ""
+    reason, which = "", "the meter that was given"
     if meter is None:
         try:
-            meter = host_meter()
+            meter, which = host_meter(), "zeus: counters of the CPU packages and their memory"
         except BackendError as error:
             reason = str(error)
     run()  # compiles what this machine has not run before
@@ -154,7 +154,7 @@ def profile_host(
             progress(done + 1, windows)
     if meter and min(window.joules for window in found) <= 0:
         reason, rest = "the counters stood still while the engine ran", None
-    return _profile(made, found, rest, reason, window_seconds)
+    return _profile(made, found, rest, reason or which, window_seconds)
 
 
 def _runner(
@@ -198,19 +198,20 @@ def _window(call: Callable[[], object], meter: Meter | None, seconds: float) -> 
 
 
 def _profile(
-    made: Recording, found: list[Window], rest: Window | None, reason: str, window_seconds: float
+    made: Recording, found: list[Window], rest: Window | None, why: str, window_seconds: float
 ) -> Profile:
+    """The profile of these windows; `why` names the meter, or what it lacks: `rest` is None."""
     samples = made.samples
     seconds = statistics.median(w.seconds / (w.runs * samples) for w in found)
     energy = static = math.nan
-    notes: tuple[str, ...] = (f"Energy of {HOST} is unavailable: {reason}.",)
+    notes: tuple[str, ...] = (f"Energy of {HOST} is unavailable: {why}.",)
     if rest is not None:
         each = sorted(w.joules / (w.runs * samples) for w in found)
         energy = statistics.median(each)
         static = rest.joules / rest.seconds * seconds
         notes = (
-            f"Energy of the CPU packages and their memory, {each[0]:.3g} to {each[-1]:.3g} J in "
-            f"single windows; static: {rest.joules / rest.seconds:.3g} W at rest.",
+            f"Read from {why}; {each[0]:.3g} to {each[-1]:.3g} J in single windows; static: "
+            f"{rest.joules / rest.seconds:.3g} W at rest.",
         )
     if window_seconds < WINDOW_SECONDS:
         notes += (f"Windows are shorter than MLPerf Tiny's {WINDOW_SECONDS:g} s.",)

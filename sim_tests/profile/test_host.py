@@ -55,6 +55,7 @@ def test_energy_is_the_rise_of_the_counter_over_the_inferences(case):
     assert found.seconds_per_step == pytest.approx(found.seconds / 25)
     assert found.synops == nd.profile(recording).synops
     assert (found.samples, found.steps, found.band, found.parts) == (4, 25, None, ())
+    assert found.notes[0].startswith("Read from the meter that was given")
     assert "shorter than MLPerf Tiny's 10 s" in found.notes[-1]
 
 
@@ -173,6 +174,7 @@ def test_zeus_reads_packages_and_memory_but_not_the_platform(case, zeus, monkeyp
         counting.join()
     assert found.kind == "measured"
     assert found.watts == pytest.approx(25, rel=0.2)
+    assert found.notes[0].startswith("Read from zeus: counters of the CPU packages")
 
 
 def test_zeus_without_counters_says_so(case, zeus, monkeypatch, tmp_path):
