@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -33,11 +33,18 @@ def spikes(shape: Sequence[int], activity: float, seed: int = 1) -> NDArray[np.u
 
 
 def dense_network(
-    sizes: Sequence[int], activity_in: float, activity: float = 0.05, seed: int = 0
+    sizes: Sequence[int],
+    activity_in: float,
+    activity: float = 0.05,
+    seed: int = 0,
+    neuron: Callable[[int], CubaLIF] | None = None,
 ) -> Network:
-    """Random fully connected CUBA layers; thresholds set so that each fires at `activity`."""
+    """Random fully connected CUBA layers; thresholds set so that each fires at `activity`.
+
+    `neuron` makes a neuron of a threshold; by default one with two decays.
+    """
     rng = np.random.default_rng(seed)
-    builder = _Builder((sizes[0],), activity_in, activity)
+    builder = _Builder((sizes[0],), activity_in, activity, neuron=neuron)
     for before, size in pairwise(sizes):
         builder.add((size,), Dense(_weights(rng, (size, before))))
     return builder.network()
@@ -106,7 +113,9 @@ class _Builder:
         activity_in: float,
         activity: float,
         extent: tuple[int, int] = (4, 50),
+        neuron: Callable[[int], CubaLIF] | None = None,
     ) -> None:
+        self.neuron = neuron or _neuron
         self.populations = [Population("input", shape, Source())]
         self.projections: list[Projection] = []
         self.activity = activity
@@ -128,14 +137,14 @@ class _Builder:
         )
         self.sent = (recording["layer"].spikes != 0).astype(np.uint8)
         name = f"{len(self.populations)}_{synapse.kind}"
-        self.populations.append(Population(name, shape, _neuron(high)))
+        self.populations.append(Population(name, shape, self.neuron(high)))
         self.projections.append(Projection(last.name, name, synapse))
 
-    @staticmethod
     def _layer(
-        before: tuple[int, ...], shape: tuple[int, ...], synapse: Dense | Conv, threshold: int
+        self, before: tuple[int, ...], shape: tuple[int, ...], synapse: Dense | Conv, threshold: int
     ) -> Network:
-        ends = (Population("in", before, Source()), Population("layer", shape, _neuron(threshold)))
+        layer = Population("layer", shape, self.neuron(threshold))
+        ends = (Population("in", before, Source()), layer)
         return Network(ends, (Projection("in", "layer", synapse),))
 
     def network(self) -> Network:

@@ -27,6 +27,7 @@ HOMES = {
     "snntorch": "float",
     "nengo_loihi": "nengo",
     "brian2_loihi": "brian",
+    "sanafe": "sanafe",
     "slayer": None,  # this interpreter: lava-dl is an extra of ours
 }
 """The environment of each peer; None is this interpreter."""

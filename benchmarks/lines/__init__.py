@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from ..measure import Row, Settings
-from . import growth, lava, limit, peers, process
+from . import energy, growth, lava, limit, peers, process
 
 Line = Callable[[Settings], Iterator[Row]]
 
@@ -14,6 +14,8 @@ LINES: dict[str, Line] = {
     "mnist-lava": lava.mnist,
     **{f"random-{name}": peers.random_dense(name) for name in peers.RANDOM},
     "conv-spikingjelly": peers.convolutions,
+    "sanafe": energy.sanafe,
+    "profile": energy.profile_cost,
     "limit": limit.machine_limit,
     "growth-activity": growth.activity,
     "growth-width": growth.width,

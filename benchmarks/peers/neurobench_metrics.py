@@ -1,7 +1,9 @@
 """Print NeuroBench's metrics of two dense layers as JSON; stands alone in its environment.
 
 ``python neurobench_metrics.py case.json``, with lists `spikes` [steps, inputs] of 0 and 1,
-`hidden`, `output` [targets, sources] and `threshold`; neurons keep nothing between steps.
+`hidden`, `output` [targets, sources] and `threshold`. Neurons add up what arrives and go back
+to 0 in the step in which they spike. `buffers` in the answer are the bytes of the neurons' own
+constants, which NeuroBench counts in the footprint.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import snntorch as snn
 import torch
 from neurobench.benchmarks import Benchmark
 from neurobench.metrics.static import ConnectionSparsity, Footprint
-from neurobench.metrics.workload import ActivationSparsity, SynapticOperations
+from neurobench.metrics.workload import ActivationSparsity, MembraneUpdates, SynapticOperations
 from neurobench.models import SNNTorchModel
 
 
@@ -22,7 +24,12 @@ def layer(weight: list[list[int]], threshold: float, last: bool) -> list[torch.n
     linear = torch.nn.Linear(len(weight[0]), len(weight), bias=False)
     linear.weight.data = torch.tensor(weight, dtype=torch.float32)
     neurons = snn.Leaky(
-        beta=0.0, threshold=threshold, reset_mechanism="none", init_hidden=True, output=last
+        beta=1.0,
+        threshold=threshold,
+        reset_mechanism="zero",
+        reset_delay=False,
+        init_hidden=True,
+        output=last,
     )
     return [linear, neurons]
 
@@ -38,8 +45,10 @@ def main() -> None:
     data = torch.utils.data.DataLoader(
         torch.utils.data.TensorDataset(spikes, torch.zeros(1)), batch_size=1
     )
-    metrics = [[Footprint, ConnectionSparsity], [ActivationSparsity, SynapticOperations]]
-    print(json.dumps(Benchmark(model, data, [], [], metrics).run(), default=float))
+    workload = [ActivationSparsity, SynapticOperations, MembraneUpdates]
+    benchmark = Benchmark(model, data, [], [], [[Footprint, ConnectionSparsity], workload])
+    buffers = sum(b.numel() * b.element_size() for b in model.net.buffers())
+    print(json.dumps({**benchmark.run(), "buffers": buffers}, default=float))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ EXTRAS = {
     "torch": ("torch", "train and export SLAYER networks", "lava"),
     "nir": ("nir", "networks of snnTorch, Norse, Sinabs, Rockpool, SpikingJelly, Spyx", "nir"),
     "matplotlib": ("matplotlib", "plots in reports", "plots"),
+    "zeus": ("zeus", "energy counters of this host", "power"),
     "scikit-learn": ("sklearn", "the digits that the demo trains on", "demo"),
 }
 """Distribution -> (module, what for, extra of ours that brings it)."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from .shared import Json, load_network, print_json, show
+from .shared import Json, load_network, print_json, progress_bar, show
 
 
 def profile(
@@ -29,27 +29,82 @@ def profile(
             "--host-io", help="Add the time in which the host hands over inputs and outputs."
         ),
     ] = False,
+    host: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="INPUTS",
+            help="Measure NET on the recorded INPUTS on this host: six windows of 10 s.",
+        ),
+    ] = None,
+    elsewhere: Annotated[
+        bool,
+        typer.Option("--elsewhere", help="Price the same work on a CPU, GPU, ARM and SpiNNaker."),
+    ] = False,
+    neurobench: Annotated[
+        bool, typer.Option("--neurobench", help="NeuroBench's metrics of NET and this run.")
+    ] = False,
+    ndns: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            metavar="DT LATENCY",
+            help="N-DNS proxies: seconds of signal a step, seconds of latency.",
+        ),
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="OUT.html", help="Write the page with all drawings.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Price a recording: energy and time per inference on a chip.
 
     With `--net`, the busiest core sets the time of a step and messages are counted over the
     cores and hops that they take. Every figure says whether it is measured or estimated, and
-    by which model.
+    by which model; `--host` measures where this machine has energy counters (extra `power`).
     """
     import neurodeploy as nd
 
+    from ..profile.benchmarks import ndns_proxy
+    from ..profile.benchmarks import neurobench as metrics_of
+    from ..profile.elsewhere import elsewhere as price_elsewhere
+    from ..profile.host import profile_host
+    from ..report.devices import elsewhere_table, metrics_table
     from ..report.terminal import profile_table
+    from ..signals import read_inputs
 
-    if balance and net is None:
-        raise typer.BadParameter("--balance needs the network: add --net NET.")
+    for flag, asked in (("--balance", balance), ("--host", host), ("--neurobench", neurobench)):
+        if asked and net is None:
+            raise typer.BadParameter(f"{flag} needs the network: add --net NET.")
     recorded = nd.Recording.load(recording)
+    network = None if net is None else load_network(net)
     placement = None
-    if net is not None:
-        counted = recorded if balance else None
-        placement = nd.fit(load_network(net), chip, recording=counted)
-    result = nd.profile(recorded, chip, placement, host_io=host_io)
+    if network is not None:
+        placement = nd.fit(network, chip, recording=recorded if balance else None)
+    profiles = [nd.profile(recorded, chip, placement, host_io=host_io)]
+    if network is not None and host is not None:
+        inputs, _ = read_inputs(host)
+        with progress_bar("measuring this host") as progress:
+            profiles.append(profile_host(network, inputs, recording=recorded, progress=progress))
+    more: dict[str, Any] = {}
+    tables: list[Any] = []
+    if elsewhere:
+        devices = price_elsewhere(profiles[0], network)
+        more["elsewhere"] = [device.as_dict() for device in devices]
+        tables += ["", elsewhere_table(devices)]
+    if network is not None and neurobench:
+        more["neurobench"] = metrics_of(network, recorded)
+        tables += ["", metrics_table("NeuroBench, per sample", more["neurobench"])]
+    if ndns is not None:
+        more["ndns"] = ndns_proxy(profiles[0], *ndns)
+        tables += ["", metrics_table("N-DNS, operations a second and operations", more["ndns"])]
+    if len(profiles) > 1:
+        more["host"] = profiles[1].as_dict()
+    if report is not None:
+        nd.report(
+            report, net=network, recordings=[recorded], placement=placement, profiles=profiles
+        )
     if json:
-        print_json(result.as_dict())
+        print_json({**profiles[0].as_dict(), **more})
         return
-    show(profile_table([result]))
+    show(profile_table(profiles), *tables)
+    if report is not None:
+        show(f"report: {report}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import InputError, RecordingError
 from ..network import Network
 from .result import Profile
 
@@ -39,10 +40,18 @@ def neurobench(
     Returns
     -------
     dict
-        ``Footprint`` (bytes of weights), ``ConnectionSparsity``, ``ActivationSparsity``,
-        ``SynapticOperations`` (``Effective_MACs``, ``Effective_ACs``, ``Dense``, per sample)
-        and ``MembraneUpdates`` (per sample; NaN where v was not recorded).
+        ``Footprint`` (bytes of weights; the buffers of a torch module come on top),
+        ``ConnectionSparsity``, ``ActivationSparsity``, ``SynapticOperations``
+        (``Effective_MACs``, ``Effective_ACs``, ``Dense``, per sample) and ``MembraneUpdates``
+        (per sample; NaN where v was not recorded).
+
+    Raises
+    ------
+    RecordingError
+        If another network was recorded, or without counts.
     """
+    if recording.header.network != network.fingerprint:
+        raise RecordingError("recording: made by another network; give the network that ran")
     weights = [np.asarray(w) for p in network.projections for w in _weights(p.synapse)]
     total = sum(w.size for w in weights)
     zeros = sum(w.size - np.count_nonzero(w) for w in weights)
@@ -85,7 +94,17 @@ def ndns_proxy(profile: Profile, step_seconds: float, latency_seconds: float) ->
     -------
     dict
         ``power_proxy`` in operations per second, ``pdp_proxy`` in operations.
+
+    Raises
+    ------
+    InputError
+        If the step is not longer than 0 s, or the latency is below 0 s.
     """
+    if not step_seconds > 0 or not latency_seconds >= 0:
+        raise InputError(
+            f"N-DNS proxy: step {step_seconds:g} s, latency {latency_seconds:g} s; give a step "
+            f"longer than 0 s (0.008 in the baseline) and a latency of at least 0 s"
+        )
     operations = profile.synops + 10 * profile.neuron_updates
     power = operations / (profile.steps * step_seconds)
     return {"power_proxy": power, "pdp_proxy": power * latency_seconds}
@@ -113,7 +132,11 @@ def _activation_sparsity(recording: Recording) -> float:
 
 
 def _membrane_updates(recording: Recording) -> float:
-    """Changes of v from one step to the next, per sample, over all neurons."""
+    """Changes of v from one step to the next, per sample, over all neurons.
+
+    As NeuroBench has it, all neurons count in their first step, that in which the first
+    input reaches them.
+    """
     changes = 0
     for population in recording.header.populations:
         record = recording[population.name]
@@ -122,6 +145,9 @@ def _membrane_updates(recording: Recording) -> float:
         if not record.has("v"):
             return math.nan
         v = record.v
-        before = np.concatenate([np.zeros_like(v[:, :1]), v[:, :-1]], axis=1)
-        changes += int(np.count_nonzero(v != before))
+        changed = v[:, 1:] != v[:, :-1]
+        first = population.hops
+        changes += int(np.count_nonzero(changed[:, : max(0, first - 1)]))
+        changes += int(np.count_nonzero(changed[:, first:]))
+        changes += recording.samples * population.size if recording.steps > first else 0
     return changes / recording.samples

@@ -165,7 +165,10 @@ class Profile:
 
     def tag(self, figure: str) -> Kind:
         """How a figure (a field's name, e.g. ``static_joules``) is known."""
-        return "unavailable" if math.isnan(getattr(self, figure)) else self.kind
+        if math.isnan(getattr(self, figure)):
+            return "unavailable"
+        # Where the energy is unavailable, what there is was read from a clock.
+        return "measured" if self.kind == "unavailable" else self.kind
 
     def as_dict(self) -> dict[str, Any]:
         """The profile as plain types for JSON; what is not known becomes None."""

@@ -6,6 +6,8 @@ import math
 
 from ..profile import STATIC, Profile
 from .blocks import Block, Cell, Items, Section, table
+from .cost import cost_figures
+from .devices import elsewhere_block
 from .figures import energy_figures
 from .numbers import NOTHING, count, percent, si, si_range
 from .sources import Sources
@@ -25,8 +27,10 @@ def energy_section(sources: Sources) -> Section | None:
     if not sources.profiles:
         return None
     blocks: list[Block] = [_figures(sources.profiles), *energy_figures(sources)]
+    blocks += cost_figures(sources)
     for profile in sources.profiles:
         blocks += _behind(profile)
+    blocks += elsewhere_block(sources)
     return Section("energy", "Energy", tuple(blocks))
 
 

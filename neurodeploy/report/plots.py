@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..network import Network
-from ..profile import Profile
+from ..profile import Part, Profile
 from .numbers import count, percent, si
 from .rows import SpikeRow, weights_of
 from .svg import INK, MUTED, SERIES, STYLE, to_svg
@@ -133,12 +133,12 @@ def energy(profiles: Sequence[Profile], labels: Sequence[str]) -> str:
     """Share of each kind of event, and the total with its band on a logarithmic axis."""
     with drawing(0.95 + 0.34 * len(profiles)) as figure:
         shares, totals = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
-        kinds = list(dict.fromkeys(part.kind for profile in profiles for part in profile.parts))
+        kinds = list(dict.fromkeys(_kind(part) for profile in profiles for part in profile.parts))
         for row, profile in enumerate(profiles):
             left = 0.0
             for part in profile.parts:
                 share = 100 * part.joules / profile.energy_joules if profile.energy_joules else 0.0
-                colour = _series(kinds.index(part.kind))
+                colour = _series(kinds.index(_kind(part)))
                 shares.barh(row, share, left=left, height=0.55, color=colour)
                 left += share
             _total(totals, row, profile)
@@ -157,6 +157,13 @@ def energy(profiles: Sequence[Profile], labels: Sequence[str]) -> str:
         for axis in (shares, totals):
             _quiet(axis)
         return to_svg(figure)
+
+
+def _kind(part: Part) -> str:
+    """A part's kind for the legend, which has room and colours for five; the table has all."""
+    if part.kind.startswith("neuron update"):
+        return "neuron updates"
+    return "messages and hops" if part.kind.startswith(("message", "hop")) else part.kind
 
 
 def _total(axis: Axes, row: int, profile: Profile) -> None:

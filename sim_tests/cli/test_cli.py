@@ -136,6 +136,49 @@ def test_profile_places_the_network_that_ran(call):
     assert "--balance needs the network" in err
 
 
+def test_profile_prices_the_run_elsewhere_and_by_the_benchmarks_metrics(call, files, monkeypatch):
+    from functools import partial
+
+    from neurodeploy.profile import host
+
+    assert call("run", "a.net", "--input", "x.npy", "-o", "p.h5", "--record", "spikes,v")[0] == 0
+    short = partial(host.profile_host, window_seconds=0.01, windows=2, meter=None)
+    monkeypatch.setattr(host, "profile_host", short)
+    flags = ["--net", "a.net", "--elsewhere", "--neurobench", "--ndns", "0.001", "0.02"]
+    status, out, _ = call("profile", "p.h5", *flags, "--host", "x.npy", "--json")
+    found = json.loads(out)
+    assert status == 0
+    assert {device["name"] for device in found["elsewhere"]} >= {"cpu", "gpu", "arm"}
+    assert found["neurobench"]["SynapticOperations"]["Effective_ACs"] == found["synops"]
+    assert found["ndns"]["pdp_proxy"] == pytest.approx(0.02 * found["ndns"]["power_proxy"])
+    assert found["host"]["kind"] in ("measured", "unavailable")
+    assert found["host"]["seconds"] > 0
+    status, out, _ = call("profile", "p.h5", *flags, "--host", "x.npy", "--report", "p.html")
+    assert status == 0
+    for word in ("this host", "ARM Cortex-A", "MembraneUpdates", "power_proxy", "report: p.html"):
+        assert word in out
+    assert "The same work elsewhere" in (files / "p.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--neurobench"], "--neurobench needs the network: add --net NET."),
+        (["--host", "x.npy"], "--host needs the network: add --net NET."),
+        (["--ndns", "0", "1"], "N-DNS proxy: step 0 s, latency 1 s"),
+        (["--chip", "loihi9"], "no chip 'loihi9'; there are loihi1"),
+        (["--chip", "none.toml"], "none.toml: cannot be read"),
+        (["--net", "x.npy"], "x.npy"),
+    ],
+)
+def test_profile_says_in_one_line_what_it_cannot_do(call, flags, said):
+    assert call("run", "a.net", "--input", "x.npy", "-o", "q.h5")[0] == 0
+    status, out, err = call("profile", "q.h5", *flags)
+    assert (status, out) == (2, "")
+    assert said in err
+    assert err.count("\n") == 1
+
+
 def test_run_says_where_limits_were_met(call, files):
     (files / "large.net").write_bytes((files / "a.net").read_bytes())
     with h5py.File("large.net", "a") as file:

@@ -23,7 +23,7 @@ STEPS, THRESHOLD = 30, 301
 
 @pytest.fixture(scope="module")
 def case():
-    """30-20-10 neurons without memory, a third of the weights zero; silent at the end."""
+    """30-20-10 neurons that add up, a third of the weights zero; silent at the end."""
     rng = np.random.default_rng(2)
     spikes = (rng.random((STEPS, 30)) < 0.3).astype(np.int32)
     spikes[-2:] = 0  # so that nothing is still on its way when the run ends
@@ -31,7 +31,7 @@ def case():
     output = (2 * rng.integers(-20, 60, (10, 20))).astype(np.int32)
     hidden[rng.random(hidden.shape) < 0.3] = 0
     output[rng.random(output.shape) < 0.3] = 0
-    neuron = CubaLIF(4096, 4096, THRESHOLD)
+    neuron = CubaLIF(4096, 0, THRESHOLD)
     network = Network(
         (
             Population("input", (30,), Source()),
@@ -101,8 +101,10 @@ def test_the_metrics_equal_those_of_the_neurobench_package(case, tmp_path):
     assert mine["ActivationSparsity"] == pytest.approx(theirs["ActivationSparsity"])
     # Theirs is rounded to four digits.
     assert mine["ConnectionSparsity"] == pytest.approx(theirs["ConnectionSparsity"], abs=1e-4)
-    # Theirs counts the neurons' buffers (beta, threshold ...) as well.
-    assert 0 <= theirs["Footprint"] - mine["Footprint"] < 100
+    assert mine["MembraneUpdates"] == theirs["MembraneUpdates"]
+    assert 0 < mine["MembraneUpdates"] < 30 * STEPS
+    # Theirs counts the constants of snnTorch's neurons (beta, threshold ...) as well.
+    assert mine["Footprint"] == theirs["Footprint"] - theirs["buffers"]
 
 
 def test_the_ndns_proxy_is_operations_per_second_of_signal(case):
@@ -116,8 +118,21 @@ def test_the_ndns_proxy_is_operations_per_second_of_signal(case):
 
 def test_other_devices_are_priced_by_the_same_events(case):
     profile = nd.profile(case[2], "loihi2")
-    found = {e.device: e for e in elsewhere(profile)}
+    found = {e.name: e for e in elsewhere(profile)}
     assert set(found) == {"cpu", "gpu", "arm", "spinnaker", "spinnaker2"}
     cpu = 8.6e-9 * (profile.synops + profile.neuron_updates)
     assert found["cpu"].dynamic_joules == pytest.approx(cpu)
-    assert all("KerasSpiking" in e.source for e in found.values())
+    assert all("KerasSpiking" in e.source and "IEEE" in e.source for e in found.values())
+    assert all(np.isnan(e.dense_joules) for e in found.values())
+    json.dumps([e.as_dict() for e in found.values()], allow_nan=False)
+
+
+def test_devices_that_know_no_events_compute_every_synapse(case):
+    network, _, recording = case
+    found = {e.name: e for e in elsewhere(nd.profile(recording, "loihi2"), network)}
+    arm = found["arm"]
+    assert arm.dense_joules == pytest.approx(0.9e-9 * STEPS * (600 + 200 + 30))
+    # KerasSpiking's own reading of these devices: a single pass, whatever the spikes.
+    assert arm.one_pass_joules == pytest.approx(0.9e-9 * (600 + 200 + 30))
+    assert arm.dynamic_joules < arm.dense_joules
+    assert np.isnan(found["spinnaker"].dense_joules)

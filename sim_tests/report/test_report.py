@@ -174,7 +174,7 @@ def test_the_page_shows_every_part(tmp_path):
     sections = ["summary", "accuracy", "comparison", "spikes", "energy", "network", "audit"]
     sections += ["constants", "provenance"]
     assert [i for i in page.ids if i in sections] == sections
-    assert page.tags.count("svg") == 4
+    assert page.tags.count("svg") == 7
     text = " ".join(page.text)
     assert "97.00 %" in text
     assert "sample 1, step 5, population '3_dense', neuron 7" in text
@@ -413,3 +413,32 @@ def test_a_sweep_shows_each_width_and_the_front(tmp_path):
     unlabelled = [replace(r, costs=replace(r.costs, accuracy=None)) for r in rows]
     report(path, sweep=replace(found, rows=tuple(unlabelled), original_accuracy=None))
     assert "agreement, %" in path.read_text(encoding="utf-8")
+
+
+def test_an_estimate_whose_recording_is_there_gets_its_four_drawings(tmp_path):
+    pytest.importorskip("matplotlib")
+    network = make_network()
+    recording = make_recording(network)
+    placement = nd.fit(network)
+    page = tmp_path / "page.html"
+    estimate = profile(recording, "loihi2", placement)
+    report(page, net=network, recordings=[recording], placement=placement, profiles=[estimate])
+    text = page.read_text()
+    for caption in (
+        "Dynamic energy by population, loihi2 (estimated).",
+        "Power and the time of a step, loihi2",
+        "Cost against sparsity, loihi2 (estimated)",
+        "cores set the time of a step",
+    ):
+        assert caption in text
+    # Without a placement there are no cores; without spikes no steps, which the page says.
+    counted = make_recording(network, record=("counts",))
+    report(page, net=network, recordings=[counted], profiles=[profile(counted, "loihi2")])
+    text = page.read_text()
+    assert "set the time of a step:" not in text
+    assert "Power against time is left out: spikes of" in text
+    assert "Cost against sparsity" in text
+    # An estimate of another recording is not drawn from this one.
+    other = make_recording(network, flip=True)
+    report(page, recordings=[other], profiles=[estimate])
+    assert "Cost against sparsity" not in page.read_text()
