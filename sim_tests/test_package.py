@@ -13,7 +13,7 @@ PACKAGE = Path(neurodeploy.__file__).parent
 
 FLOORS = [
     {"cli"},
-    {"demo", "verify"},
+    {"demo", "sound", "verify"},
     {"report"},
     {"compare", "profile"},
     {"quantize"},

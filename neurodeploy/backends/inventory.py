@@ -16,6 +16,11 @@ EXTRAS = {
     "nir": ("nir", "networks of snnTorch, Norse, Sinabs, Rockpool, SpikingJelly, Spyx", "nir"),
     "matplotlib": ("matplotlib", "plots in reports", "plots"),
     "zeus": ("zeus", "energy counters of this host", "power"),
+    "soxr": ("soxr", "sound files of any rate", "audio"),
+    "sounddevice": ("sounddevice", "a microphone", "audio"),
+    "pystoi": ("pystoi", "intelligibility of enhanced speech", "audio-metrics"),
+    "pesq": ("pesq", "quality of enhanced speech", "audio-metrics"),
+    "onnxruntime": ("onnxruntime", "DNSMOS, when its net is given", "audio-metrics"),
     "scikit-learn": ("sklearn", "the digits that the demo trains on", "demo"),
 }
 """Distribution -> (module, what for, extra of ours that brings it)."""

@@ -13,9 +13,11 @@ from . import (
     convert,
     demo,
     doctor,
+    enhance,
     export,
     fit,
     inspect,
+    listen,
     profile,
     quantize,
     run,
@@ -61,6 +63,8 @@ VERBS: tuple[Callable[..., int | None], ...] = (
     verify.verify,
     fit.fit,
     profile.profile,
+    enhance.enhance,
+    listen.listen,
 )
 for verb in VERBS:
     app.command()(verb)

@@ -26,7 +26,10 @@ from .shared import (
 
 def run(
     net: Net,
-    input: Annotated[Path, typer.Option("--input", help="Inputs: .npy, or .npz with 'inputs'.")],
+    input: Annotated[
+        Path,
+        typer.Option("--input", help="Inputs: .npy, .npz with 'inputs', or sound with --encoder."),
+    ],
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="The recording to write (.h5).")
     ] = None,
@@ -63,6 +66,12 @@ def run(
         typer.Option("--job-only", metavar="DIR", help="Write the job, to carry it by hand."),
     ] = None,
     chip_set: Settings = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option(metavar="NAME[:OPTION=VALUE,...][+...]", help="Of sound; see docs/sound.md."),
+    ] = None,
+    rate: Annotated[int | None, typer.Option(help="Sound: Hz to resample to.")] = None,
+    channel: Annotated[str | None, typer.Option(help="Sound: which channel, or mix.")] = None,
     dt: Dt = None,
     reset: Reset = None,
     source: From = None,
@@ -72,7 +81,8 @@ def run(
 
     Inputs are [steps, shape] or [samples, steps, shape]; samples are
     independent. Where NET starts with neurons, its own input weight and bias
-    are applied. The recording opens with `compare` and `profile`.
+    are applied. Sound (.wav, .flac, .ogg) needs an `--encoder`. The
+    recording opens with `compare` and `profile`.
 
     A run that fails midway says which samples are done and where they are kept: the same call goes
     on from there. With `--job-only`, do the job elsewhere by `neurodeploy worker DIR`.
@@ -82,10 +92,9 @@ def run(
     from ..backends import write_job
     from ..report.rows import limit_lines
     from ..report.terminal import counts_table
-    from ..signals import read_inputs
 
     network = load_network(net, dt, reset, source)
-    inputs, _ = read_inputs(input)
+    inputs = _read(input, encoder, rate, channel)
     if drain and steps is None:
         axis = 0 if inputs.ndim == len(network.input.shape) + 1 else 1
         steps = inputs.shape[axis] + network.hops(network.output.name)
@@ -138,6 +147,22 @@ def run(
         f"{recording.samples} samples x {recording.steps} steps on {header.backend} "
         f"({header.backend_version}) in {header.seconds:.3g} s; recording: {out}"
     )
+
+
+def _read(path: Path, encoder: str | None, rate: int | None, channel: str | None) -> Any:
+    from ..signals import read_inputs
+    from ..signals.audio import SUFFIXES
+
+    if path.suffix.lower() in SUFFIXES:
+        from ..signals.coding import ENCODERS, encode_file
+
+        if encoder is None:
+            raise typer.BadParameter(f"{path} is sound: add --encoder, of {', '.join(ENCODERS)}.")
+        return encode_file(path, encoder, rate, channel)
+    for option, given in (("encoder", encoder), ("rate", rate), ("channel", channel)):
+        if given is not None:
+            raise typer.BadParameter(f"--{option} is for sound files; {path} is none.")
+    return read_inputs(path)[0]
 
 
 def _written(job: Path, json: bool) -> None:

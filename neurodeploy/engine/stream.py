@@ -10,15 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ChipWarning, InputError
-from ..network import Network
+from ..network import Network, Population
 from ..signals import present
 from .events import DelayLine, EventBuffer
 from .intake import send_in, take_in
+from .layout import to_engine
 from .plan import Plan, PopulationPlan, make_plan
 from .synapses import wrap_currents
 
 
-def stream(network: Network, *, apply_transform: bool = True) -> Stream:
+def stream(network: Network, *, apply_transform: bool = True, count: bool = False) -> Stream:
     """Open a network for running step by step; states carry on from step to step.
 
     Parameters
@@ -26,6 +27,8 @@ def stream(network: Network, *, apply_transform: bool = True) -> Stream:
     network : Network
     apply_transform : bool
         Whether to apply the input layer's weight and bias to what is presented.
+    count : bool
+        Keep `Stream.messages` and `Stream.synops`.
 
     Returns
     -------
@@ -44,7 +47,7 @@ def stream(network: Network, *, apply_transform: bool = True) -> Stream:
     """
     for line in network.beyond_chip:
         warnings.warn(line, ChipWarning, stacklevel=2)
-    return Stream(network, apply_transform)
+    return Stream(network, apply_transform, count)
 
 
 class Stream:
@@ -55,11 +58,18 @@ class Stream:
     network : Network
     steps : int
         Steps run so far.
+    messages : dict of str to int
+        Messages that left each population so far, where they are counted.
+    synops : int
+        Synaptic operations that they cause, zero weights not counted.
     """
 
-    def __init__(self, network: Network, apply_transform: bool = True) -> None:
+    def __init__(self, network: Network, apply_transform: bool = True, count: bool = False) -> None:
         self.network = network
         self.steps = 0
+        self._fan_outs: dict[str, NDArray[np.int64]] = {}
+        if count:
+            self._fan_outs = {p.name: _fan_out(network, p) for p in network.populations}
         self._apply_transform = apply_transform
         self._plan: Plan = make_plan(network)
         self._open = True
@@ -106,6 +116,10 @@ class Stream:
             run.advance(values, self.steps)
         self.steps += 1
         out = self._runs[self._output].output()
+        for name, fan_out in self._fan_outs.items():
+            sent = self._by_name[name].leaving()
+            self.messages[name] += len(sent)
+            self.synops += int(fan_out[sent].sum())
         for run in self._runs:
             run.forget()
         return out
@@ -117,6 +131,8 @@ class Stream:
         self._runs = [_PopulationStream(plan, slots, events) for plan in plans]
         names = [plan.population.name for plan in plans]
         self._output = names.index(self.network.output.name)
+        self._by_name = dict(zip(names, self._runs, strict=True))
+        self.messages, self.synops = dict.fromkeys(self._fan_outs, 0), 0
 
 
 class _PopulationStream:
@@ -165,12 +181,17 @@ class _PopulationStream:
                 current += into
         return current
 
+    def leaving(self) -> NDArray[np.int32]:
+        """Neurons whose messages leave in the present step, as the engine numbers them."""
+        first = int(self.left.start[0, self.now])
+        return self.left.neuron[first : first + int(self.left.count[0, self.now])]
+
     def output(self) -> NDArray[np.int32]:
         """What leaves in the present step."""
         left, population = self.left, self.plan.population
         first = int(left.start[0, self.now])
         last = first + int(left.count[0, self.now])
-        neuron = left.neuron[first:last]
+        neuron = self.leaving()
         out = np.zeros(population.size, np.int32)
         out[self.plan.order[neuron] if self.plan.order.size else neuron] = (
             left.payload[first:last] if left.graded else 1
@@ -182,6 +203,14 @@ class _PopulationStream:
         self.sent.forget_oldest()
         if self.line is not None:
             self.left.forget_oldest()
+
+
+def _fan_out(network: Network, population: Population) -> NDArray[np.int64]:
+    """Synapses that a message of each neuron reaches, as the engine numbers them."""
+    total = np.zeros(population.size, np.int64)
+    for projection in network.out_of(population.name):
+        total += network.fan_out(projection).ravel()
+    return np.ascontiguousarray(to_engine(total, population))
 
 
 def _planes(values: NDArray[np.int32]) -> NDArray[np.int32]:

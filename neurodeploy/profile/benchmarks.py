@@ -105,8 +105,15 @@ def ndns_proxy(profile: Profile, step_seconds: float, latency_seconds: float) ->
             f"N-DNS proxy: step {step_seconds:g} s, latency {latency_seconds:g} s; give a step "
             f"longer than 0 s (0.008 in the baseline) and a latency of at least 0 s"
         )
-    operations = profile.synops + 10 * profile.neuron_updates
-    power = operations / (profile.steps * step_seconds)
+    seconds = profile.steps * step_seconds
+    return proxies(profile.synops, profile.neuron_updates, seconds, latency_seconds)
+
+
+def proxies(
+    synops: float, neuron_updates: float, seconds: float, latency_seconds: float
+) -> dict[str, float]:
+    """`ndns_proxy` of events counted over so many seconds of signal."""
+    power = (synops + 10 * neuron_updates) / seconds
     return {"power_proxy": power, "pdp_proxy": power * latency_seconds}
 
 

@@ -1,0 +1,100 @@
+"""``neurodeploy listen``."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .enhance import Channel, Fixed, Wait
+from .shared import Json, Net, load_network, print_json, show
+
+
+def listen(
+    net: Net,
+    input: Annotated[
+        str, typer.Option("--input", help="- (standard input), a raw file, or mic.")
+    ] = "-",
+    out: Annotated[
+        str | None,
+        typer.Option("-o", "--out", help="Raw samples to - (standard output), or a sound file."),
+    ] = None,
+    format: Annotated[str, typer.Option("--format", help="Raw samples: s16 or f32.")] = "s16",
+    rate: Annotated[int, typer.Option(help="Hz of the raw samples.")] = 16000,
+    channels: Annotated[int, typer.Option(help="Channels of the raw samples.")] = 1,
+    channel: Channel = None,
+    device: Annotated[str | None, typer.Option(help="Name of the microphone.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Stop after so much sound.")] = None,
+    every: Annotated[float, typer.Option(help="Seconds between readings of the meter.")] = 1.0,
+    wait: Wait = 1,
+    fixed: Fixed = False,
+    json: Json = False,
+) -> None:
+    """Enhance live sound with an N-DNS network and show what it spends.
+
+    The meter on standard error: spikes, operations, real-time factor, worst block, estimated power
+    of the chip. `arecord -f S16_LE -r 16000 | neurodeploy listen NET -o - | aplay -f S16_LE -r
+    16000` is a hearing aid. Blocks with NaN (in f32) and those a microphone loses are concealed
+    and counted.
+    """
+    from ..sound import Denoiser
+    from ..sound.live import listen as run
+    from ..sound.live import microphone_blocks, pipe_blocks
+
+    if out == "-" and json:
+        raise typer.BadParameter("--json and -o - both want standard output; choose one.")
+    denoiser = Denoiser(load_network(net), wait, fixed)
+    with ExitStack() as stack:
+        if input == "mic":
+            blocks: Any = microphone_blocks(device)
+        else:
+            pipe = _open(input, stack)
+            blocks = pipe_blocks(pipe, format, rate, channels, channel)
+        play = _player(out, format, stack)
+        reading = run(denoiser, blocks, play, _meter(), every, seconds)
+    if json:
+        print_json(reading.as_dict())
+    elif out == "-":
+        print(reading.line, file=sys.stderr)
+    else:
+        show(reading.line)
+
+
+def _open(name: str, stack: ExitStack) -> Any:
+    from ..errors import InputError
+
+    if name == "-":
+        return sys.stdin.buffer
+    try:
+        return stack.enter_context(Path(name).open("rb"))
+    except OSError as error:
+        raise InputError(f"{name}: {error.strerror}; give raw samples, - or mic") from error
+
+
+def _player(out: str | None, format: str, stack: ExitStack) -> Any:
+    from ..signals.audio import write_audio
+    from ..signals.coding.ndns import RATE
+    from ..sound.live import to_bytes
+
+    if out is None:
+        return None
+    if out != "-":
+        return stack.enter_context(write_audio(out, RATE))
+    pipe = sys.stdout.buffer
+
+    def play(sound: Any) -> None:
+        pipe.write(to_bytes(sound, format))
+        pipe.flush()
+
+    return play
+
+
+def _meter() -> Any:
+    """One line that is written over on a terminal, one after another elsewhere."""
+    live = sys.stderr.isatty()
+    return lambda reading: print(
+        reading.line, end="\r" if live else "\n", file=sys.stderr, flush=True
+    )
