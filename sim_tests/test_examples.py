@@ -38,3 +38,21 @@ def test_digits():
     table = [float(x) for x in re.findall(r"^\| \d \| ([\d.]+) %", readme, flags=re.MULTILINE)]
     assert len(said) == len(table) == 5
     assert all(abs(x - y) < 0.3 for x, y in zip(said, table, strict=True))
+
+
+def test_ndns(cases):
+    """One speaker of six; each of its gains stands in the README."""
+    pytest.importorskip("soxr", reason="needs soxr: pip install 'neurodeploy[audio]'")
+    folder = ROOT / "examples" / "ndns"
+    arguments = [cases / "ndns" / "network.net", cases / "spoken_digits" / "recordings"]
+    done = subprocess.run(
+        [sys.executable, folder / "run.py", *arguments, "--speakers", "1"],
+        capture_output=True, text=True, check=False, cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    said = [float(x) for x in re.findall(r"improvement (-?[\d.]+)", done.stdout)]
+    rows = re.findall(r"^\| \w+ \d+ dB \|(.*)$", (folder / "README.md").read_text(), re.MULTILINE)
+    table = [float(row.split("|")[3]) for row in rows]
+    assert len(said) == len(table) == 9
+    assert all(abs(x - y) < 0.1 for x, y in zip(said, table, strict=True))
+    assert "to the bit: True" in done.stdout

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from ..measure import Row, Settings
-from . import energy, growth, lava, limit, peers, process
+from . import energy, growth, lava, limit, peers, process, sound
 
 Line = Callable[[Settings], Iterator[Row]]
 
@@ -16,6 +16,7 @@ LINES: dict[str, Line] = {
     "conv-spikingjelly": peers.convolutions,
     "sanafe": energy.sanafe,
     "profile": energy.profile_cost,
+    "denoise": sound.denoise,
     "limit": limit.machine_limit,
     "growth-activity": growth.activity,
     "growth-width": growth.width,

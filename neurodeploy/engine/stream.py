@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from ..errors import ChipWarning, InputError
@@ -117,9 +118,10 @@ class Stream:
         self.steps += 1
         out = self._runs[self._output].output()
         for name, fan_out in self._fan_outs.items():
-            sent = self._by_name[name].leaving()
-            self.messages[name] += len(sent)
-            self.synops += int(fan_out[sent].sum())
+            run = self._by_name[name]
+            left = run.left
+            self.messages[name] += int(left.count[0, run.now])
+            self.synops += _reached(left.start, left.count, left.neuron, run.now, fan_out)
         for run in self._runs:
             run.forget()
         return out
@@ -181,17 +183,12 @@ class _PopulationStream:
                 current += into
         return current
 
-    def leaving(self) -> NDArray[np.int32]:
-        """Neurons whose messages leave in the present step, as the engine numbers them."""
-        first = int(self.left.start[0, self.now])
-        return self.left.neuron[first : first + int(self.left.count[0, self.now])]
-
     def output(self) -> NDArray[np.int32]:
         """What leaves in the present step."""
         left, population = self.left, self.plan.population
         first = int(left.start[0, self.now])
         last = first + int(left.count[0, self.now])
-        neuron = self.leaving()
+        neuron = left.neuron[first:last]
         out = np.zeros(population.size, np.int32)
         out[self.plan.order[neuron] if self.plan.order.size else neuron] = (
             left.payload[first:last] if left.graded else 1
@@ -203,6 +200,15 @@ class _PopulationStream:
         self.sent.forget_oldest()
         if self.line is not None:
             self.left.forget_oldest()
+
+
+@njit(nogil=True, cache=True)
+def _reached(start, count, neuron, t, fan_out):  # type: ignore[no-untyped-def]
+    """Synapses that the messages of step t reach."""
+    total = np.int64(0)
+    for e in range(start[0, t], start[0, t] + count[0, t]):
+        total += fan_out[neuron[e]]
+    return total
 
 
 def _fan_out(network: Network, population: Population) -> NDArray[np.int64]:

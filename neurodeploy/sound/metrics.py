@@ -88,6 +88,8 @@ def pesq(estimate: NDArray[Any], clean: NDArray[Any], rate: int) -> float:
     if rate not in (8000, 16000):
         raise InputError(f"PESQ: rate {rate} Hz; resample to 8000 or 16000")
     estimate, clean = _pair(estimate, clean)
+    if not (estimate.any() and clean.any()):
+        raise InputError("PESQ: one of the signals is silent; give some seconds of speech")
     try:
         return float(measure(rate, clean, estimate, "wb" if rate == 16000 else "nb"))
     except PesqError as error:

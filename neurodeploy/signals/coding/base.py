@@ -154,14 +154,13 @@ class Frames:
         """Begin again after zeros."""
         self.held = np.zeros(self.size - self.hop, self.dtype)
 
-    def push(self, samples: NDArray[Any]) -> NDArray[Any]:
-        """Take in samples and give the frames that are complete, [frames, size]."""
+    def push(self, samples: NDArray[Any]) -> list[NDArray[Any]]:
+        """Take in samples and give the frames that are complete, each [size]."""
         held = np.concatenate([self.held, np.asarray(samples, self.dtype).ravel()])
         count = max(0, (len(held) - self.size) // self.hop + 1)
         self.held = held[count * self.hop :].copy()
-        if not count:
-            return np.zeros((0, self.size), self.dtype)
-        return np.lib.stride_tricks.sliding_window_view(held, self.size)[:: self.hop][:count]
+        firsts = range(0, count * self.hop, self.hop)
+        return [held[first : first + self.size] for first in firsts]
 
 
 class Overlap:

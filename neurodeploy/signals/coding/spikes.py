@@ -7,6 +7,7 @@ of one unit of the user's choice.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -38,8 +39,7 @@ class _Columns(Coder):
 
     def columns(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Bring what comes in to [rows, width]."""
-        rows = self.settle(rows)
-        return np.ascontiguousarray(rows.reshape(len(rows), -1) if rows.ndim != 2 else rows)
+        return np.ascontiguousarray(_columns(self.settle(rows)))
 
     def state(self, rows: NDArray[Any], kind: Any = None) -> NDArray[Any]:
         """Give the state of each column, 0 at first."""
@@ -165,8 +165,7 @@ class Rate(Coder):
 
     def push(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Give spikes [rows x steps, width]."""
-        rows = self.settle(rows)
-        rows = np.clip(rows.reshape(len(rows), -1), 0, self.full)
+        rows = np.clip(_columns(self.settle(rows)), 0, self.full)
         shape = (self.steps, rows.shape[1])
         made = []
         for row in rows:
@@ -199,8 +198,7 @@ class RateDecoder(Coder):
 
     def windows(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Give whole windows [windows, steps, width] and keep the rest."""
-        rows = self.settle(rows)
-        rows = rows.reshape(len(rows), -1)
+        rows = _columns(self.settle(rows))
         held = rows if self._held is None else np.concatenate([self._held, rows])
         whole = len(held) // self.steps
         self._held = held[whole * self.steps :].copy()
@@ -230,13 +228,12 @@ class Latency(Coder):
 
     def push(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Give spikes [rows x steps, width]."""
-        rows = self.settle(rows)
-        rows = rows.reshape(len(rows), -1)
+        rows = _columns(self.settle(rows))
         share = _share(np.clip(rows, 0, self.full), self.full, self.steps - 1, self.fixed)
         when = np.where(rows > 0, self.steps - 1 - share, -1)
         out = np.arange(self.steps)[None, :, None] == when[:, None, :]
         kind = np.int64 if self.fixed else np.float64
-        return np.asarray(out.reshape(len(rows) * self.steps, -1), kind)
+        return np.asarray(out.reshape(len(rows) * self.steps, rows.shape[1]), kind)
 
 
 class LatencyDecoder(RateDecoder):
@@ -310,6 +307,11 @@ class CumulativeDelta(_Columns):
         out = np.zeros(rows.shape, np.int64)
         kernels.track(rows, self.threshold, self.state(rows), out)
         return out if self.fixed else out.astype(np.float64)
+
+
+def _columns(rows: NDArray[Any]) -> NDArray[Any]:
+    """Bring [rows, ...] to [rows, width]."""
+    return rows.reshape(len(rows), math.prod(rows.shape[1:]))
 
 
 def _share(values: NDArray[Any], full: float, steps: int, fixed: bool) -> NDArray[np.int64]:

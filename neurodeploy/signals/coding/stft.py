@@ -96,7 +96,7 @@ class STFT(_Transform):
 
     def _spectrum(self, frame: NDArray[Any]) -> NDArray[Any]:
         if not self.fixed:
-            spectrum: NDArray[Any] = np.fft.rfft(frame * self.window)
+            spectrum: NDArray[Any] = np.fft.rfft(frame if self._rect else frame * self.window)
             return spectrum
         shaped = frame if self._rect else rounded_shift(frame * self.window, TWIDDLE_BITS)
         parts = rounded_shift(exact_product(self._waves, shaped), TWIDDLE_BITS)
@@ -140,6 +140,8 @@ class InverseSTFT(_Transform):
         """Take in spectra as `STFT` gives them, and give samples [frames x hop]."""
         rows = np.asarray(rows)
         made = [self._overlap.add(self._frame(row)) for row in rows]
+        if len(made) == 1 and not self.fixed:
+            return np.asarray(made[0] / self._norm)
         if not made:
             return np.zeros(0, np.int64 if self.fixed else np.float64)
         if not self.fixed:
@@ -151,8 +153,8 @@ class InverseSTFT(_Transform):
 
     def _frame(self, spectrum: NDArray[Any]) -> NDArray[Any]:
         if not self.fixed:
-            frame: NDArray[Any] = np.fft.irfft(spectrum, self.n_fft) * self.window
-            return frame
+            frame: NDArray[Any] = np.fft.irfft(spectrum, self.n_fft)
+            return frame if self._rect else frame * self.window
         parts = np.ascontiguousarray(spectrum.T.reshape(-1)).astype(np.int64)
         length = TWIDDLE_BITS + self.n_fft.bit_length() - 1
         whole = rounded_shift(exact_product(self._back, parts), length)

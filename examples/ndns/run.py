@@ -1,0 +1,103 @@
+"""Intel's trained N-DNS network on spoken digits in noise; see README.md beside this file.
+
+``python examples/ndns/run.py NETWORK RECORDINGS [--lava HOPS]``: NETWORK is ``network.net`` of
+IntelNeuromorphicDNSChallenge, RECORDINGS the folder of the free-spoken-digit-dataset.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+import neurodeploy as nd
+from neurodeploy.signals.audio import read_audio
+from neurodeploy.signals.coding.ndns import HOP, RATE
+from neurodeploy.sound import Denoiser, enhance_whole, scores
+from neurodeploy.sound.denoise import in_time
+
+SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
+SNRS = (0, 5, 10)
+LEVEL_DB = -25
+"""Of the mixture, in dB of full scale: the middle of the challenge's -35..-15."""
+
+
+def speech(folder: Path, speaker: str, index: int = 0) -> np.ndarray:
+    """Ten digits of one speaker (official test split: indices 0 to 4), pauses between them."""
+    pause = np.zeros(RATE // 5, np.float32)
+    spoken = [read_audio(folder / f"{d}_{speaker}_{index}.wav", RATE)[0] for d in range(10)]
+    return np.concatenate([part for digit in spoken for part in (digit, pause)])
+
+
+def noises(folder: Path, speaker: str, samples: int, seed: int) -> dict[str, np.ndarray]:
+    """White and brown noise, and five other speakers at once."""
+    rng = np.random.default_rng(seed)
+    white = rng.standard_normal(samples)
+    brown = np.fft.irfft(np.fft.rfft(white) / np.maximum(np.arange(samples // 2 + 1), 20), samples)
+    others = [speech(folder, other, 1) for other in SPEAKERS if other != speaker]
+    babble = sum(np.resize(np.roll(other, rng.integers(len(other))), samples) for other in others)
+    return {"brown": brown, "babble": babble, "white": white}
+
+
+def mix(clean: np.ndarray, noise: np.ndarray, snr: float) -> tuple[np.ndarray, np.ndarray]:
+    """Clean and noisy speech at the SNR and level, float32."""
+    noise = noise * np.sqrt((clean**2).mean() / (noise**2).mean() / 10 ** (snr / 10))
+    scale = 10 ** (LEVEL_DB / 20) / np.sqrt(((clean + noise) ** 2).mean())
+    noisy = np.clip((clean + noise) * scale, -1, 1)
+    return (clean * scale).astype(np.float32), noisy.astype(np.float32)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("network", type=Path)
+    parser.add_argument("recordings", type=Path)
+    parser.add_argument("--speakers", type=int, default=len(SPEAKERS))
+    parser.add_argument("--waits", action="store_true", help="also hold the sound 0 to 4 steps")
+    parser.add_argument("--lava", type=int, default=0, metavar="HOPS", help="so many on Lava, too")
+    given = parser.parse_args()
+    net = nd.load(given.network)
+    denoiser, lines, clips = Denoiser(net), {}, []
+    for number, speaker in enumerate(SPEAKERS[: given.speakers]):
+        clean = speech(given.recordings, speaker)
+        for kind, noise in noises(given.recordings, speaker, len(clean), number).items():
+            for snr in SNRS:
+                target, noisy = mix(clean, noise, snr)
+                denoiser.reset()
+                made = np.concatenate(list(in_time(denoiser, iter([noisy]))))
+                found = scores(noisy, made, target, RATE)
+                found["proxy"] = denoiser.meter.read().power_proxy / 1e6
+                lines.setdefault((kind, snr), []).append(found)
+                clips.append((target, noisy))
+    print(f"{len(clips)} clips, {sum(len(n) for _, n in clips) / RATE:.0f} s; means over speakers")
+    for (kind, snr), found in lines.items():
+        mean = {key: np.mean([f[key] for f in found]) for key in found[0]}
+        told = " ".join(f"{key} {value:.2f}" for key, value in mean.items())
+        print(f"{kind:7s} {snr:3d} dB  {told}")
+    if given.waits:
+        some = [clip for clip, key in zip(clips, list(lines) * given.speakers, strict=True)
+                if key[0] == "brown" and key[1] == 5]  # fmt: skip
+        for wait in range(5):
+            gains = [
+                scores(noisy, enhance_whole(net, noisy, wait), target, RATE)["si_snr_improvement"]
+                for target, noisy in some
+            ]
+            print(f"wait {wait}: {32 + 8 * wait} ms, brown 5 dB, gain {np.mean(gains):.2f} dB")
+    noisy = clips[0][1]
+    whole = enhance_whole(net, noisy)
+    denoiser.reset()
+    pieces = (noisy[first : first + 777] for first in range(0, len(noisy), 777))
+    stream = np.concatenate(list(in_time(denoiser, pieces)))
+    print("stream equals whole run to the bit:", stream.tobytes() == whole.tobytes())
+    if given.lava:
+        some = noisy[: given.lava * HOP]
+        theirs = enhance_whole(net, some, backend="lava")
+        print(
+            "Lava equals engine to the bit:", theirs.tobytes() == enhance_whole(net, some).tobytes()
+        )
+    reading = denoiser.meter.read()
+    print(reading.line)
+
+
+if __name__ == "__main__":
+    main()
