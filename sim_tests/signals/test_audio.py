@@ -139,9 +139,13 @@ def test_nan_is_read_as_zero_and_counted_and_so_is_clipping(tmp_path):
 
 
 def test_a_sound_file_is_written_whole_or_not_at_all(tmp_path):
-    with pytest.raises(RuntimeError, match="stop"), write_audio(tmp_path / "a.wav", RATE) as put:
-        put(SOUND)
-        raise RuntimeError("stop")
+    def break_off():
+        with write_audio(tmp_path / "a.wav", RATE) as put:
+            put(SOUND)
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        break_off()
     assert not list(tmp_path.iterdir())
     for name, error in (("a.mp9", InputError), ("none/a.wav", FormatError)):
         with pytest.raises(error), write_audio(tmp_path / name, RATE):

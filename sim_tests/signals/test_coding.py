@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -106,7 +108,7 @@ def test_any_blocks_give_the_same_bytes(name, fixed, cuts):
     assert whole.dtype.kind == ("i" if fixed or name == "ndns" else whole.dtype.kind)
     coder.reset()
     ends = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
-    parts = [coder.push(stream[a:b]) for a, b in zip(ends, ends[1:], strict=False)]
+    parts = [coder.push(stream[a:b]) for a, b in itertools.pairwise(ends)]
     assert np.concatenate(parts).tobytes() == whole.tobytes()
 
 
