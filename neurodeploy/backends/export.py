@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import FormatError, InputError
+from ..files import check_place
 from ..formats import NETX_SUFFIXES
 from ..formats.netx_writer import save_netx
 from ..formats.slayer import Export
@@ -166,10 +167,7 @@ def _check_out(out: Path) -> None:
     """Refuse a place that cannot be written to before anything runs."""
     if out.suffix.lower() not in NETX_SUFFIXES:
         raise FormatError(f"{out}: export writes NetX HDF5; name it .net, and convert that to .nir")
-    if out.is_dir():
-        raise FormatError(f"{out}: is a folder; name a file in it")
-    if not out.parent.is_dir():
-        raise FormatError(f"{out}: no folder {str(out.parent)!r}; make it first")
+    check_place(out)
 
 
 def _shape(text: str | None) -> tuple[int, ...] | None:

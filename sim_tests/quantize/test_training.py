@@ -49,6 +49,13 @@ def test_distillation_brings_few_bits_nearer_to_the_float_network():
     assert again.output.shape == tuned.network.output.shape
 
 
+def test_bits_of_a_population_that_is_not_there_are_refused():
+    net, inputs = task()
+    config = nd.QuantConfig(4, population_bits=(("z", 8),))
+    with pytest.raises(NetworkError, match="no population 'z' to round"):
+        fine_tune(net, config, inputs)
+
+
 def test_labels_that_do_not_fit_are_refused():
     from neurodeploy.quantize.training import fine_tune
 
