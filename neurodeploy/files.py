@@ -23,7 +23,9 @@ def check_place(path: str | os.PathLike[str]) -> None:
     if path.is_dir():
         raise FormatError(f"{path}: is a folder; give the path of a file")
     if not path.parent.is_dir():
-        raise FormatError(f"{path}: cannot write there, no folder {str(path.parent)!r}; make it first")
+        raise FormatError(
+            f"{path}: cannot write there, no folder {str(path.parent)!r}; make it first"
+        )
 
 
 @contextmanager

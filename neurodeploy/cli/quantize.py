@@ -11,7 +11,6 @@ import typer
 from ..errors import InputError, NetworkError
 from .shared import Dt, From, Json, Net, Reset, load_network, print_json, progress_bar, show
 
-
 CHIP = "loihi2"
 
 
@@ -106,8 +105,8 @@ def quantize(
     for name, value in (("--fine-tune", fine_tune), ("--test", test), ("--report", report)):
         if value:
             raise InputError(f"{name}: goes with --sweep; add --sweep BITS,... or leave it out")
-    for name, value in (("--chip", chip), ("--labels", labels)):
-        if value is not None and not budgets:
+    for name, some in (("--chip", chip), ("--labels", labels)):
+        if some is not None and not budgets:
             raise InputError(f"{name}: goes with a budget or --sweep; add one or leave it out")
     if out is None:
         raise InputError("quantize: nowhere to write to; give -o OUT (.nir, .net), or --sweep")

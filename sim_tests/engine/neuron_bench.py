@@ -128,7 +128,12 @@ def draw_neuron(rng, model, size):
     if model is TernaryLIF:
         return TernaryLIF(decay(), decay(), value(-50, 300), value(-300, 50), value(-20, 20))
     if model is GeneralSigmaDelta:
-        bounds = [{}, {"lowest": 0}, {"lowest": -300, "highest": 2000}, {"lowest": 0, "highest": 384}]
+        bounds = [
+            {},
+            {"lowest": 0},
+            {"lowest": -300, "highest": 2000},
+            {"lowest": 0, "highest": 384},
+        ]
         return GeneralSigmaDelta(
             value(0, 500), value(-200, 300), **bounds[rng.integers(4)],
             message_shift=int(rng.integers(0, 9)),

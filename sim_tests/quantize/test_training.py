@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
-from neurodeploy.errors import InputError
+from neurodeploy.errors import InputError, NetworkError
 
 from .test_quantize import recurrent, spikes
 
@@ -50,10 +50,11 @@ def test_distillation_brings_few_bits_nearer_to_the_float_network():
 
 
 def test_bits_of_a_population_that_is_not_there_are_refused():
-    net, inputs = task()
+    from neurodeploy.quantize.training import fine_tune
+
     config = nd.QuantConfig(4, population_bits=(("z", 8),))
     with pytest.raises(NetworkError, match="no population 'z' to round"):
-        fine_tune(net, config, inputs)
+        fine_tune(recurrent(), config, spikes(10))
 
 
 def test_labels_that_do_not_fit_are_refused():
