@@ -215,12 +215,11 @@ def test_inspect_for_a_target(call, files):
     assert told["target"] == "loihi2"
     assert [entry[:2] for entry in ahead[1:]] == [
         ("a", "unsupported"),
-        ("a", "approximate"),
-        (f"{source.name}->a", "approximate"),
+        (f"{source.name}->a", "unsupported"),
     ]
     assert "microcode" in ahead[1][2]
-    assert "acts from step 2 on" in ahead[2][2]
-    assert "weights 1..999 do not fit 8 bits" in ahead[3][2]
+    assert "rewrite.as_atrlif" in ahead[1][2]
+    assert "weights 1..999 do not fit 8 bits" in ahead[2][2]
     status, _, err = call("inspect", "a.net", "--target", "tpu")
     assert status == 2
     assert "there are lava, loihi2" in err
