@@ -24,7 +24,7 @@ def measured_block(sources: Sources) -> list[Block]:
         table(
             ("figure", "#value"),
             measured_figures(recording),
-            f"Meters and counters of {recording.header.backend}, {label}",
+            f"Meters and counters, {label}",
             f"{recording.header.backend_version}. Energies and counts are per inference.",
         )
         for label, recording in zip(sources.labels, sources.recordings, strict=True)

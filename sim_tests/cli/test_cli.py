@@ -115,6 +115,14 @@ def test_fit_says_what_fits_and_exits_1_where_something_does_not(call):
     status, out, _ = call("fit", "a.net")
     assert status == 0
     assert "cores on 1 chip loihi2" in out
+    assert call("run", "a.net", "--input", "x.npy", "-o", "fit.h5")[0] == 0
+    status, out, _ = call("fit", "a.net", "--recording", "fit.h5")
+    assert status == 0
+    assert "a step in place of" in out.splitlines()[-1]
+    _, out, _ = call("fit", "a.net", "--recording", "fit.h5", "--json")
+    found = json.loads(out)
+    assert found["strategy"] == "balanced"
+    assert 0 < found["busiest_core_seconds"] <= found["plain_busiest_core_seconds"]
     status, out, _ = call("fit", "a.net", "--json")
     cores = json.loads(out)["cores_used"]
     assert (status, cores) == (0, nd.fit(nd.load("a.net")).cores_used)
