@@ -83,6 +83,7 @@ def test_a_bias_that_cannot_wait_for_a_late_input_is_said(standin: StandIn) -> N
         backend="loihi2",
         host=standin.host,
         chip={"measure": False},
+        timeout_seconds=120.0,
     )
     assert any("its bias acts 2 steps before" in line for line in made.header.warnings)
 

@@ -132,6 +132,9 @@ class Board:
             callback_fxs=[*all_probes, *probes],
         )
         try:
+            # Here and not in the thread that waits: a worker's children die with the thread
+            # that forked them.
+            self._root.create_runtime(run_cfg=config)
             run_watched(
                 self._root,
                 lambda: self._root.run(condition=RunSteps(num_steps=steps), run_cfg=config),
