@@ -16,16 +16,12 @@ from sim_tests.conftest import ROOT
 from sim_tests.loihi_standin import CALLS, FAULTS
 
 SINFO = """#!/bin/sh
-if [ "$1" = "-N" ]; then
-  echo "NODELIST NODES PARTITION STATE"
-  echo "ncl-og-01 1 oheogulch idle"
-  echo "ncl-og-02 1 oheogulch down"
-else
-  echo "PARTITION AVAIL TIMELIMIT NODES STATE NODELIST"
-  echo "oheogulch up 20:00 1 idle ncl-og-01"
-  echo "kp up 20:00 1 down ncl-kp-01"
-fi
+echo "NODELIST   NODES PARTITION STATE"
+echo "ncl-og-01      1 oheogulch* idle"
+echo "ncl-og-02      1 oheogulch* down"
+echo "ncl-kp-01      1 kp down"
 """
+"""As SLURM's ``sinfo -N``: a star at the default partition, a newline at the end."""
 
 
 class StandIn:

@@ -198,9 +198,10 @@ def test_slurm_partitions_and_boards(standin: StandIn) -> None:
     standin.slurm()
     assert run(standin, chip={"measure": False, "partition": "oheogulch"}).output.any()
     for setting, message in (
-        ({"partition": "kp"}, "partition kp is not found or is down"),
-        ({"board": "ncl-og-02"}, "board ncl-og-02 is not found or board is down"),
-        ({"address": "192.0.2.1"}, "ping 192.0.2.1"),
+        ({"partition": "kp"}, "kp: is down; sinfo knows ncl-og-01 in oheogulch: idle"),
+        ({"board": "ncl-og-02"}, "ncl-og-02: is down"),
+        ({"partition": "nahuku08"}, "nahuku08: no such board"),
+        ({"address": "192.0.2.1"}, "cannot be reached: .*ping"),
     ):
         with pytest.raises(BackendError, match=message):
             run(standin, chip={"measure": False, **setting})

@@ -1,8 +1,11 @@
 """Finding the chip: lava-loihi, SLURM, a host on the Ethernet; imported only beside Lava.
 
 What lava-nc 0.10.0 offers for it stands in ``lava/utils/loihi.py`` and
-``lava/utils/slurm.py``. Its ``sinfo`` calls end in FileNotFoundError where there is
-no such program, so that is looked for first.
+``lava/utils/slurm.py``. What it does with ``sinfo`` cannot be used: without such a
+program it ends in FileNotFoundError, and with one in IndexError, because
+``get_partitions`` and ``get_boards`` take the empty line behind the last newline for
+a partition. So ``sinfo`` is read here, and the variables are set that
+``use_slurm_host`` would set.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import importlib
 import importlib.metadata
 import os
 import shutil
+import subprocess
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +23,11 @@ from .settings import ChipSettings
 
 DISTRIBUTIONS = ("lava-loihi", "lava_loihi")
 """Names under which Intel's package for the chip is installed."""
+
+SINFO_SECONDS = 30.0
+
+_UP = ("idle", "mix", "alloc", "comp")
+"""States of a SLURM node that runs jobs, now or when its turn comes."""
 
 STAND_IN = "loihi2-standin"
 """What a recording names as its backend if modules of lava-loihi are not lava-loihi's."""
@@ -69,16 +78,11 @@ def reach(settings: ChipSettings) -> Reached:
             loihi.use_ethernet_host(host_address=settings.address, loihi_gen=generation, **binary)
             way = f"Ethernet {settings.address}"
         elif settings.partition or settings.board:
-            _need_sinfo(settings)
-            loihi.use_slurm_host(
-                partition=settings.partition, board=settings.board, loihi_gen=generation
-            )
-            way = f"SLURM {settings.board or settings.partition}"
+            way = _through_slurm(settings)
         elif "NXSDKHOST" in os.environ:
             way = f"Ethernet {os.environ['NXSDKHOST']}"
         elif shutil.which("sinfo") is not None:
-            loihi.use_slurm_host(loihi_gen=generation)
-            way = "SLURM"
+            way = _through_slurm(settings)
         else:
             raise BackendError(
                 "loihi2: no way to a board: neither SLURM (sinfo) here nor NXSDKHOST set; give "
@@ -89,13 +93,44 @@ def reach(settings: ChipSettings) -> Reached:
     return Reached(*provenance(), way)
 
 
-def _need_sinfo(settings: ChipSettings) -> None:
-    if shutil.which("sinfo") is None:
+def _through_slurm(settings: ChipSettings) -> str:
+    """Choose a partition or board of SLURM that is up; see `reach` for errors."""
+    wanted = settings.board or settings.partition
+    sinfo = shutil.which("sinfo")
+    if sinfo is None:
         raise BackendError(
-            f"loihi2: no SLURM here (no sinfo on the PATH), so "
-            f"{settings.board or settings.partition!r} cannot be asked for; run on a node of the "
-            f"cluster, or give address"
+            f"loihi2: no SLURM here (no sinfo on the PATH), so {wanted!r} cannot be asked for; run "
+            f"on a node of the cluster, or give address"
         )
+    try:
+        told = subprocess.run(
+            [sinfo, "-N"], capture_output=True, text=True, timeout=SINFO_SECONDS, check=True
+        ).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        raise BackendError(f"loihi2: sinfo does not answer: {error}") from error
+    rows = [line.split() for line in told.splitlines()[1:] if len(line.split()) >= 4]
+    boards = [(row[0], row[2].rstrip("*"), row[3]) for row in rows]
+    meant = [
+        state
+        for board, partition, state in boards
+        if settings.board in (None, board) and settings.partition in (None, partition)
+    ]
+    if not any(state.startswith(_UP) for state in meant):
+        said = ", ".join(f"{board} in {partition}: {state}" for board, partition, state in boards)
+        raise BackendError(
+            f"loihi2: {wanted or 'any board'}: "
+            + (f"is {meant[0]}" if meant else "no such board")
+            + f"; sinfo knows {said or 'none'}"
+        )
+    os.environ["SLURM"] = "1"
+    os.environ.pop("NOSLURM", None)
+    os.environ["LOIHI_GEN"] = settings.generation
+    for name, value in (("BOARD", settings.board), ("PARTITION", settings.partition)):
+        if value:
+            os.environ[name] = value
+        else:
+            os.environ.pop(name, None)
+    return f"SLURM {wanted or ''}".rstrip()
 
 
 def provenance() -> tuple[str, str]:
