@@ -218,7 +218,7 @@ def test_inspect_for_a_target(call, files):
         ("a", "approximate"),
         (f"{source.name}->a", "approximate"),
     ]
-    assert "microcode" in ahead[1][2]
+    assert "ATRLIF" in ahead[1][2]
     assert "acts from step 2 on" in ahead[2][2]
     assert "weights 1..999 do not fit 8 bits" in ahead[3][2]
     status, _, err = call("inspect", "a.net", "--target", "tpu")
