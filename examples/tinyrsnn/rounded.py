@@ -109,14 +109,10 @@ def main() -> None:
     fixed = nd.quantize(net, nd.QuantConfig(8), poisson(4, 500, RATE, seed=1))
     found = against_noise(net, fixed, given.seed)
     differ, spikes = mismatches(fixed, given.seed)
-    facts = [
-        (what, f"{coincidence:.1%} of spikes coincide, readout correlation {correlation:.2f}")
-        for what, (coincidence, correlation) in (
-            ("0.5 % of noise on float weights", found["noise"]),
-            ("8 bits", found["integers"]),
-        )
-    ]
-    facts.append(("stork's equations, the same integers", f"{differ} of {spikes:,} spikes differ"))
+    kinds = (("0.5 % of noise", found["noise"]), ("8 bits", found["integers"]))
+    facts = [(f"{kind}: spikes that coincide", f"{values[0]:.1%}") for kind, values in kinds]
+    facts += [(f"{kind}: readout correlation", f"{values[1]:.2f}") for kind, values in kinds]
+    facts.append(("spikes that differ from stork's", f"{differ} of {spikes:,}"))
     for what, says in facts:
         print(f"{what}: {says}")
     if given.report is not None:

@@ -59,6 +59,9 @@ class Exported:
         lines += [f"  {population.line()}" for population in self.agreement]
         verdict = "they agree to the bit" if self.equal else "they differ"
         lines.append(f"{verdict}; {len(self.network.populations)} populations in {self.out}")
+        if silent := [a.population for a in self.agreement if not a.sent]:
+            names = ", ".join(silent)
+            lines.append(f"nothing but 0 from {names}: this example shows little; give another")
         if self.no_layers:
             lines.append(f"no NetX layers in it, neurodeploy alone reads it: {self.no_layers}")
         elif self.in_netx.worst is Rating.FAITHFUL:
