@@ -78,6 +78,7 @@ def through_the_stand_in(
     return compared
 
 
+@pytest.mark.slow
 def test_every_other_case_is_the_engines_to_the_bit(tmp_path: Path) -> None:
     compared = through_the_stand_in(tmp_path, set(CASES) - set(LATE), KNOWN_LAGS)
     assert {name: c.summary() for name, (c, _) in compared.items() if not c.equal} == {}
@@ -171,6 +172,7 @@ def test_faults_of_the_board_are_one_clear_line(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_board_that_stops_answering_is_given_up_on(standin: StandIn) -> None:
     standin.faults(hangs_at_run=2)
     with pytest.raises(BackendError, match="not finished after"):
