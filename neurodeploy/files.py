@@ -11,6 +11,23 @@ from pathlib import Path
 from .errors import FormatError
 
 
+def check_place(path: str | os.PathLike[str]) -> None:
+    """Refuse a place that no file can be written to, before anything is computed.
+
+    Raises
+    ------
+    FormatError
+        If it is a folder, or in one that is not there.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise FormatError(f"{path}: is a folder; give the path of a file")
+    if not path.parent.is_dir():
+        raise FormatError(
+            f"{path}: cannot write there, no folder {str(path.parent)!r}; make it first"
+        )
+
+
 @contextmanager
 def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path to write to; move it to `path` when the block ends well.

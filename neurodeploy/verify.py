@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,14 @@ from numpy.typing import NDArray
 
 from .backends import run
 from .backends.options import Progress
+from .backends.worker import MODULES
 from .compare import Comparison, compare
+from .errors import BackendError, FormatError
 from .network import Network
 from .profile import Profile, profile
 from .recording import Recording
 from .report import report
+from .signals import draining_steps
 
 REPORT = "report.html"
 
@@ -74,14 +78,15 @@ def verify(
     labels : int [samples], optional
         The right class of each sample.
     chip : str, optional
-        For the estimate of energy and time; by default ``loihi1``.
+        For the estimate of energy and time where no meter was read; by default ``loihi2``
+        for a run on the chip, else ``loihi1``, whose constants are better known.
     apply_transform : bool
         As `run`.
     progress : callable, optional
         Called with what begins; gives what is called with (done, in all).
     **how
-        More arguments of `run` for the other backend: ``host``, ``job``,
-        ``chip_settings`` (its ``chip``), ``timeout_seconds``.
+        More arguments of `run`, for both ``reset_interval`` and ``reset_offset``, for the
+        other backend ``host``, ``job``, ``chip_settings`` (its ``chip``), ``timeout_seconds``.
 
     Returns
     -------
@@ -92,49 +97,63 @@ def verify(
     NeurodeployError
         As `run` and `compare`.
     """
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
+    if on not in MODULES:
+        raise BackendError(
+            f"on {on!r}: nothing to compare the engine with; there are {', '.join(MODULES)}"
+        )
     if steps is None:
-        axis = 0 if inputs.ndim == len(network.input.shape) + 1 else 1
-        steps = inputs.shape[axis] + network.hops(network.output.name)
+        steps = draining_steps(network, inputs)
     common: dict[str, Any] = {
         "record": tuple(record),
         "steps": steps,
         "apply_transform": apply_transform,
+        **{name: how.pop(name) for name in ("reset_interval", "reset_offset") if name in how},
     }
     how["chip"] = how.pop("chip_settings", None)
     tell = progress or (lambda _: lambda *_: None)
-    other = run(
-        network,
-        inputs,
-        backend=on,
-        out=folder / f"{on}.h5",
-        progress=tell(f"running on {on}"),
-        **common,
-        **how,
-    )
-    engine = run(
-        network, inputs, out=folder / "engine.h5", progress=tell("running on the engine"), **common
-    )
-    comparison = compare(engine, other, net=network, inputs=inputs, labels=labels)
-    cost = profile(other, chip or "loihi1")
-    report(
-        folder / REPORT,
-        net=network,
-        recordings=(engine, other),
-        comparison=comparison,
-        profiles=(cost,),
-        title=f"Verified on {other.header.backend}",
-        facts=[("measured", line) for line in measured_lines(other)],
-    )
+    folder = Path(out)
+    with _folder(folder):
+        other = run(
+            network,
+            inputs,
+            backend=on,
+            out=folder / f"{on}.h5",
+            progress=tell(f"running on {on}"),
+            **common,
+            **how,
+        )
+        engine = run(
+            network,
+            inputs,
+            out=folder / "engine.h5",
+            progress=tell("running on the engine"),
+            **common,
+        )
+        comparison = compare(engine, other, net=network, inputs=inputs, labels=labels)
+        cost = profile(other, chip or ("loihi2" if on == "loihi2" else "loihi1"))
+        report(
+            folder / REPORT,
+            net=network,
+            recordings=(engine, other),
+            comparison=comparison,
+            profiles=(cost,),
+            title=f"Verified on {other.header.backend}",
+        )
     return Verified(comparison, (engine, other), cost, folder)
 
 
-def measured_lines(recording: Recording) -> list[str]:
-    """What a chip's meters and counters said, one line for each figure, with its unit."""
-    units = {"joules": "J", "watts": "W", "seconds": "s"}
-    lines = []
-    for name, value in recording.header.measured.items():
-        unit = next((u for word, u in units.items() if word in name), "")
-        lines.append(f"{name.replace('_', ' ')}: {value:.4g} {unit}".rstrip())
-    return lines
+@contextmanager
+def _folder(path: Path) -> Iterator[None]:
+    """Make a folder, and remove it again if the block raises before anything is in it."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FormatError(
+            f"{path}: no folder can be made there ({error.strerror}); choose another (--out)"
+        ) from error
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            path.rmdir()
+        raise

@@ -13,6 +13,7 @@ from neurodeploy.network import (
     AdaptiveResonateFire,
     AdaptiveResonateFireIzhikevich,
     GeneralCubaLIF,
+    GeneralSigmaDelta,
     GradedThreshold,
     LeakyIntegrator,
     ResonateFire,
@@ -164,11 +165,30 @@ class GradedThresholdCell(Cell):
         return np.where(height > wide(self.neuron.threshold), a, 0)
 
 
+class GeneralSigmaDeltaCell(Cell):
+    """``u`` is sigma, ``v`` the activation; ``left`` what no message has said yet."""
+
+    def reset(self):
+        super().reset()
+        self.left = np.zeros(self.size, np.int64)
+
+    def step(self, a):
+        n = self.neuron
+        self.u = self.u + a
+        active = np.minimum(np.maximum(self.u + wide(n.bias), n.lowest), n.highest)
+        change = active - self.v + self.left
+        told = np.where(np.abs(change) >= wide(n.threshold), change, 0)
+        self.left = change - told
+        self.v = active
+        return np.floor_divide(told, 2**n.message_shift)
+
+
 CELLS = {
     ALIF: AdaptiveCell,
     AdaptiveResonateFire: AdaptiveResonateCell,
     AdaptiveResonateFireIzhikevich: AdaptiveResonateCell,
     GeneralCubaLIF: GeneralCubaCell,
+    GeneralSigmaDelta: GeneralSigmaDeltaCell,
     GradedThreshold: GradedThresholdCell,
     LeakyIntegrator: LeakyCell,
     ResonateFire: ResonateCell,

@@ -26,6 +26,24 @@ def test_braille(cases):
 
 
 @pytest.mark.slow
+def test_tinyrsnn(cases, tmp_path):
+    page = tmp_path / "rounded.html"
+    done = subprocess.run(
+        [sys.executable, ROOT / "examples" / "tinyrsnn" / "rounded.py",
+         cases / "tinyrsnn" / "indy01_seed1.npz", "--report", page],
+        capture_output=True, text=True, check=False, cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    said = [float(x) for x in re.findall(r"coincide: ([\d.]+)%", done.stdout)]
+    readme = (ROOT / "examples" / "tinyrsnn" / "README.md").read_text()
+    table = [float(x) for x in re.findall(r"\| ([\d.]+) % \|", readme)]
+    assert len(said) == len(table) == 2
+    assert all(abs(x - y) < 0.3 for x, y in zip(said, table, strict=True))
+    assert "differ from stork's: 0 of 2,035" in done.stdout
+    assert "0 of 2,035" in page.read_text()
+
+
+@pytest.mark.slow
 def test_digits():
     pytest.importorskip("sklearn", reason="needs scikit-learn: pip install 'neurodeploy[demo]'")
     done = subprocess.run(

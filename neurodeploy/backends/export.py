@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import FormatError, InputError
+from ..files import check_place
 from ..formats import NETX_SUFFIXES
 from ..formats.netx_writer import save_netx
 from ..formats.slayer import Export
@@ -58,6 +59,9 @@ class Exported:
         lines += [f"  {population.line()}" for population in self.agreement]
         verdict = "they agree to the bit" if self.equal else "they differ"
         lines.append(f"{verdict}; {len(self.network.populations)} populations in {self.out}")
+        if silent := [a.population for a in self.agreement if not a.sent]:
+            names = ", ".join(silent)
+            lines.append(f"nothing but 0 from {names}: this example shows little; give another")
         if self.no_layers:
             lines.append(f"no NetX layers in it, neurodeploy alone reads it: {self.no_layers}")
         elif self.in_netx.worst is Rating.FAITHFUL:
@@ -166,10 +170,7 @@ def _check_out(out: Path) -> None:
     """Refuse a place that cannot be written to before anything runs."""
     if out.suffix.lower() not in NETX_SUFFIXES:
         raise FormatError(f"{out}: export writes NetX HDF5; name it .net, and convert that to .nir")
-    if out.is_dir():
-        raise FormatError(f"{out}: is a folder; name a file in it")
-    if not out.parent.is_dir():
-        raise FormatError(f"{out}: no folder {str(out.parent)!r}; make it first")
+    check_place(out)
 
 
 def _shape(text: str | None) -> tuple[int, ...] | None:

@@ -56,7 +56,9 @@ LONGEST_DELAY = 63
 WEIGHT_EXPONENTS = (0, -1, *range(1, 8))
 """Weight exponents to try, the plainest first; Loihi's exponent has 4 bits, -8..7."""
 
-_NEURONS = (Source, CubaLIF, TernaryLIF, GradedThreshold, Delta, SigmaDelta, Sigma, Average)
+NEURONS = (Source, CubaLIF, TernaryLIF, GradedThreshold, Delta, SigmaDelta, Sigma, Average)
+"""Neurons that `lava_build` has a process of, and the two that are the host's."""
+
 _MATRICES = (Dense, DelayedDense, Sparse)
 _INSTALL = (
     f"install it under Python 3.10 (pip install 'neurodeploy[lava]') and, if that is another "
@@ -169,7 +171,7 @@ def check_supported(network: Network, options: RunOptions) -> None:
 def check_population(network: Network, population: Population, options: RunOptions) -> None:
     """Refuse neurons that Lava would run otherwise; see `check_supported`."""
     name, neuron = population.name, population.neuron
-    if not isinstance(neuron, _NEURONS) or (
+    if not isinstance(neuron, NEURONS) or (
         isinstance(neuron, Source) and name != network.input.name
     ):
         raise UnsupportedError(

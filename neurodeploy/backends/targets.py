@@ -3,10 +3,11 @@
 ``lava``: Lava 0.10's CPU fixed-point models, by the rules with which the backend
 refuses (`lava.check_population`, `lava.check_projection`).
 
-``loihi2``: what is published of the chip: widths as in `network.fixed_point`;
-neuron models and operators as far as lava-nc 0.10.0 has process models of them
-(``lava/proc``), since those are what its compiler knows. Public sources say no more;
-an element rated faithful here is one that nothing public speaks against.
+``loihi2``: by the rules with which that backend refuses (`check_chip_population`,
+`check_chip_projection`: it builds Lava's processes, so Lava's rules are among them),
+and what is published of the chip beyond them: widths as in `network.fixed_point`. An
+element rated faithful here is one that nothing public speaks against. Whether all of
+it fits on the chip's cores says `neurodeploy.fit`.
 
 ``netx``: lava-dl's importer reading the file that we write, see `netx_target`.
 """
@@ -14,6 +15,7 @@ an element rated faithful here is one that nothing public speaks against.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,24 +30,17 @@ from ..network import (
     Conv,
     CubaLIF,
     DelayedDense,
-    Delta,
     Dense,
-    GradedThreshold,
     Network,
-    OneToOne,
     Population,
     Projection,
     Rating,
-    Readout,
     ResonateFire,
-    Sigma,
-    SigmaDelta,
     Source,
     Sparse,
-    TernaryLIF,
 )
 from ..network.fixed_point import MAX_DELAY, STATE_LIMIT, THRESHOLD_BITS
-from .lava import check_population, check_projection
+from .lava import NEURONS, check_population, check_projection
 from .netx_target import Finding, netx_population, netx_projection
 from .options import RunOptions
 
@@ -54,10 +49,8 @@ BIAS_LIMIT = (1 << 12) - 1
 
 LARGEST_EXPONENT = 7
 
-MODELS = (CubaLIF, TernaryLIF, GradedThreshold, Delta, SigmaDelta, Sigma, ResonateFire)
-"""Neurons of which lava-nc has a process model."""
-
-OPERATORS = (Dense, DelayedDense, Sparse, OneToOne, Conv)
+OPERATORS = (Dense, DelayedDense, Sparse, Conv)
+"""Synapses whose weights the chip holds."""
 
 
 def look_ahead(network: Network, target: str) -> Audit:
@@ -126,6 +119,40 @@ def _bare(error: UnsupportedError) -> str:
     return str(error).split(": ", 1)[-1]
 
 
+def check_chip_population(network: Network, population: Population) -> None:
+    """Refuse neurons that the `loihi2` backend would run otherwise, or has no process of.
+
+    Raises
+    ------
+    UnsupportedError
+    """
+    neuron, name = population.neuron, population.name
+    if isinstance(neuron, (Source, Average)):
+        return
+    if isinstance(neuron, ResonateFire):
+        raise UnsupportedError(
+            f"population {name!r}: {neuron.kind} neurons, of which lava-nc has a process that the "
+            f"loihi2 backend does not build yet; run it on backend 'engine'"
+        )
+    if not isinstance(neuron, NEURONS):
+        raise UnsupportedError(
+            f"population {name!r}: {neuron.kind} neurons need microcode of their own, lava-nc 0.10 "
+            f"has none; run it on backend 'engine'"
+        )
+    if population.starts and population.starts == network.hops(name):
+        population = replace(population, starts=0)  # resets come just then
+    check_population(network, population, RunOptions(steps=1))
+    if not isinstance(neuron, CubaLIF):
+        return
+    for what in ("current_decay", "voltage_decay", "threshold"):
+        values = np.unique(np.asarray(getattr(neuron, what)))
+        if len(values) > 1:
+            raise UnsupportedError(
+                f"population {name!r}: {len(values)} values of {what}, and Lava's LIF has one for "
+                f"all its neurons; split the population, or run it on backend 'engine'"
+            )
+
+
 def _chip_population(network: Network, population: Population) -> Iterator[Finding]:
     neuron = population.neuron
     if isinstance(neuron, (Source, Average)):
@@ -133,66 +160,65 @@ def _chip_population(network: Network, population: Population) -> Iterator[Findi
             reason = "stands for axons with another delay; the chip has it on the axon itself"
             yield Rating.FAITHFUL, reason
         return
-    if not isinstance(neuron, MODELS):
-        reason = f"{neuron.kind} neurons need microcode of their own; lava-nc 0.10 has none"
-        if isinstance(neuron, ALIF):
-            reason = "its form in lava-nc is ATRLIF: rewrite.as_atrlif gives its parameters"
-        yield Rating.UNSUPPORTED, reason
+    try:
+        check_chip_population(network, population)
+    except UnsupportedError as error:
+        hint = "; rewrite.as_atrlif gives the form that lava-nc has" if _is_alif(population) else ""
+        yield Rating.UNSUPPORTED, _bare(error) + hint
+        return
     delay = population.axon_delay
     if delay is not None and delay.max(initial=0) > MAX_DELAY:
         reason = f"an axonal delay of {delay.max()} steps, limit {MAX_DELAY}"
         yield Rating.UNSUPPORTED, reason
     if population.starts:
-        reason = (
-            f"its bias acts from step {population.starts} on; the chip's acts from step 0 on, "
-            f"unless the host sets it late: that many steps of bias more"
-        )
-        yield Rating.APPROXIMATE, reason
-    if bits := int(getattr(neuron, "fraction_bits", 0)):
-        yield Rating.APPROXIMATE, _rounded_threshold(neuron, bits)
-    if power := int(getattr(neuron, "voltage_exponent", 0)):
-        reason = f"divides its current by 2^{-power} as it enters the voltage: needs microcode"
-        yield Rating.UNSUPPORTED, reason
+        reason = f"starts at step {population.starts}, with its first input: it is reset just then"
+        yield Rating.FAITHFUL, reason
     yield from _too_wide(neuron)
-
-
-def _rounded_threshold(neuron: object, bits: int) -> str:
-    threshold = np.asarray(getattr(neuron, "threshold", 0), np.float64) / 2**bits
-    change = np.abs(np.rint(threshold) - threshold).max() / 64
-    return f"threshold and bias rounded to 1/64: the threshold by up to {change:.2g}"
 
 
 def _too_wide(neuron: object) -> Iterator[Finding]:
     threshold = int(np.max(getattr(neuron, "threshold", 0)))
-    if threshold >> int(getattr(neuron, "fraction_bits", 0)) >= 1 << THRESHOLD_BITS:
+    if threshold >= 1 << THRESHOLD_BITS:
         reason = f"a threshold of {threshold}, beyond {THRESHOLD_BITS} bits; it never fires"
         yield Rating.APPROXIMATE, reason
     bias = int(np.max(np.abs(np.asarray(getattr(neuron, "bias", 0)))))
-    bias >>= int(getattr(neuron, "fraction_bits", 0))
     if bias > BIAS_LIMIT:
         reason = f"a bias of {bias}, limit {BIAS_LIMIT} with exponent 6; needs a larger exponent"
         yield Rating.APPROXIMATE, reason
 
 
+def check_chip_projection(network: Network, projection: Projection) -> None:
+    """Refuse synapses that the `loihi2` backend would run otherwise, or has no process of.
+
+    Raises
+    ------
+    UnsupportedError
+    """
+    synapse = projection.synapse
+    if isinstance(synapse, OPERATORS):
+        weight = np.asarray(synapse.weight, np.int64)
+        exponent, lost = fitting_exponent(weight)
+        if lost:
+            raise UnsupportedError(
+                f"projection {projection.name}: weights {weight.min()}..{weight.max()} do not fit "
+                f"8 bits: with exponent {exponent} they are rounded by up to {lost}; quantize, or "
+                f"split the largest"
+            )
+    check_projection(network, projection)
+
+
 def _chip_projection(network: Network, projection: Projection) -> Iterator[Finding]:
     synapse = projection.synapse
-    if isinstance(synapse, Readout):
+    try:
+        check_chip_projection(network, projection)
+    except UnsupportedError as error:
+        pool = "; or convert --for loihi2 (rewrite.pool_as_conv)"
+        yield Rating.UNSUPPORTED, _bare(error) + (pool if synapse.kind == "pool" else "")
         return
     if not isinstance(synapse, OPERATORS):
-        hint = {
-            "pool": "; convert --for loihi2 (rewrite.pool_as_conv) makes a convolution of it"
-        }.get(synapse.kind, "")
-        yield Rating.UNSUPPORTED, f"no {synapse.kind} operator in lava-nc 0.10{hint}"
         return
-    weight = np.asarray(synapse.weight, np.int64)
-    exponent, lost = fitting_exponent(weight)
-    if lost:
-        reason = (
-            f"weights {weight.min()}..{weight.max()} do not fit 8 bits: with exponent {exponent} "
-            f"they are rounded by up to {lost}; quantize, or split the largest"
-        )
-        yield Rating.APPROXIMATE, reason
-    elif exponent:
+    exponent, _ = fitting_exponent(np.asarray(synapse.weight, np.int64))
+    if exponent:
         yield Rating.FAITHFUL, f"weights need exponent {exponent}"
     if isinstance(synapse, Conv) and _may_leave_24_bits(network, projection):
         reason = (

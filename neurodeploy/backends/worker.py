@@ -186,7 +186,7 @@ def _do_job(
     options: RunOptions,
 ) -> None:
     """Have the job done, unless it is: leaves ``recording.h5`` in its folder."""
-    if _is_recorded(job, network, samples):
+    if _is_recorded(job, network, samples, options.steps):
         return
     quiet = replace(options, progress=None)
     parcels = None
@@ -211,7 +211,7 @@ def _do_job(
         raise WorkerError(where + reason, said.log)
 
 
-def _is_recorded(job: Path, network: Network, samples: int) -> bool:
+def _is_recorded(job: Path, network: Network, samples: int, steps: int) -> bool:
     """Whether an earlier call finished this job, or its recording was brought back."""
     path = job / "recording.h5"
     if not path.is_file():
@@ -221,8 +221,8 @@ def _is_recorded(job: Path, network: Network, samples: int) -> bool:
     except RecordingError:
         path.unlink()  # cut short on its way
         return False
-    if (header.network, header.samples) != (network.fingerprint, samples):
-        raise BackendError(f"{path}: of another network or other inputs; delete it")
+    if (header.network, header.samples, header.steps) != (network.fingerprint, samples, steps):
+        raise BackendError(f"{path}: of another network, other inputs or other steps; delete it")
     return True
 
 

@@ -46,12 +46,7 @@ def balanced(
     place : callable
         Places the network with a bound on the neurons of a core, by population.
     """
-    loads = {
-        partition.population.name: neuron_seconds(
-            network, recording, plain, partition.population.name
-        )
-        for partition in plain.partitions
-    }
+    loads = _loads(plain, network, recording)
     best, most = plain, {p.population.name: p.population.size for p in plain.partitions}
     cores = plain.chips_used * plain.chip.limit("cores_per_chip")
     while True:
@@ -67,6 +62,16 @@ def balanced(
         (replace(best, strategy="balanced", places=places) for places in ({}, in_stripes(best))),
         key=lambda placement: busiest_link(placement, recording),
     )
+
+
+def busiest_seconds(placement: Placement, network: Network, recording: Recording) -> float:
+    """Seconds of a mean step that the busiest core of a placement is at work."""
+    return busiest(placement, _loads(placement, network, recording))[1]
+
+
+def _loads(placement: Placement, network: Network, recording: Recording) -> dict[str, FloatArray]:
+    names = [partition.population.name for partition in placement.partitions]
+    return {name: neuron_seconds(network, recording, placement, name) for name in names}
 
 
 def in_stripes(placement: Placement) -> dict[str, NDArray[np.int64]]:

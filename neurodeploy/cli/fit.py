@@ -35,11 +35,28 @@ def fit(
     """
     import neurodeploy as nd
 
+    from ..chip.balance import busiest_seconds
+    from ..report.numbers import si
+
     counted = None if recording is None else nd.Recording.load(recording)
     network = load_network(net, dt, reset, source)
     placement = nd.fit(network, chip, board=board, cores=cores, recording=counted)
+    gain = {}
+    if counted is not None:
+        plain = nd.fit(network, chip, board=board, cores=cores)
+        gain = {
+            "plain_cores_used": plain.cores_used,
+            "plain_busiest_core_seconds": busiest_seconds(plain, network, counted),
+            "busiest_core_seconds": busiest_seconds(placement, network, counted),
+        }
     if json:
-        print_json(placement.as_dict())
+        print_json({**placement.as_dict(), **gain})
     else:
         typer.echo(placement.table())
+    if gain and not json:
+        before, after = gain["plain_busiest_core_seconds"], gain["busiest_core_seconds"]
+        typer.echo(
+            f"the busiest core works {si(after, 's')} a step in place of {si(before, 's')} on the "
+            f"{gain['plain_cores_used']} cores of the plain placement (estimated)"
+        )
     return 0 if placement.fits else 1

@@ -8,8 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import InputError
+from ..errors import InputError, NetworkError
 from .shared import Dt, From, Json, Net, Reset, load_network, print_json, progress_bar, show
+
+CHIP = "loihi2"
 
 
 def quantize(
@@ -54,7 +56,10 @@ def quantize(
         Path | None,
         typer.Option(help="Right classes of what is measured on: .npy, or .npz 'labels'."),
     ] = None,
-    chip: Annotated[str, typer.Option(help="Whose memory and energy count.")] = "loihi2",
+    chip: Annotated[
+        str | None,
+        typer.Option(help="Whose memory and energy count, with a budget or --sweep: loihi2."),
+    ] = None,
     report: Annotated[
         Path | None, typer.Option(help="With --sweep: write a page (HTML) with its plot, too.")
     ] = None,
@@ -78,28 +83,36 @@ def quantize(
     """
     import neurodeploy as nd
 
+    from ..files import check_place
+    from ..formats import check_out
     from ..quantize import quantization_report
 
     given = {"bits": bits, "scale": scale, "method": method, "rounding": rounding, "split": split}
     chosen = _configuration(config, out, given)
     budgets = {"memory_bits": budget, "joules": budget_energy, "loss": budget_loss}
     budgets = {key: value for key, value in budgets.items() if value is not None}
+    for place, check in ((out, check_out), (report, check_place)):
+        if place is not None:
+            check(place)
     data = _data(calibrate, test, labels)
     if sweep is not None:
         if out is not None or budgets:
             raise InputError("sweep: writes no network and takes no budget; leave out -o, --budget")
         network = load_network(net, dt, reset, source)
-        found = _swept(network, data, chosen, _widths(sweep), chip, fine_tune, report)
+        found = _swept(network, data, chosen, _widths(sweep), chip or CHIP, fine_tune, report)
         _print_sweep(found, json)
         return
     for name, value in (("--fine-tune", fine_tune), ("--test", test), ("--report", report)):
         if value:
             raise InputError(f"{name}: goes with --sweep; add --sweep BITS,... or leave it out")
+    for name, some in (("--chip", chip), ("--labels", labels)):
+        if some is not None and not budgets:
+            raise InputError(f"{name}: goes with a budget or --sweep; add one or leave it out")
     if out is None:
         raise InputError("quantize: nowhere to write to; give -o OUT (.nir, .net), or --sweep")
     network, costs, inputs = load_network(net, dt, reset, source), None, data.inputs
     if budgets:
-        made = _within(network, budgets, chosen, data, chip)
+        made = _within(network, budgets, chosen, data, chip or CHIP)
         chosen, costs, fixed = made.config, made.costs, made.network
     else:
         fixed = nd.quantize(network, chosen, inputs)
@@ -199,6 +212,8 @@ def _configuration(path: Path | None, out: Path | None, given: dict[str, Any]) -
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "no text"
             raise InputError(f"{path}: {reason}; give a configuration as JSON") from None
+        except NetworkError as error:
+            raise InputError(f"{path}: {error}") from None
     elif out is not None and out.suffix == ".net":
         config = replace(config, exponents=False, split=0.0)
     changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}

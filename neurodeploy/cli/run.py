@@ -89,15 +89,15 @@ def run(
     """
     import neurodeploy as nd
 
-    from ..backends import write_job
+    from ..backends import IN_THIS_PROCESS, write_job
     from ..report.rows import limit_lines
     from ..report.terminal import counts_table
+    from ..signals import draining_steps
 
     network = load_network(net, dt, reset, source)
     inputs = _read(input, encoder, rate, channel)
     if drain and steps is None:
-        axis = 0 if inputs.ndim == len(network.input.shape) + 1 else 1
-        steps = inputs.shape[axis] + network.hops(network.output.name)
+        steps = draining_steps(network, inputs)
     how: dict[str, Any] = {
         "backend": backend,
         "record": tuple(what.strip() for what in record.split(",") if what.strip()),
@@ -106,6 +106,10 @@ def run(
         "chip": read_settings(chip_set),
     }
     if job_only is not None:
+        if backend in IN_THIS_PROCESS:
+            raise typer.BadParameter(
+                f"--job-only: backend {backend!r} runs in this process; add --backend lava."
+            )
         _written(write_job(network, inputs, job_only, **how), json)
         return
     if out is None:

@@ -33,7 +33,7 @@ def verify(
     ] = Path("verified"),
     record: Annotated[str, typer.Option(help="Of counts,spikes,u,v.")] = "spikes",
     steps: Annotated[int | None, typer.Option(help="Chip time steps per sample.")] = None,
-    samples: Annotated[int | None, typer.Option(help="Only the first so many.")] = None,
+    samples: Annotated[int | None, typer.Option(min=1, help="Only the first so many.")] = None,
     labels: Annotated[
         Path | None, typer.Option(help="The right class of each sample: .npy, or .npz 'labels'.")
     ] = None,
@@ -49,6 +49,10 @@ def verify(
         typer.Option(metavar="DIR", help="Keep finished samples here; the same call goes on."),
     ] = None,
     chip_set: Settings = None,
+    chip: Annotated[
+        str | None,
+        typer.Option(help="Whose energy and time are estimated where no meter was read."),
+    ] = None,
     dt: Dt = None,
     reset: Reset = None,
     source: From = None,
@@ -58,16 +62,18 @@ def verify(
 
     Exit status 0: equal; 1: they differ, and it says where first; 2: it could not be done.
     """
-    from ..signals import read_inputs, read_labels
-    from ..verify import REPORT, measured_lines
+    from ..report.measured import measured_figures
+    from ..signals import as_samples, read_inputs, read_labels
+    from ..verify import REPORT
     from ..verify import verify as run_verify
     from . import DIFFERS, DONE
 
     network = load_network(net, dt, reset, source)
     inputs, truth = read_inputs(input)
     classes = read_labels(labels) if labels is not None else truth
-    if samples is not None and inputs.ndim == len(network.input.shape) + 2:
-        inputs, classes = inputs[:samples], None if classes is None else classes[:samples]
+    if samples is not None:
+        inputs = as_samples(network, inputs)[:samples]
+        classes = None if classes is None else classes[:samples]
     with interruptible(), progress_bar(f"verifying on {on}") as progress:
         found = run_verify(
             network,
@@ -77,6 +83,7 @@ def verify(
             record=tuple(what.strip() for what in record.split(",") if what.strip()),
             steps=steps,
             labels=classes,
+            chip=chip,
             apply_transform=not raw_input,
             progress=lambda _: progress,
             host=host,
@@ -96,6 +103,7 @@ def verify(
             }
         )
     else:
-        show(*found.comparison.tables(), *measured_lines(other), *other.header.warnings)
+        figures = [f"{name}: {value}" for name, value in measured_figures(other)]
+        show(*found.comparison.tables(), *figures, *other.header.warnings)
         show(found.comparison.summary(), f"recordings and report: {out / REPORT}")
     return DONE if found.comparison.equal else DIFFERS

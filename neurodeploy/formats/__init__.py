@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FormatError
+from ..files import check_place
 from ..network import Network
 
 NETX_SUFFIXES = (".net", ".h5", ".hdf5")
@@ -72,6 +73,22 @@ def is_nir(path: str | os.PathLike[str]) -> bool:
         return has_nir_layout(file)
 
 
+def check_out(path: str | os.PathLike[str]) -> None:
+    """Refuse a path that `save` will not write to; for asking before a long computation.
+
+    Raises
+    ------
+    FormatError
+        If the suffix is unknown, or there is no such folder.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in (NIR_SUFFIX, *NETX_SUFFIXES):
+        raise FormatError(
+            f"{path}: unknown network suffix {suffix!r}; write .net (NetX HDF5) or .nir"
+        )
+    check_place(path)
+
+
 def save(network: Network, path: str | os.PathLike[str], **options: Any) -> None:
     """Write a network; the format is told by the suffix: ``.net`` is NetX HDF5, ``.nir`` is NIR.
 
@@ -92,16 +109,12 @@ def save(network: Network, path: str | os.PathLike[str], **options: Any) -> None
     UnsupportedError
         If the format cannot hold an element.
     """
-    suffix = Path(path).suffix.lower()
-    if suffix == NIR_SUFFIX:
+    check_out(path)
+    if Path(path).suffix.lower() == NIR_SUFFIX:
         from .nir import save_nir
 
         save_nir(network, path, **options)
         return
-    if suffix not in NETX_SUFFIXES:
-        raise FormatError(
-            f"{path}: unknown network suffix {suffix!r}; write .net (NetX HDF5) or .nir"
-        )
     from .netx_writer import save_netx
 
     save_netx(network, path, **options)

@@ -31,6 +31,9 @@ from .choice import SYNAPSE_PRICE
 from .config import QuantConfig
 from .weights import Grid, coarse_synapse, with_weight
 
+CLIPPED = "quantize/clipped/"
+"""Starts the name of a fact: how many weights of a projection lie beyond what is held."""
+
 Rates = NDArray[np.float64]
 
 IMAGES = (Conv, ConvTranspose, Pool, Unpool, ComplexConv, Complex)
@@ -65,6 +68,7 @@ def fewer_bits(network: Network, config: QuantConfig, inputs: NDArray[Any] | Non
         ("method 'search'", config.method == "search"),
         ("correct_bias", config.correct_bias),
         ("rounding 'compensated'", config.rounding == "compensated"),
+        ("balance", config.balance != "none"),
     ):
         if asked:
             neuron = without_float_form(network)
@@ -74,18 +78,19 @@ def fewer_bits(network: Network, config: QuantConfig, inputs: NDArray[Any] | Non
             )
     rates = {} if inputs is None else _rates(network, inputs)
     projections: list[Projection] = []
+    facts = {k: v for k, v in network.metadata.items() if not k.startswith(CLIPPED)}
     entries = [
         AuditEntry(p.name, Rating.FAITHFUL,
                    "input port" if isinstance(p.neuron, Source) else f"{p.neuron.kind} as it was")
         for p in network.populations
     ]  # fmt: skip
     for projection in network.projections:
-        made, entry = _fewer(projection, config, rates.get(projection.source))
+        made, entry, clipped = _fewer(projection, config, rates.get(projection.source))
         projections += made
         entries.append(entry)
-    return Network(
-        network.populations, tuple(projections), Audit(tuple(entries)), dict(network.metadata)
-    )
+        if clipped:
+            facts[f"{CLIPPED}{projection.name}"] = clipped
+    return Network(network.populations, tuple(projections), Audit(tuple(entries)), facts)
 
 
 def without_float_form(network: Network) -> str:
@@ -109,12 +114,14 @@ def _rates(network: Network, inputs: NDArray[Any]) -> dict[str, Rates]:
 
 def _fewer(
     projection: Projection, config: QuantConfig, rates: Rates | None
-) -> tuple[list[Projection], AuditEntry]:
+) -> tuple[list[Projection], AuditEntry, int]:
+    """A projection rounded, what the audit says of it, and how many weights were clipped."""
     synapse, bits = projection.synapse, config.bits_of(projection.target)
     if isinstance(synapse, Readout):
-        return [projection], AuditEntry(projection.name, Rating.FAITHFUL, "read by the host")
+        return [projection], AuditEntry(projection.name, Rating.FAITHFUL, "read by the host"), 0
     errors: list[tuple[float, float]] = []
     coarse: list[bool] = []
+    clipped: list[int] = []
 
     def rounded(weight: NDArray[Any], part: int) -> NDArray[np.int32]:
         """Fine (0) or coarse (1) part of weights."""
@@ -128,6 +135,7 @@ def _fewer(
         if not part:
             error = (mantissa << step) - weight
             errors.append((float((error**2).sum()), float((weight.astype(float) ** 2).sum())))
+            clipped.append(_clipped(weight, mantissa, step, grid))
         return ((more if part else fine) << step).astype(np.int32)
 
     made = [replace(projection, synapse=_mapped(synapse, lambda w: rounded(w, 0)))]
@@ -139,11 +147,21 @@ def _fewer(
         made.append(replace(projection, synapse=second))
     lost, power = (sum(values) for values in zip(*errors, strict=True))
     relative = (lost / power) ** 0.5 if power else 0.0
-    reason = f"{synapse.kind} weights to {bits} bits, off by {relative:.2%} (rms)"
+    width = bits if isinstance(bits, str) else f"{bits} bits"
+    reason = f"{synapse.kind} weights to {width}, off by {relative:.2%} (rms)"
+    if any(clipped):
+        reason += f"; {sum(clipped)} clipped"
     if coarse:
         reason += "; some by two synapses each"
     rating = Rating.APPROXIMATE if lost else Rating.FAITHFUL
-    return made, AuditEntry(projection.name, rating, reason)
+    return made, AuditEntry(projection.name, rating, reason), sum(clipped)
+
+
+def _clipped(weight: NDArray[Any], mantissa: NDArray[np.int64], step: int, grid: Grid) -> int:
+    """How many weights are further off than rounding alone makes them."""
+    if grid.binary:
+        return 0
+    return int(np.count_nonzero(np.rint(weight / 2.0**step) != mantissa))
 
 
 def _best(

@@ -88,7 +88,7 @@ def within_budget(
         In float32 or in integers.
     budget : Budget
     config : QuantConfig
-        Whose `bits` is the most that a population gets.
+        Whose `bits` is the most that a population gets; its `population_bits` do not count.
     calibration : array [samples, steps, *input shape]
     labels : integer array [samples], optional
     chip : str, path or Chip
@@ -101,11 +101,16 @@ def within_budget(
     Raises
     ------
     NetworkError
-        If the budget cannot be kept; it says the least that can be reached.
+        If the budget cannot be kept; it says the least that can be reached. If `config.bits` is
+        1 or "ternary", of which there are none fewer.
     """
     names = rounded_names(network)
     top = config.bits
-    widths = [w for w in WIDTHS if isinstance(top, int) and w <= top] or [2]
+    widths = [w for w in WIDTHS if isinstance(top, int) and w <= top]
+    if not widths:
+        raise NetworkError(
+            f"budget: bits: {top}; populations go from these to fewer, so start at 2 to 8"
+        )
     meter = Meter(network, calibration, labels, chip)
     kept: dict[tuple[int, ...], Allotment] = {}
 

@@ -15,6 +15,7 @@ from ..recording import Recording
 from .calibration import Calibration, fitting
 from .choice import Site
 from .config import QuantConfig
+from .fewer import CLIPPED
 from .floats import as_float, is_rescalable
 from .verb import CONFIG, STEPS, choice_of, rounded_names
 
@@ -27,6 +28,7 @@ class Difference:
     ----------
     sqnr_db : float
         Power of the float membrane over that of the difference, 10 log10; where neither spiked.
+        inf where nothing differs, -inf where the float membrane is 0 and the other is not.
     spikes, float_spikes : int
         Spikes in integers and in float.
     coincidence : float
@@ -183,7 +185,8 @@ def _of_fewer_bits(
         split = after - before if len(fixed.into(name)) > len(network.into(name)) else 0
         local, cumulative = (_apart(network, name, exact, made) for made in (alone, whole))
         bits = config.bits_of(name)
-        found.append(PopulationReport(name, bits, local, cumulative, 0, max(0, split), after))
+        clipped = sum(int(fixed.metadata.get(f"{CLIPPED}{p.name}", 0)) for p in network.into(name))
+        found.append(PopulationReport(name, bits, local, cumulative, clipped, max(0, split), after))
     found.sort(key=lambda entry: (entry.local.coincidence, entry.local.sqnr_db))
     return QuantReport(tuple(found), inputs.shape[0], inputs.shape[1])
 

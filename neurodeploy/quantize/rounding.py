@@ -167,7 +167,11 @@ class Rounding:
             reason += "; soft reset, on the engine only: NetX and Lava's LIF have none"
         if shape.refractory > 1:
             reason += "; a refractory step after a spike (NetX refDelay), which Lava's LIF has not"
-        exact = off == 0 and error == 0 and np.array_equal(np.rint(shape.bias), shape.bias)
+        bias = shape.bias * factor
+        lost = float(np.abs(np.rint(bias) - bias).max())
+        if lost:
+            reason += f", bias by {lost / np.abs(bias).max():.2g} of its largest"
+        exact = not (off or lost or (error and neuron.sends != "voltage"))
         self._note(name, Rating.FAITHFUL if exact else Rating.APPROXIMATE, reason)
         for note in shape.notes:
             self._note(name, Rating.APPROXIMATE, note)

@@ -72,7 +72,7 @@ def quantize(
         If the calibration inputs do not fit, or the configuration needs some and there are none.
     """
     config = config or QuantConfig()
-    _check(network, config, calibration is not None)
+    check(network, config, calibration is not None)
     if not network.is_float and not is_rescalable(network):
         inputs = None if calibration is None else fitting(network, calibration)
         made = fewer_bits(network, config, inputs)
@@ -209,7 +209,8 @@ def rounded_names(network: Network) -> list[str]:
     ]
 
 
-def _check(network: Network, config: QuantConfig, calibrated: bool) -> None:
+def check(network: Network, config: QuantConfig, calibrated: bool) -> None:
+    """Refuse a configuration that names what there is not, or needs inputs that there are not."""
     names = rounded_names(network)
     for name, _ in config.population_bits:
         if name not in names:

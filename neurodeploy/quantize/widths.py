@@ -111,7 +111,7 @@ def sweep(
     calibration : array [samples, steps, *input shape]
         Scales are chosen on these, and weights fine-tuned.
     config : QuantConfig, optional
-        Everything else than `bits`.
+        Everything else than `bits` and `population_bits`.
     tests : array [samples, steps, *input shape], optional
         What is measured on; the calibration inputs where there are none.
     labels : integer array [samples], optional

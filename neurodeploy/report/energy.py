@@ -9,6 +9,7 @@ from .blocks import Block, Cell, Items, Section, table
 from .cost import cost_figures
 from .devices import elsewhere_block
 from .figures import energy_figures
+from .measured import measured_block
 from .numbers import NOTHING, count, percent, si, si_range
 from .sources import Sources
 
@@ -24,9 +25,10 @@ _FIGURES = (
 
 def energy_section(sources: Sources) -> Section | None:
     """What an inference costs on each chip, and how that is known."""
+    read = measured_block(sources)
     if not sources.profiles:
-        return None
-    blocks: list[Block] = [_figures(sources.profiles), *energy_figures(sources)]
+        return Section("energy", "Energy", tuple(read)) if read else None
+    blocks: list[Block] = [_figures(sources.profiles), *energy_figures(sources), *read]
     blocks += cost_figures(sources)
     for profile in sources.profiles:
         blocks += _behind(profile)

@@ -25,7 +25,8 @@ def quantization_table(report: QuantReport) -> Table:
     for entry in report.populations:
         for fed, found in (("float", entry.local), ("integers", entry.cumulative)):
             first = fed == "float"
-            sqnr = f"{found.sqnr_db:.1f}" if math.isfinite(found.sqnr_db) else "exact"
+            exact = math.isinf(found.sqnr_db) and found.sqnr_db > 0
+            sqnr = "exact" if exact else f"{found.sqnr_db:.1f}"
             table.add_row(
                 Text(entry.population if first else ""),
                 str(entry.bits) if first else "",

@@ -55,8 +55,9 @@ def sweep_foot(sweep: Sweep) -> str:
     told = "" if original is None else f" Not rounded: {percent(original)}."
     return (
         f"Measured on {count(sweep.samples)} samples of {sweep.steps} steps, {measured}; "
-        f"calibrated on {count(sweep.calibrated)}. agrees: decides as the original. Memory of "
-        f"synapses as {sweep.chip} packs it; energy estimated, dynamic alone, per inference.{told}"
+        f"calibrated on {count(sweep.calibrated)}. agrees: decides as the original; front: none "
+        f"other is at least as good with less memory. Memory of synapses as {sweep.chip} packs it; "
+        f"energy estimated, dynamic alone, per inference.{told}"
     )
 
 

@@ -1,5 +1,5 @@
 """Arrays and files <-> input spikes and payloads."""
 
-from .arrays import Presented, present, read_inputs, read_labels
+from .arrays import Presented, as_samples, draining_steps, present, read_inputs, read_labels
 
-__all__ = ["Presented", "present", "read_inputs", "read_labels"]
+__all__ = ["Presented", "as_samples", "draining_steps", "present", "read_inputs", "read_labels"]

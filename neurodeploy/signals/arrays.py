@@ -231,6 +231,22 @@ def present(
     return Presented(given, steps, transform, limits)
 
 
+def as_samples(network: Network, inputs: NDArray[Any]) -> NDArray[Any]:
+    """Bring inputs in any shape that `present` takes to [samples, steps, *input shape].
+
+    Raises
+    ------
+    InputError
+        If they are of another shape.
+    """
+    return _shaped(np.asanyarray(inputs), network.input.shape, network.input.name)
+
+
+def draining_steps(network: Network, inputs: NDArray[Any]) -> int:
+    """Chip steps after which the last of `inputs` has reached the output; errors: `as_samples`."""
+    return int(as_samples(network, inputs).shape[1]) + network.hops(network.output.name)
+
+
 def _ends(given: NDArray[Any]) -> tuple[float, float]:
     """Smallest and largest value; 0 for the smallest of what has no sign, without looking."""
     lows, highs = [0.0] if given.dtype.kind in "bu" else [], []

@@ -22,7 +22,7 @@ if [ "$1" = "-N" ]; then
   echo "ncl-og-02 1 oheogulch down"
 else
   echo "PARTITION AVAIL TIMELIMIT NODES STATE NODELIST"
-  echo "oheogulch up 20:00 1 idle ncl-og-01"
+  echo "oheogulch* up 20:00 1 idle ncl-og-01"
   echo "kp up 20:00 1 down ncl-kp-01"
 fi
 """
@@ -57,11 +57,12 @@ class StandIn:
         self.monkeypatch.setenv(FAULTS, json.dumps(faults))
 
     def slurm(self) -> None:
-        """Have SLURM, with one board that is up, in place of an address."""
+        """Have SLURM, with one board that is up, in place of an address; no host answers a ping."""
         program = self.folder / "bin" / "sinfo"
         program.parent.mkdir(exist_ok=True)
-        program.write_text(SINFO)
-        program.chmod(0o755)
+        for name, text in (("sinfo", SINFO), ("ping", "#!/bin/sh\nexit 1\n")):
+            (program.parent / name).write_text(text)
+            (program.parent / name).chmod(0o755)
         path = f"{program.parent}{os.pathsep}{os.environ['PATH']}"
         self.monkeypatch.setenv("PATH", path)
         self.monkeypatch.delenv("NXSDKHOST")

@@ -125,6 +125,20 @@ def test_a_drifting_board_is_noise_too() -> None:
     assert "dynamic_joules" not in made.figures
 
 
+def test_used_chips_never_give_power_however_the_board_drifts() -> None:
+    made = of(readings(0.5, static=7.0), board_chips=8, used_chips=1, idle_watts=8.5).figures
+    assert made["static_joules"] > 0
+    assert made["energy_joules"] > made["static_joules"]
+
+
+def test_a_single_reading_has_no_noise_and_no_dynamic_energy() -> None:
+    one = np.array([1.5])
+    made = of([PowerReading(one, one, one, one, 1.0, 10.0)])
+    assert not [name for name in made.figures if name.startswith(("dynamic", "noise"))]
+    assert np.all(np.isfinite(list(made.figures.values())))
+    assert any("single reading" in line for line in made.warnings)
+
+
 def test_the_noise_of_a_series_whose_readings_resemble_each_other_is_not_underrated() -> None:
     slow = np.repeat(np.random.default_rng(1).standard_normal(20), 50)
     reading = PowerReading(slow, slow, slow, slow, 1.0, 10.0)

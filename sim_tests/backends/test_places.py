@@ -186,8 +186,15 @@ FAULTS: dict[str, tuple[str, str, Callable[[Lab], None], dict[str, object], str]
 }
 
 
+QUICK = ("killed", "full", "late", "cancelled", "lost")
+"""Each kind of fault once; the others are the same ones in other places."""
+
+
 @needs_proc
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(
+    "fault",
+    [f if f in QUICK else pytest.param(f, marks=pytest.mark.slow) for f in FAULTS],
+)
 def test_a_second_call_goes_on_and_loses_nothing(
     lab: Lab,
     inputs: np.ndarray,
@@ -226,6 +233,7 @@ def test_a_second_call_goes_on_and_loses_nothing(
     assert not lab.remote_jobs
 
 
+@pytest.mark.slow
 def test_without_an_output_file_the_temporary_folder_stays(
     lab: Lab, inputs: np.ndarray, truth: Recording, tmp_path: Path
 ) -> None:
@@ -317,6 +325,7 @@ def test_another_job_in_the_folder_is_refused(lab: Lab, inputs: np.ndarray, tmp_
         run(lab.python, inputs, job=tmp_path / "file" / "job")
 
 
+@pytest.mark.slow
 def test_two_workers_never_share_a_job(
     lab: Lab, inputs: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -477,6 +486,7 @@ def test_an_interrupt_says_what_is_done(
 
 
 @needs_lava
+@pytest.mark.slow
 def test_lava_goes_on_to_the_same_recording(tmp_path: Path) -> None:
     values = np.random.default_rng(5).integers(0, 2, (18, 120, 3)).astype(np.int32)
     values[:8] *= 3  # payloads in what is done only: the rest still takes part in the same run

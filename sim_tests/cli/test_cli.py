@@ -115,6 +115,14 @@ def test_fit_says_what_fits_and_exits_1_where_something_does_not(call):
     status, out, _ = call("fit", "a.net")
     assert status == 0
     assert "cores on 1 chip loihi2" in out
+    assert call("run", "a.net", "--input", "x.npy", "-o", "fit.h5")[0] == 0
+    status, out, _ = call("fit", "a.net", "--recording", "fit.h5")
+    assert status == 0
+    assert "a step in place of" in out.splitlines()[-1]
+    _, out, _ = call("fit", "a.net", "--recording", "fit.h5", "--json")
+    found = json.loads(out)
+    assert found["strategy"] == "balanced"
+    assert 0 < found["busiest_core_seconds"] <= found["plain_busiest_core_seconds"]
     status, out, _ = call("fit", "a.net", "--json")
     cores = json.loads(out)["cores_used"]
     assert (status, cores) == (0, nd.fit(nd.load("a.net")).cores_used)
@@ -215,12 +223,11 @@ def test_inspect_for_a_target(call, files):
     assert told["target"] == "loihi2"
     assert [entry[:2] for entry in ahead[1:]] == [
         ("a", "unsupported"),
-        ("a", "approximate"),
-        (f"{source.name}->a", "approximate"),
+        (f"{source.name}->a", "unsupported"),
     ]
     assert "microcode" in ahead[1][2]
-    assert "acts from step 2 on" in ahead[2][2]
-    assert "weights 1..999 do not fit 8 bits" in ahead[3][2]
+    assert "rewrite.as_atrlif" in ahead[1][2]
+    assert "weights 1..999 do not fit 8 bits" in ahead[2][2]
     status, _, err = call("inspect", "a.net", "--target", "tpu")
     assert status == 2
     assert "there are lava, loihi2" in err

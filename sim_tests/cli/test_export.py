@@ -197,6 +197,7 @@ def test_a_layer_of_zeros_is_written_and_netx_said_to_refuse_it(folder, capsys):
     tmp_path, name = folder
     assert run("export", f"{name}:zeros", "-o", "a.net") == 0
     out = capsys.readouterr().out
+    assert "nothing but 0 from" in out
     assert "netx refuses it:" in out
     assert "all weights are 0: netx crashes (log2 of 0)" in out
     assert not nd.load(tmp_path / "a.net").projections[0].synapse.weight.any()

@@ -44,6 +44,7 @@ def call(capsys, monkeypatch, tmp_path):
     np.save("few.npy", LABELS[:2])
     np.save("many.npy", LABELS + 7)
     Path("odd.json").write_text('{"colour": 1}')
+    Path("x.json").write_text("bits: 4")
     Path("fine.json").write_text(
         nd.QuantConfig(6, method="max", population_bits=(("b", 4),)).to_json()
     )
@@ -179,6 +180,15 @@ BAD = [
     (("--sweep", "8", "--calibrate", "x.npy", "-o", "a.net"), "sweep: writes no network"),
     (("-o", "a.net", "--fine-tune"), "--fine-tune: goes with --sweep"),
     ((), "nowhere to write to; give -o OUT"),
+    (("-o", "a.net", "--config", "x.json"), "x.json: config: not JSON"),
+    (("-o", "a.net", "--chip", "loihi2"), "--chip: goes with a budget or --sweep"),
+    (("-o", "a.net", "--labels", "few.npy"), "--labels: goes with a budget or --sweep"),
+    (("-o", "a.net", "--calibrate", "x.npy", "--bits", "ternary", "--budget", "9999"),
+     "budget: bits: ternary; populations go from these to fewer"),
+    # Said before the inputs are looked at, which are not there.
+    (("-o", "a.txt", "--calibrate", "none.npy"), "a.txt: unknown network suffix"),
+    (("-o", "no/a.net", "--calibrate", "none.npy"), "no folder 'no'; make it first"),
+    (("--sweep", "8", "--calibrate", "none.npy", "--report", "no/a.html"), "no folder 'no'"),
 ]  # fmt: skip
 
 

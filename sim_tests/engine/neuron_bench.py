@@ -11,6 +11,7 @@ from neurodeploy.network import (
     AdaptiveResonateFire,
     AdaptiveResonateFireIzhikevich,
     GeneralCubaLIF,
+    GeneralSigmaDelta,
     GradedThreshold,
     LeakyIntegrator,
     Population,
@@ -28,6 +29,7 @@ MODELS = (
     AdaptiveResonateFire,
     AdaptiveResonateFireIzhikevich,
     GeneralCubaLIF,
+    GeneralSigmaDelta,
     LeakyIntegrator,
     TernaryLIF,
     Threshold,
@@ -125,6 +127,17 @@ def draw_neuron(rng, model, size):
         return LeakyIntegrator(decay(), decay(), value(-20, 20), exponent)
     if model is TernaryLIF:
         return TernaryLIF(decay(), decay(), value(-50, 300), value(-300, 50), value(-20, 20))
+    if model is GeneralSigmaDelta:
+        bounds = [
+            {},
+            {"lowest": 0},
+            {"lowest": -300, "highest": 2000},
+            {"lowest": 0, "highest": 384},
+        ]
+        return GeneralSigmaDelta(
+            value(0, 500), value(-200, 300), **bounds[rng.integers(4)],
+            message_shift=int(rng.integers(0, 9)),
+        )  # fmt: skip
     if model is Threshold:
         return Threshold(value(-50, 100), value(-20, 20))
     return GradedThreshold(value(0, 100), bool(rng.random() < 0.5))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from typing import Any
 
@@ -83,6 +84,8 @@ class _Forward(PyLoihiProcessModel):
         self.to_host = proc_params["to_host"]
 
     def run_spk(self) -> None:
+        if faults().adapter_dies:
+            os._exit(7)
         message = np.asarray(self.inp.recv()).astype(np.int32)
         if not self.bits:
             message = (message != 0).astype(np.int32)

@@ -36,6 +36,7 @@ class Faults:
     chips: int = 1
     ends_at_run: int = 0
     hangs_at_run: int = 0
+    adapter_dies: bool = False
     missing_lava_loihi: bool = False
     no_cyclic_buffer: bool = False
     no_nxcore: bool = False

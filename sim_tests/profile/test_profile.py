@@ -226,6 +226,24 @@ def test_readings_of_a_host_are_not_taken_for_the_chip():
     assert result.kind == "estimated"
 
 
+def test_a_measured_inference_takes_until_the_next_sample_begins():
+    """Samples are a power of two apart on the chip, which is more than the steps of one."""
+    apart = 2 * STEPS
+    meter = {
+        "energy_joules": 3e-3,
+        "seconds_per_step": 1e-4,
+        "seconds_per_inference": apart * 1e-4,
+        "steps_per_inference": float(apart),
+    }
+    result = profile(recording(measured=meter), chip="loihi2")
+    assert result.kind == "measured"
+    assert result.seconds == pytest.approx(apart * 1e-4)
+    assert result.tag("seconds") == "measured"
+    assert result.watts == pytest.approx(3e-3 / (apart * 1e-4))
+    assert result.energy_delay == pytest.approx(3e-3 * apart * 1e-4)
+    assert (result.tag("dynamic_joules"), result.tag("spread")) == ("unavailable", "unavailable")
+
+
 def test_a_metered_run_without_counted_events_keeps_its_measured_energy():
     metered = recording(
         measured={"energy_joules": 3e-3}, drop=("projections/hidden->output/synops",)

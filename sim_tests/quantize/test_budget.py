@@ -117,8 +117,15 @@ def test_a_budget_is_one_number(given):
 def test_loss_that_no_width_keeps_is_refused_with_what_is_lost():
     net, inputs = recurrent(), spikes(12)
     decided = nd.run(net, inputs, backend="float").output.sum(axis=1).argmax(axis=1)
-    with pytest.raises(NetworkError, match="is lost at 1 bits everywhere"):
-        within_budget(net, Budget(loss=0.0), nd.QuantConfig(1, method="max"), inputs, decided)
+    with pytest.raises(NetworkError, match="is lost at 2 bits everywhere"):
+        within_budget(net, Budget(loss=0.0), nd.QuantConfig(2, method="max"), inputs, decided)
+
+
+@pytest.mark.parametrize("bits", [1, "ternary"])
+def test_no_population_gets_more_bits_than_were_asked_for(bits):
+    """There are none fewer than these, so a budget has nothing to choose."""
+    with pytest.raises(NetworkError, match=f"budget: bits: {bits}; .* start at 2 to 8"):
+        within_budget(recurrent(), Budget(loss=1.0), nd.QuantConfig(bits), spikes(2))
 
 
 def test_sweep_measures_each_width_on_what_it_was_given():

@@ -130,6 +130,21 @@ def test_outlier_is_split_and_the_report_says_who_lost():
     assert report["b"].local.coincidence < 1
 
 
+def test_clipped_weights_are_counted():
+    """One weight of 250 beside weights up to 40, and a range for the most of them."""
+    net = adaptive()
+    config = nd.QuantConfig(4, method="percentile", percentile=90, split=0.0)
+    fixed = nd.quantize(net, config, spikes())
+    before, after = (n.projections[0].synapse.weight for n in (net, fixed))
+    assert before[0, 0] - after[0, 0] > 100
+    report = quantization_report(net, fixed, spikes())
+    assert [report[name].clipped for name in "ab"] == [1, 0]
+    (entry,) = (e for e in fixed.audit if e.element == "in->a")
+    assert entry.reason.endswith("; 1 clipped")
+    plain = nd.quantize(fixed, nd.QuantConfig(8))
+    assert not [key for key in plain.metadata if "clipped" in key]
+
+
 def test_same_inputs_same_bits_and_the_file_says_how(tmp_path):
     net = adaptive()
     a, b = (nd.quantize(net, nd.QuantConfig(4), spikes()) for _ in range(2))
@@ -148,6 +163,7 @@ def test_same_inputs_same_bits_and_the_file_says_how(tmp_path):
         (nd.QuantConfig(4, method="search"), "method 'search': population 'a' keeps its integers"),
         (nd.QuantConfig(4, correct_bias=True), "correct_bias: population 'a'"),
         (nd.QuantConfig(4, rounding="compensated"), "rounding 'compensated': population 'a'"),
+        (nd.QuantConfig(4, balance="neuron"), "balance: population 'a'"),
     ],
 )
 def test_what_needs_a_float_form_is_refused_by_name(config, problem):

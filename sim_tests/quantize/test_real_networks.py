@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -74,93 +73,34 @@ def test_report_names_who_hurts_most_first(braille):
 def tiny(cases):
     sys.path.insert(0, str(ROOT / "examples" / "tinyrsnn"))
     try:
-        import network
+        import rounded
     finally:
         sys.path.pop(0)
-    return network, network.load(cases / "tinyrsnn" / "indy01_seed1.npz")
-
-
-def decoded(net, inputs):
-    """Spikes of the recurrent neurons and the readout's voltage, hops taken off."""
-    late = int(not net.is_float)
-    backend = "float" if net.is_float else "engine"
-    steps = inputs.shape[1]
-    made = nd.run(net, inputs, backend=backend, steps=steps + 2 * late, record=("spikes", "v"))
-    return (
-        made["hidden"].spikes[:, late : steps + late],
-        made["readout"].v[:, 2 * late : steps + 2 * late].astype(np.float64),
-    )
-
-
-def agreement(a, b):
-    """Coincidence of spikes and mean correlation of the readout."""
-    (spikes, v), (others, w) = a, b
-    coincidence = 2 * (spikes * others).sum() / (spikes.sum() + others.sum())
-    correlations = [
-        np.corrcoef(v[s, :, k], w[s, :, k])[0, 1] for s in range(len(v)) for k in range(2)
-    ]
-    return float(coincidence), float(np.mean(correlations))
+    return rounded, rounded.load(cases / "tinyrsnn" / "indy01_seed1.npz")
 
 
 @pytest.mark.slow
 def test_tiny_decoder_in_8_bits_is_as_near_as_under_half_a_percent_of_noise(tiny):
     """Chaotic: 0.1 % of noise changes half of its spikes. Inputs that chose nothing, 4000 steps."""
     make, net = tiny
-    inputs = make.poisson(6, STEPS, 0.05, seed=2)
     fixed = nd.quantize(net, nd.QuantConfig(8), make.poisson(4, 500, 0.05, seed=1))
-    exact = decoded(net, inputs)
-    noise = [agreement(exact, decoded(noisy(net, seed), inputs)) for seed in range(4)]
-    coincidence, correlation = agreement(exact, decoded(fixed, inputs))
-    assert coincidence >= np.mean([c for c, _ in noise])
-    assert correlation >= np.mean([r for _, r in noise])
-
-
-def noisy(net, seed):
-    random = np.random.default_rng(seed)
-    projections = []
-    for p in net.projections:
-        factor = 1 + 0.005 * random.normal(size=p.synapse.weight.shape)
-        weight = (p.synapse.weight * factor).astype(np.float32)
-        projections.append(replace(p, synapse=replace(p.synapse, weight=weight)))
-    return replace(net, projections=tuple(projections))
+    found = make.against_noise(net, fixed, seed=2)
+    assert 0 < found["noise"][0] < 0.5
+    assert all(
+        ours >= theirs for ours, theirs in zip(found["integers"], found["noise"], strict=True)
+    )
 
 
 def test_tiny_decoder_of_held_weights_spikes_as_storks_equations_do(tiny):
     """Stork's own order of operations, in the chip's rounding of states: no spike differs."""
     make, net = tiny
     fixed = nd.quantize(net, nd.QuantConfig(8, split=0.5))
-    inputs = make.poisson(1, STEPS, 0.05, seed=2)
-    hidden = fixed["hidden"].neuron
-    into = dict.fromkeys(("input", "hidden"), 0)
     for p in fixed.into("hidden"):
-        weight = p.synapse.to_dense() if p.synapse.kind == "sparse" else p.synapse.weight
-        into[p.source] = into[p.source] + weight.astype(np.int64)
-        assert not isinstance(p.synapse, DelayedDense) or (p.synapse.delay[weight != 0] == 2).all()
-    spikes = stork(into["input"], into["hidden"], hidden, inputs[0].astype(np.int64))
-    ours, _ = decoded(fixed, inputs)
-    assert spikes.sum() > 1000
-    np.testing.assert_array_equal(ours[0, : STEPS - 2], spikes[2:STEPS])
-
-
-def stork(w_in, w_rec, hidden, x):
-    """Spike from the last voltage; then current into voltage, input into current.
-
-    As ``stork.nodes.LIFGroup.forward`` has it, v and current of the step before.
-    """
-    size = len(w_rec)
-    syn, mem, sent = (np.zeros(size, np.int64) for _ in range(3))
-    made = np.zeros((len(x), size), np.int64)
-    for t, now in enumerate(x):
-        current = w_in @ now + w_rec @ sent
-        sent = (mem > 64 * hidden.threshold).astype(np.int64)
-        made[t] = sent
-        mem = (shrunk(mem, hidden.voltage_decay) + syn) * (1 - sent)
-        syn = shrunk(syn, hidden.current_decay) + 64 * current
-    return made
-
-
-def shrunk(x, decay):
-    return np.sign(x) * (np.abs(x) * (4096 - decay) >> 12)
+        if isinstance(p.synapse, DelayedDense):
+            assert (p.synapse.delay[p.synapse.weight != 0] == 2).all()
+    differ, spikes = make.mismatches(fixed, seed=2)
+    assert differ == 0
+    assert spikes > 1000
 
 
 @pytest.mark.slow

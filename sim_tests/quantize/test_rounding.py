@@ -163,6 +163,27 @@ def test_gains_that_differ_within_a_channel_are_refused():
         nd.quantize(net)
 
 
+def test_a_rounded_bias_is_no_faithful_neuron():
+    """Threshold and decays as held, the bias not: 0.3 of a threshold of 1 at a scale of 1."""
+    ratings = {}
+    for bias in (0.25, 0.3):
+        neuron = FloatLIF(current_keep=0, voltage_keep=0.5, voltage_bias=bias)
+        weight = np.array([[127.0, -128.0]], np.float32)  # scales are powers of two
+        net = Network(
+            (Population("in", (2,), Source()), Population("a", (1,), neuron)),
+            (Projection("in", "a", Dense(weight)),),
+        )
+        config = nd.QuantConfig(8, method="max", scale="power-of-two")
+        fixed = nd.quantize(net, config)
+        scale = float(fixed.metadata["quantize/scale/a"])
+        held = fixed["a"].neuron.bias == bias * scale
+        assert held == (bias == 0.25)
+        (entry,) = (e for e in fixed.audit if e.element == "a")
+        ratings[bias] = entry.rating
+        assert ("bias by" in entry.reason) == (not held)
+    assert ratings == {0.25: Rating.FAITHFUL, 0.3: Rating.APPROXIMATE}
+
+
 def test_impossible_requests():
     with pytest.raises(NetworkError, match="bits: 9"):
         nd.QuantConfig(9)

@@ -216,6 +216,25 @@ def test_layers_are_quantized_one_by_one_and_stay(torch, slayer, training):
     assert_agree(export_slayer(module), least=3)
 
 
+@pytest.mark.parametrize("norm", ["MeanOnlyBatchNorm", "WgtScaleBatchNorm"])
+def test_norms_of_frozen_layers_keep_their_averages(torch, slayer, training, norm):
+    """Although a training loop puts the whole module in training mode again."""
+    kind = getattr(slayer.neuron.norm, norm)
+    module = torch.nn.Sequential(
+        slayer.block.cuba.Dense({**CUBA, "norm": kind}, 14, 24, weight_scale=3),
+        slayer.block.cuba.Dense({**CUBA, "norm": kind}, 24, 10, weight_scale=3),
+    )
+    means = []
+    for _ in training.one_by_one(module, 4):
+        module.train()
+        train(torch, module, (14,))
+        means.append([block.neuron.norm.running_mean.clone() for block in module])
+    assert torch.equal(means[0][0], means[1][0])
+    assert not torch.equal(means[0][1], means[1][1])
+    module.eval()
+    assert_agree(export_slayer(module), least=1)
+
+
 def test_what_cannot_be_is_named(torch, slayer, training):
     module = torch.nn.Sequential(slayer.block.cuba.Dense(CUBA, 14, 10))
     with pytest.raises(InputError, match=r"5: leads to no synapse of the module; there are 0\.syn"):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
-from neurodeploy.errors import InputError
+from neurodeploy.errors import InputError, NetworkError
+from sim_tests.conftest import ROOT
 
 from .test_quantize import recurrent, spikes
 
@@ -47,6 +48,26 @@ def test_distillation_brings_few_bits_nearer_to_the_float_network():
     assert len(tuned.losses) == 6
     again = nd.quantize(tuned.floats, config)
     assert again.output.shape == tuned.network.output.shape
+
+
+def test_the_first_lines_of_python_in_the_docs_run():
+    text = (ROOT / "docs" / "quantize.md").read_text()
+    net, inputs = recurrent(), spikes(12)
+    labels = np.arange(12) % 4
+    known = {"net": net, "inputs": inputs, "tests": inputs, "labels": labels}
+    exec(text.split("```python\n")[1].split("```")[0], known)
+    assert known["report"]["a"].bits == 6
+    assert known["made"].costs.joules <= 6e-7
+    assert [row.bits for row in known["table"].rows] == [8, 4, 2]
+    assert nd.run(known["tuned"].network, inputs).output.any()
+
+
+def test_bits_of_a_population_that_is_not_there_are_refused():
+    from neurodeploy.quantize.training import fine_tune
+
+    config = nd.QuantConfig(4, population_bits=(("z", 8),))
+    with pytest.raises(NetworkError, match="no population 'z' to round"):
+        fine_tune(recurrent(), config, spikes(10))
 
 
 def test_labels_that_do_not_fit_are_refused():

@@ -39,7 +39,7 @@ from neurodeploy.quantize.widths import Sweep, SweepRow
 from neurodeploy.recording import Recording, RecordingWriter
 from neurodeploy.report import report
 from neurodeploy.report.numbers import count, percent, si, signed, wilson_interval
-from neurodeploy.report.quantization import sweep_table
+from neurodeploy.report.quantization import quantization_table, sweep_table
 from neurodeploy.report.rows import limit_lines, network_rows, synapse_counts
 from neurodeploy.report.terminal import (
     audit_table,
@@ -442,3 +442,12 @@ def test_an_estimate_whose_recording_is_there_gets_its_four_drawings(tmp_path):
     other = make_recording(network, flip=True)
     report(page, recordings=[other], profiles=[estimate])
     assert "Cost against sparsity" not in page.read_text()
+
+
+def test_a_membrane_that_should_be_zero_is_not_called_exact():
+    from neurodeploy.quantize.report import Difference, PopulationReport, QuantReport
+
+    same, other = (Difference(sqnr, 0, 0, 1.0, 0) for sqnr in (np.inf, -np.inf))
+    found = QuantReport((PopulationReport("a", 8, same, other, 0, 0, 4),), 1, 5)
+    table = quantization_table(found)
+    assert list(table.columns[3].cells) == ["exact", "-inf"]

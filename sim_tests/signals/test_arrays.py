@@ -7,15 +7,17 @@ import pytest
 
 from neurodeploy.errors import InputError
 from neurodeploy.network import (
+    Conv,
     CubaLIF,
     Delta,
     InputTransform,
     Network,
     Population,
+    Projection,
     Source,
 )
+from neurodeploy.signals import as_samples, draining_steps, read_inputs
 from neurodeploy.signals import present as presented
-from neurodeploy.signals import read_inputs
 
 
 def network_with(neuron, shape=(2, 3, 4), transform=None):
@@ -146,3 +148,13 @@ def test_bad_input_files_get_one_line(tmp_path):
             read_inputs(tmp_path / name)
         assert "\n" not in str(caught.value)
         assert name in str(caught.value)
+
+
+def test_steps_until_the_output_has_seen_all_whatever_axes_are_left_out():
+    network = Network(
+        (Population("input", (1, 5, 5), Source()), Population("a", (2, 5, 5), CubaLIF(9, 9, 9))),
+        (Projection("input", "a", Conv(np.ones((2, 1, 1, 1), np.int32))),),
+    )
+    for shape in ((7, 5, 5), (7, 1, 5, 5), (3, 7, 5, 5), (3, 7, 1, 5, 5)):
+        assert draining_steps(network, np.zeros(shape, np.int32)) == 8
+    assert as_samples(network, np.zeros((3, 7, 5, 5))).shape == (3, 7, 1, 5, 5)

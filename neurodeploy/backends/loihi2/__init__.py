@@ -16,14 +16,14 @@ from importlib.util import find_spec
 import numpy as np
 from numpy.typing import NDArray
 
+from ...chip import fit
 from ...errors import BackendError, UnsupportedError
-from ...network import Average, CubaLIF, Network, Rating, Source
+from ...network import Network, Rating
 from ...recording import Recording
 from ...signals import Presented
-from ..lava import check_population, check_projection
 from ..options import RunOptions, refuse_floats
 from ..places import VARIABLES, place_for
-from ..targets import look_ahead
+from ..targets import check_chip_population, check_chip_projection, look_ahead
 from ..worker import run_in_worker
 from .settings import ChipSettings
 
@@ -118,25 +118,11 @@ def check_supported(network: Network, options: RunOptions) -> None:
             f"steps: {options.steps} of one sample, limit {LONGEST_SAMPLE}; split the sample"
         )
     for population in network.populations:
-        if isinstance(population.neuron, (Source, Average)):
-            continue
-        if population.starts and population.starts == network.hops(population.name):
-            population = replace(population, starts=0)  # resets come just then
-        check_population(network, population, replace(options, reset_interval=None))
-        if isinstance(population.neuron, CubaLIF):
-            _check_one_value(population.name, population.neuron)
+        check_chip_population(network, population)
     for projection in network.projections:
-        check_projection(network, projection)
+        check_chip_projection(network, projection)
     for entry in look_ahead(network, "loihi2").entries:
         if entry.rating is Rating.UNSUPPORTED:
             raise UnsupportedError(f"{entry.element}: {entry.reason}")
-
-
-def _check_one_value(name: str, neuron: CubaLIF) -> None:
-    for what in ("current_decay", "voltage_decay", "threshold"):
-        values = np.unique(np.asarray(getattr(neuron, what)))
-        if len(values) > 1:
-            raise UnsupportedError(
-                f"population {name!r}: {len(values)} values of {what}, and Lava's LIF has one for "
-                f"all its neurons; split the population, or run it on backend 'engine'"
-            )
+    if misfits := fit(network, "loihi2").misfits:
+        raise UnsupportedError(str(misfits[0]))

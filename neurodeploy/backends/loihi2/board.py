@@ -19,6 +19,7 @@ through synapses of weight 1, which takes one more step.
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
@@ -40,7 +41,7 @@ from ...network import Average, Conv, CubaLIF, Network, Population, Projection, 
 from ...network.fixed_point import PAYLOAD_BITS
 from ..lava_build import conv, matrix, neurons
 from ..lava_models import MODELS
-from ..lava_processes import run_watched
+from ..lava_processes import JOIN_SECONDS, run_watched
 from ..worker import WorkerError
 from .schedule import Lag, Schedule
 
@@ -132,17 +133,20 @@ class Board:
             callback_fxs=[*all_probes, *probes],
         )
         try:
+            # Here and not in the thread that waits: a worker's children die with the thread
+            # that forked them.
+            self._root.create_runtime(run_cfg=config)
             run_watched(
                 self._root,
                 lambda: self._root.run(condition=RunSteps(num_steps=steps), run_cfg=config),
-                lambda actor: WorkerError(
-                    f"loihi2: one of Lava's processes ended with exit code {actor.exitcode} "
-                    f"while the chip ran"
-                ),
+                _died,
             )
             traces = {name: self._sink_data(name, sink) for name, sink in self._sinks.items()}
-        finally:
-            self._root.stop()
+        except BaseException as error:
+            if not isinstance(error, WorkerError):  # a process died: Lava would wait for it
+                self._root.stop()
+            raise
+        self._root.stop()
         spikes = {
             name: self.schedule.cut(trace, self._hops(name), self.schedule.lag.output)
             for name, trace in traces.items()
@@ -267,6 +271,14 @@ class Board:
         shaped = data.reshape(*layout(population.shape), steps)
         axes = tuple(range(shaped.ndim - 1, -1, -1))
         return np.ascontiguousarray(shaped.transpose(axes)).reshape(steps, population.size)
+
+
+def _died(actor: Any) -> WorkerError:
+    multiprocessing.Process.join(actor, JOIN_SECONDS)  # Lava's own knows no limit
+    return WorkerError(
+        f"loihi2: one of Lava's processes ended with exit code {actor.exitcode} while the chip "
+        f"ran; see the worker's log (--debug)"
+    )
 
 
 def layout(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -144,7 +144,8 @@ def energy(
             "chips_on_board"
         )
     else:
-        baseline = static_board if idle_watts is None else idle_watts
+        # A board that was measured idle when it was warmer must not make used chips give power.
+        baseline = static_board if idle_watts is None else min(idle_watts, static_board)
         unused = baseline * max(0, board_chips - used_chips) / board_chips
     dynamic = board - static_board
     seconds = slot * seconds_per_step
@@ -156,7 +157,6 @@ def energy(
         "steps_per_inference": float(slot),
         "watts": board - unused,
         "static_watts": static_board - unused,
-        "noise_watts": noise,
         "vdd_watts": float(middle.vdd.mean()),
         "vddm_watts": float(middle.vddm.mean()),
         "vddio_watts": float(middle.vddio.mean()),
@@ -169,7 +169,14 @@ def energy(
         figures["idle_watts"] = idle_watts
     if board_chips is not None:
         figures["board_chips"] = float(board_chips)
-    if dynamic > noise:
+    if np.isfinite(noise):
+        figures["noise_watts"] = noise
+    if not np.isfinite(noise):
+        warnings.append(
+            "the meter gave a single reading, so its noise is not known: no dynamic energy is "
+            "reported; give a longer window_seconds"
+        )
+    elif dynamic > noise:
         figures["dynamic_watts"] = dynamic
         figures["dynamic_joules"] = dynamic * seconds
     else:

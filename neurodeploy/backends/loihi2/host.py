@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from typing import Any
@@ -63,6 +64,7 @@ def reach(settings: ChipSettings) -> Reached:
             "research community (INRC). Without a chip: backend 'engine' or 'lava'"
         )
     generation = loihi.ChipGeneration[settings.generation]
+    _mend_slurm()
     try:
         if settings.address:
             binary = {"host_binary_path": settings.host_binary} if settings.host_binary else {}
@@ -84,9 +86,35 @@ def reach(settings: ChipSettings) -> Reached:
                 "loihi2: no way to a board: neither SLURM (sinfo) here nor NXSDKHOST set; give "
                 "partition, board or address"
             )
+    except LookupError as error:
+        raise BackendError(
+            f"loihi2: sinfo gave no answer that Lava can read ({error}); try it by hand, it must "
+            f"take less than a second"
+        ) from error
     except (ValueError, ImportError, OSError) as error:
         raise BackendError(f"loihi2: the board cannot be reached: {error}") from error
     return Reached(*provenance(), way)
+
+
+def _mend_slurm() -> None:
+    """Have Lava read what sinfo really prints.
+
+    ``lava/utils/slurm.py`` of lava-nc 0.10.0 splits its output at line ends and takes the first
+    word of each piece, also of the empty one behind the last line end: IndexError, whatever
+    partition or board is asked for. And sinfo marks the default partition with a ``*``.
+    """
+    from lava.utils import slurm
+
+    asked = slurm.try_run_command
+    if getattr(asked, "mended", False):
+        return
+
+    def ask(command: list[str]) -> list[str]:
+        lines = [line for line in asked(command) if line.strip()]
+        return [re.sub(r"^(\S+)\*(\s)", r"\1\2", line) for line in lines]
+
+    vars(ask)["mended"] = True
+    slurm.try_run_command = ask
 
 
 def _need_sinfo(settings: ChipSettings) -> None:

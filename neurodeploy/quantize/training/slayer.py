@@ -143,9 +143,9 @@ def one_by_one(
 
     All synapses compute in floats at first. Each turn rounds one more layer and gives its path;
     train the module then, for a few epochs. Before the next turn the parameters of that layer's
-    block are frozen, so its integers stay. (Progressive tandem learning, Wu et al. 2021,
-    arXiv:2007.01204, trains so from one layer to the next.) Norms keep running averages while
-    they are in training mode: set those of frozen blocks to ``eval()``.
+    block are frozen, and its norms keep their averages whatever ``module.train()`` says, so its
+    integers stay. (Progressive tandem learning, Wu et al. 2021,
+    arXiv:2007.01204, trains so from one layer to the next.)
 
     Parameters
     ----------
@@ -169,8 +169,16 @@ def one_by_one(
             exclude=[n for n in synapses if n not in names], fan_in=fan_in,
         )  # fmt: skip
         yield path
-        for parameter in module.get_submodule(path).parameters():
-            parameter.requires_grad_(False)
+        _freeze(module.get_submodule(path))
+
+
+def _freeze(block: Any) -> None:
+    """Keep a block's parameters and the running averages of its norms from changing."""
+    for parameter in block.parameters():
+        parameter.requires_grad_(False)
+    for part in block.modules():
+        if isinstance(getattr(part, "update", None), bool):  # a norm's switch, see neuron/norm.py
+            part.update = False
 
 
 def synapses_of(module: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from ..calibration import Calibration
 from ..choice import Choice, Site
 from ..config import QuantConfig
 from ..floats import as_float
-from ..verb import finished, settled
+from ..verb import check, finished, settled
 from ..weights import scaled, with_weight
 from .fit import Lesson, fit
 from .limits import Limits, Pruned, prune, shares, stored_bits
@@ -128,8 +128,9 @@ def fine_tune(
     InputError
         If labels and inputs differ in number, or a label is no output neuron.
     NetworkError
-        If the limits cannot be kept by pruning.
+        If the limits cannot be kept by pruning, or the configuration names no population.
     """
+    check(network, config, calibrated=True)
     floats = network if network.is_float else as_float(network)
     config = config if limits is None else replace(config, split=0.0)
     reference = Calibration.of(floats, inputs)
