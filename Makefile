@@ -29,7 +29,7 @@ test: setup
 	$(BIN)/python -m pytest
 
 test-all: setup
-	$(BIN)/python -m pytest -m "slow or not slow"
+	NEURODEPLOY_NETWORKS=60 $(BIN)/python -m pytest -m "slow or not slow"
 
 lint: setup
 	$(BIN)/ruff check .

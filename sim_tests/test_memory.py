@@ -60,6 +60,7 @@ def test_counts_of_very_many_samples_are_foreseen_too(machine_with):
         nd.run(network_of(10_000), inputs_of(20_000, 1))
 
 
+@pytest.mark.slow
 def test_streamed_to_a_file_the_same_run_fits(machine_with, tmp_path):
     network, inputs = network_of(200), inputs_of(60, 500)
     machine_with(40 << 20)

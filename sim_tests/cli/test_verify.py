@@ -148,6 +148,7 @@ def test_on_the_chip_with_its_figures(
 
 
 @pytest.mark.usefixtures("lava")
+@pytest.mark.slow
 def test_a_job_carried_by_hand(call: Call) -> None:
     run = ("run", "a.net", "--input", "x.npz", "--backend", "lava")
     status, out, _ = call(*run, "--job-only", "job")

@@ -185,6 +185,7 @@ def test_blocks_change_no_digit(recordings, monkeypatch):
     assert nd.compare(a, b, check=False).as_dict() == whole
 
 
+@pytest.mark.slow
 def test_ten_thousand_samples_compare_in_bounded_memory(tmp_path):
     """Five times the samples from a file take no more than a little more memory."""
     rng = np.random.default_rng(1)

@@ -249,8 +249,13 @@ def test_progressive_tuning_freezes_the_integers_of_one_population_after_another
 
 @pytest.mark.parametrize("progressive", [False, True])
 def test_fan_in_and_memory_hold_after_training(progressive):
-    from neurodeploy.quantize.mixed import weight_memory
     from neurodeploy.quantize.training import Limits, fine_tune
+
+    def weight_memory(network, config):
+        return sum(
+            int(np.count_nonzero(p.synapse.weight)) * config.bits_of(p.target)
+            for p in network.projections
+        )
 
     net = cycle()
     config = nd.QuantConfig(4, method="mse", population_bits=(("o", 8),))
