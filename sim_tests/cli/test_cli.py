@@ -249,8 +249,11 @@ def test_doctor(call, monkeypatch):
     status, out, _ = call("doctor")
     assert status == 0
     assert "backend engine" in out
-    status, out, _ = call("doctor", "--json")
-    items = {item["name"]: item for item in json.loads(out)}
+    status, told, _ = call("doctor", "--json")
+    items = {item["name"]: item for item in json.loads(told)}
+    whole = " ".join(out.replace("│", " ").split())
+    for item in items.values():  # brackets and all: pip install 'neurodeploy[...]'
+        assert item["detail"] in whole, item["name"]
     assert items["backend engine"]["present"]
     assert not items["SLURM"]["present"]
     assert not items["backend loihi2"]["present"]
