@@ -15,6 +15,7 @@ from .folders import check_split, named, refusal
 
 _VCTK_SETS = {"train": "trainset_28spk", "train-56": "trainset_56spk", "test": "testset"}
 _NDNS_SETS = {"train": "training_set", "validation": "validation_set", "test": "test_set_1"}
+_NDNS_NAMES = {"noisy": "SOURCES_snrS_tlL", "clean": "clean", "noise": "noise"}
 
 _Found: TypeAlias = dict[int, tuple[Path, re.Match[str]]]
 
@@ -160,7 +161,7 @@ def ndns(folder: str | os.PathLike[str], split: str | None = "train") -> tuple[P
 def _numbered(folder: Path, start: str) -> _Found:
     """N-DNS files by their number; a number that came twice is of two runs of the synthesizer."""
     found: _Found = {}
-    expected = f"{folder.name} files ..._fileid_N.wav as the challenge's synthesizer names them"
+    expected = f"{_NDNS_NAMES[folder.name]}_fileid_N.wav, as the challenge's synthesizer names them"
     for path, match in named("ndns", folder, rf"{start}_fileid_(?P<index>\d+)\.wav", expected):
         index = int(match["index"])
         if index in found:
