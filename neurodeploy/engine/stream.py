@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from ..errors import ChipWarning, InputError
+from ..errors import ChipWarning, InputError, UnsupportedError
 from ..network import Network, Population
 from ..signals import present
 from .events import DelayLine, EventBuffer
@@ -20,7 +20,9 @@ from .plan import Plan, PopulationPlan, make_plan
 from .synapses import wrap_currents
 
 
-def stream(network: Network, *, apply_transform: bool = True, count: bool = False) -> Stream:
+def stream(
+    network: Network, *, apply_transform: bool = True, count: bool = False, gated: bool = False
+) -> Stream:
     """Open a network for running step by step; states carry on from step to step.
 
     Parameters
@@ -30,6 +32,14 @@ def stream(network: Network, *, apply_transform: bool = True, count: bool = Fals
         Whether to apply the input layer's weight and bias to what is presented.
     count : bool
         Keep `Stream.messages` and `Stream.synops`.
+    gated : bool
+        What a chip does that takes several of its steps for each one here and lets each
+        population run in one of them, the first population first: a message reaches the
+        populations behind within the step, and the output lags by nothing. Loops of a
+        population with itself still take a step, and `Population.starts` counts from when
+        the first message can be there. Where all paths to a population are equally long, and
+        populations start when they are reached or have no bias, the output is that of a
+        stream without this, as many steps earlier as it lags there.
 
     Returns
     -------
@@ -39,7 +49,8 @@ def stream(network: Network, *, apply_transform: bool = True, count: bool = Fals
     Raises
     ------
     UnsupportedError
-        If the engine cannot run an element; it names it.
+        If the engine cannot run an element; it names it. If `gated`, and populations
+        feed each other in a loop: neither is the first.
 
     Warns
     -----
@@ -48,7 +59,7 @@ def stream(network: Network, *, apply_transform: bool = True, count: bool = Fals
     """
     for line in network.beyond_chip:
         warnings.warn(line, ChipWarning, stacklevel=2)
-    return Stream(network, apply_transform, count)
+    return Stream(network, apply_transform, count, gated)
 
 
 class Stream:
@@ -65,14 +76,23 @@ class Stream:
         Synaptic operations that they cause, zero weights not counted.
     """
 
-    def __init__(self, network: Network, apply_transform: bool = True, count: bool = False) -> None:
+    def __init__(
+        self,
+        network: Network,
+        apply_transform: bool = True,
+        count: bool = False,
+        gated: bool = False,
+    ) -> None:
         self.network = network
+        self.gated = gated
         self.steps = 0
         self._fan_outs: dict[str, NDArray[np.int64]] = {}
         if count:
             self._fan_outs = {p.name: _fan_out(network, p) for p in network.populations}
         self._apply_transform = apply_transform
         self._plan: Plan = make_plan(network)
+        if gated:
+            _check_order(self._plan)
         self._open = True
         self._begin()
 
@@ -99,7 +119,7 @@ class Stream:
         ----------
         x : array [*input shape]
             As one step of the inputs of `neurodeploy.run`. The output lags by
-            ``network.hops(network.output.name)`` steps.
+            ``network.hops(network.output.name)`` steps, by none if gated.
 
         Returns
         -------
@@ -130,7 +150,7 @@ class Stream:
         plans = [plan for stretch in self._plan.stretches for plan in stretch.populations]
         slots = max((d.longest_lag for p in plans for _, d in p.feeds), default=0) + 1
         events: dict[str, EventBuffer] = {}
-        self._runs = [_PopulationStream(plan, slots, events) for plan in plans]
+        self._runs = [_PopulationStream(plan, slots, events, self.gated) for plan in plans]
         names = [plan.population.name for plan in plans]
         self._output = names.index(self.network.output.name)
         self._by_name = dict(zip(names, self._runs, strict=True))
@@ -140,11 +160,23 @@ class Stream:
 class _PopulationStream:
     """One population: the present step stands in the last slot of its buffers."""
 
-    def __init__(self, plan: PopulationPlan, slots: int, events: dict[str, EventBuffer]) -> None:
+    def __init__(
+        self, plan: PopulationPlan, slots: int, events: dict[str, EventBuffer], gated: bool
+    ) -> None:
         self.plan = plan
         self.events = events
         self.now = slots - 1
         population = plan.population
+        self.starts = population.starts - (plan.hops if gated else 0)
+        # The step of the sources' clock that is read as the present one.
+        self.feeds = [
+            (
+                source,
+                delivery,
+                self.now + (delivery.lag if gated and source != population.name else 0),
+            )
+            for source, delivery in plan.feeds
+        ]
         self.stepper = plan.stepper.begin(1, slots, (), np.zeros(slots, np.bool_))
         self.current = np.empty((1, 1, plan.width), np.int32)
         graded = population.neuron.graded
@@ -161,7 +193,7 @@ class _PopulationStream:
         self.sent.reserve(self.plan.population.size)
         if self.plan.sends_inputs:
             send_in(_planes(values), 0, 1, self.sent, self.now)
-        elif clock < self.plan.population.starts:
+        elif clock < self.starts:
             self.sent.rest(self.now, self.now + 1)
         else:
             self.stepper.step(self._currents(values), self.now, self.sent)
@@ -175,9 +207,9 @@ class _PopulationStream:
             take_in(_planes(values), 0, 1, current)
         else:
             current[:] = 0
-        for source, delivery in self.plan.feeds:
+        for source, delivery, at in self.feeds:
             into = np.zeros_like(current) if delivery.may_wrap else current
-            delivery.deliver(self.events[source], self.now, self.now + 1, into)
+            delivery.deliver(self.events[source], at, at + 1, into)
             if delivery.may_wrap:
                 wrap_currents(into, self.stepper.overflows["input_overflows"])
                 current += into
@@ -200,6 +232,16 @@ class _PopulationStream:
         self.sent.forget_oldest()
         if self.line is not None:
             self.left.forget_oldest()
+
+
+def _check_order(plan: Plan) -> None:
+    for stretch in plan.stretches:
+        if len(stretch.populations) > 1:
+            names = ", ".join(repr(p.population.name) for p in stretch.populations)
+            raise UnsupportedError(
+                f"stream: populations {names} feed each other in a loop, so none can run before "
+                f"the others within a step; stream it without gated"
+            )
 
 
 @njit(nogil=True, cache=True)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
-from neurodeploy.errors import InputError
+from neurodeploy.errors import InputError, UnsupportedError
+from neurodeploy.network import CubaLIF, Dense, Network, Population, Projection, Source, TemporalFIR
 from sim_tests.engine.test_synapses import inputs_of, network_of
 from sim_tests.random_networks import Draw
 from sim_tests.random_synapses import KINDS, draw
@@ -36,6 +37,54 @@ def test_every_operator_streams(kind):
         with nd.stream(network) as stream:
             steps = np.array([stream.step(x) for x in values[0]])
         np.testing.assert_array_equal(steps, whole.output[0], f"seed {seed}")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_gated_stream_is_the_same_without_the_lag(kind):
+    """All operators, a biased population that is fed by itself, too, and taps in time."""
+    rng = np.random.default_rng(7)
+    for seed in range(400, 403):
+        first = network_of(*draw(kind, seed))
+        size = first.output.size
+        hops = first.hops(first.output.name)
+        more = [
+            Population(name, (size,), CubaLIF(2048, 512, 20, bias=3), starts=hops + 1 + number)
+            for number, name in enumerate(("looped", "tapped"))
+        ]
+        matrix = Dense(rng.integers(-64, 64, (size, size), np.int32))
+        taps = TemporalFIR(rng.integers(-64, 64, (4, size), np.int32))
+        network = Network(
+            [*first.populations, *more],
+            [
+                *first.projections,
+                Projection(first.output.name, "looped", matrix),
+                Projection("looped", "looped", matrix),
+                Projection("looped", "tapped", taps),
+            ],
+        )
+        lag = network.hops("tapped")
+        values = inputs_of(network, seed, samples=1, steps=40)
+        whole = nd.run(network, values, steps=40 + lag).output[0]
+        with nd.stream(network, gated=True) as stream:
+            for _ in range(2):
+                steps = np.array([stream.step(x) for x in values[0]])
+                np.testing.assert_array_equal(steps, whole[lag:], f"seed {seed}")
+                stream.reset()
+        assert steps.any()
+
+
+def test_what_cannot_be_gated_is_refused():
+    matrix = Dense(np.ones((3, 3), np.int32))
+    names = ("there", "back")
+    network = Network(
+        [
+            Population("input", (3,), Source()),
+            *(Population(n, (3,), CubaLIF(0, 0, 9)) for n in names),
+        ],
+        [Projection(*pair, matrix) for pair in (("input", "there"), names, names[::-1])],
+    )
+    with pytest.raises(UnsupportedError, match="feed each other in a loop"):
+        nd.stream(network, gated=True)
 
 
 def test_a_long_stream_does_not_grow():
