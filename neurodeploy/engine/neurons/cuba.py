@@ -40,7 +40,8 @@ class CubaStepper(Stepper):
     def step(self, current: NDArray[np.int32], t0: int, events: EventBuffer) -> None:
         """See `Stepper.step`; `current` becomes u."""
         window = current.shape[1]
-        if self.scratch is None:  # the first window is the longest
+        # The first window is the longest, unless the population starts within it.
+        if self.scratch is None or len(self.scratch[1]) < window:
             before = np.empty(self.size, np.int32)
             self.scratch = before, np.zeros((window, whole_words(self.size)), np.uint8)
         before, fired = self.scratch
