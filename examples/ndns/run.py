@@ -15,7 +15,7 @@ import neurodeploy as nd
 from neurodeploy.signals.coding.ndns import HOP, RATE
 from neurodeploy.signals.datasets import spoken_digits
 from neurodeploy.signals.mixing import mix, noise
-from neurodeploy.sound import Denoiser, enhance_whole, scores
+from neurodeploy.sound import Denoiser, NdnsFront, enhance_whole, scores
 from neurodeploy.sound.denoise import in_time
 
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
@@ -72,7 +72,9 @@ def main() -> None:
                 if key[0] == "brown" and key[1] == 5]  # fmt: skip
         for wait in range(5):
             gains = [
-                scores(noisy, enhance_whole(net, noisy, wait), target, RATE)["si_snr_improvement"]
+                scores(noisy, enhance_whole(net, noisy, NdnsFront(wait)), target, RATE)[
+                    "si_snr_improvement"
+                ]
                 for target, noisy in some
             ]
             print(f"wait {wait}: {32 + 8 * wait} ms, brown 5 dB, gain {np.mean(gains):.2f} dB")

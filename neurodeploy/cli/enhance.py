@@ -13,11 +13,40 @@ Channel = Annotated[
     str | None, typer.Option(help="Which channel, from 0, or mix; needed where there are several.")
 ]
 Wait = Annotated[
-    int, typer.Option(help="Steps (8 ms) for which the sound is held back for its mask.")
+    int | None,
+    typer.Option(
+        help="Steps (8 ms) for which the sound is held back for its mask; 1, if not given."
+    ),
+]
+Codec = Annotated[
+    Path | None, typer.Option(help="The network's learned codec (.npz); N-DNS networks have none.")
+]
+Pipelined = Annotated[
+    bool,
+    typer.Option(
+        "--pipelined",
+        help="With --codec: one chip step a hop, so that the sound waits a hop for each layer.",
+    ),
 ]
 Fixed = Annotated[
     bool, typer.Option("--fixed", help="Spectra and overlap-add in exact integers, too.")
 ]
+
+
+def load_denoiser(
+    net: Path, codec: Path | None, pipelined: bool, wait: int | None, fixed: bool
+) -> Any:
+    """Open a network for sound, with the front end that its options ask for."""
+    from ..sound import Denoiser, MaskCodec, NdnsFront, separator
+    from ..sound.fronts import WAIT
+
+    if codec is None:
+        if pipelined:
+            raise typer.BadParameter("--pipelined is for networks with a --codec.")
+        return Denoiser(load_network(net), NdnsFront(WAIT if wait is None else wait, fixed))
+    if wait is not None or fixed:
+        raise typer.BadParameter("--wait and --fixed are for N-DNS networks, without --codec.")
+    return separator(load_network(net), MaskCodec.load(codec), gated=not pipelined)
 
 
 def enhance(
@@ -31,11 +60,15 @@ def enhance(
         Path | None, typer.Option(metavar="ONNX", help="DNSMOS's sig_bak_ovr.onnx, with --clean.")
     ] = None,
     channel: Channel = None,
-    wait: Wait = 1,
+    codec: Codec = None,
+    pipelined: Pipelined = False,
+    wait: Wait = None,
     fixed: Fixed = False,
     json: Json = False,
 ) -> None:
-    """Enhance noisy speech with an N-DNS network, in the chip's integers, block by block.
+    """Enhance noisy speech in the chip's integers, block by block.
+
+    NET is an N-DNS network, or with `--codec` one that works on a learned codec, as DPSNN.
 
     The network's states carry on from block to block; an hour takes no more memory than a second.
     The result is in time with the input. With `--clean`: SI-SNR, and STOI and PESQ where they are
@@ -43,14 +76,14 @@ def enhance(
     """
     from ..report.devices import metrics_table
     from ..signals.audio import read_audio
-    from ..signals.coding.ndns import RATE
     from ..sound import enhance_file, scores
+    from ..sound.fronts import RATE
 
     if dnsmos is not None and clean is None:
         raise typer.BadParameter("--dnsmos needs the clean speech: add --clean CLEAN.")
-    network = load_network(net)
+    denoiser = load_denoiser(net, codec, pipelined, wait, fixed)
     reference = None if clean is None else read_audio(clean, RATE, channel)[0]
-    done = enhance_file(network, input, out, channel=channel, wait=wait, fixed=fixed)
+    done = enhance_file(denoiser, input, out, channel=channel)
     found: dict[str, Any] = done.as_dict()
     if reference is not None:
         noisy, enhanced = (read_audio(p, RATE, c)[0] for p, c in ((input, channel), (out, None)))

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from .enhance import Channel, Fixed, Wait
-from .shared import Json, Net, load_network, print_json, show
+from .enhance import Channel, Codec, Fixed, Pipelined, Wait, load_denoiser
+from .shared import Json, Net, print_json, show
 
 
 def listen(
@@ -29,30 +29,32 @@ def listen(
     device: Annotated[str | None, typer.Option(help="Name of the microphone.")] = None,
     seconds: Annotated[float | None, typer.Option(help="Stop after so much sound.")] = None,
     every: Annotated[float, typer.Option(help="Seconds between readings of the meter.")] = 1.0,
-    wait: Wait = 1,
+    codec: Codec = None,
+    pipelined: Pipelined = False,
+    wait: Wait = None,
     fixed: Fixed = False,
     json: Json = False,
 ) -> None:
-    """Enhance live sound with an N-DNS network and show what it spends.
+    """Enhance live sound with a network that `enhance` takes, and show what it spends.
 
     The meter on standard error: spikes, operations, real-time factor, worst block, estimated power
     of the chip. `arecord -f S16_LE -r 16000 | neurodeploy listen NET -o - | aplay -f S16_LE -r
     16000` is a hearing aid. Blocks with NaN (in f32) and those a microphone loses are concealed
     and counted.
     """
-    from ..sound import Denoiser
     from ..sound.live import listen as run
     from ..sound.live import microphone_blocks, pipe_blocks
 
     if out == "-" and json:
         raise typer.BadParameter("--json and -o - both want standard output; choose one.")
-    denoiser = Denoiser(load_network(net), wait, fixed)
+    denoiser = load_denoiser(net, codec, pipelined, wait, fixed)
+    hop = denoiser.front.hop
     with ExitStack() as stack:
         if input == "mic":
-            blocks: Any = microphone_blocks(device)
+            blocks: Any = microphone_blocks(hop, device)
         else:
             pipe = _open(input, stack)
-            blocks = pipe_blocks(pipe, format, rate, channels, channel)
+            blocks = pipe_blocks(pipe, hop, format, rate, channels, channel)
         play = _player(out, format, stack)
         reading = run(denoiser, blocks, play, _meter(), every, seconds)
     if json:
@@ -76,7 +78,7 @@ def _open(name: str, stack: ExitStack) -> Any:
 
 def _player(out: str | None, format: str, stack: ExitStack) -> Any:
     from ..signals.audio import write_audio
-    from ..signals.coding.ndns import RATE
+    from ..sound.fronts import RATE
     from ..sound.live import to_bytes
 
     if out is None:

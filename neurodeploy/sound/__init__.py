@@ -1,7 +1,9 @@
 """Speech through a network as it comes: enhancement of files and live sound, and its measures."""
 
+from .codec import MaskCodec, MaskFront, separator
 from .denoise import Denoiser, enhance_whole
 from .files import Enhanced, enhance_file
+from .fronts import Front, NdnsFront
 from .latency import Latency
 from .meter import Meter, Reading
 from .metrics import dnsmos, pesq, scores, si_snr, stoi
@@ -9,14 +11,19 @@ from .metrics import dnsmos, pesq, scores, si_snr, stoi
 __all__ = [
     "Denoiser",
     "Enhanced",
+    "Front",
     "Latency",
+    "MaskCodec",
+    "MaskFront",
     "Meter",
+    "NdnsFront",
     "Reading",
     "dnsmos",
     "enhance_file",
     "enhance_whole",
     "pesq",
     "scores",
+    "separator",
     "si_snr",
     "stoi",
 ]

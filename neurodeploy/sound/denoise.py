@@ -1,4 +1,4 @@
-"""The N-DNS baseline as a stream: sound in, cleaner sound out, integers in between."""
+"""Sound in, cleaner sound out, integers in between: a network as a stream."""
 
 from __future__ import annotations
 
@@ -11,25 +11,14 @@ from numpy.typing import NDArray
 
 from ..backends import run
 from ..engine.stream import Stream, stream
-from ..errors import InputError
 from ..network import Network
-from ..signals.audio import to_pcm16
-from ..signals.coding.ndns import HOP, N_FFT, RATE, NdnsDecoder, NdnsEncoder
-from .latency import Latency
+from .fronts import RATE, Front, NdnsFront
 from .meter import Meter
-
-WAIT = 1
-"""Steps that the sound waits for its mask by default.
-
-The chip takes a step for each of the network's three projections; the network was trained with two
-of them in its layers (``delay_shift``), so that a mask meets the frame that it met in training
-when the sound waits for one. The challenge's own Lava notebook delays by 1, too.
-"""
 
 FADE = np.float32(0.5)
 """A lost block sounds like the one before it, softer by this factor for each in a row."""
 
-HOP_SECONDS = HOP / RATE
+_WARMING_HOPS = 8
 
 
 class Denoiser:
@@ -38,17 +27,14 @@ class Denoiser:
     Parameters
     ----------
     network : Network
-        257 values in and out, as Intel's N-DNS baseline.
-    wait : int
-        Steps for which the sound is held back for its mask; see `WAIT`. 0 saves
-        8 ms.
-    fixed : bool
-        Whether spectra, magnitudes, masks and overlap-add are integers, too; else
-        they are doubles, as in the challenge, and only the network is exact
-        on every machine.
+    front : Front, optional
+        The host's part; by default that of Intel's N-DNS baseline.
+    gated : bool
+        As `neurodeploy.stream`; a hop takes a chip step for each population then.
 
     Attributes
     ----------
+    front : Front
     lag : int
         Samples by which what comes out is behind what went in.
     meter : Meter
@@ -57,29 +43,28 @@ class Denoiser:
     Raises
     ------
     InputError
-        If the network has other inputs or outputs.
+        If the front needs a network with other inputs or outputs.
     """
 
-    def __init__(self, network: Network, wait: int = WAIT, fixed: bool = False) -> None:
-        _check_network(network)
-        self.fixed = fixed
-        self._encoder, self._decoder = NdnsEncoder(fixed=fixed), NdnsDecoder(wait, fixed)
-        self._stream: Stream = stream(network, apply_transform=False, count=True)
-        self.lag = N_FFT - HOP + wait * HOP
-        self.latency = Latency(1e3 * N_FFT / RATE, 0.0, 1e3 * wait * HOP_SECONDS, 0.0)
-        self.meter = Meter(network, HOP_SECONDS, self.latency)
+    def __init__(self, network: Network, front: Front | None = None, gated: bool = False) -> None:
+        self.front = NdnsFront() if front is None else front
+        self.front.check(network)
+        self._stream: Stream = stream(network, apply_transform=False, count=True, gated=gated)
+        self.lag, self.latency = self.front.lag, self.front.latency
+        steps = network.hops(network.output.name) + 1 if gated else 1
+        self.meter = Meter(network, self.front.hop / RATE, self.latency, chip_steps=steps)
         self.reset()
         # Compiles, so that the first block is as quick as any.
-        self.push(np.random.default_rng(0).uniform(-0.1, 0.1, 8 * HOP))
+        rng = np.random.default_rng(0)
+        self.push(rng.uniform(-0.1, 0.1, _WARMING_HOPS * self.front.hop))
         self.reset()
 
     def reset(self) -> None:
         """Begin again: states zero, nothing counted."""
         self._stream.reset()
-        self._encoder.reset()
-        self._decoder.reset()
+        self.front.reset()
         self._held = np.zeros(0, np.float32)
-        self._last = np.zeros(HOP, np.float32)
+        self._last = np.zeros(self.front.hop, np.float32)
         self.meter.reset()
 
     def push(self, samples: NDArray[Any]) -> NDArray[np.float32]:
@@ -88,10 +73,11 @@ class Denoiser:
         A hop with NaN or infinite samples counts as lost and is concealed;
         what is beyond full scale is cut off and counted.
         """
+        hop = self.front.hop
         held = np.concatenate([self._held, np.asarray(samples, np.float32).ravel()])
-        whole = len(held) // HOP * HOP
+        whole = len(held) // hop * hop
         self._held = held[whole:].copy()
-        made = [self._hop(hop) for hop in held[:whole].reshape(-1, HOP)]
+        made = [self._hop(part) for part in held[:whole].reshape(-1, hop)]
         return np.concatenate([*made, np.zeros(0, np.float32)])
 
     def drop(self, samples: int) -> NDArray[np.float32]:
@@ -100,15 +86,14 @@ class Denoiser:
 
     def finish(self) -> NDArray[np.float32]:
         """Give what is still on its way, by letting silence follow."""
-        silence = (-len(self._held)) % HOP + -(-self.lag // HOP) * HOP
+        hop = self.front.hop
+        silence = (-len(self._held)) % hop + -(-self.lag // hop) * hop
         return self.push(np.zeros(silence, np.float32))
 
     def _hop(self, hop: NDArray[np.float32]) -> NDArray[np.float32]:
         began, busy = time.perf_counter(), time.thread_time()
-        hop = self._sound(hop)
-        spectrum = self._encoder.spectra(to_pcm16(hop) if self.fixed else hop)
-        out = self._stream.step(self._encoder.of_spectra(spectrum)[0])
-        sound = _to_float(self._decoder.step(spectrum[0], out), self.fixed)
+        inputs = self.front.inputs(self._sound(hop))
+        sound = self.front.sound(self._stream.step(inputs))
         self.meter.block(
             time.perf_counter() - began,
             time.thread_time() - busy,
@@ -134,8 +119,7 @@ class Denoiser:
 def enhance_whole(
     network: Network,
     samples: NDArray[Any],
-    wait: int = WAIT,
-    fixed: bool = False,
+    front: Front | None = None,
     backend: str = "engine",
     **options: Any,
 ) -> NDArray[np.float32]:
@@ -143,8 +127,8 @@ def enhance_whole(
 
     Parameters
     ----------
-    network, wait, fixed
-        As `Denoiser`.
+    network, front
+        As `Denoiser`, not gated.
     samples : float [samples]
         Finite, in -1..1, at 16 kHz.
     backend : str
@@ -157,16 +141,16 @@ def enhance_whole(
     float32 [samples]
         In time with what went in.
     """
-    _check_network(network)
+    front = NdnsFront() if front is None else front
+    front.check(network)
+    front.reset()
     samples = np.asarray(samples, np.float32)
-    lag = N_FFT - HOP + wait * HOP
-    padded = np.concatenate([samples, np.zeros((-len(samples)) % HOP + lag, np.float32)])
-    encoder, decoder = NdnsEncoder(fixed=fixed), NdnsDecoder(wait, fixed)
-    spectra = encoder.spectra(to_pcm16(padded) if fixed else padded)
-    inputs = encoder.of_spectra(spectra)
+    silence = np.zeros((-len(samples)) % front.hop + -(-front.lag // front.hop) * front.hop)
+    hops = np.concatenate([samples, silence.astype(np.float32)]).reshape(-1, front.hop)
+    inputs = np.stack([front.inputs(hop) for hop in hops])
     output = run(network, inputs, backend=backend, apply_transform=False, **options).output[0]
-    made = [decoder.step(x, o) for x, o in zip(spectra, output, strict=True)]
-    return _to_float(np.concatenate(made), fixed)[lag : lag + len(samples)]
+    made = np.concatenate([front.sound(o) for o in output])
+    return made[front.lag : front.lag + len(samples)]
 
 
 def in_time(denoiser: Denoiser, blocks: Iterator[NDArray[Any]]) -> Iterator[NDArray[np.float32]]:
@@ -181,16 +165,3 @@ def in_time(denoiser: Denoiser, blocks: Iterator[NDArray[Any]]) -> Iterator[NDAr
         yield made[cut:]
     made = denoiser.finish()
     yield made[skip : skip + taken - given]
-
-
-def _to_float(sound: NDArray[Any], fixed: bool) -> NDArray[np.float32]:
-    return (sound / (1 << 15) if fixed else sound).astype(np.float32)
-
-
-def _check_network(network: Network) -> None:
-    for end, population in (("input", network.input), ("output", network.output)):
-        if population.size != N_FFT // 2 + 1:
-            raise InputError(
-                f"population {population.name!r}: {end} of {population.size} values; enhancement "
-                f"needs a network with {N_FFT // 2 + 1} values at both ends (N-DNS baseline)"
-            )

@@ -9,10 +9,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ..network import Network
 from ..signals.audio import AudioReader, write_audio
-from ..signals.coding.ndns import RATE
-from .denoise import WAIT, Denoiser, in_time
+from .denoise import Denoiser, in_time
+from .fronts import RATE
 from .meter import Reading
 
 BLOCK = 1 << 12
@@ -48,13 +47,11 @@ class Enhanced:
 
 
 def enhance_file(
-    network: Network,
+    denoiser: Denoiser,
     source: str | os.PathLike[str],
     target: str | os.PathLike[str],
     *,
     channel: int | str | None = None,
-    wait: int = WAIT,
-    fixed: bool = False,
     block: int = BLOCK,
     subtype: str | None = None,
 ) -> Enhanced:
@@ -62,8 +59,8 @@ def enhance_file(
 
     Parameters
     ----------
-    network, wait, fixed
-        As `Denoiser`.
+    denoiser : Denoiser
+        Begins again with the file.
     source, target : path
         ``.wav``, ``.flac`` or ``.ogg``; the target is mono at 16 kHz.
     channel : int or "mix", optional
@@ -80,9 +77,10 @@ def enhance_file(
     Raises
     ------
     InputError
-        As `AudioReader` and `Denoiser`; nothing is written then.
+        As `AudioReader`; nothing is written then.
     """
-    denoiser, written = Denoiser(network, wait, fixed), 0
+    denoiser.reset()
+    written = 0
     with AudioReader(source, RATE, channel) as reader:
         with write_audio(target, RATE, subtype) as write:
             for made in in_time(denoiser, _blocks(reader, block)):

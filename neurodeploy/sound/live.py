@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from ..errors import BackendError, InputError
 from ..signals.audio import FULL_SCALE, read_pcm
-from ..signals.coding.ndns import HOP, RATE
 from .denoise import Denoiser
+from .fronts import RATE
 from .meter import Reading
 
-QUEUED_BLOCKS = 64
-"""Blocks of a microphone that may wait, half a second; what comes after is lost, and concealed."""
+QUEUED_SAMPLES = RATE // 2
+"""Of a microphone, that may wait; what comes after is lost, and concealed."""
 
 
 def listen(
@@ -54,13 +54,13 @@ def listen(
     InputError
         If there was no sound at all.
     """
-    shown, given, taken = time.monotonic(), 0, 0
+    shown, given, taken, lost = time.monotonic(), 0, 0, denoiser.front.hop
     left = None if limit_seconds is None else round(limit_seconds * RATE)
     for block in blocks:
         if block is not None and left is not None:
             block = block[: left - taken]
-        made = denoiser.drop(HOP) if block is None else denoiser.push(block)
-        taken += HOP if block is None else len(block)
+        made = denoiser.drop(lost) if block is None else denoiser.push(block)
+        taken += lost if block is None else len(block)
         given += len(made)
         if play is not None and len(made):
             play(made)
@@ -79,12 +79,13 @@ def listen(
 
 def pipe_blocks(
     pipe: IO[bytes],
+    hop: int,
     kind: str = "s16",
     rate: int = RATE,
     channels: int = 1,
     channel: int | str | None = None,
 ) -> Iterator[NDArray[Any]]:
-    """Give hops of raw sound; see `signals.audio.read_pcm`.
+    """Give hops of so many samples of raw sound; see `signals.audio.read_pcm`.
 
     Raises
     ------
@@ -96,11 +97,11 @@ def pipe_blocks(
             f"raw sound: sampled at {rate} Hz, the network listens at {RATE} Hz; resample before "
             f"(sox, ffmpeg -ar {RATE}), or use neurodeploy enhance on a file"
         )
-    yield from read_pcm(pipe, HOP, kind, channels, channel)
+    yield from read_pcm(pipe, hop, kind, channels, channel)
 
 
-def microphone_blocks(device: int | str | None = None) -> Iterator[NDArray[Any] | None]:
-    """Give hops from a microphone, None for each that was lost.
+def microphone_blocks(hop: int, device: int | str | None = None) -> Iterator[NDArray[Any] | None]:
+    """Give hops of so many samples from a microphone, None for each that was lost.
 
     Raises
     ------
@@ -114,7 +115,7 @@ def microphone_blocks(device: int | str | None = None) -> Iterator[NDArray[Any] 
             f"microphone: sounddevice cannot be used ({error}); pip install 'neurodeploy[audio]', "
             f"or pipe raw sound in: arecord -f S16_LE -r {RATE} | neurodeploy listen NET"
         ) from error
-    waiting: Queue[NDArray[Any] | None] = Queue(QUEUED_BLOCKS)
+    waiting: Queue[NDArray[Any] | None] = Queue(-(-QUEUED_SAMPLES // hop))
     lost = [0]
 
     def take(sound: NDArray[Any], frames: int, when: Any, status: Any) -> None:
@@ -126,7 +127,7 @@ def microphone_blocks(device: int | str | None = None) -> Iterator[NDArray[Any] 
 
     try:
         with sounddevice.InputStream(
-            samplerate=RATE, blocksize=HOP, channels=1, dtype="float32", device=device,
+            samplerate=RATE, blocksize=hop, channels=1, dtype="float32", device=device,
             callback=take,
         ):  # fmt: skip
             while True:

@@ -131,6 +131,9 @@ class Meter:
     latency : Latency
     chip : str or Chip
         Whose constants make the estimate of power.
+    chip_steps : int
+        Steps of the chip for each block. In all but one of them a neuron is woken and has
+        nothing to do, which is priced as an idle update.
 
     Attributes
     ----------
@@ -143,9 +146,10 @@ class Meter:
         hop_seconds: float,
         latency: Latency,
         chip: str | Chip = "loihi2",
+        chip_steps: int = 1,
     ) -> None:
         self.chip = chip if isinstance(chip, Chip) else load_chip(chip)
-        self.hop_seconds, self.latency = hop_seconds, latency
+        self.hop_seconds, self.latency, self.chip_steps = hop_seconds, latency, chip_steps
         sizes = [p.size for p in network.populations if not isinstance(p.neuron, (Source, Average))]
         self.neurons = sum(sizes)
         cores = sum(math.ceil(size / self.chip["neurons_per_core"]) for size in sizes)
@@ -215,5 +219,5 @@ class Meter:
         return (
             self.synops * chip["synop_energy"]
             + sent * (chip["neuron_update_active_energy"] + chip["message_energy"])
-            + (updates - sent) * chip["neuron_update_inactive_energy"]
+            + (updates * self.chip_steps - sent) * chip["neuron_update_inactive_energy"]
         )

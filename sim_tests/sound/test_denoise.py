@@ -17,7 +17,7 @@ import neurodeploy as nd
 from neurodeploy.errors import InputError
 from neurodeploy.profile.benchmarks import ndns_proxy
 from neurodeploy.signals.coding.ndns import HOP, NdnsDecoder, NdnsEncoder
-from neurodeploy.sound import Denoiser, enhance_file, enhance_whole, si_snr
+from neurodeploy.sound import Denoiser, NdnsFront, enhance_file, enhance_whole, si_snr
 from neurodeploy.sound.denoise import in_time
 from sim_tests.sound.nets import small_network, speechlike
 
@@ -43,9 +43,9 @@ def streamed(denoiser, sound, ends=()):
 @settings(max_examples=10, deadline=None)
 @given(ends=st.lists(st.integers(0, 4001), max_size=9), wait=st.integers(0, 4))
 def test_a_stream_in_any_blocks_equals_one_run(fixed, ends, wait):
-    whole = enhance_whole(NETWORK, SOUND, wait, fixed)
+    whole = enhance_whole(NETWORK, SOUND, NdnsFront(wait, fixed))
     assert len(whole) == len(SOUND)
-    stream = streamed(Denoiser(NETWORK, wait, fixed), SOUND, ends)
+    stream = streamed(Denoiser(NETWORK, NdnsFront(wait, fixed)), SOUND, ends)
     assert stream.tobytes() == whole.tobytes()
     assert not np.array_equal(stream, SOUND)
 
@@ -53,9 +53,9 @@ def test_a_stream_in_any_blocks_equals_one_run(fixed, ends, wait):
 @pytest.mark.parametrize("fixed", [False, True], ids=["doubles", "integers"])
 def test_intels_network_streams_to_the_bit(intel, fixed):
     sound = speechlike(16000)
-    denoiser = Denoiser(intel, fixed=fixed)
+    denoiser = Denoiser(intel, NdnsFront(fixed=fixed))
     stream = streamed(denoiser, sound, range(0, 16000, 777))
-    assert stream.tobytes() == enhance_whole(intel, sound, fixed=fixed).tobytes()
+    assert stream.tobytes() == enhance_whole(intel, sound, NdnsFront(fixed=fixed)).tobytes()
     assert si_snr(stream, sound) < 40  # it did something
     assert all(denoiser.meter.read().messages_per_step.values())
 
@@ -96,7 +96,7 @@ def test_the_latency_is_that_of_a_click():
     silent = small_network(hidden=1)
     rate = 16000
     for wait in (0, 1, 3):
-        denoiser = Denoiser(silent, wait)
+        denoiser = Denoiser(silent, NdnsFront(wait))
         zero = np.zeros(257, np.int32)
         denoiser._stream.step = lambda x, zero=zero: zero
         click = np.zeros(3000, np.float32)
@@ -113,7 +113,7 @@ def test_the_latency_is_that_of_a_click():
 
 def test_the_meter_counts_what_a_recording_counts(intel):
     sound = speechlike(100 * HOP)
-    denoiser = Denoiser(intel, wait=0)
+    denoiser = Denoiser(intel, NdnsFront(wait=0))
     denoiser.push(sound)
     recording = nd.run(intel, NdnsEncoder().encode(sound), apply_transform=False)
     reading, profile = denoiser.meter.read(), nd.profile(recording, "loihi2")
@@ -145,7 +145,7 @@ def test_the_decoder_masks_with_what_the_network_sends():
     ids=["silence", "DC", "square at full scale", "a whisper"],
 )
 def test_extreme_sound_gives_finite_sound(fixed, sound):
-    made = streamed(Denoiser(NETWORK, fixed=fixed), sound.astype(np.float32))
+    made = streamed(Denoiser(NETWORK, NdnsFront(fixed=fixed)), sound.astype(np.float32))
     assert np.isfinite(made).all()
     if not sound.any():
         assert not made.any()
@@ -187,14 +187,14 @@ def test_files_are_enhanced_in_time_and_whole(tmp_path):
     soundfile.write(tmp_path / "a.wav", SOUND, 16000, subtype="FLOAT")
     for block in (1000, 64):
         done = enhance_file(
-            NETWORK, tmp_path / "a.wav", tmp_path / "b.wav", block=block, subtype="FLOAT"
+            Denoiser(NETWORK), tmp_path / "a.wav", tmp_path / "b.wav", block=block, subtype="FLOAT"
         )
         made, rate = soundfile.read(tmp_path / "b.wav", dtype="float32")
         assert (done.samples, rate) == (len(SOUND), 16000)
         np.testing.assert_array_equal(made, enhance_whole(NETWORK, SOUND))
     soundfile.write(tmp_path / "s.wav", np.zeros((50, 2)), 16000)
     with pytest.raises(InputError, match="2 channels"):
-        enhance_file(NETWORK, tmp_path / "s.wav", tmp_path / "c.wav")
+        enhance_file(Denoiser(NETWORK), tmp_path / "s.wav", tmp_path / "c.wav")
     assert not (tmp_path / "c.wav").exists()
 
 

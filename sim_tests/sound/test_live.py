@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from neurodeploy.errors import BackendError, InputError
+from neurodeploy.signals.coding.ndns import HOP
 from neurodeploy.sound import Denoiser, enhance_whole
 from neurodeploy.sound.live import listen, microphone_blocks, pipe_blocks, to_bytes
 from sim_tests.sound.nets import small_network, speechlike
@@ -22,7 +23,7 @@ def pipe(sound=SOUND, kind="f32"):
 
 def test_what_is_played_is_the_enhanced_sound_later():
     denoiser, played, shown = Denoiser(NETWORK), [], []
-    reading = listen(denoiser, pipe_blocks(pipe(), "f32"), played.append, shown.append, 0)
+    reading = listen(denoiser, pipe_blocks(pipe(), HOP, "f32"), played.append, shown.append, 0)
     made = np.concatenate(played)
     assert len(made) == len(SOUND) + denoiser.lag
     np.testing.assert_array_equal(made[denoiser.lag :], enhance_whole(NETWORK, SOUND))
@@ -42,16 +43,19 @@ def test_blocks_that_were_lost_are_concealed():
 
 def test_it_stops_in_time():
     played = []
-    listen(Denoiser(NETWORK), pipe_blocks(pipe(), "f32"), played.append, limit_seconds=0.1)
+    listen(Denoiser(NETWORK), pipe_blocks(pipe(), HOP, "f32"), played.append, limit_seconds=0.1)
     assert len(np.concatenate(played)) == 1600 + 512
 
 
 @pytest.mark.parametrize(
     ("blocks", "said"),
     [
-        (lambda: pipe_blocks(io.BytesIO(b"")), "0 samples came"),
-        (lambda: pipe_blocks(pipe(), rate=44100), "sampled at 44100 Hz, the network listens at"),
-        (lambda: pipe_blocks(pipe(), "u8"), "unknown; use one of s16, f32"),
+        (lambda: pipe_blocks(io.BytesIO(b""), HOP), "0 samples came"),
+        (
+            lambda: pipe_blocks(pipe(), HOP, rate=44100),
+            "sampled at 44100 Hz, the network listens at",
+        ),
+        (lambda: pipe_blocks(pipe(), HOP, "u8"), "unknown; use one of s16, f32"),
     ],
 )
 def test_what_cannot_be_heard_is_refused(blocks, said):
@@ -62,7 +66,7 @@ def test_what_cannot_be_heard_is_refused(blocks, said):
 def test_a_missing_microphone_is_said_in_one_line(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "sounddevice", None)
     with pytest.raises(BackendError, match="or pipe raw sound in: arecord"):
-        next(microphone_blocks())
+        next(microphone_blocks(HOP))
 
 
 class _Status:
@@ -91,7 +95,7 @@ def test_a_microphone_hands_over_hops_and_says_what_it_lost(monkeypatch):
 
     module.InputStream = InputStream
     monkeypatch.setitem(__import__("sys").modules, "sounddevice", module)
-    blocks = microphone_blocks()
+    blocks = microphone_blocks(HOP)
     got = [next(blocks) for _ in range(4)]
     assert got[0] is None
     np.testing.assert_array_equal(np.concatenate(got[1:]), SOUND[: 3 * 128])

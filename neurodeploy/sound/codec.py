@@ -1,0 +1,187 @@
+"""A learned codec with a mask: the host's part of a network such as DPSNN."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..files import written_whole
+from ..network import Network
+from ..signals.coding.codec import ConvDecoder, ConvEncoder
+from .denoise import Denoiser
+from .fronts import Front
+
+LARGEST = 1 << 26
+"""Values that a codec's file may hold."""
+
+
+@dataclass(frozen=True, eq=False)
+class MaskCodec:
+    r"""Filters learned for both directions, and how a network between them is to be fed and read.
+
+    .. math::
+        w &= \max(E x + b, 0) \\
+        q &= rint(clip(g\,(w - \bar w) / \sqrt{var(w) + \epsilon})) \\
+        y &= D^T\,(w / (1 + e^{-(o / m + c)}))
+
+    x is a frame of sound, q goes into the network, o is what comes out of it in the same
+    step, y is overlapped and added.
+
+    Attributes
+    ----------
+    encoder : float64 [channels, window]
+        E.
+    bias : float64 [channels]
+        b.
+    decoder : float64 [channels, window]
+        D.
+    mask_bias : float64 [channels]
+        c.
+    mask_unit : float
+        m > 0: how much of the output is 1.
+    gain : int
+        g >= 1: q is in 1/g standard deviations.
+    largest : int
+        Magnitude to which q is clipped.
+    epsilon : float
+        Added to the variance, which silence has not.
+    hop : int
+        Samples from frame to frame.
+    """
+
+    encoder: NDArray[np.float64]
+    bias: NDArray[np.float64]
+    decoder: NDArray[np.float64]
+    mask_bias: NDArray[np.float64]
+    mask_unit: float
+    gain: int
+    largest: int
+    epsilon: float
+    hop: int
+
+    def __post_init__(self) -> None:
+        channels, window = np.shape(self.encoder)
+        shapes = {"decoder": (channels, window), "bias": (channels,), "mask_bias": (channels,)}
+        for name, shape in shapes.items():
+            found = np.shape(getattr(self, name))
+            if found != shape:
+                raise InputError(f"codec: {name} has shape {found}, its encoder needs {shape}")
+        if not (self.mask_unit > 0 and self.gain >= 1 and self.largest >= 1):
+            raise InputError(
+                f"codec: mask_unit {self.mask_unit}, gain {self.gain}, largest {self.largest}; "
+                f"give numbers above 0"
+            )
+
+    @property
+    def channels(self) -> int:
+        """Inputs and outputs of the network."""
+        return len(self.encoder)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write an .npz file, whole or not at all."""
+        with written_whole(path) as beside, open(beside, "wb") as file:
+            np.savez_compressed(file, **vars(self))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> MaskCodec:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        InputError
+            If the file is not such a one.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                missing = {field.name for field in fields(cls)} - set(file.files)
+                if missing:
+                    raise InputError(
+                        f"codec {path}: no {min(missing)!r} in it; give a codec's .npz"
+                    )
+                held = {field.name: _array(path, file, field.name) for field in fields(cls)}
+        except (OSError, ValueError, EOFError) as error:
+            raise InputError(
+                f"codec {path}: cannot be read ({error}); give a codec's .npz"
+            ) from error
+        numbers: dict[str, Any] = {k: v if v.ndim else v.item() for k, v in held.items()}
+        return cls(**numbers)
+
+
+def _array(path: Any, file: Any, name: str) -> NDArray[Any]:
+    found: NDArray[Any] = file[name]
+    if found.dtype.kind not in "iuf" or found.size > LARGEST or not np.isfinite(found).all():
+        raise InputError(
+            f"codec {path}: {name} is {found.dtype} {found.shape} or holds NaN; give finite numbers"
+        )
+    return found
+
+
+class MaskFront(Front):
+    """A `MaskCodec` at work.
+
+    Parameters
+    ----------
+    codec : MaskCodec
+    wait : int
+        Steps by which the network's output is late: 0 if it runs gated.
+    """
+
+    needs = "the network that its codec was trained with"
+
+    def __init__(self, codec: MaskCodec, wait: int = 0) -> None:
+        if wait < 0:
+            raise InputError(f"codec: the sound waits {wait} steps; give 0 or more")
+        self.codec, self.wait = codec, wait
+        self.window, self.hop, self.width = codec.encoder.shape[1], codec.hop, codec.channels
+        self._encoder = ConvEncoder(codec.encoder, codec.hop, codec.bias)
+        self._decoder = ConvDecoder(codec.decoder, codec.hop)
+        self.reset()
+
+    def reset(self) -> None:
+        """See `Front.reset`."""
+        self._encoder.reset()
+        self._decoder.reset()
+        self._waiting = deque(np.zeros(self.width) for _ in range(self.wait))
+
+    def inputs(self, sound: NDArray[np.float32]) -> NDArray[np.int64]:
+        """See `Front.inputs`."""
+        codec, frame = self.codec, self._encoder.push(sound)[0]
+        self._waiting.append(frame)
+        spread = frame - frame.mean()
+        scaled = spread * (codec.gain / np.sqrt(np.square(spread).mean() + codec.epsilon))
+        whole: NDArray[np.int64] = np.rint(np.clip(scaled, -codec.largest, codec.largest)).astype(
+            np.int64
+        )
+        return whole
+
+    def sound(self, output: NDArray[np.int32]) -> NDArray[np.float32]:
+        """See `Front.sound`."""
+        codec = self.codec
+        mask = 1 / (1 + np.exp(-(output / codec.mask_unit + codec.mask_bias)))
+        made = self._decoder.push((self._waiting.popleft() * mask)[None])
+        return made.astype(np.float32)
+
+
+def separator(network: Network, codec: MaskCodec, gated: bool = True) -> Denoiser:
+    """A stream of sound through codec and network; states carry on for ever.
+
+    Parameters
+    ----------
+    network : Network
+    codec : MaskCodec
+    gated : bool
+        Several chip steps a hop, so that nothing waits, see `neurodeploy.stream`. Otherwise
+        one chip step a hop, and the sound waits as many hops as the output lags.
+
+    Returns
+    -------
+    Denoiser
+    """
+    wait = 0 if gated else network.hops(network.output.name)
+    return Denoiser(network, MaskFront(codec, wait), gated)
