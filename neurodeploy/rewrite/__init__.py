@@ -11,6 +11,7 @@ from .flatten import columns_in_order
 from .pools import pool_as_conv
 from .readout import averages_on_host
 from .sums import sums_in_parts
+from .taps import taps_as_delays
 
 __all__ = [
     "ATRLIF",
@@ -21,4 +22,5 @@ __all__ = [
     "pool_as_conv",
     "rewritten_for",
     "sums_in_parts",
+    "taps_as_delays",
 ]

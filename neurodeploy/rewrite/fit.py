@@ -8,14 +8,16 @@ from ..errors import InputError
 from ..network import Audit, AuditEntry, Network, Rating
 from .axons import delays_on_axons
 from .pools import pool_as_conv
+from .taps import taps_as_delays
 
 STEPS = {
-    "lava": (pool_as_conv,),
-    "loihi2": (delays_on_axons, pool_as_conv),
+    "lava": (taps_as_delays, pool_as_conv),
+    "loihi2": (taps_as_delays, delays_on_axons, pool_as_conv),
 }
 """Lava has delays in its dense synapses and none on axons before a convolution."""
 
 SAID = {
+    taps_as_delays: "taps in time as parallel synapses with delays",
     pool_as_conv: "sum pools as depthwise convolutions of the same sums",
     delays_on_axons: "delays of synapses and relays moved to the axons before them",
 }

@@ -25,6 +25,7 @@ from neurodeploy.network import (
     Rating,
     Readout,
     Source,
+    TemporalFIR,
 )
 from neurodeploy.rewrite import (
     as_atrlif,
@@ -34,6 +35,7 @@ from neurodeploy.rewrite import (
     pool_as_conv,
     rewritten_for,
     sums_in_parts,
+    taps_as_delays,
 )
 from sim_tests import random_synapses
 
@@ -99,6 +101,40 @@ def test_a_pooled_network_fits_lava_only_after_it():
     assert look_ahead(after, "lava").worst is Rating.FAITHFUL
     assert look_ahead(after, "loihi2").worst is Rating.FAITHFUL
     assert_same(before, after)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_taps_in_time_as_delays(seed):
+    before = tapped(seed)
+    after = taps_as_delays(before)
+    assert not any(isinstance(p.synapse, TemporalFIR) for p in after.projections)
+    assert_same(before, after)
+
+
+def test_taps_in_time_run_on_lava_after_it(lava):
+    for seed in (0, 1):
+        before = tapped(seed)
+        assert look_ahead(before, "lava").worst is Rating.UNSUPPORTED
+        after = rewritten_for(before, "lava")
+        spikes, record = spikes_for(before), ("spikes", "u", "v")
+        ours = nd.run(before, spikes, record=record)
+        theirs = nd.run(after, spikes, record=record, backend="lava")
+        for what in record:
+            np.testing.assert_array_equal(
+                getattr(theirs["a"], what), getattr(ours["a"], what), f"{what} of seed {seed}"
+            )
+        assert ours.output.sum() > 20
+
+
+def tapped(seed):
+    """Taps from each neuron to its counterpart (even seeds), or to all; one tap is empty."""
+    rng = np.random.default_rng(seed)
+    weight = 2 * rng.integers(-40, 70, (5, 12, 12) if seed % 2 else (5, 12))
+    weight[2] = 0
+    return Network(
+        (Population("input", (12,), Source()), Population("a", (12,), CubaLIF(900, 300, 90))),
+        (Projection("input", "a", TemporalFIR(weight.astype(np.int32))),),
+    )
 
 
 def dense(rng, targets, sources):
