@@ -73,11 +73,8 @@ class EventBuffer:
         self.count[:, t0:t1] = 0
 
     def forget_oldest(self) -> None:
-        """Drop the first step and move the others up, leaving the last one empty."""
-        self.start[:, :-1] = self.start[:, 1:]
-        self.count[:, :-1] = self.count[:, 1:]
-        self.count[:, -1] = 0
-        first = int(self.start[0, 0]) if self.start.shape[1] > 1 else self.used
+        """Drop the first step of the one sample, move the others up and leave the last empty."""
+        first = _move_up(self.start, self.count, self.used)
         if 2 * first > len(self.neuron):  # what is left fits into the half already left behind
             live = slice(first, self.used)
             self.neuron[: self.used - first] = self.neuron[live]
@@ -185,6 +182,17 @@ def _pass_on(  # type: ignore[no-untyped-def]
                 used += 1
         left_count[s, t] = used - left_start[s, t]
     return used
+
+
+@njit(nogil=True, cache=True)
+def _move_up(start, count, used):  # type: ignore[no-untyped-def]
+    """Drop the first step of the first sample; give the first event that is still needed."""
+    last = start.shape[1] - 1
+    for t in range(last):
+        start[0, t] = start[0, t + 1]
+        count[0, t] = count[0, t + 1]
+    count[0, last] = 0
+    return start[0, 0] if last else used
 
 
 @njit(nogil=True, cache=True)

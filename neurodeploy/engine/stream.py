@@ -140,8 +140,9 @@ class Stream:
         for name, fan_out in self._fan_outs.items():
             run = self._by_name[name]
             left = run.left
-            self.messages[name] += int(left.count[0, run.now])
-            self.synops += _reached(left.start, left.count, left.neuron, run.now, fan_out)
+            sent, reached = _reached(left.start, left.count, left.neuron, run.now, fan_out)
+            self.messages[name] += sent
+            self.synops += reached
         for run in self._runs:
             run.forget()
         return out
@@ -246,11 +247,11 @@ def _check_order(plan: Plan) -> None:
 
 @njit(nogil=True, cache=True)
 def _reached(start, count, neuron, t, fan_out):  # type: ignore[no-untyped-def]
-    """Synapses that the messages of step t reach."""
+    """Messages of step t, and synapses that they reach."""
     total = np.int64(0)
     for e in range(start[0, t], start[0, t] + count[0, t]):
         total += fan_out[neuron[e]]
-    return total
+    return np.int64(count[0, t]), total
 
 
 def _fan_out(network: Network, population: Population) -> NDArray[np.int64]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from ..errors import InputError
@@ -153,19 +154,35 @@ class MaskFront(Front):
         """See `Front.inputs`."""
         codec, frame = self.codec, self._encoder.push(sound)[0]
         self._waiting.append(frame)
-        spread = frame - frame.mean()
-        scaled = spread * (codec.gain / np.sqrt(np.square(spread).mean() + codec.epsilon))
-        whole: NDArray[np.int64] = np.rint(np.clip(scaled, -codec.largest, codec.largest)).astype(
-            np.int64
-        )
-        return whole
+        found: NDArray[np.int64] = _normalised(frame, codec.gain, codec.largest, codec.epsilon)
+        return found
 
     def sound(self, output: NDArray[np.int32]) -> NDArray[np.float32]:
         """See `Front.sound`."""
         codec = self.codec
-        mask = 1 / (1 + np.exp(-(output / codec.mask_unit + codec.mask_bias)))
-        made = self._decoder.push((self._waiting.popleft() * mask)[None])
-        return made.astype(np.float32)
+        masked = _masked(self._waiting.popleft(), output, codec.mask_unit, codec.mask_bias)
+        return self._decoder.push(masked[None]).astype(np.float32)
+
+
+# Kernels, because a frame is so short that NumPy's calls would take most of the time.
+
+
+@njit(cache=True)
+def _normalised(frame, gain, largest, epsilon):  # type: ignore[no-untyped-def]
+    spread = frame - frame.mean()
+    scale = gain / np.sqrt((spread * spread).mean() + epsilon)
+    out = np.empty(frame.size, np.int64)
+    for i in range(frame.size):
+        out[i] = np.rint(min(max(spread[i] * scale, -largest), largest))
+    return out
+
+
+@njit(cache=True)
+def _masked(frame, output, unit, bias):  # type: ignore[no-untyped-def]
+    out = np.empty(frame.size)
+    for i in range(frame.size):
+        out[i] = frame[i] / (1.0 + np.exp(-(output[i] / unit + bias[i])))
+    return out
 
 
 def separator(network: Network, codec: MaskCodec, gated: bool = True) -> Denoiser:

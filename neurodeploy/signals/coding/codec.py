@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ...errors import InputError
 from ..audio import FULL_SCALE
 from .base import Coder, Frames, Overlap, check_exact, exact_product, rounded_shift
+from .kernels import product
 
 
 class ConvEncoder(Coder):
@@ -55,6 +56,7 @@ class ConvEncoder(Coder):
         self.ratio, self.width, self.delay = (stride, 1), channels, size
         kind = np.int64 if self.fixed else np.float64
         self.bias = self.bias.astype(kind)
+        self._columns = np.ascontiguousarray(self.weight.T)
         self._frames = Frames(size, stride, kind)
 
     def reset(self) -> None:
@@ -68,10 +70,10 @@ class ConvEncoder(Coder):
 
     def _filter(self, frame: NDArray[Any]) -> NDArray[Any]:
         if self.fixed:
-            product = exact_product(self.weight, frame) + self.bias
-            out: NDArray[Any] = rounded_shift(np.asarray(product, np.int64), self.shift)
+            whole = exact_product(self.weight, frame) + self.bias
+            out: NDArray[Any] = rounded_shift(np.asarray(whole, np.int64), self.shift)
         else:
-            out = self.weight @ frame + self.bias
+            out = product(self._columns, frame, self.bias.copy())
         return np.maximum(out, 0) if self.rectify else out
 
 
@@ -95,7 +97,7 @@ class ConvDecoder(Coder):
         self.shift = shift
         channels, size = weight.shape
         self.ratio, self.width, self.channels = (1, stride), 1, channels
-        self._back = np.ascontiguousarray(weight.T)
+        self._weight, self._back = np.ascontiguousarray(weight), np.ascontiguousarray(weight.T)
         if not 1 <= stride <= size:
             raise InputError(f"{self.kind}: stride {stride} of filters of {size}; give 1..{size}")
         self._overlap = Overlap(size, stride, np.int64 if self.fixed else np.float64)
@@ -111,7 +113,7 @@ class ConvDecoder(Coder):
             if self.fixed:
                 frame = rounded_shift(exact_product(self._back, row), self.shift)
             else:
-                frame = self._back @ row
+                frame = product(self._weight, row, np.zeros(self._weight.shape[1]))
             made.append(self._overlap.add(frame))
         return np.concatenate([*made, np.zeros(0, self._overlap.dtype)])
 
