@@ -1,0 +1,98 @@
+"""Spoken digits in noises made here: mixtures drawn by number, the same for all who ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from network import RATE, SIZE
+from numpy.typing import NDArray
+
+from neurodeploy.signals.datasets import spoken_digits
+from neurodeploy.signals.mixing import NOISES, mix, noise
+
+Sound = NDArray[np.float32]
+
+CONTEXT = RATE // 100
+"""10 ms before each second, in which the states settle; not part of the loss."""
+
+SNRS, LEVELS = (-5.0, 15.0), (-35.0, -15.0)
+"""dB; levels of the mixture as in the N-DNS data."""
+
+PAUSE = RATE // 4
+"""Longest pause between two digits, samples."""
+
+_HELD_OUT = range(5, 10)
+
+
+class Mixtures:
+    """Speech of one part of the recordings, and noises with it.
+
+    Parameters
+    ----------
+    folder : Path
+        The free-spoken-digit-dataset's ``recordings``.
+    part : {"train", "validation", "test"}
+        ``test`` is the official one (indices 0 to 4), ``validation`` indices 5 to 9.
+    """
+
+    def __init__(self, folder: Path, part: str) -> None:
+        clips = spoken_digits(folder, "test" if part == "test" else "train")
+        if part != "test":
+            clips = [c for c in clips if (c.index in _HELD_OUT) == (part == "validation")]
+        self.part = ("train", "validation", "test").index(part)
+        self.spoken: dict[str, list[Sound]] = {}
+        for clip in clips:
+            self.spoken.setdefault(clip.speaker, []).append(clip.read(RATE))
+
+    def speech(self, rng: np.random.Generator, speaker: str, samples: int) -> Sound:
+        """Digits of one speaker with pauses, cut to length; begins anywhere in a digit."""
+        parts, length = [np.zeros(0, np.float32)], -rng.integers(RATE // 2)
+        while length < samples:
+            digit = self.spoken[speaker][rng.integers(len(self.spoken[speaker]))]
+            parts += [digit, np.zeros(rng.integers(PAUSE), np.float32)]
+            length += len(parts[-2]) + len(parts[-1])
+        whole = np.concatenate(parts)
+        return whole[len(whole) - length :][:samples] if length < len(whole) else whole[:samples]
+
+    def draw(
+        self,
+        number: int,
+        samples: int,
+        kind: str | None = None,
+        snr: float | None = None,
+    ) -> tuple[Sound, Sound]:
+        """Noisy and clean sound; what is not given is drawn by `number`."""
+        rng = np.random.default_rng([number, self.part])
+        speakers = sorted(self.spoken)
+        speaker = speakers[rng.integers(len(speakers))]
+        drawn, ratio = NOISES[rng.integers(len(NOISES))], rng.uniform(*SNRS)
+        level = rng.uniform(*LEVELS)
+        clean = self.speech(rng, speaker, samples)
+        while not clean.any():
+            clean = self.speech(rng, speaker, samples)
+        others = [self.speech(rng, s, samples) for s in speakers if s != speaker]
+        made = noise(kind or drawn, samples, rng, RATE, others)
+        return mix(clean, made, ratio if snr is None else snr, level)
+
+    def batch(self, number: int, size: int, seconds: float) -> tuple[Sound, Sound]:
+        """Noisy and clean mixtures [size, samples] with `CONTEXT` before them."""
+        samples = int(seconds * RATE) + CONTEXT + SIZE // 2
+        drawn = [self.draw(number * size + k, samples) for k in range(size)]
+        noisy, clean = (np.stack(sounds) for sounds in zip(*drawn, strict=True))
+        return noisy, clean
+
+
+def ahead(
+    mixtures: Mixtures, first: int, size: int, seconds: float
+) -> Iterator[tuple[Sound, Sound]]:
+    """Batches from number `first` on, made by another process while one is used."""
+    from concurrent.futures import ProcessPoolExecutor
+
+    with ProcessPoolExecutor(1) as pool:
+        waiting = [pool.submit(mixtures.batch, first, size, seconds)]
+        while True:
+            first += 1
+            waiting.append(pool.submit(mixtures.batch, first, size, seconds))
+            yield waiting.pop(0).result()

@@ -1,0 +1,166 @@
+"""Train DPSNN on spoken digits in noise; see README.md beside this file.
+
+``python examples/dpsnn/train.py RECORDINGS [-o dpsnn.pt] [--small] [--minutes 20]``. Ctrl-C keeps
+what is there, and the same command goes on from it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import math
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from data import CONTEXT, Mixtures, ahead
+from network import DPSNN, FULL, SMALL, STRIDE, Shape, si_snr
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+BATCH, SECONDS = 16, 1.0
+RATE_OF_LEARNING = 2e-3
+VALIDATED = 8
+"""Batches of mixtures that have no part in training."""
+
+BETWEEN = 100
+"""Steps between two looks at them, each of which is written down."""
+
+
+def loss_of(
+    model: DPSNN, noisy: torch.Tensor, clean: torch.Tensor, sparing: float
+) -> tuple[torch.Tensor, dict[str, float]]:
+    """-SI-SNR in dB and `sparing` times each layer's mean activity, summed."""
+    made, sent = model(noisy)
+    part = slice(CONTEXT, made.shape[1] - STRIDE)
+    ratio = si_snr(made[:, part], clean[:, part]).mean()
+    square = (made[:, part] - clean[:, part]).square().mean()
+    activity = {name: layer.abs().mean() for name, layer in sent.items()}
+    total = -ratio + square + sparing * sum(activity.values())
+    share = {name: float((layer != 0).float().mean()) for name, layer in sent.items()}
+    return total, {"si_snr": float(ratio), **share}
+
+
+def validate(model: DPSNN, mixtures: Mixtures) -> dict[str, float]:
+    """Means over the validation mixtures; ``before`` is the noisy sound's SI-SNR."""
+    found: list[dict[str, float]] = []
+    with torch.no_grad():
+        for number in range(VALIDATED):
+            noisy, clean = map(torch.from_numpy, mixtures.batch(number, BATCH, SECONDS))
+            _, told = loss_of(model, noisy, clean, 0.0)
+            found.append({**told, "before": float(si_snr(noisy, clean).mean())})
+    return {key: sum(f[key] for f in found) / len(found) for key in found[0]}
+
+
+def save(path: Path, state: dict[str, Any]) -> None:
+    """Write a checkpoint whole or not at all."""
+    beside = path.with_suffix(".part")
+    torch.save(state, beside)
+    os.replace(beside, path)
+
+
+def load(path: Path) -> tuple[DPSNN, dict[str, Any]]:
+    """Build the network of a checkpoint; nothing in the file is executed."""
+    state = torch.load(path, weights_only=True)
+    model = DPSNN(Shape(**state["shape"]))
+    model.load_state_dict(state["model"])
+    return model, state
+
+
+def train(
+    model: DPSNN,
+    mixtures: Mixtures,
+    held_out: Mixtures,
+    path: Path,
+    steps: int,
+    sparing: float = 0.0,
+    minutes: float = math.inf,
+    state: dict[str, Any] | None = None,
+    rate: float = RATE_OF_LEARNING,
+) -> dict[str, Any]:
+    """Go on from `state`, or from the start, until `steps`; the rate falls as a half cosine."""
+    optimizer = torch.optim.Adam(model.parameters(), lr=rate)
+    state = state or {"step": 0, "seconds": 0.0, "processor_seconds": 0.0, "history": []}
+    if "optimizer" in state:
+        optimizer.load_state_dict(state["optimizer"])
+    began, spent = time.monotonic(), state["seconds"]
+    busy, worked = time.process_time(), state["processor_seconds"]
+
+    def keep(step: int) -> None:
+        nonlocal state
+        found = validate(model, held_out)
+        history = [*state["history"], {"step": step, **found}]
+        state = {
+            "model": model.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "shape": model.settings(),
+            "step": step,
+            "of": steps,
+            "sparing": sparing,
+            "seconds": spent + time.monotonic() - began,
+            "processor_seconds": worked + time.process_time() - busy,
+            "history": history,
+        }
+        save(path, state)
+
+    columns = (BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+    with (
+        Progress(*columns) as bar,
+        contextlib.closing(ahead(mixtures, state["step"], BATCH, SECONDS)) as batches,
+    ):
+        task = bar.add_task("", total=steps, completed=state["step"])
+        step = state["step"]
+        try:
+            while step < steps and time.monotonic() - began < 60 * minutes:
+                for group in optimizer.param_groups:
+                    group["lr"] = rate * (0.01 + 0.99 * (1 + math.cos(math.pi * step / steps)) / 2)
+                noisy, clean = map(torch.from_numpy, next(batches))
+                price = sparing * min(1.0, 2 * step / steps)  # silence at once teaches nothing
+                loss, told = loss_of(model, noisy, clean, price)
+                optimizer.zero_grad()
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+                optimizer.step()
+                step += 1
+                if step % BETWEEN == 0 or step == steps:
+                    keep(step)
+                    last = state["history"][-1]
+                    bar.console.print(
+                        f"step {step}: held out {last['before']:.2f} -> {last['si_snr']:.2f} dB"
+                    )
+                share = " ".join(f"{told[k]:.2f}" for k in told if k != "si_snr")
+                bar.update(task, completed=step, description=f"{told['si_snr']:6.2f} dB  {share}")
+        except KeyboardInterrupt:
+            bar.console.print(f"interrupted; {path} holds step {state['step']}")
+    return state
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("recordings", type=Path)
+    parser.add_argument("-o", "--out", type=Path, default=Path("dpsnn.pt"))
+    parser.add_argument("--small", action="store_true", help="128 neurons a layer, not 256")
+    parser.add_argument("--steps", type=int, default=1200, help=f"of {BATCH} mixtures of a second")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="stop after so many")
+    parser.add_argument("--sparing", type=float, default=1.0, help="price of activity, see README")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    torch.manual_seed(given.seed)
+    torch.set_num_threads(1)  # small tensors: a second thread makes it slower
+    state = None
+    if given.out.exists():
+        model, state = load(given.out)
+        print(f"{given.out}: going on from step {state['step']}")
+    else:
+        model = DPSNN(SMALL if given.small else FULL)
+    mixtures, held_out = (Mixtures(given.recordings, part) for part in ("train", "validation"))
+    state = train(
+        model, mixtures, held_out, given.out, given.steps, given.sparing, given.minutes, state
+    )
+    last = state["history"][-1] if state["history"] else {}
+    print(f"{given.out}: step {state['step']}, {state['seconds'] / 60:.1f} minutes, {last}")
+
+
+if __name__ == "__main__":
+    main()
