@@ -132,6 +132,9 @@ class Network:
     metadata: Mapping[str, str | int | float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        # Lists would make another fingerprint.
+        object.__setattr__(self, "populations", tuple(self.populations))
+        object.__setattr__(self, "projections", tuple(self.projections))
         names = [population.name for population in self.populations]
         if not names:
             raise NetworkError("network: no populations; a network needs at least one layer")
@@ -331,7 +334,7 @@ def _feed(digest: Any, value: Any) -> None:
         for item in fields(value):
             digest.update(item.name.encode())
             _feed(digest, getattr(value, item.name))
-    elif isinstance(value, tuple):
+    elif isinstance(value, (tuple, list)):
         digest.update(f"t{len(value)}".encode())
         for item in value:
             _feed(digest, item)

@@ -166,3 +166,12 @@ class TestFilesOfOthers:
             file["neurodeploy"].attrs["version"] = 2
         with pytest.raises(FormatError, match="version 2"):
             nd.load(path)
+
+
+def test_lists_make_the_same_network_as_tuples(tmp_path):
+    network = Draw(3).network
+    listed = Network(list(network.populations), list(network.projections))
+    plain = Network(network.populations, network.projections)
+    assert listed == plain
+    nd.save(listed, tmp_path / "listed.net")
+    assert nd.load(tmp_path / "listed.net") == plain
