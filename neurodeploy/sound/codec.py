@@ -6,6 +6,7 @@ import os
 from collections import deque
 from dataclasses import dataclass, fields
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numba import njit
@@ -18,8 +19,8 @@ from ..signals.coding.codec import ConvDecoder, ConvEncoder
 from .denoise import Denoiser
 from .fronts import Front
 
-LARGEST = 1 << 26
-"""Values that a codec's file may hold."""
+LARGEST = 1 << 25
+"""Bytes that an array of a codec's file may have."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +68,10 @@ class MaskCodec:
     hop: int
 
     def __post_init__(self) -> None:
+        if np.ndim(self.encoder) != 2 or 0 in np.shape(self.encoder):
+            raise InputError(
+                f"codec: encoder has shape {np.shape(self.encoder)}; give [channels, window]"
+            )
         channels, window = np.shape(self.encoder)
         shapes = {"decoder": (channels, window), "bias": (channels,), "mask_bias": (channels,)}
         for name, shape in shapes.items():
@@ -99,24 +104,34 @@ class MaskCodec:
             If the file is not such a one.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with open(path, "rb") as source, np.load(source, allow_pickle=False) as file:
                 missing = {field.name for field in fields(cls)} - set(file.files)
                 if missing:
                     raise InputError(
                         f"codec {path}: no {min(missing)!r} in it; give a codec's .npz"
                     )
                 held = {field.name: _array(path, file, field.name) for field in fields(cls)}
-        except (OSError, ValueError, EOFError) as error:
-            raise InputError(
-                f"codec {path}: cannot be read ({error}); give a codec's .npz"
-            ) from error
+        # An .npy is no context: AttributeError, TypeError from Python 3.11 on.
+        except (
+            OSError,
+            ValueError,
+            EOFError,
+            BadZipFile,
+            MemoryError,
+            AttributeError,
+            TypeError,
+        ) as e:
+            raise InputError(f"codec {path}: cannot be read ({e}); give a codec's .npz") from e
         numbers: dict[str, Any] = {k: v if v.ndim else v.item() for k, v in held.items()}
         return cls(**numbers)
 
 
 def _array(path: Any, file: Any, name: str) -> NDArray[Any]:
+    size = file.zip.getinfo(f"{name}.npy").file_size
+    if size > LARGEST:
+        raise InputError(f"codec {path}: {name} has {size} bytes, the limit is {LARGEST}")
     found: NDArray[Any] = file[name]
-    if found.dtype.kind not in "iuf" or found.size > LARGEST or not np.isfinite(found).all():
+    if found.dtype.kind not in "iuf" or not np.isfinite(found).all():
         raise InputError(
             f"codec {path}: {name} is {found.dtype} {found.shape} or holds NaN; give finite numbers"
         )

@@ -13,9 +13,9 @@ import soundfile
 
 import neurodeploy as nd
 from neurodeploy import cli
-from neurodeploy.sound import enhance_whole
+from neurodeploy.sound import MaskFront, enhance_whole
 from neurodeploy.sound.live import to_bytes
-from sim_tests.sound.nets import small_network, speechlike
+from sim_tests.sound.nets import small_network, small_separator, speechlike
 
 NETWORK = small_network()
 SOUND = speechlike(8000)
@@ -52,6 +52,39 @@ def test_enhance_writes_the_sound_and_says_what_it_took(call, folder):
         assert words in out
     made, _ = soundfile.read(folder / "out.flac", dtype="float32")
     np.testing.assert_allclose(made, enhance_whole(NETWORK, SOUND), atol=2 / (1 << 15))
+
+
+def test_enhance_with_a_codec(call, folder):
+    network, codec = small_separator()
+    nd.save(network, folder / "b.net")
+    codec.save(folder / "b.npz")
+    whole = enhance_whole(network, SOUND, MaskFront(codec, network.hops("mask")))
+    flags = ("--input", "noisy.wav", "-o", "out.wav")
+    for more, latency in (((), "latency 5 ms: buffer 5 ms"), (("--pipelined",), "network 12.5 ms")):
+        status, out, _ = call("enhance", "b.net", "--codec", "b.npz", *flags, *more)
+        assert status == 0
+        assert latency in out
+        made, _ = soundfile.read(folder / "out.wav", dtype="float32")
+        np.testing.assert_allclose(made, np.clip(whole, -1, 1), atol=2 / (1 << 15))
+    status, _, err = call("enhance", "b.net", "--codec", "b.npz", "--wait", "1", *flags)
+    assert (status, "--wait and --fixed" in err) == (2, True)
+    status, _, err = call("enhance", "a.net", "--pipelined", *flags)
+    assert (status, "--pipelined is for networks with a --codec" in err) == (2, True)
+    status, _, err = call("enhance", "a.net", "--codec", "b.npz", *flags)
+    assert (status, err.count("\n"), "its codec was trained with" in err) == (2, 1, True)
+
+
+def test_listen_with_a_codec(call, folder):
+    network, codec = small_separator()
+    nd.save(network, folder / "b.net")
+    codec.save(folder / "b.npz")
+    status, _, err = call(
+        "listen", "b.net", "--codec", "b.npz", "--input", "noisy.raw", "-o", "heard.wav"
+    )
+    assert status == 0, err
+    made, _ = soundfile.read(folder / "heard.wav", dtype="float32")
+    whole = enhance_whole(network, np.rint(SOUND * 32768) / 32768, MaskFront(codec, 5))
+    np.testing.assert_allclose(made[40:], np.clip(whole, -1, 1), atol=2 / (1 << 15))
 
 
 def test_enhance_measures_against_the_clean_sound(call):
