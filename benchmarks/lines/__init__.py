@@ -17,6 +17,7 @@ LINES: dict[str, Line] = {
     "sanafe": energy.sanafe,
     "profile": energy.profile_cost,
     "denoise": sound.denoise,
+    "separate": sound.separate,
     "limit": limit.machine_limit,
     "growth-activity": growth.activity,
     "growth-width": growth.width,

@@ -1,8 +1,10 @@
-"""Intel's denoising network live: how much of a core it takes, and SLAYER's forward pass beside."""
+"""Denoising networks live: how much of a core they take, and the training framework beside."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
+from importlib.util import module_from_spec, spec_from_file_location
 from typing import Any
 
 import numpy as np
@@ -11,13 +13,15 @@ import neurodeploy as nd
 from neurodeploy.network import Network
 from neurodeploy.signals.coding.ndns import HOP, NdnsEncoder
 from neurodeploy.signals.mixing import noise
-from neurodeploy.sound import Denoiser
+from neurodeploy.sound import Denoiser, MaskCodec, MaskFront, separator
 
 from .. import ours
 from ..measure import FOLDER, Ratio, Row, Settings, interleaved, microseconds, missing, ratio, timed
 
 NETWORK = FOLDER.parents[1] / "shared" / "cases" / "ndns" / "network.net"
 HOPS = 500
+DPSNN = FOLDER.parent / "netx_exports"
+FRAMES_SECONDS = 2.0
 
 
 def denoise(settings: Settings) -> Iterator[Row]:
@@ -30,25 +34,7 @@ def denoise(settings: Settings) -> Iterator[Row]:
         return
     network = nd.load(NETWORK)
     sound = _sound(HOPS * HOP)
-    denoiser, factors, slowest = Denoiser(network), [], []
-    for _ in range(settings.repeats):
-        denoiser.reset()
-        denoiser.push(sound)
-        reading = denoiser.meter.read()
-        factors.append(reading.real_time_factor)
-        slowest.append(reading.p999_ms)
-    yield Row(
-        "denoise",
-        f"{work}: sound in, sound out, a hop at a time",
-        "real time",
-        ours_run=1e6 * 0.008 * float(np.median(factors)),
-        run=Ratio.of(factors),
-        target=0.1,
-        at_most=True,
-        note=f"99.9th percentile of a block {np.median(slowest):.2f} ms of 8 "
-        f"({min(slowest):.2f}-{max(slowest):.2f}); {reading.power_proxy / 1e6:.1f} M-Ops/s",
-        extra={"p999_ms": slowest},
-    )
+    yield _live("denoise", work, Denoiser(network), sound, settings, target=0.1)
     inputs = NdnsEncoder().encode(sound)
     try:
         theirs = slayer_forward(network, inputs, settings.threads)
@@ -74,6 +60,87 @@ def denoise(settings: Settings) -> Iterator[Row]:
         note="'engine' is one step at a time, as live sound comes; "
         f"{sum(ours.counts(network, inputs)[:2]):,} messages of the two hidden layers",
     )
+
+
+def separate(settings: Settings) -> Iterator[Row]:
+    """DPSNN, 256 wide, gated: six layers within each hop; torch's forward of all frames beside."""
+    network = nd.load(DPSNN / "dpsnn.net")
+    codec = MaskCodec.load(DPSNN / "dpsnn.npz")
+    frames = int(FRAMES_SECONDS * 16000) // codec.hop
+    work = f"DPSNN {network.input.size} wide, {frames} hops of 2.5 ms"
+    sound = _sound(frames * codec.hop)
+    yield _live("separate", work, separator(network, codec), sound, settings, target=0.2)
+    front = MaskFront(codec)
+    inputs = np.stack([front.inputs(hop) for hop in sound.reshape(-1, codec.hop)])
+    try:
+        theirs = torch_forward(sound, settings.threads)
+    except ImportError:
+        yield missing("separate", f"{work}: the network", "torch, forward", "needs torch")
+        return
+    live = nd.stream(network, gated=True)
+    sides = {
+        "run": timed(lambda: nd.run(network, inputs)),
+        "engine": timed(lambda: [live.step(x) for x in inputs]),
+        "theirs": timed(theirs),
+    }
+    seconds = interleaved(sides, settings.slow_repeats)
+    yield Row(
+        "separate",
+        f"{work}: the network alone",
+        "the float network in torch with its codec, all hops at once",
+        ours_run=microseconds(seconds["run"], frames),
+        ours_engine=microseconds(seconds["engine"], frames),
+        theirs=microseconds(seconds["theirs"], frames),
+        run=ratio(seconds["theirs"], seconds["run"]),
+        engine=ratio(seconds["theirs"], seconds["engine"]),
+        note="'engine' is one gated step at a time, as live sound comes",
+    )
+
+
+def _live(
+    line: str, work: str, denoiser: Denoiser, sound: Any, settings: Settings, target: float
+) -> Row:
+    """Sound in, sound out, a hop at a time, against the clock."""
+    hop_ms = 1e3 * denoiser.meter.hop_seconds
+    factors, slowest = [], []
+    for _ in range(settings.repeats):
+        denoiser.reset()
+        denoiser.push(sound)
+        reading = denoiser.meter.read()
+        factors.append(reading.real_time_factor)
+        slowest.append(reading.p999_ms)
+    return Row(
+        line,
+        f"{work}: sound in, sound out, a hop at a time",
+        "real time",
+        ours_run=1e3 * hop_ms * float(np.median(factors)),
+        run=Ratio.of(factors),
+        target=target,
+        at_most=True,
+        note=f"99.9th percentile of a block {np.median(slowest):.2f} ms of {hop_ms:g} "
+        f"({min(slowest):.2f}-{max(slowest):.2f}); {reading.power_proxy / 1e6:.1f} M-Ops/s",
+        extra={"p999_ms": slowest},
+    )
+
+
+def torch_forward(sound: Any, threads: int) -> Callable[[], object]:
+    """The network that was trained, with weights at random; as wide, as many frames."""
+    import torch
+
+    where = spec_from_file_location("dpsnn_network", FOLDER.parent / "examples/dpsnn/network.py")
+    assert where is not None
+    assert where.loader is not None
+    module = module_from_spec(where)
+    sys.modules[where.name] = module  # dataclasses look their module up
+    where.loader.exec_module(module)
+    torch.set_num_threads(threads)
+    model, given = module.DPSNN(), torch.from_numpy(sound)[None]
+
+    def forward() -> object:
+        with torch.no_grad():
+            return model(given)
+
+    return forward
 
 
 def slayer_forward(network: Network, inputs: Any, threads: int) -> Callable[[], object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from signal import SIG_IGN, SIGINT, signal
 
 import numpy as np
 from network import RATE, SIZE
@@ -90,7 +91,8 @@ def ahead(
     """Batches from number `first` on, made by another process while one is used."""
     from concurrent.futures import ProcessPoolExecutor
 
-    with ProcessPoolExecutor(1) as pool:
+    # Ctrl-C is for the one who asks.
+    with ProcessPoolExecutor(1, initializer=signal, initargs=(SIGINT, SIG_IGN)) as pool:
         waiting = [pool.submit(mixtures.batch, first, size, seconds)]
         while True:
             first += 1

@@ -108,7 +108,7 @@ def main() -> None:
         means = {key: np.mean([told[key] for told in group]) for key in group[0]}
         print(f"{kind:7s} {snr:3.0f} dB  " + "  ".join(f"{k} {v:.2f}" for k, v in means.items()))
     if trained is not None:
-        lost = np.array([told["float"] - told["si_snr_after"] for told in clips])
+        lost = np.array([told["float"] - told["si_snr"] for told in clips])
         print(
             f"lost by integers, dB: mean {lost.mean():.3f}, median {np.median(lost):.3f}, "
             f"{lost.min():.2f} to {lost.max():.2f}"

@@ -78,8 +78,13 @@ def train(
     minutes: float = math.inf,
     state: dict[str, Any] | None = None,
     rate: float = RATE_OF_LEARNING,
+    until: int | None = None,
 ) -> dict[str, Any]:
-    """Go on from `state`, or from the start, until `steps`; the rate falls as a half cosine."""
+    """Go on from `state`, or from the start, until `steps`; the rate falls as a half cosine.
+
+    Stops before, at step `until` or after so many minutes, if asked to.
+    """
+    last = steps if until is None else min(until, steps)
     optimizer = torch.optim.Adam(model.parameters(), lr=rate)
     state = state or {"step": 0, "seconds": 0.0, "processor_seconds": 0.0, "history": []}
     if "optimizer" in state:
@@ -112,7 +117,7 @@ def train(
         task = bar.add_task("", total=steps, completed=state["step"])
         step = state["step"]
         try:
-            while step < steps and time.monotonic() - began < 60 * minutes:
+            while step < last and time.monotonic() - began < 60 * minutes:
                 for group in optimizer.param_groups:
                     group["lr"] = rate * (0.01 + 0.99 * (1 + math.cos(math.pi * step / steps)) / 2)
                 noisy, clean = map(torch.from_numpy, next(batches))
@@ -123,14 +128,16 @@ def train(
                 torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
                 optimizer.step()
                 step += 1
-                if step % BETWEEN == 0 or step == steps:
+                if step % BETWEEN == 0 or step == last:
                     keep(step)
-                    last = state["history"][-1]
+                    seen = state["history"][-1]
                     bar.console.print(
-                        f"step {step}: held out {last['before']:.2f} -> {last['si_snr']:.2f} dB"
+                        f"step {step}: held out {seen['before']:.2f} -> {seen['si_snr']:.2f} dB"
                     )
                 share = " ".join(f"{told[k]:.2f}" for k in told if k != "si_snr")
                 bar.update(task, completed=step, description=f"{told['si_snr']:6.2f} dB  {share}")
+            if state["step"] != step:
+                keep(step)
         except KeyboardInterrupt:
             bar.console.print(f"interrupted; {path} holds step {state['step']}")
     return state
@@ -143,6 +150,7 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="128 neurons a layer, not 256")
     parser.add_argument("--steps", type=int, default=1200, help=f"of {BATCH} mixtures of a second")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop after so many")
+    parser.add_argument("--until", type=int, help="stop at this step, to go on later")
     parser.add_argument("--sparing", type=float, default=1.0, help="price of activity, see README")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
@@ -156,7 +164,15 @@ def main() -> None:
         model = DPSNN(SMALL if given.small else FULL)
     mixtures, held_out = (Mixtures(given.recordings, part) for part in ("train", "validation"))
     state = train(
-        model, mixtures, held_out, given.out, given.steps, given.sparing, given.minutes, state
+        model,
+        mixtures,
+        held_out,
+        given.out,
+        given.steps,
+        given.sparing,
+        given.minutes,
+        state,
+        until=given.until,
     )
     last = state["history"][-1] if state["history"] else {}
     print(f"{given.out}: step {state['step']}, {state['seconds'] / 60:.1f} minutes, {last}")
