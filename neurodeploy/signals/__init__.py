@@ -1,5 +1,21 @@
 """Arrays and files <-> input spikes and payloads."""
 
-from .arrays import Presented, as_samples, draining_steps, present, read_inputs, read_labels
+from .arrays import (
+    Presented,
+    as_samples,
+    draining_steps,
+    present,
+    range_of,
+    read_inputs,
+    read_labels,
+)
 
-__all__ = ["Presented", "as_samples", "draining_steps", "present", "read_inputs", "read_labels"]
+__all__ = [
+    "Presented",
+    "as_samples",
+    "draining_steps",
+    "present",
+    "range_of",
+    "read_inputs",
+    "read_labels",
+]

@@ -312,16 +312,23 @@ def _shaped(array: NDArray[Any], shape: tuple[int, ...], name: str) -> NDArray[A
     )
 
 
-def _check_range(network: Network, low: float, high: float, transformed: bool) -> None:
-    neuron, name = network.input.neuron, network.input.name
+def range_of(network: Network) -> tuple[int, int]:
+    """Smallest and largest integer that a network's first population takes."""
+    neuron = network.input.neuron
     if isinstance(neuron, Source):
         limit = (1 << (PAYLOAD_BITS - 1)) - 1
-        least = -limit - 1 if neuron.signed else 0
+        return (-limit - 1 if neuron.signed else 0), limit
+    # So that a << 6 of a LIF and a << 12 of a delta encoder stay in Lava's int32.
+    limit = (1 << (31 - SIGMA_DELTA_SHIFT)) - 1
+    return -limit - 1, limit
+
+
+def _check_range(network: Network, low: float, high: float, transformed: bool) -> None:
+    neuron, name = network.input.neuron, network.input.name
+    least, limit = range_of(network)
+    if isinstance(neuron, Source):
         what = "payloads" if neuron.signed else "spikes (0/1) or positive payloads"
     else:
-        # So that a << 6 of a LIF and a << 12 of a delta encoder stay in Lava's int32.
-        limit = (1 << (31 - SIGMA_DELTA_SHIFT)) - 1
-        least = -limit - 1
         what = "integers after weight and bias" if transformed else "integers"
     if low < least or high > limit:
         worst = low if low < least else high
