@@ -105,6 +105,7 @@ def call_train(*arguments):
     return done.stdout
 
 
+@pytest.mark.slow
 @needs_torch
 def test_training_goes_on_where_it_stopped_and_what_it_made_is_deployed(recordings, tmp_path):
     import torch

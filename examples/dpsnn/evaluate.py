@@ -128,7 +128,7 @@ def price(network: Network, codec: MaskCodec, mixtures: Mixtures) -> None:
     """What the chip would take for a frame, pipelined and gated."""
     noisy, _ = mixtures.draw(0, RATE)
     recording = nd.run(network, inputs(codec, noisy), apply_transform=False)
-    cost = nd.profile(network, recording)
+    cost = nd.profile(recording, "loihi2", nd.fit(network))
     step, steps = cost.seconds_per_step, network.hops(network.output.name) + 1
     hop = codec.hop / RATE
     print(
@@ -146,7 +146,7 @@ def compare_with_lava(network: Network, codec: MaskCodec, mixtures: Mixtures, fr
         nd.run(part, inputs(codec, noisy), backend=backend, record=record, apply_transform=False)
         for backend in ("engine", "lava")
     )
-    print(nd.compare(ours, theirs))
+    print(nd.compare(ours, theirs).summary())
 
 
 def inputs(codec: MaskCodec, sound: NDArray[np.float32]) -> NDArray[np.int64]:

@@ -1,6 +1,6 @@
 """DPSNN in plain torch: a dual-path spiking network that enhances speech, frame by frame.
 
-Our own implementation of the network described by Sun and Bohte, "DPSNN: spiking neural network
+Our own implementation of the network described by Sun and Bohté, "DPSNN: spiking neural network
 for low-latency streaming speech enhancement" (2024, https://doi.org/10.1088/2634-4386/ad93f9);
 none of its code is used. The neurons are written in the form in which the chip's integers run
 them (`deploy.py`), which differs from the paper's in one place, see `AdaptiveLayer`.

@@ -84,6 +84,7 @@ def test_every_other_case_is_the_engines_to_the_bit(tmp_path: Path) -> None:
     assert {name: c.summary() for name, (c, _) in compared.items() if not c.equal} == {}
 
 
+@pytest.mark.slow
 def test_late_adapters_are_found_out_and_made_up_for(tmp_path: Path) -> None:
     compared = through_the_stand_in(tmp_path, LATE, {"measure": False}, input_lag=1, output_lag=2)
     assert [name for name, (c, _) in compared.items() if not c.equal] == [EARLY_BIAS]

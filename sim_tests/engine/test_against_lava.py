@@ -23,7 +23,7 @@ from neurodeploy.errors import UnsupportedError
 from neurodeploy.network import CubaLIF, Dense, SigmaDelta
 from sim_tests.random_networks import Draw
 
-NETWORKS = int(os.environ.get("NEURODEPLOY_NETWORKS", "30"))
+NETWORKS = int(os.environ.get("NEURODEPLOY_NETWORKS", "20"))
 FIRST_SEED = int(os.environ.get("NEURODEPLOY_SEED", "0")) * 100_000
 STEPS = 24
 RECORD = ("counts", "spikes", "u", "v")
