@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 import neurodeploy as nd
+from neurodeploy.engine.stream import Stream
 from neurodeploy.network import Network
 from neurodeploy.signals.coding.ndns import HOP, NdnsEncoder
 from neurodeploy.signals.mixing import noise
@@ -41,25 +42,12 @@ def denoise(settings: Settings) -> Iterator[Row]:
     except ImportError:
         yield missing("denoise", f"{work}: the network", "SLAYER, forward on CPU", "needs lava-dl")
         return
-    live = nd.stream(network)
-    sides = {
-        "run": timed(lambda: nd.run(network, inputs)),
-        "engine": timed(lambda: [live.step(x) for x in inputs]),
-        "theirs": timed(theirs),
-    }
-    seconds = interleaved(sides, settings.slow_repeats)
-    yield Row(
-        "denoise",
-        f"{work}: the network alone",
-        "SLAYER, forward on CPU, all hops at once",
-        ours_run=microseconds(seconds["run"], HOPS),
-        ours_engine=microseconds(seconds["engine"], HOPS),
-        theirs=microseconds(seconds["theirs"], HOPS),
-        run=ratio(seconds["theirs"], seconds["run"]),
-        engine=ratio(seconds["theirs"], seconds["engine"]),
-        note="'engine' is one step at a time, as live sound comes; "
-        f"{sum(ours.counts(network, inputs)[:2]):,} messages of the two hidden layers",
+    note = (
+        "'engine' is one step at a time, as live sound comes; "
+        f"{sum(ours.counts(network, inputs)[:2]):,} messages of the two hidden layers"
     )
+    peer, live = "SLAYER, forward on CPU, all hops at once", nd.stream(network)
+    yield _alone("denoise", work, peer, live, inputs, theirs, settings, note)
 
 
 def separate(settings: Settings) -> Iterator[Row]:
@@ -77,24 +65,10 @@ def separate(settings: Settings) -> Iterator[Row]:
     except ImportError:
         yield missing("separate", f"{work}: the network", "torch, forward", "needs torch")
         return
+    note = "'engine' is one gated step at a time, as live sound comes"
+    peer = "the float network in torch, codec included, all hops at once"
     live = nd.stream(network, gated=True)
-    sides = {
-        "run": timed(lambda: nd.run(network, inputs)),
-        "engine": timed(lambda: [live.step(x) for x in inputs]),
-        "theirs": timed(theirs),
-    }
-    seconds = interleaved(sides, settings.slow_repeats)
-    yield Row(
-        "separate",
-        f"{work}: the network alone",
-        "the float network in torch with its codec, all hops at once",
-        ours_run=microseconds(seconds["run"], frames),
-        ours_engine=microseconds(seconds["engine"], frames),
-        theirs=microseconds(seconds["theirs"], frames),
-        run=ratio(seconds["theirs"], seconds["run"]),
-        engine=ratio(seconds["theirs"], seconds["engine"]),
-        note="'engine' is one gated step at a time, as live sound comes",
-    )
+    yield _alone("separate", work, peer, live, inputs, theirs, settings, note)
 
 
 def _live(
@@ -120,6 +94,36 @@ def _live(
         note=f"99.9th percentile of a block {np.median(slowest):.2f} ms of {hop_ms:g} "
         f"({min(slowest):.2f}-{max(slowest):.2f}); {reading.power_proxy / 1e6:.1f} M-Ops/s",
         extra={"p999_ms": slowest},
+    )
+
+
+def _alone(
+    line: str,
+    work: str,
+    peer: str,
+    live: Stream,
+    inputs: Any,
+    theirs: Callable[[], object],
+    settings: Settings,
+    note: str,
+) -> Row:
+    """The network without what the host does, in one run and step by step."""
+    sides = {
+        "run": timed(lambda: nd.run(live.network, inputs)),
+        "engine": timed(lambda: [live.step(x) for x in inputs]),
+        "theirs": timed(theirs),
+    }
+    seconds, hops = interleaved(sides, settings.slow_repeats), len(inputs)
+    return Row(
+        line,
+        f"{work}: the network alone",
+        peer,
+        ours_run=microseconds(seconds["run"], hops),
+        ours_engine=microseconds(seconds["engine"], hops),
+        theirs=microseconds(seconds["theirs"], hops),
+        run=ratio(seconds["theirs"], seconds["run"]),
+        engine=ratio(seconds["theirs"], seconds["engine"]),
+        note=note,
     )
 
 
