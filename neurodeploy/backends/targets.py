@@ -53,6 +53,10 @@ OPERATORS = (Dense, DelayedDense, Sparse, Conv)
 """Synapses whose weights the chip holds."""
 
 
+REWRITES = {"pool": "pool_as_conv", "temporal-fir": "taps_as_delays"}
+"""Of operators that Lava has not, in others that it has."""
+
+
 def look_ahead(network: Network, target: str) -> Audit:
     """Say of each population and projection what a target would do to it.
 
@@ -110,8 +114,9 @@ def _lava_projection(network: Network, projection: Projection) -> Iterator[Findi
     try:
         check_projection(network, projection)
     except UnsupportedError as error:
-        pool = "; or convert --for lava (rewrite.pool_as_conv)"
-        yield Rating.UNSUPPORTED, _bare(error) + (pool if projection.synapse.kind == "pool" else "")
+        rewrite = REWRITES.get(projection.synapse.kind)
+        hint = f"; or convert --for lava (rewrite.{rewrite})" if rewrite else ""
+        yield Rating.UNSUPPORTED, _bare(error) + hint
 
 
 def _bare(error: UnsupportedError) -> str:

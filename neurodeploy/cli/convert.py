@@ -33,7 +33,7 @@ def convert(
     NIR (.nir). NIR has no time step: give --dt unless the graph implies it.
     Writing NetX anew brings files of older exporters into today's layout. With
     --for, operators that a target lacks are rewritten where an exact form
-    exists: sum pools as convolutions, delays moved to axons.
+    exists: sum pools as convolutions, taps as delays, delays moved to axons.
     """
     import neurodeploy as nd
 

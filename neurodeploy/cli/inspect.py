@@ -40,7 +40,9 @@ def inspect(
             found["ahead"] = [e.as_dict() for e in ahead]
         print_json(found)
     else:
-        show(network_table(network), audit_table(network.audit))
+        show(network_table(network))
+        if network.audit:
+            show(audit_table(network.audit))
         if ahead is not None:
             show(f"on {target}:", audit_table(ahead))
     return DIFFERS if ahead is not None and ahead.worst is Rating.UNSUPPORTED else DONE
