@@ -288,6 +288,18 @@ def test_the_earlier_the_louder():
     assert spikes[:, 1:].argmax(axis=0).tolist() == [10, 5, 0, 0]
 
 
+@pytest.mark.parametrize("fixed", [False, True], ids=["float", "integer"])
+def test_levels_below_the_floor_are_silent(fixed):
+    some = {"bands": 8, "n_fft": 128, "hop": 32, "log": True, "fixed": fixed}
+    levels = Mel(**some).encode(sound(fixed))
+    floor = int(np.median(levels))
+    above = Mel(**some, floor=floor).encode(sound(fixed))
+    np.testing.assert_array_equal(above, np.maximum(levels - floor, 0))
+    assert 0.2 < np.mean(above == 0) < 0.8
+    with pytest.raises(InputError, match="mel: floor -1; give"):
+        Mel(**some, floor=-1)
+
+
 def test_ups_and_downs_part():
     signed = np.array([[1, -1, 0], [-1, 0, 1], [0, 7, -3]])
     apart = OnOff(True).encode(signed)
