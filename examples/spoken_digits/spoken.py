@@ -32,7 +32,7 @@ ENCODER = (
 
 CHANNELS, STEPS, CLASSES = 2 * BANDS, 80, 10
 HIDDEN, LAYERS = 128, 2
-LONGEST_START = 30
+LONGEST_START = 16
 """Delays start between 0 and this; SLAYER clamps them to 0..62, as NetX and the chip do."""
 
 NEURON: dict[str, Any] = {

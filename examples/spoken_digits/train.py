@@ -26,7 +26,7 @@ from neurodeploy.files import written_whole
 from neurodeploy.formats.slayer.importing import import_slayer
 
 BATCH = 64
-WEIGHT_RATE, DELAY_RATE = 0.005, 0.1
+WEIGHT_RATE, DELAY_RATE = 0.005, 0.05
 """Peaks of Adam's learning rate; a delay counts steps, so its rate is another."""
 
 WARM_UP = 0.2
@@ -34,7 +34,7 @@ LOGITS_PER_SPIKE = 0.5
 SHIFTS = range(-2, 5)
 """Steps by which a clip is moved at random: nobody knows when a word begins."""
 
-MOST_DROPPED = 0.1
+MOST_DROPPED = 0.3
 THREADS = 1
 
 
@@ -43,7 +43,7 @@ class Settings:
     """What decides on the result, besides the recordings and the machine."""
 
     seed: int = 0
-    epochs: int = 60
+    epochs: int = 80
     hidden: int = spoken.HIDDEN
     delays: bool = True
 
@@ -148,15 +148,27 @@ class Training:
 
 
 def varied(torch: Any, spikes: Any) -> Any:
-    """Move each clip in time and drop some of its spikes; [clips, channels, steps]."""
-    for clip, steps in enumerate(torch.randint(SHIFTS.start, SHIFTS.stop, (len(spikes),)).tolist()):
-        moved = torch.roll(spikes[clip], steps, dims=-1)
-        moved[:, :steps] = 0 if steps > 0 else moved[:, :steps]
-        if steps < 0:
-            moved[:, steps:] = 0
-        spikes[clip] = moved
+    """Move each clip in time and by a band, and drop some of its spikes; [clips, channels, steps].
+
+    A band more or less is a vocal tract that is a little shorter or longer.
+    """
+    late = torch.randint(SHIFTS.start, SHIFTS.stop, (len(spikes),)).tolist()
+    up = torch.randint(-1, 2, (len(spikes),)).tolist()
+    for clip, (steps, bands) in enumerate(zip(late, up, strict=True)):
+        halves = spikes[clip].reshape(2, spoken.BANDS, -1)  # ups and downs
+        spikes[clip] = moved(torch, moved(torch, halves, steps, 2), bands, 1).reshape(
+            spoken.CHANNELS, -1
+        )
     dropped = MOST_DROPPED * torch.rand(len(spikes), 1, 1)
     return spikes * (torch.rand_like(spikes) >= dropped)
+
+
+def moved(torch: Any, values: Any, by: int, axis: int) -> Any:
+    """Shift along an axis; zeros come in, what goes out is lost."""
+    made = torch.roll(values, by, dims=axis)
+    if by:
+        made.narrow(axis, 0 if by > 0 else by, abs(by)).zero_()
+    return made
 
 
 def train(
@@ -215,13 +227,14 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop before; go on later")
     parser.add_argument("--seed", type=int, default=Settings.seed)
     parser.add_argument("--no-delays", action="store_true", help="for comparison")
-    parser.add_argument("--small", action="store_true", help="16 hidden neurons: does it run?")
+    parser.add_argument("--hidden", type=int, default=spoken.HIDDEN, help="neurons of a layer")
+    parser.add_argument("--small", action="store_true", help="16 of them: does it run?")
     return parser.parse_args(arguments)
 
 
 def main(arguments: list[str] | None = None) -> int:
     given = parse(arguments)
-    hidden = 16 if given.small else spoken.HIDDEN
+    hidden = 16 if given.small else given.hidden
     settings = Settings(given.seed, given.epochs, hidden, not given.no_delays)
     try:
         given.out.mkdir(parents=True, exist_ok=True)
