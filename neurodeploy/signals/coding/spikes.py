@@ -323,7 +323,7 @@ class OnOff(Coder):
     def push(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Give max(x, 0) and max(-x, 0), [rows, 2 x width]."""
         rows = _columns(self.settle(rows))
-        return np.maximum(np.concatenate([rows, -rows], axis=1), 0)
+        return np.asarray(np.maximum(np.concatenate([rows, -rows], axis=1), 0))
 
 
 def _columns(rows: NDArray[Any]) -> NDArray[Any]:
