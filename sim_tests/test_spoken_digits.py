@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import importlib
 import re
+import shutil
+import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -202,6 +204,11 @@ def card(pattern):
     return found.groups()
 
 
+def test_card_and_readme_name_the_encoder(example):
+    for page in (NET.with_suffix(".md"), EXAMPLE / "README.md"):
+        assert example.spoken.ENCODER in page.read_text(encoding="utf-8")
+
+
 def test_the_card_is_of_this_file():
     assert NET.stat().st_size < 2e6
     (sha256,) = card(r"\| sha256 of spoken_digits\.net \| `([0-9a-f]{64})`")
@@ -276,3 +283,16 @@ def test_lava_sends_the_same_spikes(clips):
         sent = ours[population.name].spikes
         assert sent.any()
         np.testing.assert_array_equal(sent, theirs[population.name].spikes)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("lava")
+def test_lava_dls_own_importer_runs_the_shipped_file(clips, tmp_path):
+    shutil.copy(NET, tmp_path)
+    np.save(tmp_path / "spoken_digits.npy", clips.inputs[150])
+    command = [sys.executable, "-m", "sim_tests.netx_changes", str(tmp_path)]
+    subprocess.run(command, check=True, capture_output=True, timeout=500, cwd=ROOT)
+    theirs = np.load(tmp_path / "spoken_digits.out.npy")
+    ours = nd.run(nd.load(NET), clips.inputs[150:151]).output[0]
+    assert ours.any()
+    np.testing.assert_array_equal(theirs, ours)

@@ -60,7 +60,7 @@ no spikes after a clip's end |
 
 [free-spoken-digit-dataset](https://github.com/Jakobovski/free-spoken-digit-dataset), CC BY-SA 4.0:
 3,000 recordings, 8 kHz, 50 of each digit by each of six speakers. Indices 0-4 are the official \
-test split ({tested} clips), looked at once, after all settings were chosen; indices 5-9 validated \
+test split ({tested} clips), not looked at while settings were chosen; indices 5-9 validated \
 ({validated}), the rest trained ({trained}). The same six people speak in all three, so this says \
 nothing of other voices. No recording is part of this project.
 """
