@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -37,3 +40,12 @@ def lava() -> None:
     """Skip where Lava's simulator is not installed."""
     if not HAS_LAVA:
         pytest.skip("needs lava-nc (Python 3.10): pip install 'neurodeploy[lava]'")
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Draw the same weights whichever tests ran before: torch keeps one generator for all."""
+    torch = sys.modules.get("torch") or (importlib.import_module("torch") if HAS_LAVA else None)
+    if torch is not None:
+        torch.manual_seed(0)
+    np.random.seed(0)

@@ -74,12 +74,14 @@ def clips(example, digits, cache):
 
 def test_splits_are_apart(example, recordings, tmp_path):
     spoken = example.spoken
-    names = {s: {p.name for p in spoken.recordings(recordings, s)} for s in spoken.SPLITS}
+    names = {s: {c.path.name for c in spoken.recordings(recordings, s)} for s in spoken.SPLITS}
     assert [len(names[s]) for s in ("test", "validation", "train")] == [10, 10, 20]
     assert not names["test"] & (names["validation"] | names["train"])
     assert sorted(i for split in spoken.SPLITS.values() for i in split) == list(range(50))
-    with pytest.raises(InputError, match="no test recordings; give the folder"):
-        spoken.recordings(tmp_path, "test")
+    shutil.copy(recordings / "3_anna_0.wav", tmp_path)
+    shutil.copy(recordings / "3_anna_10.wav", tmp_path)
+    with pytest.raises(InputError, match="no validation recordings; give the folder"):
+        spoken.recordings(tmp_path, "validation")
     with pytest.raises(InputError, match="no such folder"):
         spoken.recordings(tmp_path / "none", "test")
 

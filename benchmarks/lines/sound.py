@@ -10,6 +10,7 @@ import numpy as np
 import neurodeploy as nd
 from neurodeploy.network import Network
 from neurodeploy.signals.coding.ndns import HOP, NdnsEncoder
+from neurodeploy.signals.mixing import noise
 from neurodeploy.sound import Denoiser
 
 from .. import ours
@@ -112,12 +113,8 @@ def slayer_forward(network: Network, inputs: Any, threads: int) -> Callable[[], 
 
 def _sound(samples: int) -> Any:
     """Tones that come and go in brown noise, at -25 dB of full scale."""
-    rng = np.random.default_rng(0)
     t = np.arange(samples) / 16000
     tones = sum(np.sin(2 * np.pi * f * t) for f in (180, 360, 720, 1900))
-    noise = np.fft.irfft(
-        np.fft.rfft(rng.standard_normal(samples)) / np.maximum(np.arange(samples // 2 + 1), 20),
-        samples,
-    )
-    sound = tones * np.clip(np.sin(2 * np.pi * 2.3 * t), 0, 1) + 0.6 * noise / noise.std()
+    brown = noise("brown", samples, np.random.default_rng(0))
+    sound = tones * np.clip(np.sin(2 * np.pi * 2.3 * t), 0, 1) + 0.6 * brown / brown.std()
     return (sound * 10 ** (-25 / 20) / sound.std()).astype(np.float32)

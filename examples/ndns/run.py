@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 import neurodeploy as nd
-from neurodeploy.signals.audio import read_audio
 from neurodeploy.signals.coding.ndns import HOP, RATE
+from neurodeploy.signals.datasets import spoken_digits
+from neurodeploy.signals.mixing import mix, noise
 from neurodeploy.sound import Denoiser, enhance_whole, scores
 from neurodeploy.sound.denoise import in_time
 
@@ -26,26 +27,18 @@ LEVEL_DB = -25
 def speech(folder: Path, speaker: str, index: int = 0) -> np.ndarray:
     """Ten digits of one speaker (official test split: indices 0 to 4), pauses between them."""
     pause = np.zeros(RATE // 5, np.float32)
-    spoken = [read_audio(folder / f"{d}_{speaker}_{index}.wav", RATE)[0] for d in range(10)]
-    return np.concatenate([part for digit in spoken for part in (digit, pause)])
+    clips = [c for c in spoken_digits(folder, "test") if (c.speaker, c.index) == (speaker, index)]
+    return np.concatenate([part for clip in clips for part in (clip.read(RATE), pause)])
 
 
 def noises(folder: Path, speaker: str, samples: int, seed: int) -> dict[str, np.ndarray]:
     """White and brown noise, and five other speakers at once."""
     rng = np.random.default_rng(seed)
-    white = rng.standard_normal(samples)
-    brown = np.fft.irfft(np.fft.rfft(white) / np.maximum(np.arange(samples // 2 + 1), 20), samples)
+    white = noise("white", samples, rng)
     others = [speech(folder, other, 1) for other in SPEAKERS if other != speaker]
-    babble = sum(np.resize(np.roll(other, rng.integers(len(other))), samples) for other in others)
+    babble = noise("babble", samples, rng, clips=others)
+    brown = noise("brown", samples, np.random.default_rng(seed))
     return {"brown": brown, "babble": babble, "white": white}
-
-
-def mix(clean: np.ndarray, noise: np.ndarray, snr: float) -> tuple[np.ndarray, np.ndarray]:
-    """Clean and noisy speech at the SNR and level, float32."""
-    noise = noise * np.sqrt((clean**2).mean() / (noise**2).mean() / 10 ** (snr / 10))
-    scale = 10 ** (LEVEL_DB / 20) / np.sqrt(((clean + noise) ** 2).mean())
-    noisy = np.clip((clean + noise) * scale, -1, 1)
-    return (clean * scale).astype(np.float32), noisy.astype(np.float32)
 
 
 def main() -> None:
@@ -60,9 +53,9 @@ def main() -> None:
     denoiser, lines, clips = Denoiser(net), {}, []
     for number, speaker in enumerate(SPEAKERS[: given.speakers]):
         clean = speech(given.recordings, speaker)
-        for kind, noise in noises(given.recordings, speaker, len(clean), number).items():
+        for kind, sound in noises(given.recordings, speaker, len(clean), number).items():
             for snr in SNRS:
-                target, noisy = mix(clean, noise, snr)
+                noisy, target = mix(clean, sound, snr, LEVEL_DB)
                 denoiser.reset()
                 made = np.concatenate(list(in_time(denoiser, iter([noisy]))))
                 found = scores(noisy, made, target, RATE)

@@ -65,7 +65,7 @@ def streamed(net: nd.Network, path: Path, size: int) -> np.ndarray:
 
 def check_stream(net: nd.Network, folder: Path, clips: spoken.Clips) -> None:
     """Every tenth clip in pieces of 100 samples against the whole run."""
-    paths = spoken.recordings(folder, "test")
+    paths = [clip.path for clip in spoken.recordings(folder, "test")]
     chosen = range(0, len(paths), 10)
     whole = nd.run(net, clips.inputs[list(chosen)]).output
     streamed(net, paths[0], 100)  # Numba compiles

@@ -20,6 +20,7 @@ from neurodeploy.files import written_whole
 from neurodeploy.network import Dense, FloatLIF, Network, Population, Projection, Source
 from neurodeploy.signals.audio import read_audio, to_pcm16
 from neurodeploy.signals.coding import parse_encoder
+from neurodeploy.signals.datasets import Clip, spoken_digits
 
 RATE = 8000
 BANDS, HOP = 32, 64
@@ -57,18 +58,16 @@ class Clips:
     speakers: np.ndarray
 
 
-def recordings(folder: Path, split: str) -> list[Path]:
-    """Files ``{digit}_{speaker}_{index}.wav`` of a split, in order of their names."""
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; give the recordings of the digit dataset")
-    found = sorted(p for p in folder.glob("*_*_*.wav") if int(p.stem.split("_")[2]) in
-                   SPLITS[split])  # fmt: skip
+def recordings(folder: Path, split: str) -> list[Clip]:
+    """Recordings of a split, in order of their names."""
+    official = spoken_digits(folder, "test" if split == "test" else "train")
+    found = [clip for clip in official if clip.index in SPLITS[split]]
     if not found:
         raise InputError(
             f"{folder}: no {split} recordings; give the folder of DIGIT_SPEAKER_INDEX.wav files "
             f"with indices {SPLITS[split].start}..{SPLITS[split].stop - 1}"
         )
-    return found
+    return sorted(found, key=lambda clip: clip.path.name)
 
 
 def encode(path: Path) -> np.ndarray:
@@ -91,7 +90,7 @@ def load(
     folder: Path,
     split: str,
     cache: Path | None = None,
-    watch: Callable[[list[Path]], Iterator[Path]] | None = None,
+    watch: Callable[[list[Clip]], Iterator[Clip]] | None = None,
 ) -> Clips:
     """Encode a split; keep the spikes in the folder `cache` and take them from there again.
 
@@ -102,27 +101,27 @@ def load(
         ``test``, ``validation`` or ``train``.
     cache : Path, optional
     watch : callable, optional
-        Passes the paths through, and may show how far they are.
+        Passes the recordings through, and may show how far they are.
     """
-    paths = recordings(folder, split)
-    kept = None if cache is None else cache / f"{split}-{_digest(paths)}.npz"
+    found = recordings(folder, split)
+    kept = None if cache is None else cache / f"{split}-{_digest(found)}.npz"
     if kept is not None and kept.is_file():
         with np.load(kept, allow_pickle=False) as data:
             return Clips(data["inputs"], data["labels"], data["speakers"])
-    inputs = np.stack([encode(path) for path in (watch or iter)(paths)])
-    names = [path.stem.split("_") for path in paths]
     clips = Clips(
-        inputs, np.array([int(n[0]) for n in names]), np.array([n[1] for n in names], np.str_)
+        np.stack([encode(clip.path) for clip in (watch or iter)(found)]),
+        np.array([clip.label for clip in found]),
+        np.array([clip.speaker for clip in found], np.str_),
     )
     if kept is not None:
         with written_whole(kept) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(file, inputs=inputs, labels=clips.labels, speakers=clips.speakers)
+            np.savez_compressed(file, **vars(clips))
     return clips
 
 
-def _digest(paths: Sequence[Path]) -> str:
+def _digest(found: Sequence[Clip]) -> str:
     """Of the encoder and of which files in which sizes there are."""
-    told = [f"{ENCODER} {STEPS}", *(f"{p.name} {p.stat().st_size}" for p in paths)]
+    told = [f"{ENCODER} {STEPS}", *(f"{c.path.name} {c.path.stat().st_size}" for c in found)]
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:12]
 
 

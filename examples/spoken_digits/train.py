@@ -24,6 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from neurodeploy.errors import FormatError, NeurodeployError
 from neurodeploy.files import written_whole
 from neurodeploy.formats.slayer.importing import import_slayer
+from neurodeploy.signals.datasets import Clip
 
 BATCH = 64
 WEIGHT_RATE, DELAY_RATE = 0.005, 0.05
@@ -213,10 +214,10 @@ def bar() -> Progress:
     )  # fmt: skip
 
 
-def watched(paths: list[Path]) -> Iterator[Path]:
+def watched(found: list[Clip]) -> Iterator[Clip]:
     """Show how many recordings are encoded."""
     with bar() as progress:
-        yield from progress.track(paths, description="encode")
+        yield from progress.track(found, description="encode")
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:

@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BackendError, UnsupportedError
+from ..errors import UnsupportedError
 from ..network import (
     Average,
     Conv,
@@ -44,8 +43,8 @@ from ..network.fixed_point import SIGMA_DELTA_SHIFT, WEIGHT_MAX_UNSIGNED, WEIGHT
 from ..recording import Recording
 from ..signals import Presented
 from .options import RunOptions, refuse_floats
-from .places import VARIABLES, place_for
-from .worker import run_in_worker
+from .places import VARIABLES
+from .worker import run_elsewhere
 
 PYTHON_VARIABLE = VARIABLES["lava"]
 """Environment variable with the path of an interpreter that has Lava."""
@@ -137,13 +136,7 @@ def run(network: Network, values: NDArray[np.int32] | Presented, options: RunOpt
         If Lava is missing, fails or overruns the time limit.
     """
     check_supported(network, options)
-    if options.host is None:
-        usable, reason = available()
-        if not usable:
-            raise BackendError(f"lava: {reason}")
-    if isinstance(values, Presented):
-        options = replace(options, inputs_fingerprint=values.fingerprint())
-    return run_in_worker(place_for("lava", options.host), "lava", network, values[:], options)
+    return run_elsewhere("lava", available, network, values, options)
 
 
 def check_supported(network: Network, options: RunOptions) -> None:

@@ -24,6 +24,7 @@ from lava.proc.sdn.process import Sigma as LavaSigma
 from lava.proc.sdn.process import SigmaDelta as LavaSigmaDelta
 from lava.proc.sparse.process import Sparse as LavaSparse
 from lava.utils.weightutils import clip_weights, determine_sign_mode, truncate_weights
+from numpy.typing import NDArray
 
 from ..errors import NetworkError
 from ..network import (
@@ -36,11 +37,23 @@ from ..network import (
     Population,
     Projection,
     SigmaDelta,
+    Source,
     Sparse,
     TernaryLIF,
 )
-from ..network.fixed_point import ACTIVATION_SHIFT, SPIKE_EXPONENT, STATE_EXPONENT
+from ..network.fixed_point import ACTIVATION_SHIFT, PAYLOAD_BITS, SPIKE_EXPONENT, STATE_EXPONENT
 from .lava import lava_weight
+
+
+def are_graded(values: NDArray[np.int32]) -> bool:
+    """Whether inputs hold anything but 0 and 1, so that their messages need payloads."""
+    return bool(values.min(initial=0) < 0 or values.max(initial=0) > 1)
+
+
+def message_bits(neuron: Neuron, graded_input: bool) -> int:
+    """``num_message_bits`` of the synapses behind a population: 0 where it sends ones alone."""
+    sends_ones = isinstance(neuron, CubaLIF) or (isinstance(neuron, Source) and not graded_input)
+    return 0 if sends_ones else PAYLOAD_BITS
 
 
 def neurons(neuron: Neuron, shape: tuple[int, ...], resets: tuple[int, int] | None = None) -> Any:

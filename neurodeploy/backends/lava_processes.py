@@ -35,10 +35,9 @@ from ..network import (
     Source,
     TernaryLIF,
 )
-from ..network.fixed_point import PAYLOAD_BITS
 from .assemble import header_of, with_host_part
 from .blocks import Blocks
-from .lava_build import conv, matrix, neurons
+from .lava_build import are_graded, conv, matrix, message_bits, neurons
 from .lava_models import MODELS
 from .options import RunOptions
 from .worker import WorkerError
@@ -67,9 +66,9 @@ def run_network(network: Network, values: NDArray[np.int32], options: RunOptions
     assert options.out is not None
     folder = options.out.parent
     blocks = Blocks(folder, network, options, len(values))
-    binary = bool(values.min(initial=0) >= 0 and values.max(initial=0) <= 1)
+    graded = are_graded(values)
     for first, end in blocks.gaps():
-        simulation = Simulation(network, values[first:end], options, folder, binary)
+        simulation = Simulation(network, values[first:end], options, folder, graded)
         for start in range(first, end, simulation.block):
             count = min(simulation.block, end - start)
             began = time.perf_counter()
@@ -92,8 +91,8 @@ class Simulation:
     options : RunOptions
     folder : Path
         Where Lava's processes leave their errors.
-    binary_input : bool
-        Whether all inputs are 0 and 1; of all samples, though only some may run.
+    graded_input : bool
+        See `lava_build.are_graded`; of all samples, though only some may run.
 
     Attributes
     ----------
@@ -107,13 +106,13 @@ class Simulation:
         values: NDArray[np.int32],
         options: RunOptions,
         folder: Path,
-        binary_input: bool,
+        graded_input: bool,
     ) -> None:
         self.network = network
         self.options = options
         self.folder = folder
         self.values = values.reshape(len(values) * options.steps, network.input.size)
-        self.binary_input = binary_input
+        self.graded_input = graded_input
         on_lava = [p for p in network.populations if not isinstance(p.neuron, Average)]
         recorded = {
             p.name: ("spikes", *(s for s in p.neuron.states if s in options.record))
@@ -186,10 +185,7 @@ class Simulation:
 
     def _connect(self, projection: Projection) -> None:
         source, target = self.network[projection.source], self.network[projection.target]
-        sends_ones = isinstance(source.neuron, CubaLIF) or (
-            isinstance(source.neuron, Source) and self.binary_input
-        )
-        bits = 0 if sends_ones else PAYLOAD_BITS
+        bits = message_bits(source.neuron, self.graded_input)
         s_out, a_in = self._processes[source.name].s_out, self._processes[target.name].a_in
         if isinstance(projection.synapse, Conv):
             process = self._prepare(conv(projection.synapse, source.shape, bits), projection.name)

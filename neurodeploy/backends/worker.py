@@ -17,6 +17,7 @@ import importlib
 import shutil
 import sys
 import traceback
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,7 @@ from ..errors import BackendError, NeurodeployError, RecordingError
 from ..files import written_whole
 from ..network import Network
 from ..recording import Recording
+from ..signals import Presented
 from .blocks import Blocks
 from .follow import Parcels, follow
 from .job import job_kept_if_worth_it, read_job
@@ -82,6 +84,38 @@ def report_of(error: BaseException) -> dict[str, str]:
         "message": str(error),
         "detail": f"{inner}\n{trace}" if inner else trace,
     }
+
+
+def run_elsewhere(
+    backend: str,
+    available: Callable[[], tuple[bool, str]],
+    network: Network,
+    values: NDArray[np.int32] | Presented,
+    options: RunOptions,
+) -> Recording:
+    """Run a network on a backend in the place that `options` or the backend's variable names.
+
+    Parameters
+    ----------
+    backend : str
+        One of `MODULES`.
+    available : callable
+        Says whether the backend is there and what it lacks; asked where no place is named.
+    network, values, options
+        As `run_in_worker`; of `Presented` values the fingerprint goes into the recording.
+
+    Raises
+    ------
+    BackendError
+        If the backend is not there; else as `run_in_worker`.
+    """
+    if options.host is None:
+        usable, reason = available()
+        if not usable:
+            raise BackendError(f"{backend}: {reason}")
+    if isinstance(values, Presented):
+        options = replace(options, inputs_fingerprint=values.fingerprint())
+    return run_in_worker(place_for(backend, options.host), backend, network, values[:], options)
 
 
 def run_in_worker(

@@ -464,7 +464,7 @@ def test_an_interrupt_says_what_is_done(
     ) as process:
         lab.wait_until_it_hangs()
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=120)
     assert process.returncode == 130
     kept = tmp_path / "out.h5.job"
     assert (

@@ -21,7 +21,7 @@ CUBA = {"threshold": 1.0, "current_decay": 0.25, "voltage_decay": 0.08}
 def make():
     dense = slayer.block.cuba.Dense
     return torch.nn.Sequential(
-        dense(CUBA, 12, 16, weight_scale=2, delay=True), dense(CUBA, 16, 4, weight_scale=3)
+        dense(CUBA, 12, 16, weight_scale=3, delay=True), dense(CUBA, 16, 4, weight_scale=6)
     )
 
 def wider():

@@ -10,21 +10,20 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
 from importlib.util import find_spec
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...chip import fit
-from ...errors import BackendError, UnsupportedError
+from ...errors import UnsupportedError
 from ...network import Network, Rating
 from ...recording import Recording
 from ...signals import Presented
 from ..options import RunOptions, refuse_floats
-from ..places import VARIABLES, place_for
+from ..places import VARIABLES
 from ..targets import check_chip_population, check_chip_projection, look_ahead
-from ..worker import run_in_worker
+from ..worker import run_elsewhere
 from .settings import ChipSettings
 
 HOST_VARIABLE = VARIABLES["loihi2"]
@@ -77,8 +76,8 @@ def run(network: Network, values: NDArray[np.int32] | Presented, options: RunOpt
     Returns
     -------
     Recording
-        With what the chip's own counters and meters said in ``header.measured``
-        and ``arrays["chip/..."]``; what could not be measured, in ``header.warnings``.
+        With what the chip's meters said in ``header.measured`` and its own counters in
+        ``header.counters``; what could not be measured, in ``header.warnings``.
 
     Raises
     ------
@@ -89,13 +88,7 @@ def run(network: Network, values: NDArray[np.int32] | Presented, options: RunOpt
     """
     ChipSettings.read(options.chip)
     check_supported(network, options)
-    if options.host is None:
-        usable, reason = available()
-        if not usable:
-            raise BackendError(f"loihi2: {reason}")
-    if isinstance(values, Presented):
-        options = replace(options, inputs_fingerprint=values.fingerprint())
-    return run_in_worker(place_for("loihi2", options.host), "loihi2", network, values[:], options)
+    return run_elsewhere("loihi2", available, network, values, options)
 
 
 def check_supported(network: Network, options: RunOptions) -> None:

@@ -39,11 +39,11 @@ from numpy.typing import NDArray
 from ...errors import BackendError, UnsupportedError
 from ...network import Average, Conv, CubaLIF, Network, Population, Projection, Source
 from ...network.fixed_point import PAYLOAD_BITS
-from ..lava_build import conv, matrix, neurons
+from ..lava_build import are_graded, conv, matrix, message_bits, neurons
 from ..lava_models import MODELS
 from ..lava_processes import JOIN_SECONDS, run_watched
 from ..worker import WorkerError
-from .schedule import Lag, Schedule
+from .schedule import Schedule
 
 CONV_INPUT_BITS = 16
 """Payload of ``PyToN3ConvAdapter`` in every public use of it."""
@@ -66,6 +66,8 @@ class Board:
         Of u and v, for every population that has them.
     cyclic : bool
         Have an embedded processor repeat the input instead of the host.
+    graded : bool, optional
+        Whether messages of the input need payloads; by default whether these values do.
     """
 
     def __init__(
@@ -76,14 +78,14 @@ class Board:
         read: Sequence[str] = (),
         states: Sequence[str] = (),
         cyclic: bool = False,
+        graded: bool | None = None,
     ) -> None:
         self.network = network
         self.schedule = schedule
         self.values = schedule.presented(presented)
-        self.graded_input = bool(presented.min(initial=0) < 0 or presented.max(initial=0) > 1)
+        self.graded_input = are_graded(presented) if graded is None else graded
         if cyclic:  # repeats exactly the samples, with nothing before or after them
             self.values = self.values[: schedule.samples * schedule.slot]
-        self._to_conv = {p.source for p in network.projections if isinstance(p.synapse, Conv)}
         self._processes = {
             p.name: self._neurons(p)
             for p in network.populations
@@ -148,13 +150,10 @@ class Board:
             raise
         self._root.stop()
         spikes = {
-            name: self.schedule.cut(trace, self._hops(name), self.schedule.lag.output)
+            name: self.schedule.cut(trace, self.network.hops(name), self.schedule.lag.output)
             for name, trace in traces.items()
         }
         return spikes, self._states(steps)
-
-    def _hops(self, name: str) -> int:
-        return self.network.hops(name)
 
     def _neurons(self, population: Population) -> Any:
         resets = None
@@ -171,14 +170,11 @@ class Board:
         population = self.network.input
         name, shape = population.name, population.shape
         data = laid_out(self.values.T, shape)  # [*layout, steps]
-        convolved = name in self._to_conv or (
-            not isinstance(population.neuron, Source) and len(shape) == 3
-        )
         if cyclic:
             port = _cyclic(data)
         else:
             source = LavaSource(data=data)
-            adapter = self._adapter(layout(shape), convolved)
+            adapter = self._adapter(layout(shape))
             source.s_out.connect(adapter.inp)
             port = adapter.out
         if isinstance(population.neuron, Source):
@@ -189,9 +185,9 @@ class Board:
             port.connect(synapse.s_in)
             synapse.a_out.connect(self._processes[name].a_in)
 
-    def _adapter(self, shape: tuple[int, ...], convolved: bool) -> Any:
+    def _adapter(self, shape: tuple[int, ...]) -> Any:
         spike = _import("lava.proc.embedded_io.spike")
-        if not convolved:
+        if not feeds_convolution(self.network):
             bits = PAYLOAD_BITS if self.graded_input else 0
             return spike.PyToNxAdapter(shape=shape, num_message_bits=bits)
         if not self.graded_input:
@@ -207,10 +203,7 @@ class Board:
 
     def _connect(self, projection: Projection) -> None:
         source, target = self.network[projection.source], self.network[projection.target]
-        sends_ones = isinstance(source.neuron, CubaLIF) or (
-            isinstance(source.neuron, Source) and not self.graded_input
-        )
-        bits = 0 if sends_ones else PAYLOAD_BITS
+        bits = message_bits(source.neuron, self.graded_input)
         s_out, a_in = self._ports[source.name], self._processes[target.name].a_in
         if isinstance(projection.synapse, Conv):
             process = conv(projection.synapse, source.shape, bits)
@@ -256,7 +249,7 @@ class Board:
                     )
                 series = np.asarray(series).astype(np.int32)
                 trace = self._flat(name, series, steps, state)
-                states[name][state] = self.schedule.cut(trace, self._hops(name))
+                states[name][state] = self.schedule.cut(trace, self.network.hops(name))
         return states
 
     def _flat(self, name: str, data: NDArray[np.int32], steps: int, what: str) -> NDArray[np.int32]:
@@ -327,9 +320,17 @@ def _import(module: str) -> Any:
         ) from error
 
 
+def feeds_convolution(network: Network) -> bool:
+    """Whether the host's messages go into a convolution, which takes another adapter.
+
+    An image that neurons are presented goes through a convolution of weight 1.
+    """
+    population = network.input
+    if not isinstance(population.neuron, Source):
+        return len(population.shape) == 3
+    return any(isinstance(p.synapse, Conv) for p in network.out_of(population.name))
+
+
 def input_lag_of(network: Network) -> int:
     """Steps that synapses of weight 1 add before an input population with neurons."""
     return 0 if isinstance(network.input.neuron, Source) else 1
-
-
-__all__ = ["Board", "Lag", "input_lag_of", "laid_out", "layout"]

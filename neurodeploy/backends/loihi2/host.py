@@ -18,8 +18,8 @@ from typing import Any
 from ...errors import BackendError
 from .settings import ChipSettings
 
-DISTRIBUTIONS = ("lava-loihi", "lava_loihi")
-"""Names under which Intel's package for the chip is installed."""
+DISTRIBUTION = "lava-loihi"
+"""Name of Intel's package for the chip; ``lava_loihi`` is the same to Python."""
 
 STAND_IN = "loihi2-standin"
 """What a recording names as its backend if modules of lava-loihi are not lava-loihi's."""
@@ -132,11 +132,9 @@ def provenance() -> tuple[str, str]:
     Figures of modules that no installed distribution brought are never called
     measured on a chip.
     """
-    for name in DISTRIBUTIONS:
-        try:
-            return "loihi2", f"lava-loihi {importlib.metadata.version(name)}"
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    profiler: Any = importlib.import_module("lava.utils.loihi2_profiler")
-    origin = getattr(profiler, "__version__", "modules of unknown origin")
-    return STAND_IN, f"no hardware: {origin}"
+    try:
+        return "loihi2", f"lava-loihi {importlib.metadata.version(DISTRIBUTION)}"
+    except importlib.metadata.PackageNotFoundError:
+        profiler: Any = importlib.import_module("lava.utils.loihi2_profiler")
+        origin = getattr(profiler, "__version__", "modules of unknown origin")
+        return STAND_IN, f"no hardware: {origin}"

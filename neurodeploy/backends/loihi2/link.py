@@ -12,8 +12,8 @@ import numpy as np
 
 from ...errors import BackendError
 from ...network import Conv, CubaLIF, Dense, Network, Population, Projection, Source
-from .board import Board, Lag
-from .schedule import Schedule
+from .board import Board
+from .schedule import Lag, Schedule
 
 SENT_AT = 3
 STEPS = 32

@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import NeurodeployError
-from ...network import Average, Conv, Network, Source
+from ...network import Average, Network, Source
 from ...recording import Header
 from ..assemble import header_of, with_host_part
 from ..blocks import Blocks
+from ..lava_build import are_graded
 from ..options import RunOptions
-from .board import Board, Spikes, States, input_lag_of
+from .board import Board, Spikes, States, feeds_convolution, input_lag_of
 from .energy import Measured
 from .host import Reached, reach
 from .link import measure_lag
@@ -124,7 +125,8 @@ class Session:
         """
         samples = self.values[start : start + schedule.samples]
         states = [what for what in self.options.record if what in ("u", "v")]
-        board = Board(self.network, samples, schedule, self._read(), states)
+        graded = are_graded(self.values)  # of all samples, as the lag was measured
+        board = Board(self.network, samples, schedule, self._read(), states, graded=graded)
         spikes, held = board.run()
         name = self.network.input.name
         if isinstance(self.network.input.neuron, Source):
@@ -159,12 +161,7 @@ class Session:
         lag = self.settings
         if lag.input_lag is None or lag.output_lag is None:
             self._tell("measuring the adapters' lag")
-            source = self.network.input
-            convolved = any(
-                isinstance(p.synapse, Conv) for p in self.network.out_of(source.name)
-            ) or (not isinstance(source.neuron, Source) and len(source.shape) == 3)
-            graded = bool(self.values.min(initial=0) < 0 or self.values.max(initial=0) > 1)
-            found = measure_lag(convolved, graded)
+            found = measure_lag(feeds_convolution(self.network), are_graded(self.values))
         else:
             found = Lag(lag.input_lag, lag.output_lag)
         return Lag(found.input + input_lag_of(self.network), found.output)

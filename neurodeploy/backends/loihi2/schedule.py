@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...network import Average, CubaLIF, DelayedDense, Network, Source, TernaryLIF
+from ...network import Average, CubaLIF, DelayedDense, Network, Population, Source, TernaryLIF
 
 LONGEST_RUN = 1 << 16
 """Chip steps of one run; the host keeps what it presents and reads in memory."""
@@ -159,8 +159,7 @@ def carried_over(network: Network) -> str:
             return f"population {name!r}: {neuron.kind} neurons are not reset on the chip"
         if isinstance(neuron, TernaryLIF):
             return f"population {name!r}: Lava has no reset of ternary neurons"
-        biased = bool(np.any(np.asarray(neuron.bias)))
-        if biased and population.starts != hops:
+        if _biased(population) and population.starts != hops:
             return (
                 f"population {name!r}: its bias acts from step 0 on, a reset at hop {hops} comes "
                 f"{hops} steps later"
@@ -186,9 +185,7 @@ def early_biases(network: Network, lag: Lag) -> list[str]:
     return [
         p.name
         for p in network.populations
-        if lag.input
-        and np.any(np.asarray(getattr(p.neuron, "bias", 0)))
-        and not isinstance(p.neuron, CubaLIF)
+        if lag.input and _biased(p) and not isinstance(p.neuron, CubaLIF)
     ]
 
 
@@ -228,7 +225,7 @@ def schedules(
     interval, offset = reset or (None, 0)
     # A bias acts before the first message has come through the adapter: once the
     # lag is over, all start again from zero.
-    restart = reset is None and lag.input > 0 and any(_biased(network))
+    restart = reset is None and lag.input > 0 and any(map(_biased, network.populations))
     for start in range(samples):
         if restart:
             never_again = power_of_two(lag.input + steps + lag.output + 1)
@@ -253,6 +250,5 @@ def power_of_two(least: int) -> int:
     return 1 << max(0, least - 1).bit_length()
 
 
-def _biased(network: Network) -> Iterator[bool]:
-    for population in network.populations:
-        yield bool(np.any(np.asarray(getattr(population.neuron, "bias", 0))))
+def _biased(population: Population) -> bool:
+    return bool(np.any(np.asarray(getattr(population.neuron, "bias", 0))))
