@@ -19,7 +19,7 @@ from evaluate import accuracy
 
 import neurodeploy as nd
 from neurodeploy.backends.targets import look_ahead
-from neurodeploy.errors import NeurodeployError
+from neurodeploy.errors import FormatError, NeurodeployError
 from neurodeploy.files import written_whole
 from neurodeploy.formats.slayer import batched
 from neurodeploy.formats.slayer.checkpoint import load_checkpoint
@@ -41,11 +41,10 @@ and the engine, every spike of every population the same |
 float32, `spoken_digits_float.npz` |
 | validation accuracy, 8 bits | {validation:.2%} of {validated} clips |
 | sha256 of spoken_digits.net | `{sha256}` |
-| architecture | {channels} inputs - {hidden} - {hidden} - {classes} CUBA neurons, dense, no bias, \
-learned axonal delays on both hidden populations |
+| architecture | {channels} inputs - {hidden} - {hidden} - {classes} CUBA neurons, dense, no bias |
 | neurons | iDecay {current}, vDecay {voltage}, vThMant {threshold} |
 | weights | even integers in [{smallest}, {largest}]; {zeros:.0%} are zero |
-| delays | 0 to {longest} steps, half of them {low:.0f} to {high:.0f} |
+| learned axonal delays | {delays} |
 | input | {steps} steps of {step_ms:g} ms; 8 kHz sound through `{encoder}`, cut at {steps} steps, \
 no spikes after a clip's end |
 | decision | most output spikes over the {steps} steps; the smallest digit of several |
@@ -71,6 +70,18 @@ def netx_line(network: nd.Network) -> str:
     entries = [e for e in look_ahead(network, "netx") if e.rating.value != "faithful"]
     told = "; ".join(f"{e.element}: {e.reason}" for e in entries)
     return told or "reads it and runs it the same"
+
+
+def delay_line(arrays: dict[str, np.ndarray]) -> str:
+    """How long the delays are."""
+    found = [delays for name, delays in arrays.items() if name.endswith("delay")]
+    if not found:
+        return "none"
+    low, high = np.percentile(np.concatenate(found), (25, 75))
+    return (
+        f"0 to {max(delays.max() for delays in found)} steps, half of them {low:.0f} to "
+        f"{high:.0f}, on both hidden populations"
+    )
 
 
 def agrees(module: object, network: nd.Network, clips: spoken.Clips) -> np.ndarray:
@@ -112,8 +123,11 @@ def main() -> int:
 def export(folder: Path, run: Path, out: Path) -> None:
     """Write ``spoken_digits.net``, ``_float.npz`` and ``.md`` to the folder `out`."""
     torch, _ = import_slayer()
+    if not (run / "trained.pt").is_file():
+        raise FormatError(f"{run}: no trained.pt; let train.py --out {run} finish first")
+    held = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)["settings"]
     test, validation = (spoken.load(folder, split, run) for split in ("test", "validation"))
-    module = spoken.make()
+    module = spoken.make(held["hidden"], held["delays"])
     load_checkpoint(module, run / "trained.pt", batched(test.inputs[0].astype(np.float32)))
     module.eval()
     network = nd.load(module, example=validation.inputs[:20])
@@ -128,10 +142,8 @@ def export(folder: Path, run: Path, out: Path) -> None:
         int((spoken.decide(found) == clips.labels).sum())
         for found, clips in ((output, test), (agrees(module, network, validation), validation))
     )
-    held = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)["settings"]
     counts = nd.run(network, test.inputs)
     weights = [p.synapse.weight for p in network.projections]
-    delays = np.concatenate([v for k, v in arrays.items() if k.endswith("delay")])
     neuron = network.output.neuron
     names = {"input": "input", "0_dense": "first hidden", "1_dense": "second hidden"}
     card = CARD.format(
@@ -144,7 +156,7 @@ def export(folder: Path, run: Path, out: Path) -> None:
         current=neuron.current_decay, voltage=neuron.voltage_decay, threshold=neuron.threshold,
         smallest=min(int(w.min()) for w in weights), largest=max(int(w.max()) for w in weights),
         zeros=np.mean(np.concatenate([w.ravel() for w in weights]) == 0),
-        longest=delays.max(), low=np.percentile(delays, 25), high=np.percentile(delays, 75),
+        delays=delay_line(arrays),
         steps=spoken.STEPS, step_ms=1e3 * spoken.STEP_SECONDS, encoder=spoken.ENCODER,
         spikes=", ".join(
             f"{counts[p.name].counts.sum() / len(test.labels):.0f} {names.get(p.name, 'output')}"
