@@ -29,6 +29,7 @@ from neurodeploy.signals.coding import (
     LevelDecoder,
     MeanDecoder,
     Mel,
+    OnOff,
     Rate,
     RateDecoder,
     SigmaDelta,
@@ -88,6 +89,7 @@ CODERS = {
     "level-crossing": (lambda f: LevelCrossing(70 if f else 0.07, f), rows),
     "level-decoder": (lambda f: LevelDecoder(70 if f else 0.07, f), lambda f: rows(f)[:, :4]),
     "cumulative-delta": (lambda f: CumulativeDelta(70 if f else 0.07, fixed=f), rows),
+    "on-off": (lambda f: OnOff(f), rows),
     "chain": (
         lambda f: Chain([Mel(bands=4, n_fft=64, hop=16, log=True, fixed=f), CumulativeDelta(
             60 if f else 0.2, fixed=f)]),
@@ -286,6 +288,24 @@ def test_the_earlier_the_louder():
     assert spikes[:, 1:].argmax(axis=0).tolist() == [10, 5, 0, 0]
 
 
+@pytest.mark.parametrize("fixed", [False, True], ids=["float", "integer"])
+def test_levels_below_the_floor_are_silent(fixed):
+    some = {"bands": 8, "n_fft": 128, "hop": 32, "log": True, "fixed": fixed}
+    levels = Mel(**some).encode(sound(fixed))
+    floor = int(np.median(levels))
+    above = Mel(**some, floor=floor).encode(sound(fixed))
+    np.testing.assert_array_equal(above, np.maximum(levels - floor, 0))
+    assert 0.2 < np.mean(above == 0) < 0.8
+    with pytest.raises(InputError, match="mel: floor -1; give"):
+        Mel(**some, floor=-1)
+
+
+def test_ups_and_downs_part():
+    signed = np.array([[1, -1, 0], [-1, 0, 1], [0, 7, -3]])
+    apart = OnOff(True).encode(signed)
+    assert apart.tolist() == [[1, 0, 0, 0, 1, 0], [0, 0, 1, 1, 0, 0], [0, 7, 0, 0, 0, 3]]
+
+
 def test_latencies_add_up_along_a_chain():
     chain = Chain([Mel(hop=128, fixed=True), Rate(1000, 8, fixed=True), MeanDecoder(1, 16, True)])
     found = chain.latencies_ms(16000)
@@ -305,6 +325,7 @@ def test_latencies_add_up_along_a_chain():
         ("ndns", 257),
         ("stft:n_fft=64,hop=16,phases=true", 66),
         ("mel:bands=12,log=true+cumulative-delta:threshold=128", 24),
+        ("mel:bands=5,log=true+cumulative-delta:threshold=99,cumulative=false+on-off", 10),
         ("gammatone:bands=9+delta:threshold=40", 9),
         ("mel:bands=6+level-crossing:threshold=500", 12),
     ],

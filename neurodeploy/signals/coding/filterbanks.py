@@ -35,7 +35,8 @@ class Mel(Coder):
 
     (O'Shaughnessy 1987, as HTK has it; triangles of height 1.) With `log`,
     :math:`\log_2(1 + 2^{15} y)`, in the integer form in 1/256, rounded down.
-    Integer weights have 12 fraction bits; sums are rounded once.
+    Integer weights have 12 fraction bits; sums are rounded once. Levels below `floor` count as
+    `floor`, and levels are given above it, so that what is softer than a threshold is silent.
 
     Parameters
     ----------
@@ -46,6 +47,8 @@ class Mel(Coder):
     low, high : float
         Hz of the lowest and highest edge; `high` is half the rate by default.
     log : bool
+    floor : float
+        In the unit of the levels: 1/256 of an octave in the integer form with `log`.
     fixed : bool
     """
 
@@ -60,13 +63,18 @@ class Mel(Coder):
         low: float = 20.0,
         high: float | None = None,
         log: bool = False,
+        floor: float = 0,
         fixed: bool = False,
     ) -> None:
         high = rate / 2 if high is None else high
         if not 0 <= low < high <= rate / 2:
             raise InputError(f"mel: edges {low:g}..{high:g} Hz; give 0 <= low < high <= {rate / 2}")
+        if not floor >= 0 or (fixed and int(floor) != floor):
+            raise InputError(
+                f"mel: floor {floor:g}; give a {'whole ' if fixed else ''}number of at least 0"
+            )
         self._stft = STFT(n_fft, hop, "hann", fixed)
-        self.fixed, self.log = fixed, log
+        self.fixed, self.log, self.floor = fixed, log, int(floor) if fixed else float(floor)
         self.ratio, self.width, self.delay = (hop, 1), bands, n_fft
         edges = _from_mel(np.linspace(_to_mel(low), _to_mel(high), bands + 2))
         bins = np.arange(n_fft // 2 + 1) * rate / n_fft
@@ -93,6 +101,9 @@ class Mel(Coder):
         return np.stack(made) if made else np.zeros((0, self.width or 0), kind)
 
     def _levels(self, spectrum: NDArray[Any]) -> NDArray[Any]:
+        return np.maximum(self._all_levels(spectrum) - self.floor, 0)
+
+    def _all_levels(self, spectrum: NDArray[Any]) -> NDArray[Any]:
         size = magnitude(spectrum, self.fixed)
         if not self.fixed:
             levels = self.weights @ size

@@ -19,7 +19,7 @@ from .base import Chain, Coder, rounded_shift
 from .codec import ConvEncoder
 from .filterbanks import Gammatone, Mel
 from .ndns import RATE, NdnsEncoder
-from .spikes import CumulativeDelta, Delta, Latency, LevelCrossing, Rate, SigmaDelta
+from .spikes import CumulativeDelta, Delta, Latency, LevelCrossing, OnOff, Rate, SigmaDelta
 from .stft import STFT, magnitude, phase
 
 BLOCK = 1 << 14
@@ -83,6 +83,7 @@ ENCODERS: dict[str, Callable[..., Coder]] = {
     "latency": Latency,
     "level-crossing": LevelCrossing,
     "cumulative-delta": CumulativeDelta,
+    "on-off": OnOff,
 }
 
 

@@ -309,6 +309,23 @@ class CumulativeDelta(_Columns):
         return out if self.fixed else out.astype(np.float64)
 
 
+class OnOff(Coder):
+    """Splits signed spikes into two channels without sign: ups, and after them downs.
+
+    Axons carry no sign: a spike of -1 is a spike to neurons that take 0 or 1.
+    """
+
+    kind = "on-off"
+
+    def __init__(self, fixed: bool = False) -> None:
+        self.fixed = fixed
+
+    def push(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """Give max(x, 0) and max(-x, 0), [rows, 2 x width]."""
+        rows = _columns(self.settle(rows))
+        return np.asarray(np.maximum(np.concatenate([rows, -rows], axis=1), 0))
+
+
 def _columns(rows: NDArray[Any]) -> NDArray[Any]:
     """Bring [rows, ...] to [rows, width]."""
     return rows.reshape(len(rows), math.prod(rows.shape[1:]))
