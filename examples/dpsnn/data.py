@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from signal import SIG_IGN, SIGINT, signal
 
 import numpy as np
-from network import RATE, SIZE
+from frames import RATE, SIZE
 from numpy.typing import NDArray
 
-from neurodeploy.signals.datasets import spoken_digits
+from neurodeploy.signals.datasets import ndns, spoken_digits, vctk
 from neurodeploy.signals.mixing import NOISES, mix, noise
 
 Sound = NDArray[np.float32]
@@ -27,7 +29,50 @@ PAUSE = RATE // 4
 _HELD_OUT = range(5, 10)
 
 
-class Mixtures:
+class Mixer:
+    """Gives mixtures by number."""
+
+    def draw(self, number: int, samples: int) -> tuple[Sound, Sound]:
+        """Noisy and clean sound [samples]."""
+        raise NotImplementedError
+
+    def batch(self, number: int, size: int, seconds: float) -> tuple[Sound, Sound]:
+        """Noisy and clean mixtures [size, samples] with `CONTEXT` before them."""
+        samples = int(seconds * RATE) + CONTEXT + SIZE // 2
+        drawn = [self.draw(number * size + k, samples) for k in range(size)]
+        noisy, clean = (np.stack(sounds) for sounds in zip(*drawn, strict=True))
+        return noisy, clean
+
+
+class Recorded(Mixer):
+    """Pairs of noisy and clean speech that others recorded: noisy VCTK or N-DNS data.
+
+    Parameters
+    ----------
+    folder : Path
+        As `neurodeploy.signals.datasets.vctk` or ``ndns`` have it.
+    dataset : {"vctk", "ndns"}
+    part : {"train", "validation"}
+        Every fiftieth pair of the training set validates.
+    """
+
+    def __init__(self, folder: Path, dataset: str, part: str) -> None:
+        pairs = {"vctk": vctk, "ndns": ndns}[dataset](folder, "train")
+        held = part == "validation"
+        self.pairs = [pair for n, pair in enumerate(pairs) if (n % 50 == 0) == held] or list(pairs)
+        self.part = ("train", "validation").index(part)
+
+    def draw(self, number: int, samples: int) -> tuple[Sound, Sound]:
+        """A part of a pair, silence behind it where it is too short."""
+        rng = np.random.default_rng([number, self.part])
+        noisy, clean = self.pairs[rng.integers(len(self.pairs))].read(RATE)
+        first = rng.integers(max(1, len(noisy) - samples + 1))
+        short = max(0, samples - len(noisy))
+        made = (np.pad(sound[first : first + samples], (0, short)) for sound in (noisy, clean))
+        return next(made), next(made)
+
+
+class Mixtures(Mixer):
     """Speech of one part of the recordings, and noises with it.
 
     Parameters
@@ -77,24 +122,25 @@ class Mixtures:
         made = noise(kind or drawn, samples, rng, RATE, others)
         return mix(clean, made, ratio if snr is None else snr, level)
 
-    def batch(self, number: int, size: int, seconds: float) -> tuple[Sound, Sound]:
-        """Noisy and clean mixtures [size, samples] with `CONTEXT` before them."""
-        samples = int(seconds * RATE) + CONTEXT + SIZE // 2
-        drawn = [self.draw(number * size + k, samples) for k in range(size)]
-        noisy, clean = (np.stack(sounds) for sounds in zip(*drawn, strict=True))
-        return noisy, clean
 
-
-def ahead(
-    mixtures: Mixtures, first: int, size: int, seconds: float
-) -> Iterator[tuple[Sound, Sound]]:
+def ahead(mixtures: Mixer, first: int, size: int, seconds: float) -> Iterator[tuple[Sound, Sound]]:
     """Batches from number `first` on, made by another process while one is used."""
-    from concurrent.futures import ProcessPoolExecutor
-
-    # Ctrl-C is for the one who asks.
-    with ProcessPoolExecutor(1, initializer=signal, initargs=(SIGINT, SIG_IGN)) as pool:
-        waiting = [pool.submit(mixtures.batch, first, size, seconds)]
+    # Ctrl-C is for the one who asks. A fork beside threads may hang.
+    with ProcessPoolExecutor(1, get_context("spawn"), _begin, (mixtures,)) as pool:
+        waiting = [pool.submit(_batch, first, size, seconds)]
         while True:
             first += 1
-            waiting.append(pool.submit(mixtures.batch, first, size, seconds))
+            waiting.append(pool.submit(_batch, first, size, seconds))
             yield waiting.pop(0).result()
+
+
+_held: list[Mixer] = []
+
+
+def _begin(mixtures: Mixer) -> None:
+    signal(SIGINT, SIG_IGN)
+    _held.append(mixtures)
+
+
+def _batch(first: int, size: int, seconds: float) -> tuple[Sound, Sound]:
+    return _held[0].batch(first, size, seconds)

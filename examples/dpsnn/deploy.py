@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 from data import Mixtures
-from network import DPSNN, EPSILON, RATE, STRIDE
+from frames import EPSILON, RATE, STRIDE
+from network import DPSNN
 from numpy.typing import NDArray
 
 import neurodeploy as nd

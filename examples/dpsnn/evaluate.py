@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from data import Mixtures
-from network import RATE
+from frames import RATE
 from numpy.typing import NDArray
 
 import neurodeploy as nd
@@ -85,6 +85,7 @@ def main() -> None:
     trained = None if given.checkpoint is None else floats(given.checkpoint)
     intel = None if given.ndns is None else Denoiser(nd.load(given.ndns))
     found: dict[tuple[str, float], list[dict[str, float]]] = {}
+    sent: dict[str, list[float]] = {}
     whole = 0
     for number, (kind, snr) in enumerate(
         (k, s) for k in NOISES for s in SNRS for _ in range(given.clips)
@@ -94,6 +95,9 @@ def main() -> None:
         told = scores(noisy, made, clean, RATE)
         reading = live.meter.read()
         told["M-Ops/s"] = reading.power_proxy / 1e6
+        told["mW dynamic"] = 1e3 * reading.dynamic_watts
+        for name, count in reading.messages_per_step.items():
+            sent.setdefault(name, []).append(count)
         seconds = [streamed(live, part, RATE) for part in np.split(noisy, SECONDS)]
         told["reset each second"] = si_snr(np.concatenate(seconds), clean)
         if trained is not None:
@@ -114,28 +118,30 @@ def main() -> None:
             f"{lost.min():.2f} to {lost.max():.2f}"
         )
     print(f"stream in pieces = pipelined run of the whole, to the bit: {whole} of {len(clips)}")
-    print(live.meter.read().line)
-    print(
-        "messages a frame:",
-        {k: round(v, 1) for k, v in live.meter.read().messages_per_step.items()},
-    )
+    operations = np.mean([told["M-Ops/s"] for told in clips])
+    product = operations * live.latency.total_ms / 1e3
+    print(f"power proxy {operations:.1f} M-Ops/s, power-delay product {product:.3f} M-Ops")
+    print("messages a frame:", {name: round(np.mean(counts), 1) for name, counts in sent.items()})
     price(network, codec, mixtures)
     if given.lava:
         compare_with_lava(network, codec, mixtures, given.lava)
 
 
 def price(network: Network, codec: MaskCodec, mixtures: Mixtures) -> None:
-    """What the chip would take for a frame, pipelined and gated."""
+    """What the chip would take for a frame, pipelined and gated, by how it holds taps in time."""
     noisy, _ = mixtures.draw(0, RATE)
-    recording = nd.run(network, inputs(codec, noisy), apply_transform=False)
-    cost = nd.profile(recording, "loihi2", nd.fit(network))
-    step, steps = cost.seconds_per_step, network.hops(network.output.name) + 1
-    hop = codec.hop / RATE
-    print(
-        f"chip, estimated: a step {1e6 * step:.1f} us; pipelined {1e3 * hop * (steps - 1):g} ms "
-        f"later than the buffer of 5 ms, gated at most {1e6 * steps * step:.0f} us "
-        f"({steps} steps of a hop of {1e3 * hop} ms, {100 * steps * step / hop:.1f} % of it)"
-    )
+    steps, hop = network.hops(network.output.name) + 1, codec.hop / RATE
+    forms = {"one-to-one taps": network, "taps as matrices": rewrite.taps_as_delays(network)}
+    for name, form in forms.items():
+        recording = nd.run(form, inputs(codec, noisy), apply_transform=False)
+        cost = nd.profile(recording, "loihi2", nd.fit(form))
+        step = cost.seconds_per_step
+        print(
+            f"chip, estimated, {name}: {cost.cores} cores, a step {1e6 * step:.1f} us, "
+            f"{1e3 * cost.dynamic_joules / (cost.steps * hop):.2f} mW dynamic pipelined; gated at "
+            f"most {1e6 * steps * step:.0f} us a hop ({steps} steps), "
+            f"{100 * steps * step / hop:.1f} % of it; pipelined {1e3 * hop * (steps - 1):g} ms later than the buffer"
+        )
 
 
 def compare_with_lava(network: Network, codec: MaskCodec, mixtures: Mixtures, frames: int) -> None:

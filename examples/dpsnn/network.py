@@ -12,18 +12,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
+from frames import EPSILON, SIZE, STRIDE, TAPS
 from torch import nn
 from torch.nn import functional as F
-
-RATE = 16000
-SIZE, STRIDE = 80, 40
-"""Samples of a frame (5 ms) and of a hop (2.5 ms)."""
-
-TAPS = 5
-"""Frames that the temporal path sees at once: this one and four past."""
-
-EPSILON = 1e-5
-"""Added to the variance of a frame's channels; silence has none."""
 
 
 @dataclass(frozen=True)

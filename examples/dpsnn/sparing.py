@@ -15,7 +15,7 @@ import torch
 from data import Mixtures
 from deploy import CALIBRATED, deploy
 from evaluate import streamed
-from network import RATE
+from frames import RATE
 from train import load, train
 
 from neurodeploy.sound import separator, si_snr

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from data import CONTEXT, Mixtures, ahead
-from network import DPSNN, FULL, SMALL, STRIDE, Shape, si_snr
+from data import CONTEXT, Mixer, Mixtures, Recorded, ahead
+from frames import STRIDE
+from network import DPSNN, FULL, SMALL, Shape, si_snr
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 BATCH, SECONDS = 16, 1.0
@@ -42,7 +43,7 @@ def loss_of(
     return total, {"si_snr": float(ratio), **share}
 
 
-def validate(model: DPSNN, mixtures: Mixtures) -> dict[str, float]:
+def validate(model: DPSNN, mixtures: Mixer) -> dict[str, float]:
     """Means over the validation mixtures; ``before`` is the noisy sound's SI-SNR."""
     found: list[dict[str, float]] = []
     with torch.no_grad():
@@ -70,8 +71,8 @@ def load(path: Path) -> tuple[DPSNN, dict[str, Any]]:
 
 def train(
     model: DPSNN,
-    mixtures: Mixtures,
-    held_out: Mixtures,
+    mixtures: Mixer,
+    held_out: Mixer,
     path: Path,
     steps: int,
     sparing: float = 0.0,
@@ -115,7 +116,7 @@ def train(
         contextlib.closing(ahead(mixtures, state["step"], BATCH, SECONDS)) as batches,
     ):
         task = bar.add_task("", total=steps, completed=state["step"])
-        step = state["step"]
+        step, updating = state["step"], False
         try:
             while step < last and time.monotonic() - began < 60 * minutes:
                 for group in optimizer.param_groups:
@@ -126,8 +127,9 @@ def train(
                 optimizer.zero_grad()
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+                updating = True  # half a step is none
                 optimizer.step()
-                step += 1
+                step, updating = step + 1, False
                 if step % BETWEEN == 0 or step == last:
                     keep(step)
                     seen = state["history"][-1]
@@ -139,16 +141,21 @@ def train(
             if state["step"] != step:
                 keep(step)
         except KeyboardInterrupt:
-            bar.console.print(f"interrupted; {path} holds step {state['step']}")
+            if state["step"] != step and not updating:
+                keep(step)
+            bar.console.print(f"interrupted after step {state['step']}; the same command goes on")
     return state
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("recordings", type=Path)
+    parser.add_argument("recordings", type=Path, help="folder of the data")
+    parser.add_argument(
+        "--data", choices=("spoken_digits", "vctk", "ndns"), default="spoken_digits"
+    )
     parser.add_argument("-o", "--out", type=Path, default=Path("dpsnn.pt"))
     parser.add_argument("--small", action="store_true", help="128 neurons a layer, not 256")
-    parser.add_argument("--steps", type=int, default=1200, help=f"of {BATCH} mixtures of a second")
+    parser.add_argument("--steps", type=int, default=1000, help=f"of {BATCH} mixtures of a second")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop after so many")
     parser.add_argument("--until", type=int, help="stop at this step, to go on later")
     parser.add_argument("--sparing", type=float, default=1.0, help="price of activity, see README")
@@ -156,13 +163,26 @@ def main() -> None:
     given = parser.parse_args()
     torch.manual_seed(given.seed)
     torch.set_num_threads(1)  # small tensors: a second thread makes it slower
-    state = None
+    state, shape = None, SMALL if given.small else FULL
     if given.out.exists():
         model, state = load(given.out)
+        asked = {"shape": vars(shape), "of": given.steps, "sparing": given.sparing}
+        for name, value in asked.items():
+            if state[name] != value:
+                parser.error(
+                    f"{given.out}: was begun with {name} {state[name]}, not {value}; ask for the "
+                    f"same, or for another file"
+                )
         print(f"{given.out}: going on from step {state['step']}")
     else:
-        model = DPSNN(SMALL if given.small else FULL)
-    mixtures, held_out = (Mixtures(given.recordings, part) for part in ("train", "validation"))
+        model = DPSNN(shape)
+
+    def data(part: str) -> Mixer:
+        if given.data == "spoken_digits":
+            return Mixtures(given.recordings, part)
+        return Recorded(given.recordings, given.data, part)
+
+    mixtures, held_out = data("train"), data("validation")
     state = train(
         model,
         mixtures,

@@ -114,9 +114,12 @@ def _lava_projection(network: Network, projection: Projection) -> Iterator[Findi
     try:
         check_projection(network, projection)
     except UnsupportedError as error:
-        rewrite = REWRITES.get(projection.synapse.kind)
-        hint = f"; or convert --for lava (rewrite.{rewrite})" if rewrite else ""
-        yield Rating.UNSUPPORTED, _bare(error) + hint
+        yield Rating.UNSUPPORTED, _bare(error) + _hint(projection, "lava")
+
+
+def _hint(projection: Projection, target: str) -> str:
+    rewrite = REWRITES.get(projection.synapse.kind)
+    return f"; or convert --for {target} (rewrite.{rewrite})" if rewrite else ""
 
 
 def _bare(error: UnsupportedError) -> str:
@@ -217,8 +220,7 @@ def _chip_projection(network: Network, projection: Projection) -> Iterator[Findi
     try:
         check_chip_projection(network, projection)
     except UnsupportedError as error:
-        pool = "; or convert --for loihi2 (rewrite.pool_as_conv)"
-        yield Rating.UNSUPPORTED, _bare(error) + (pool if synapse.kind == "pool" else "")
+        yield Rating.UNSUPPORTED, _bare(error) + _hint(projection, "loihi2")
         return
     if not isinstance(synapse, OPERATORS):
         return

@@ -6,7 +6,6 @@ import os
 from collections import deque
 from dataclasses import dataclass, fields
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numba import njit
@@ -21,6 +20,9 @@ from .fronts import Front
 
 LARGEST = 1 << 25
 """Bytes that an array of a codec's file may have."""
+
+LARGEST_COEFFICIENT = 1e6
+"""Filters of sound in -1..1 are far below; beyond, sums leave float32."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +40,7 @@ class MaskCodec:
     Attributes
     ----------
     encoder : float64 [channels, window]
-        E.
+        E; its coefficients and all others are at most 1e6.
     bias : float64 [channels]
         b.
     decoder : float64 [channels, window]
@@ -52,7 +54,7 @@ class MaskCodec:
     largest : int
         Magnitude to which q is clipped.
     epsilon : float
-        Added to the variance, which silence has not.
+        > 0, added to the variance, which silence has not.
     hop : int
         Samples from frame to frame.
     """
@@ -68,21 +70,32 @@ class MaskCodec:
     hop: int
 
     def __post_init__(self) -> None:
-        if np.ndim(self.encoder) != 2 or 0 in np.shape(self.encoder):
+        for name in ("encoder", "bias", "decoder", "mask_bias"):
+            object.__setattr__(self, name, np.asarray(getattr(self, name), np.float64))
+            most = np.abs(getattr(self, name)).max(initial=0)
+            if not most <= LARGEST_COEFFICIENT:
+                raise InputError(
+                    f"codec: {name} holds {most:g}, the limit is {LARGEST_COEFFICIENT:g}"
+                )
+        if self.encoder.ndim != 2 or 0 in self.encoder.shape:
             raise InputError(
-                f"codec: encoder has shape {np.shape(self.encoder)}; give [channels, window]"
+                f"codec: encoder has shape {self.encoder.shape}; give [channels, window]"
             )
-        channels, window = np.shape(self.encoder)
+        channels, window = self.encoder.shape
         shapes = {"decoder": (channels, window), "bias": (channels,), "mask_bias": (channels,)}
         for name, shape in shapes.items():
-            found = np.shape(getattr(self, name))
+            found = getattr(self, name).shape
             if found != shape:
                 raise InputError(f"codec: {name} has shape {found}, its encoder needs {shape}")
-        if not (self.mask_unit > 0 and self.gain >= 1 and self.largest >= 1):
-            raise InputError(
-                f"codec: mask_unit {self.mask_unit}, gain {self.gain}, largest {self.largest}; "
-                f"give numbers above 0"
-            )
+        for name in ("mask_unit", "epsilon", "gain", "largest", "hop"):
+            value = getattr(self, name)
+            whole = name in ("gain", "largest", "hop")
+            kinds: Any = (int, np.integer) if whole else (int, float, np.number)
+            if not isinstance(value, kinds) or not 0 < value < np.inf:
+                kind = "whole number" if whole else "number"
+                raise InputError(f"codec: {name} is {str(value)[:40]!r}; give one {kind} above 0")
+        if self.hop > window:
+            raise InputError(f"codec: hop is {self.hop}; give 1..{window}, the samples of a frame")
 
     @property
     def channels(self) -> int:
@@ -111,17 +124,13 @@ class MaskCodec:
                         f"codec {path}: no {min(missing)!r} in it; give a codec's .npz"
                     )
                 held = {field.name: _array(path, file, field.name) for field in fields(cls)}
-        # An .npy is no context: AttributeError, TypeError from Python 3.11 on.
-        except (
-            OSError,
-            ValueError,
-            EOFError,
-            BadZipFile,
-            MemoryError,
-            AttributeError,
-            TypeError,
-        ) as e:
-            raise InputError(f"codec {path}: cannot be read ({e}); give a codec's .npz") from e
+        except InputError:
+            raise
+        except Exception as error:  # a damaged file breaks zip, zlib and numpy in many ways
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise InputError(
+                f"codec {path}: cannot be read ({reason}); give a codec's .npz"
+            ) from error
         numbers: dict[str, Any] = {k: v if v.ndim else v.item() for k, v in held.items()}
         return cls(**numbers)
 

@@ -29,7 +29,7 @@ class Reading:
     seconds : float
         Of sound.
     blocks : int
-        Hops, a chip step each.
+        Hops, a step of the network each.
     real_time_factor : float
         Time computed on this machine / time of sound, by the clock on the wall.
     processor_factor : float
@@ -150,7 +150,12 @@ class Meter:
     ) -> None:
         self.chip = chip if isinstance(chip, Chip) else load_chip(chip)
         self.hop_seconds, self.latency, self.chip_steps = hop_seconds, latency, chip_steps
-        sizes = [p.size for p in network.populations if not isinstance(p.neuron, (Source, Average))]
+        self._of_chip = {
+            p.name: p.size
+            for p in network.populations
+            if not isinstance(p.neuron, (Source, Average))
+        }
+        sizes = self._of_chip.values()
         self.neurons = sum(sizes)
         cores = sum(math.ceil(size / self.chip["neurons_per_core"]) for size in sizes)
         self.chips = max(1, math.ceil(cores / self.chip["cores_per_chip"]))
@@ -215,9 +220,11 @@ class Meter:
 
     def _dynamic_joules(self, updates: int) -> float:
         """Energy of the counted events, by the sum that `profile.estimate` has."""
-        chip, sent = self.chip, sum(self.messages.values())
+        chip = self.chip
+        active = sum(count for name, count in self.messages.items() if name in self._of_chip)
         return (
             self.synops * chip["synop_energy"]
-            + sent * (chip["neuron_update_active_energy"] + chip["message_energy"])
-            + (updates * self.chip_steps - sent) * chip["neuron_update_inactive_energy"]
+            + sum(self.messages.values()) * chip["message_energy"]
+            + active * chip["neuron_update_active_energy"]
+            + (updates * self.chip_steps - active) * chip["neuron_update_inactive_energy"]
         )

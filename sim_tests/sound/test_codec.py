@@ -110,11 +110,17 @@ def test_a_codec_through_a_file(tmp_path):
     [
         ({"bias": np.zeros(3)}, r"bias has shape \(3,\)"),
         ({"decoder": np.zeros((24, 40))}, "decoder has shape"),
-        ({"mask_unit": 0.0}, "mask_unit 0.0"),
+        ({"mask_unit": 0.0}, "mask_unit is '0.0'"),
         ({"encoder": np.full((24, 80), np.nan)}, "encoder is .* or holds NaN"),
         ({"encoder": np.zeros(4)}, "encoder has shape"),
-        ({"hop": 0}, "hop is 0"),
+        ({"hop": 0}, "hop is '0'"),
         ({"hop": 81}, "hop is 81"),
+        ({"hop": 40.0}, "hop is '40.0'; give one whole number above 0"),
+        ({"hop": [40]}, "hop is .*; give one whole number"),
+        ({"gain": [16, 16]}, "gain is .*; give one whole number"),
+        ({"mask_unit": [1.0, 2.0]}, "mask_unit is .*; give one number"),
+        ({"epsilon": -1.0}, "epsilon is '-1.0'; give one number above 0"),
+        ({"encoder": np.full((24, 80), 1e200)}, "encoder holds 1e"),
         ({"encoder": None}, "no 'encoder' in it"),
         ({"encoder": np.array([{}], object)}, "cannot be read"),
     ],
@@ -136,6 +142,39 @@ def test_a_file_that_is_no_codec(tmp_path, content):
     for name in ("none.npz", "c.npy"):
         with pytest.raises(InputError, match="cannot be read"):
             MaskCodec.load(tmp_path / name)
+
+
+def test_any_damage_is_said_in_one_line(tmp_path):
+    CODEC.save(tmp_path / "c.npz")
+    whole = (tmp_path / "c.npz").read_bytes()
+    rng, refused = np.random.default_rng(0), []
+    for _ in range(150):
+        spoilt = bytearray(whole)
+        spoilt[rng.integers(len(whole))] ^= 1 << rng.integers(8)
+        (tmp_path / "d.npz").write_bytes(spoilt)
+        try:
+            MaskCodec.load(tmp_path / "d.npz")
+        except InputError as error:
+            refused.append(str(error))
+    assert len(refused) > 75
+    assert all("codec" in line and "\n" not in line for line in refused)
+
+
+def test_integer_filters_are_numbers_too():
+    whole = replace(CODEC, encoder=np.rint(9 * CODEC.encoder).astype(int))
+    assert np.isfinite(streamed(separator(NETWORK, whole), SOUND)).all()
+
+
+def test_the_meter_adds_up_as_a_profile_does():
+    """Of the chip's own neurons; the host's messages cost their way."""
+    hops = SOUND[:2000].reshape(-1, 40)
+    front, live = MaskFront(CODEC), separator(NETWORK, CODEC, gated=False)
+    live.push(SOUND[:2000])
+    recording = nd.run(NETWORK, np.stack([front.inputs(hop) for hop in hops]))
+    estimate = nd.profile(recording, "loihi2")
+    assert live.meter.read().dynamic_watts * 50 * 0.0025 == pytest.approx(
+        estimate.dynamic_joules, rel=1e-9
+    )
 
 
 def test_the_wrong_network_is_refused():

@@ -17,9 +17,9 @@ import neurodeploy as nd
 from neurodeploy.errors import InputError
 from neurodeploy.profile.benchmarks import ndns_proxy
 from neurodeploy.signals.coding.ndns import HOP, NdnsDecoder, NdnsEncoder
-from neurodeploy.sound import Denoiser, NdnsFront, enhance_file, enhance_whole, si_snr
+from neurodeploy.sound import Denoiser, NdnsFront, enhance_file, enhance_whole, separator, si_snr
 from neurodeploy.sound.denoise import in_time
-from sim_tests.sound.nets import small_network, speechlike
+from sim_tests.sound.nets import small_network, small_separator, speechlike
 
 NETWORK = small_network()
 SOUND = speechlike(4001)
@@ -205,8 +205,9 @@ def _stretch(denoiser, seconds):
         denoiser.push(block)
 
 
-def test_memory_stays_flat():
-    denoiser = Denoiser(NETWORK)
+@pytest.mark.parametrize("make", [lambda: Denoiser(NETWORK), lambda: separator(*small_separator())])
+def test_memory_stays_flat(make):
+    denoiser = make()
     tracemalloc.start()
     try:
         _stretch(denoiser, 3)
