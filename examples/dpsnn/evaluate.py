@@ -140,7 +140,8 @@ def price(network: Network, codec: MaskCodec, mixtures: Mixtures) -> None:
             f"chip, estimated, {name}: {cost.cores} cores, a step {1e6 * step:.1f} us, "
             f"{1e3 * cost.dynamic_joules / (cost.steps * hop):.2f} mW dynamic pipelined; gated at "
             f"most {1e6 * steps * step:.0f} us a hop ({steps} steps), "
-            f"{100 * steps * step / hop:.1f} % of it; pipelined {1e3 * hop * (steps - 1):g} ms later than the buffer"
+            f"{100 * steps * step / hop:.1f} % of it; pipelined {1e3 * hop * (steps - 1):g} ms "
+            f"later than the buffer"
         )
 
 
