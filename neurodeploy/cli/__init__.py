@@ -13,6 +13,9 @@ DONE, DIFFERS, FAILED, INTERRUPTED = 0, 1, 2, 130
 """Exit statuses: done or equal; ran but differs; could not; Ctrl-C."""
 
 
+_INTERRUPTED = "interrupted; nothing half-written is left"
+
+
 class Interrupted(Exception):
     """Ctrl-C, with something to say: which samples are done. Typers swallow a KeyboardInterrupt."""
 
@@ -33,11 +36,13 @@ def _warn(message: Warning | str, *where: object, **more: object) -> None:
 
 
 def _run(arguments: list[str], debug: bool) -> int:
-    import typer
+    try:
+        import typer
 
-    from ..errors import NeurodeployError
-    from .app import app
-
+        from ..errors import NeurodeployError
+        from .app import app
+    except KeyboardInterrupt:  # these take half a second
+        return _complain(_INTERRUPTED, INTERRUPTED, debug)
     # Typer carried click inside it from one release on, and names no UsageError of its own.
     usage_error: type[Exception] = typer.BadParameter.__bases__[0]
     try:
@@ -48,7 +53,7 @@ def _run(arguments: list[str], debug: bool) -> int:
     except Interrupted as stop:
         return _complain(str(stop), INTERRUPTED, debug)
     except (KeyboardInterrupt, typer.Abort):
-        return _complain("interrupted; nothing half-written is left", INTERRUPTED, debug)
+        return _complain(_INTERRUPTED, INTERRUPTED, debug)
     except typer.Exit as stop:
         return int(stop.exit_code)
     except BrokenPipeError:  # the reader of our output has gone, e.g. `| head`

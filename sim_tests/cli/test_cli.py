@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import json
 import os
 import subprocess
@@ -267,6 +268,18 @@ def test_version_and_help(call):
     for verb in verbs.split():
         assert verb in out
         assert call(verb, "--help")[0] == 0
+
+
+def test_ctrl_c_while_the_verbs_are_loaded(call, monkeypatch):
+    def stop(name, *given):
+        if name == "app":
+            raise KeyboardInterrupt
+        return load(name, *given)
+
+    load = builtins.__import__
+    monkeypatch.setattr(builtins, "__import__", stop)
+    status, _, err = call("--version")
+    assert (status, err) == (130, "neurodeploy: interrupted; nothing half-written is left\n")
 
 
 BAD = {
