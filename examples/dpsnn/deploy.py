@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from data import Mixtures
-from frames import EPSILON, RATE, STRIDE
+from frames import EPSILON, RATE, STRIDE, one_line_errors
 from network import DPSNN
 from numpy.typing import NDArray
 
@@ -234,4 +234,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_errors():
+        main()

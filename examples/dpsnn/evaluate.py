@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from data import Mixtures
-from frames import RATE
+from frames import RATE, one_line_errors
 from numpy.typing import NDArray
 
 import neurodeploy as nd
@@ -164,4 +164,5 @@ def inputs(codec: MaskCodec, sound: NDArray[np.float32]) -> NDArray[np.int64]:
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_errors():
+        main()

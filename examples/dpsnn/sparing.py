@@ -15,7 +15,7 @@ import torch
 from data import Mixtures
 from deploy import CALIBRATED, deploy
 from evaluate import streamed
-from frames import RATE
+from frames import RATE, one_line_errors
 from train import load, train
 
 from neurodeploy.sound import separator, si_snr
@@ -90,4 +90,5 @@ def draw(rows: np.ndarray, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_errors():
+        main()

@@ -16,14 +16,31 @@ from typing import Any
 
 import torch
 from data import CONTEXT, Mixer, Mixtures, Recorded, ahead
-from frames import STRIDE
+from frames import STRIDE, one_line_errors
 from network import DPSNN, FULL, SMALL, Shape, si_snr
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from neurodeploy.errors import FormatError
 
 BATCH, SECONDS = 16, 1.0
 RATE_OF_LEARNING = 2e-3
 VALIDATED = 8
 """Batches of mixtures that have no part in training."""
+
+HELD = frozenset(
+    [
+        "model",
+        "optimizer",
+        "shape",
+        "step",
+        "of",
+        "sparing",
+        "seconds",
+        "processor_seconds",
+        "history",
+    ]
+)
+"""What a checkpoint has."""
 
 BETWEEN = 100
 """Steps between two looks at them, each of which is written down."""
@@ -63,7 +80,16 @@ def save(path: Path, state: dict[str, Any]) -> None:
 
 def load(path: Path) -> tuple[DPSNN, dict[str, Any]]:
     """Build the network of a checkpoint; nothing in the file is executed."""
-    state = torch.load(path, weights_only=True)
+    try:
+        state = torch.load(path, weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:  # other files break torch's reader in many ways
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise FormatError(f"{path}: no checkpoint of train.py ({reason})") from error
+    missing = HELD.difference(state if isinstance(state, dict) else ())
+    if missing:
+        raise FormatError(f"{path}: no checkpoint of train.py (no {min(missing)!r} in it)")
     model = DPSNN(Shape(**state["shape"]))
     model.load_state_dict(state["model"])
     return model, state
@@ -199,4 +225,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_errors():
+        main()
