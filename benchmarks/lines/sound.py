@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -60,11 +61,10 @@ def separate(settings: Settings) -> Iterator[Row]:
     yield from _live("separate", work, separator(network, codec), sound, settings, target=0.2)
     front = MaskFront(codec)
     inputs = np.stack([front.inputs(hop) for hop in sound.reshape(-1, codec.hop)])
-    try:
-        theirs = torch_forward(sound, settings.threads)
-    except ImportError:
+    if find_spec("torch") is None:
         yield missing("separate", f"{work}: the network", "torch, forward", "needs torch")
         return
+    theirs = torch_forward(sound, settings.threads)
     note = "'engine' is one gated step at a time, as live sound comes"
     peer = "the float network in torch, codec included, all hops at once"
     live = nd.stream(network, gated=True)
@@ -140,12 +140,12 @@ def torch_forward(sound: Any, threads: int) -> Callable[[], object]:
     """The network that was trained, with weights at random; as wide, as many frames."""
     import torch
 
-    where = spec_from_file_location("dpsnn_network", FOLDER.parent / "examples/dpsnn/network.py")
-    assert where is not None
-    assert where.loader is not None
-    module = module_from_spec(where)
-    sys.modules[where.name] = module  # dataclasses look their module up
-    where.loader.exec_module(module)
+    folder = str(FOLDER.parent / "examples" / "dpsnn")
+    sys.path.insert(0, folder)  # its modules import each other by name
+    try:
+        module = import_module("network")
+    finally:
+        sys.path.remove(folder)
     torch.set_num_threads(threads)
     model, given = module.DPSNN(), torch.from_numpy(sound)[None]
 
