@@ -59,8 +59,7 @@ def separate(settings: Settings) -> Iterator[Row]:
     work = f"DPSNN {network.input.size} wide, {frames} hops of 2.5 ms"
     sound = _sound(frames * codec.hop)
     yield from _live("separate", work, separator(network, codec), sound, settings, target=0.2)
-    front = MaskFront(codec)
-    inputs = np.stack([front.inputs(hop) for hop in sound.reshape(-1, codec.hop)])
+    inputs = MaskFront(codec).encode(sound)
     if find_spec("torch") is None:
         yield missing("separate", f"{work}: the network", "torch, forward", "needs torch")
         return

@@ -201,11 +201,7 @@ def deploy(
 
 def _largest(network: Network, codec: MaskCodec, sound: NDArray[np.float32]) -> int:
     """Largest magnitude that readout and mask reach."""
-    front = MaskFront(codec)
-    hops = sound[: len(sound) // front.hop * front.hop].reshape(-1, front.hop)
-    recording = nd.run(
-        network, np.stack([front.inputs(hop) for hop in hops]), record=["spikes", "v"]
-    )
+    recording = nd.run(network, MaskFront(codec).encode(sound), record=["spikes", "v"])
     reached = (recording["readout"].v, recording.output)
     return max(int(np.abs(values).max()) for values in reached)
 

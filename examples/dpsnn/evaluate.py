@@ -133,7 +133,7 @@ def price(network: Network, codec: MaskCodec, mixtures: Mixtures) -> None:
     steps, hop = network.hops(network.output.name) + 1, codec.hop / RATE
     forms = {"one-to-one taps": network, "taps as matrices": rewrite.taps_as_delays(network)}
     for name, form in forms.items():
-        recording = nd.run(form, inputs(codec, noisy), apply_transform=False)
+        recording = nd.run(form, MaskFront(codec).encode(noisy), apply_transform=False)
         cost = nd.profile(recording, "loihi2", nd.fit(form))
         step = cost.seconds_per_step
         print(
@@ -150,17 +150,16 @@ def compare_with_lava(network: Network, codec: MaskCodec, mixtures: Mixtures, fr
     noisy, _ = mixtures.draw(0, frames * codec.hop)
     part, record = on_lava(network), ["spikes", "u", "v"]
     ours, theirs = (
-        nd.run(part, inputs(codec, noisy), backend=backend, record=record, apply_transform=False)
+        nd.run(
+            part,
+            MaskFront(codec).encode(noisy),
+            backend=backend,
+            record=record,
+            apply_transform=False,
+        )
         for backend in ("engine", "lava")
     )
     print(nd.compare(ours, theirs).summary())
-
-
-def inputs(codec: MaskCodec, sound: NDArray[np.float32]) -> NDArray[np.int64]:
-    """What the network is given of a sound."""
-    front = MaskFront(codec)
-    hops = sound[: len(sound) // front.hop * front.hop].reshape(-1, front.hop)
-    return np.stack([front.inputs(hop) for hop in hops])
 
 
 if __name__ == "__main__":

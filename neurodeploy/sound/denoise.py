@@ -143,11 +143,9 @@ def enhance_whole(
     """
     front = NdnsFront() if front is None else front
     front.check(network)
-    front.reset()
     samples = np.asarray(samples, np.float32)
     silence = np.zeros((-len(samples)) % front.hop + -(-front.lag // front.hop) * front.hop)
-    hops = np.concatenate([samples, silence.astype(np.float32)]).reshape(-1, front.hop)
-    inputs = np.stack([front.inputs(hop) for hop in hops])
+    inputs = front.encode(np.concatenate([samples, silence.astype(np.float32)]))
     output = run(network, inputs, backend=backend, apply_transform=False, **options).output[0]
     made = np.concatenate([front.sound(o) for o in output])
     return made[front.lag : front.lag + len(samples)]

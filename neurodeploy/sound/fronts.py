@@ -76,6 +76,12 @@ class Front(ABC):
     def inputs(self, sound: NDArray[np.float32]) -> NDArray[np.int64]:
         """Take a hop of sound; give the network's inputs [width] of one step."""
 
+    def encode(self, samples: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Begin again; give the network's inputs [hops, width] of all whole hops of sound."""
+        self.reset()
+        hops = samples[: len(samples) // self.hop * self.hop].reshape(-1, self.hop)
+        return np.stack([self.inputs(hop) for hop in hops])
+
     @abstractmethod
     def sound(self, output: NDArray[np.int32]) -> NDArray[np.float32]:
         """Take what the network sent in that step; give a hop of sound, `lag` samples old."""

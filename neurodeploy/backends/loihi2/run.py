@@ -77,6 +77,7 @@ class Session:
         self.options = options
         self.settings = ChipSettings.read(options.chip)
         self.values = np.asarray(values).reshape(len(values), -1, network.input.size)
+        self.graded = are_graded(self.values)  # of all samples, whichever of them run
         self.notes: list[str] = []
         self.reached: Reached = reach(self.settings)
         self.header: Header = header_of(
@@ -125,8 +126,7 @@ class Session:
         """
         samples = self.values[start : start + schedule.samples]
         states = [what for what in self.options.record if what in ("u", "v")]
-        graded = are_graded(self.values)  # of all samples, as the lag was measured
-        board = Board(self.network, samples, schedule, self._read(), states, graded=graded)
+        board = Board(self.network, samples, schedule, self._read(), states, graded=self.graded)
         spikes, held = board.run()
         name = self.network.input.name
         if isinstance(self.network.input.neuron, Source):
@@ -161,7 +161,7 @@ class Session:
         lag = self.settings
         if lag.input_lag is None or lag.output_lag is None:
             self._tell("measuring the adapters' lag")
-            found = measure_lag(feeds_convolution(self.network), are_graded(self.values))
+            found = measure_lag(feeds_convolution(self.network), self.graded)
         else:
             found = Lag(lag.input_lag, lag.output_lag)
         return Lag(found.input + input_lag_of(self.network), found.output)
