@@ -24,6 +24,12 @@ def cases() -> Path:
 
 
 @pytest.fixture(scope="session")
+def faults(cases: Path) -> Path:
+    """Inputs that once went wrong, with the right answers; its README says which."""
+    return cases / "faults"
+
+
+@pytest.fixture(scope="session")
 def netx_truth() -> Path:
     """lava-dl's trained networks with their recorded truth, installed with its wheel."""
     spec = importlib.util.find_spec("lava")
