@@ -35,6 +35,7 @@ def run(
     record: Iterable[str] = ("counts",),
     steps: int | None = None,
     apply_transform: bool = True,
+    axes: str | None = None,
     reset_interval: int | None = None,
     reset_offset: int = 0,
     out: str | os.PathLike[str] | None = None,
@@ -65,6 +66,9 @@ def run(
         to see all that the inputs cause.
     apply_transform : bool
         Whether to apply the input layer's weight and bias to the inputs.
+    axes : str, optional
+        The order of the inputs' axes where it is another one: ``TBN`` is [steps, samples,
+        neurons]; see `signals.order_axes`.
     reset_interval, reset_offset : int, optional
         See `RunOptions`.
     out : path, optional
@@ -108,6 +112,8 @@ def run(
     -----
     ChipWarning
         If delays are longer than the chip's; the recording's header says so too.
+    InputWarning
+        If the inputs may be time first and `axes` does not say.
     """
     if backend not in BACKENDS:
         raise BackendError(f"backend {backend!r}: unknown; there are {', '.join(BACKENDS)}")
@@ -122,7 +128,7 @@ def run(
     _check_elsewhere(backend, host=host, job=job, chip=chip)
     if reset_interval is not None:
         _check_reset(network, reset_interval)
-    values = present(network, inputs, steps, apply_transform)
+    values = present(network, inputs, steps, apply_transform, axes)
     options = RunOptions(
         steps=values.steps,
         record=tuple(what for what in RECORDABLE if what in wanted or what == "counts"),

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..errors import InputError
 from .shared import Json, Net, load_network, print_json, show
 
 Channel = Annotated[
@@ -42,10 +43,10 @@ def load_denoiser(
 
     if codec is None:
         if pipelined:
-            raise typer.BadParameter("--pipelined is for networks with a --codec.")
+            raise InputError("--pipelined is for networks with a --codec")
         return Denoiser(load_network(net), NdnsFront(WAIT if wait is None else wait, fixed))
     if wait is not None or fixed:
-        raise typer.BadParameter("--wait and --fixed are for N-DNS networks, without --codec.")
+        raise InputError("--wait and --fixed are for N-DNS networks, without --codec")
     return separator(load_network(net), MaskCodec.load(codec), gated=not pipelined)
 
 
@@ -80,7 +81,7 @@ def enhance(
     from ..sound.fronts import RATE
 
     if dnsmos is not None and clean is None:
-        raise typer.BadParameter("--dnsmos needs the clean speech: add --clean CLEAN.")
+        raise InputError("--dnsmos needs the clean speech: add --clean CLEAN")
     denoiser = load_denoiser(net, codec, pipelined, wait, fixed)
     reference = None if clean is None else read_audio(clean, RATE, channel)[0]
     done = enhance_file(denoiser, input, out, channel=channel)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..errors import InputError
 from .enhance import Channel, Codec, Fixed, Pipelined, Wait, load_denoiser
 from .shared import Json, Net, print_json, show
 
@@ -46,7 +47,7 @@ def listen(
     from ..sound.live import microphone_blocks, pipe_blocks
 
     if out == "-" and json:
-        raise typer.BadParameter("--json and -o - both want standard output; choose one.")
+        raise InputError("--json and -o - both want standard output; choose one")
     denoiser = load_denoiser(net, codec, pipelined, wait, fixed)
     hop = denoiser.front.hop
     with ExitStack() as stack:
@@ -66,7 +67,6 @@ def listen(
 
 
 def _open(name: str, stack: ExitStack) -> Any:
-    from ..errors import InputError
 
     if name == "-":
         return sys.stdin.buffer

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..errors import InputError
 from .shared import Json, load_network, print_json, progress_bar, show
 
 
@@ -73,7 +74,7 @@ def profile(
 
     for flag, asked in (("--balance", balance), ("--host", host), ("--neurobench", neurobench)):
         if asked and net is None:
-            raise typer.BadParameter(f"{flag} needs the network: add --net NET.")
+            raise InputError(f"{flag} needs the network: add --net NET")
     recorded = nd.Recording.load(recording)
     network = None if net is None else load_network(net)
     placement = None

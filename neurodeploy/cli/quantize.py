@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InputError, NetworkError
-from .shared import Dt, From, Json, Net, Reset, load_network, print_json, progress_bar, show
+from .shared import Axes, Dt, From, Json, Net, Reset, load_network, print_json, progress_bar, show
 
 CHIP = "loihi2"
 
@@ -66,6 +66,7 @@ def quantize(
     config: Annotated[
         Path | None, typer.Option(help="A configuration as JSON; options go before it.")
     ] = None,
+    axes: Axes = None,
     dt: Dt = None,
     reset: Reset = None,
     source: From = None,
@@ -84,7 +85,7 @@ def quantize(
     import neurodeploy as nd
 
     from ..files import check_place
-    from ..formats import check_out
+    from ..formats import check_holds, check_out
     from ..quantize import quantization_report
 
     given = {"bits": bits, "scale": scale, "method": method, "rounding": rounding, "split": split}
@@ -94,7 +95,7 @@ def quantize(
     for place, check in ((out, check_out), (report, check_place)):
         if place is not None:
             check(place)
-    data = _data(calibrate, test, labels)
+    data = _data(calibrate, test, labels, axes)
     if sweep is not None:
         if out is not None or budgets:
             raise InputError("sweep: writes no network and takes no budget; leave out -o, --budget")
@@ -111,6 +112,8 @@ def quantize(
     if out is None:
         raise InputError("quantize: nowhere to write to; give -o OUT (.nir, .net), or --sweep")
     network, costs, inputs = load_network(net, dt, reset, source), None, data.inputs
+    # What a search chooses are numbers; the kinds of elements are the same without it.
+    check_holds(nd.quantize(network, replace(chosen, method="max", rounding="nearest")), out)
     if budgets:
         made = _within(network, budgets, chosen, data, chip or CHIP)
         chosen, costs, fixed = made.config, made.costs, made.network
@@ -139,11 +142,13 @@ class _Data:
     labels: Any
 
 
-def _data(calibrate: Path | None, test: Path | None, labels: Path | None) -> _Data:
+def _data(
+    calibrate: Path | None, test: Path | None, labels: Path | None, axes: str | None
+) -> _Data:
     from ..signals import read_inputs, read_labels
 
-    inputs, own = (None, None) if calibrate is None else read_inputs(calibrate)
-    tests, theirs = (None, own) if test is None else read_inputs(test)
+    inputs, own = (None, None) if calibrate is None else read_inputs(calibrate, axes)
+    tests, theirs = (None, own) if test is None else read_inputs(test, axes)
     return _Data(inputs, own, tests, theirs if labels is None else read_labels(labels))
 
 

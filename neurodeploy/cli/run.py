@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from ..errors import InputError
 from .shared import (
+    Axes,
     Dt,
     From,
     Host,
@@ -72,6 +74,7 @@ def run(
     ] = None,
     rate: Annotated[int | None, typer.Option(help="Sound: Hz to resample to.")] = None,
     channel: Annotated[str | None, typer.Option(help="Sound: which channel, or mix.")] = None,
+    axes: Axes = None,
     dt: Dt = None,
     reset: Reset = None,
     source: From = None,
@@ -95,7 +98,7 @@ def run(
     from ..signals import draining_steps
 
     network = load_network(net, dt, reset, source)
-    inputs = _read(input, encoder, rate, channel)
+    inputs = _read(input, encoder, rate, channel, axes)
     if drain and steps is None:
         steps = draining_steps(network, inputs)
     how: dict[str, Any] = {
@@ -107,13 +110,13 @@ def run(
     }
     if job_only is not None:
         if backend in IN_THIS_PROCESS:
-            raise typer.BadParameter(
-                f"--job-only: backend {backend!r} runs in this process; add --backend lava."
+            raise InputError(
+                f"--job-only: backend {backend!r} runs in this process; add --backend lava"
             )
         _written(write_job(network, inputs, job_only, **how), json)
         return
     if out is None:
-        raise typer.BadParameter("Missing option '-o' / '--out'.")
+        raise InputError("--out: says nowhere to write; add -o RECORDING.h5")
     with interruptible(), progress_bar(f"running on {backend}") as progress:
         recording = nd.run(
             network,
@@ -153,7 +156,10 @@ def run(
     )
 
 
-def _read(path: Path, encoder: str | None, rate: int | None, channel: str | None) -> Any:
+def _read(
+    path: Path, encoder: str | None, rate: int | None, channel: str | None, axes: str | None
+) -> Any:
+    """Inputs in the documented order of axes."""
     from ..signals import read_inputs
     from ..signals.audio import SUFFIXES
 
@@ -161,12 +167,14 @@ def _read(path: Path, encoder: str | None, rate: int | None, channel: str | None
         from ..signals.coding import ENCODERS, encode_file
 
         if encoder is None:
-            raise typer.BadParameter(f"{path} is sound: add --encoder, of {', '.join(ENCODERS)}.")
+            raise InputError(f"{path} is sound: add --encoder, of {', '.join(ENCODERS)}")
+        if axes is not None:
+            raise InputError(f"--axes: is for arrays; {path} is sound, leave it out")
         return encode_file(path, encoder, rate, channel)
     for option, given in (("encoder", encoder), ("rate", rate), ("channel", channel)):
         if given is not None:
-            raise typer.BadParameter(f"--{option} is for sound files; {path} is none.")
-    return read_inputs(path)[0]
+            raise InputError(f"--{option}: is for sound files; {path} is none, leave it out")
+    return read_inputs(path, axes)[0]
 
 
 def _written(job: Path, json: bool) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from ..backends.options import Progress
+from ..errors import InputError
 from ..network import Network
 
 Net = Annotated[Path, typer.Argument(metavar="NET", help="A network: NetX HDF5 (.net) or NIR.")]
@@ -26,6 +27,14 @@ From = Annotated[
         "--from",
         metavar="FRAMEWORK",
         help="NIR: who trained it (snntorch, norse, sinabs, rockpool, spikingjelly, spyx, lava).",
+    ),
+]
+Axes = Annotated[
+    str | None,
+    typer.Option(
+        "--axes",
+        metavar="TBN|BTCHW|TB...",
+        help="Order of the inputs' axes: T steps, B samples, else the shape's; default BT...",
     ),
 ]
 Host = Annotated[
@@ -105,7 +114,7 @@ def read_settings(given: list[str] | None) -> dict[str, str] | None:
         return None
     pairs = [item.partition("=") for item in given]
     if wrong := [item for item, (_, equals, _) in zip(given, pairs, strict=True) if not equals]:
-        raise typer.BadParameter(f"--chip-set {wrong[0]!r}: give NAME=VALUE.")
+        raise InputError(f"--chip-set {wrong[0]!r}: give NAME=VALUE")
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
@@ -131,4 +140,5 @@ def show(*renderables: Any) -> None:
     for renderable in renderables:
         # Sentences are left to the terminal to wrap, so that a file keeps them whole.
         is_text = isinstance(renderable, str)
-        console.print(renderable, highlight=False, markup=not is_text, soft_wrap=is_text)
+        # Names and shapes have brackets of their own: nothing is markup.
+        console.print(renderable, highlight=False, markup=False, soft_wrap=is_text)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .shared import (
+    Axes,
     Dt,
     From,
     Host,
@@ -49,6 +50,7 @@ def verify(
         typer.Option(metavar="DIR", help="Keep finished samples here; the same call goes on."),
     ] = None,
     chip_set: Settings = None,
+    axes: Axes = None,
     chip: Annotated[
         str | None,
         typer.Option(help="Whose energy and time are estimated where no meter was read."),
@@ -69,7 +71,7 @@ def verify(
     from . import DIFFERS, DONE
 
     network = load_network(net, dt, reset, source)
-    inputs, truth = read_inputs(input)
+    inputs, truth = read_inputs(input, axes)
     classes = read_labels(labels) if labels is not None else truth
     if samples is not None:
         inputs = as_samples(network, inputs)[:samples]

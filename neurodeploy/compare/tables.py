@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from .diagnosis import Diagnosis, Evidence
 
 NOTHING = "-"
-_EXACT = {True: "[green]yes[/green]", False: "[red]no[/red]", None: NOTHING}
-_WITHIN = {True: "[yellow]within tolerance[/yellow]", False: "[red]no[/red]", None: NOTHING}
+_EXACT = {True: Text("yes", "green"), False: Text("no", "red"), None: Text(NOTHING)}
+_WITHIN = Text("within tolerance", "yellow")
 
 
 def all_tables(comparison: Comparison) -> list[RenderableType]:
@@ -51,7 +51,7 @@ def exactness_table(comparison: Comparison) -> Table:
             f"{row.spikes_a:,}",
             f"{row.spikes_b:,}",
             *(NOTHING if n is None else f"{n:,}" for n in numbers),
-            _WITHIN[True] if within else _EXACT[row.exact],
+            _WITHIN if within else _EXACT[row.exact],
         )
     return table
 

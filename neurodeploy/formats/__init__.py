@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from ..errors import FormatError
+from ..errors import FormatError, UnsupportedError
 from ..files import check_place
 from ..network import Network
 
@@ -87,6 +88,25 @@ def check_out(path: str | os.PathLike[str]) -> None:
             f"{path}: unknown network suffix {suffix!r}; write .net (NetX HDF5) or .nir"
         )
     check_place(path)
+
+
+def check_holds(network: Network, path: str | os.PathLike[str]) -> None:
+    """Refuse a path whose format cannot hold a network; for asking before a long computation.
+
+    The network is written to a temporary folder and thrown away, as `save` writes it.
+
+    Raises
+    ------
+    FormatError, UnsupportedError
+        As `save`.
+    """
+    check_out(path)
+    with TemporaryDirectory() as folder:
+        probe = Path(folder) / Path(path).name
+        try:
+            save(network, probe)
+        except UnsupportedError as error:
+            raise UnsupportedError(str(error).replace(str(probe), str(path))) from None
 
 
 def save(network: Network, path: str | os.PathLike[str], **options: Any) -> None:

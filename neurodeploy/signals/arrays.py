@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import mmap
 import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,31 +13,46 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from ..errors import InputError, InputWarning
 from ..network import InputTransform, Network, Source
 from ..network.fixed_point import PAYLOAD_BITS, SIGMA_DELTA_SHIFT
 
 _HASHED_SAMPLES = 64
 
+TIME_FIRST = ("snntorch", "norse", "spikingjelly")
+"""Presets of frameworks whose users hold arrays as [steps, samples, ...]."""
 
-def read_inputs(path: str | os.PathLike[str]) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
+
+def read_inputs(
+    path: str | os.PathLike[str], axes: str | None = None
+) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
     """Read inputs, and labels where there are any, from ``.npy`` or ``.npz``.
 
     Parameters
     ----------
     path : path
         ``.npy``: one array. ``.npz``: array ``inputs``, optional ``labels``.
+    axes : str, optional
+        The order of the array's axes, see `order_axes`.
 
     Returns
     -------
     inputs : array
+        [steps, *shape] or [samples, steps, *shape].
     labels : int64 [samples] or None
 
     Raises
     ------
     InputError
     """
-    path = Path(path)
+    inputs, labels = _read_arrays(Path(path))
+    inputs = order_axes(inputs, axes)
+    if labels is not None and axes is None:
+        _check_labels_count(inputs, labels, path)
+    return inputs, labels
+
+
+def _read_arrays(path: Path) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
     if not path.is_file():
         raise InputError(f"{path}: no such file; give inputs as .npy or .npz")
     try:
@@ -63,6 +79,65 @@ def _from_archive(archive: Any, path: Path) -> tuple[NDArray[Any], NDArray[np.in
         )
     labels = np.asarray(archive["labels"], np.int64) if "labels" in archive.files else None
     return archive["inputs"], labels
+
+
+def _check_labels_count(
+    inputs: NDArray[Any], labels: NDArray[np.int64], path: str | os.PathLike[str]
+) -> None:
+    """Refuse time-first inputs that their labels give away."""
+    if inputs.ndim > 2 and inputs.shape[0] != len(labels) == inputs.shape[1]:
+        raise InputError(
+            f"{path}: inputs of shape {inputs.shape} with {len(labels)} labels seem to be "
+            f"[steps, samples, ...]; say so with axes TB..."
+        )
+
+
+def order_axes(inputs: NDArray[Any], axes: str | None) -> NDArray[Any]:
+    """Bring the axes of inputs into the order [samples, steps, *shape]; nothing is copied.
+
+    Parameters
+    ----------
+    inputs : array
+    axes : str or None
+        A letter for each axis: ``T`` the steps, ``B`` the samples (may be absent), any other
+        letter an axis of the input population's shape, in the population's order (``CHW``,
+        or ``N`` of a flat one), or ``...`` for all of them, where they stand together and
+        in order. None leaves the inputs as they are.
+
+    Returns
+    -------
+    array [samples, steps, *shape], or [steps, *shape] without a ``B``
+
+    Raises
+    ------
+    InputError
+        If the letters do not fit the array.
+
+    Examples
+    --------
+    >>> order_axes(np.zeros((100, 8, 20)), "TBN").shape
+    (8, 100, 20)
+    >>> order_axes(np.zeros((100, 8, 2, 34, 34)), "TB...").shape
+    (8, 100, 2, 34, 34)
+    """
+    if axes is None:
+        return inputs
+    letters = axes.upper()
+    if letters.count("...") == 1:
+        # Letters of their own, in alphabetical order, which CHW and N keep among themselves.
+        missing = inputs.ndim - len(letters) + len("...")
+        letters = letters.replace("...", "0123456789"[: max(missing, 0)])
+    if len(letters) != inputs.ndim or len(set(letters)) != len(letters) or "." in letters:
+        raise InputError(
+            f"axes {axes!r}: needs one letter for each of {inputs.ndim} axes of shape "
+            f"{inputs.shape}, each once; for example TBN, BTCHW or TB..."
+        )
+    if "T" not in letters:
+        raise InputError(f"axes {axes!r}: says of no axis that it is time; name it T")
+    # CHW is alphabetical already; so is every order in which a shape's axes are named.
+    shape = sorted(letter for letter in letters if letter not in "BT")
+    wanted = [letter for letter in "BT" if letter in letters] + shape
+    return inputs.transpose([letters.index(letter) for letter in wanted])
 
 
 def read_labels(path: str | os.PathLike[str]) -> NDArray[np.int64]:
@@ -180,6 +255,7 @@ def present(
     inputs: NDArray[Any],
     steps: int | None = None,
     apply_transform: bool = True,
+    axes: str | None = None,
 ) -> Presented:
     """Check inputs and make ready to turn them into what the first population takes.
 
@@ -197,6 +273,8 @@ def present(
         Apply the input layer's own weight and bias:
         ``round(value * weight + bias)``. False takes the inputs as the
         neurons' integers already.
+    axes : str, optional
+        The order of the inputs' axes where it is another one, see `order_axes`.
 
     Returns
     -------
@@ -206,9 +284,18 @@ def present(
     ------
     InputError
         If shape, dtype or range do not fit; nothing is wrapped or clipped.
+
+    Warns
+    -----
+    InputWarning
+        If `axes` is absent, the network's framework keeps time first, and the inputs have
+        more samples than steps when read as documented: they may be time first, too.
     """
     population = network.input
-    array = _shaped(np.asanyarray(inputs), population.shape, population.name)
+    array = order_axes(np.asanyarray(inputs), axes)
+    array = _shaped(array, population.shape, population.name)
+    if axes is None:
+        _warn_of_time_first(network, array)
     if array.dtype.kind not in "biuf":
         raise InputError(f"inputs: dtype {array.dtype}; give integers (0/1 or payloads)")
     steps = array.shape[1] if steps is None else steps
@@ -229,6 +316,18 @@ def present(
     if given.shape[1] < steps:
         limits = min(limits[0], 0), max(limits[1], 0)
     return Presented(given, steps, transform, limits)
+
+
+def _warn_of_time_first(network: Network, array: NDArray[Any]) -> None:
+    samples, steps = array.shape[:2]
+    framework = network.metadata.get("nir/preset")
+    if framework in TIME_FIRST and samples > steps > 1:
+        warnings.warn(
+            f"inputs: read as {samples} samples of {steps} steps; {framework} keeps time first: "
+            f"if these are {samples} steps of {steps} samples give axes 'TB...', else 'BT...'",
+            InputWarning,
+            stacklevel=4,
+        )
 
 
 def as_samples(network: Network, inputs: NDArray[Any]) -> NDArray[Any]:
