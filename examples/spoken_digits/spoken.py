@@ -18,6 +18,7 @@ import numpy as np
 from neurodeploy.errors import InputError
 from neurodeploy.files import written_whole
 from neurodeploy.network import Dense, FloatLIF, Network, Population, Projection, Source
+from neurodeploy.recording import decide as decide_from_sums
 from neurodeploy.signals.audio import read_audio, to_pcm16
 from neurodeploy.signals.coding import parse_encoder
 from neurodeploy.signals.datasets import Clip, spoken_digits
@@ -130,7 +131,7 @@ def decide(output: np.ndarray) -> np.ndarray:
 
     `output` is [samples, steps, CLASSES].
     """
-    return output.sum(axis=1).argmax(axis=1)
+    return decide_from_sums(output.sum(axis=1))[0]
 
 
 def make(hidden: int = HIDDEN, delays: bool = True) -> Any:

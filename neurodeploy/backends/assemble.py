@@ -55,6 +55,7 @@ def header_of(network: Network, backend: str, version: str, options: RunOptions)
         steps=options.steps,
         record=options.record,
         reset_interval=options.reset_interval,
+        reset_offset=options.reset_offset if options.reset_interval is not None else 0,
         warnings=network.beyond_chip,
         populations=tuple(
             PopulationHeader(

@@ -108,7 +108,7 @@ def agree(export: Export, threads: int | None = None) -> tuple[Agreement, ...]:
     held = []
     for sent in export.sent:
         kept = recording[sent.population]
-        held.append(_held(getattr(kept, sent.what), sent, kept.overflows()))
+        held.append(_held(getattr(kept, sent.what), sent, kept.overflows() or {}))
     return tuple(held)
 
 

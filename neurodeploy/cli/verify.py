@@ -106,6 +106,7 @@ def verify(
         )
     else:
         figures = [f"{name}: {value}" for name, value in measured_figures(other)]
-        show(*found.comparison.tables(), *figures, *other.header.warnings)
+        notes = found.comparison.notes
+        show(*found.comparison.tables(), *notes, *figures, *other.header.warnings)
         show(found.comparison.summary(), f"recordings and report: {out / REPORT}")
     return DONE if found.comparison.equal else DIFFERS

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, RecordingError
 from ..recording import PopulationRecord, Recording
+from ..recording.decisions import check_labels
 from .blocks import AlignedBlock, aligned_blocks, overlap
 from .comparison import Comparison, Divergence, PopulationDifference, position_of
-from .outputs import OutputComparison, OutputTally, check_truth
+from .outputs import OutputComparison, OutputTally
 from .statistics import PopulationStatistics, PopulationTally, from_counts
 from .tolerances import Tolerances
 
@@ -95,7 +96,7 @@ def compare(
             f"{names[0]} has {a.samples} samples, {names[1]} {b.samples}; the first are compared"
         )
     samples = min(a.samples, b.samples)
-    truth = None if labels is None else check_truth(labels, samples)
+    truth = None if labels is None else check_labels(labels, samples)
     rows, first, output = [], None, None
     for name in _common(a, b, names, notes):
         pair = _Pair(a[name], b[name], samples, names, tolerances)
@@ -105,6 +106,12 @@ def compare(
         output = of_output or output
         if divergence is not None and (first is None or _when(divergence) < _when(first)):
             first = divergence
+    if tolerances.decision_difference is not None and (output is None or output.agreeing is None):
+        raise RecordingError(
+            "decision_difference: the two cannot be compared in their decisions ("
+            + (notes[-1] if notes else "no output population in common")
+            + "); leave --allow-decision-difference out"
+        )
     if all(row.exact is None for row in rows):
         raise RecordingError(
             "the recordings hold nothing to compare: their clocks differ and spikes were not "
@@ -149,7 +156,8 @@ def _beside(
     if floor is not None and inputs is not None:
         from .floor import sensitivity_floor
 
-        result = replace(result, floor=sensitivity_floor(result, nets[0], inputs, floor))
+        measured = sensitivity_floor(result, nets[0], inputs, floor, recordings[0].header)
+        result = replace(result, floor=measured)
     return result
 
 
@@ -166,13 +174,21 @@ def _check_same(a: Recording, b: Recording, different_networks: bool) -> None:
     for what, x, y in (
         ("networks", a.header.network, b.header.network),
         ("inputs", a.header.inputs, b.header.inputs),
-        ("reset intervals", a.header.reset_interval, b.header.reset_interval),
+        ("resets", _resets_of(a), _resets_of(b)),
     ):
         if x != y and not (different_networks and what == "networks"):
             raise RecordingError(
                 f"the recordings are of different {what} ({str(x)[:12]} and {str(y)[:12]}); "
                 f"compare with check=False or --anyway to do it all the same"
             )
+
+
+def _resets_of(recording: Recording) -> str:
+    """Interval of a recording's resets and their offset within it, in words."""
+    interval = recording.header.reset_interval
+    if interval is None:
+        return "none"
+    return f"{recording.header.reset_offset % interval} of {interval}"
 
 
 def _common(a: Recording, b: Recording, names: tuple[str, str], notes: list[str]) -> list[str]:
@@ -216,8 +232,8 @@ class _Pair:
         if "spikes" not in variables:
             return self._compare_counts(), None, None
         tally = PopulationTally(a.header.size, self.tolerances.steps)
-        reads_v = "leaky-integrator" in (a.header.neuron, b.header.neuron) and "v" in variables
-        output = OutputTally(self.name, truth, reads_v) if is_output else None
+        decides = self.tolerances.decision_difference is not None
+        output = OutputTally(a, b, truth, decides, notes) if is_output else None
         differing = dict.fromkeys(variables, 0)
         masked, first = 0, None
         for block in aligned_blocks(a, b, self.samples, self.names):

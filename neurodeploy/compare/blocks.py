@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RecordingError
+from ..network.neurons import model_of
 from ..recording import PopulationRecord
 
 BLOCK_BYTES = 1 << 22
@@ -106,9 +107,11 @@ def _state(record: PopulationRecord, name: str, start: int, stop: int, label: st
 
 
 def fired(record: PopulationRecord, start: int, stop: int) -> NDArray[np.bool_]:
-    """Whether a neuron fired in a step; messages delayed on the axon count when they were fired."""
-    if record.header.neuron != "cuba-lif":
-        # Only spiking neurons have a refractory counter in their voltage.
+    """Whether v may be a refractory counter: the neuron fired, whenever its message left the axon.
+
+    Nowhere in neurons whose model does not mask v.
+    """
+    if not model_of(record.header.neuron).masks_v:
         return np.zeros((stop - start, record.steps, *record.header.shape), np.bool_)
     where, neuron, _ = record.events_of(start, stop)
     flags = np.zeros(((stop - start) * record.steps, record.header.size), np.bool_)

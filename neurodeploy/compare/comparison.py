@@ -148,7 +148,8 @@ class Comparison:
     def within_tolerance(self) -> bool:
         """Whether the two are equal, or differ by no more than the tolerances allow."""
         allowed = self.tolerances.decision_difference
-        if allowed is not None and self.output and 1 - self.output.agreement > allowed:
+        agreement = self.output.agreement if self.output else None
+        if allowed is not None and agreement is not None and 1 - agreement > allowed:
             return False
         return all(row.within is not False for row in self.rows)
 

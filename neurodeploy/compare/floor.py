@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..network import Network, Projection
-from ..recording import Recording
+from ..recording import Header, Recording
 
 if TYPE_CHECKING:
     from .comparison import Comparison, PopulationDifference
@@ -116,7 +116,11 @@ def _missed(row: PopulationDifference) -> float | None:
 
 
 def sensitivity_floor(
-    comparison: Comparison, network: Network, inputs: NDArray[Any], options: FloorOptions
+    comparison: Comparison,
+    network: Network,
+    inputs: NDArray[Any],
+    options: FloorOptions,
+    header: Header,
 ) -> Floor:
     """Run the reference with perturbed weights and put each metric beside what that does.
 
@@ -128,6 +132,8 @@ def sensitivity_floor(
     inputs : array
         As for `nd.run`.
     options : FloorOptions
+    header : Header
+        Of side A: how its states were reset.
     """
     measured: dict[tuple[str, str], list[float]] = {}
     changes = []
@@ -135,7 +141,7 @@ def sensitivity_floor(
     if any("v" in row.compared for row in comparison.rows):
         record.append("v")
     with tempfile.TemporaryDirectory(prefix="neurodeploy-floor-") as folder:
-        run = _Runs(Path(folder), inputs, comparison, tuple(record))
+        run = _Runs(Path(folder), inputs, comparison, tuple(record), header)
         reference = run(network, "reference")
         for k in range(options.repeats):
             rng = np.random.default_rng(options.seed + k)
@@ -212,9 +218,14 @@ class _Runs:
     """Runs networks on the inputs of the comparison, to files that do not last."""
 
     def __init__(
-        self, folder: Path, inputs: NDArray[Any], comparison: Comparison, record: tuple[str, ...]
+        self,
+        folder: Path,
+        inputs: NDArray[Any],
+        comparison: Comparison,
+        record: tuple[str, ...],
+        header: Header,
     ) -> None:
-        self.folder, self.record = folder, record
+        self.folder, self.record, self.header = folder, record, header
         self.inputs, self.comparison = inputs, comparison
 
     def __call__(self, network: Network, name: str) -> Recording:
@@ -224,7 +235,15 @@ class _Runs:
         if given.ndim > len([n for n in network.input.shape if n != 1]) + 1:
             given = given[: self.comparison.samples]
         out = self.folder / f"{name}.h5"
-        return run(network, given, record=self.record, steps=self.comparison.steps, out=out)
+        return run(
+            network,
+            given,
+            record=self.record,
+            steps=self.comparison.steps,
+            out=out,
+            reset_interval=self.header.reset_interval,
+            reset_offset=self.header.reset_offset,
+        )
 
 
 def _compared(reference: Recording, other: Recording, comparison: Comparison) -> Comparison:
@@ -240,7 +259,7 @@ def _values(comparison: Comparison) -> dict[tuple[str, str], float]:
             value = take(row)
             if value is not None:
                 found[row.population, metric] = value
-    if comparison.output is not None:
+    if comparison.output is not None and comparison.output.agreement is not None:
         key = (comparison.output.population, "decisions that differ")
         found[key] = 1.0 - comparison.output.agreement
     return found

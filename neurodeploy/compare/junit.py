@@ -38,11 +38,14 @@ def write_junit(path: str | os.PathLike[str], comparison: Comparison) -> None:
             xml.SubElement(case, "failure", message=message).text = _clean(_more(comparison, row))
     decisions = comparison.output
     allowed = comparison.tolerances.decision_difference
-    if decisions is not None and allowed is not None:
+    agreement = None if decisions is None else decisions.agreement
+    if decisions is not None and agreement is not None and allowed is not None:
         case = xml.SubElement(suite, "testcase", classname="neurodeploy.compare", name="decisions")
-        if 1 - decisions.agreement > allowed:
+        if 1 - agreement > allowed:
             failures += 1
-            apart = f"{decisions.samples - decisions.agreeing} of {decisions.samples} decisions"
+            apart = (
+                f"{decisions.samples - (decisions.agreeing or 0)} of {decisions.samples} decisions"
+            )
             xml.SubElement(case, "failure", message=f"{apart} differ, allowed are {allowed:.2%}")
     suite.set("tests", str(len(suite)))
     suite.set("failures", str(failures))

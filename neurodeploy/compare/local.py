@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from ..errors import NeurodeployError
 from ..network import Network, Source
 from ..recording import PopulationHeader, PopulationRecord, Recording
-from ..signals import present
 from .blocks import BLOCK_BYTES, aligned_blocks
-from .messages import recorded_messages
+from .messages import presented_to, recorded_messages
 from .statistics import PopulationStatistics, PopulationTally
 
 if TYPE_CHECKING:
@@ -116,9 +115,10 @@ def _alone(
     widest = max(network[s].size for s in (*sources, name))
     size = max(1, BLOCK_BYTES // (16 * widest * a.steps))
     states = tuple(s for s in ("u", "v") if record.has(s))
+    resets = a.header.resets(network.hops(name))
     presented = None
     if name == network.input.name and inputs is not None:
-        presented = present(network, inputs, a.steps)
+        presented = presented_to(network, inputs, a)
     for start in range(0, samples, size):
         stop = min(start + size, samples)
         messages = {
@@ -127,7 +127,7 @@ def _alone(
         values = None
         if presented is not None:
             values = presented[start:stop].reshape(stop - start, a.steps, -1)
-        made = replay(network, name, messages, values=values, states=states)
+        made = replay(network, name, messages, values=values, states=states, resets=resets)
         played = _as_record(network, record, made.spikes, made.states)
         for block in aligned_blocks(_part(record, start, stop), played, stop - start, ("A", "B")):
             tally.add(block)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import RecordingError
+from ..errors import InputError, RecordingError
 from ..network import Network
 from ..recording import PopulationRecord, Recording
-from ..signals import present
+from ..signals import Presented, present
 from .blocks import Array
 
 if TYPE_CHECKING:
@@ -51,6 +52,19 @@ def recorded_messages(
         neuron[kept].astype(np.int32),
         None if (sent == 1).all() else sent.astype(np.int32),
     )
+
+
+def presented_to(network: Network, inputs: NDArray[Any], recording: Recording) -> Presented:
+    """What a recorded run was presented with: inputs with their transform, or raw if it was so.
+
+    The recording's hash tells; inputs of another run are taken with the transform.
+    """
+    for transform in (True, False) if network.input.transform is not None else ():
+        with suppress(InputError):
+            presented = present(network, inputs, recording.steps, transform)
+            if presented.fingerprint() == recording.header.inputs:
+                return presented
+    return present(network, inputs, recording.steps)
 
 
 @dataclass(frozen=True)
@@ -133,7 +147,7 @@ class Side:
         """What is presented to a population, int32 [1, steps, neurons]; None for all but inputs."""
         if population != self.network.input.name or self.inputs is None:
             return None
-        presented = present(self.network, self.inputs, self.recording.steps)
+        presented = presented_to(self.network, self.inputs, self.recording)
         return presented[sample : sample + 1].reshape(1, self.recording.steps, -1)
 
     def observed(self, population: str, sample: int) -> Observed:
@@ -151,16 +165,9 @@ class Side:
         flags = _moved(fired(record, sample, sample + 1).reshape(steps, -1), shift)
         return Observed(moved, flags, slice(max(0, shift), min(steps, steps + shift)))
 
-    def resets(self, population: str) -> NDArray[np.bool_] | None:
-        """Steps before which the population's states were set to zero, bool [steps], if any."""
-        interval = self.recording.header.reset_interval
-        if interval is None:
-            return None
-        clock = np.arange(1, self.recording.steps + 1)
-        found: NDArray[np.bool_] = (
-            clock % interval == (1 + self.network.hops(population)) % interval
-        )
-        return found
+    def resets(self, population: str) -> NDArray[np.bool_]:
+        """Steps before which the population's states were set to zero, bool [steps]."""
+        return self.recording.header.resets(self.network.hops(population))
 
     def _knows(self, source: str) -> bool:
         return source in self.recording.names and self.recording[source].has("spikes")
@@ -173,9 +180,17 @@ class Side:
                 f"{self.label}: spikes of {source!r} were not recorded; give the inputs (--input), "
                 f"or record spikes"
             )
-        presented = present(self.network, self.inputs, self.recording.steps)
+        presented = presented_to(self.network, self.inputs, self.recording)
         part = presented[sample : sample + 1]
-        return run(self.network, part, record=("spikes",), apply_transform=False)
+        header = self.recording.header
+        return run(
+            self.network,
+            part,
+            record=("spikes",),
+            apply_transform=False,
+            reset_interval=header.reset_interval,
+            reset_offset=header.reset_offset,
+        )
 
 
 def _moved(array: Array, shift: int) -> Array:

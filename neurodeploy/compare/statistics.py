@@ -58,8 +58,8 @@ class SideStatistics:
         Neurons that never sent.
     saturated : int
         Neurons that sent in at least `SATURATED_RATE` of all steps.
-    overflows : mapping of str to int
-        How often a state wrapped or saturated; empty where not counted.
+    overflows : mapping of str to int, or None
+        How often a number left its bits; None where the backend counts none.
     """
 
     rate: float
@@ -67,7 +67,12 @@ class SideStatistics:
     interval_cv: float | None = None
     silent: int = 0
     saturated: int = 0
-    overflows: Mapping[str, int] = field(default_factory=dict)
+    overflows: Mapping[str, int] | None = None
+
+    @property
+    def overflowing(self) -> int | None:
+        """How often any number left its bits; None where not counted."""
+        return None if self.overflows is None else sum(self.overflows.values())
 
 
 @dataclass(frozen=True)
@@ -143,7 +148,7 @@ class SideTally:
         between = intervals(spikes)
         self.intervals += (len(between), between.sum(), np.square(between).sum())
 
-    def result(self, overflows: Mapping[str, int]) -> SideStatistics:
+    def result(self, overflows: Mapping[str, int] | None) -> SideStatistics:
         """Give the figures."""
         number, total, squares = (int(x) for x in self.intervals)
         mean = total / number if number else None

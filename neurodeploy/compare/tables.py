@@ -83,7 +83,6 @@ def sides_table(comparison: Comparison) -> Table:
     _columns(table, "population", "rate", "interval", "its CV", "silent", "saturated", "overflows")
     for row in comparison.rows:
         a, b = row.statistics.a, row.statistics.b
-        overflows = [sum(side.overflows.values()) for side in (a, b)]
         table.add_row(
             Text(row.population),
             _both(a.rate, b.rate),
@@ -91,7 +90,7 @@ def sides_table(comparison: Comparison) -> Table:
             _both(a.interval_cv, b.interval_cv),
             f"{a.silent:,} | {b.silent:,}",
             f"{a.saturated:,} | {b.saturated:,}",
-            f"{overflows[0]:,} | {overflows[1]:,}",
+            " | ".join(_number(side.overflowing) for side in (a, b)),
         )
     return table
 
@@ -101,8 +100,15 @@ def output_table(comparison: Comparison) -> Table:
     output = comparison.output
     assert output is not None
     table = _table("output")
-    _columns(table, "population", "same decision")
-    cells = [output.population, f"{output.agreeing:,} of {output.samples:,}"]
+    _columns(table, "population")
+    cells = [output.population]
+    if output.agreeing is not None:
+        _columns(table, None, "decided by", "same decision")
+        by = dict.fromkeys(str(side) for side in (output.decided_by, output.decided_by_b))
+        cells += [" | ".join(by), f"{output.agreeing:,} of {output.samples:,}"]
+        if output.tied_a or output.tied_b:
+            _columns(table, None, "tied A | B")
+            cells.append(f"{output.tied_a:,} | {output.tied_b:,}")
     accuracies = output.accuracies
     if accuracies is not None:
         _columns(table, None, "accuracy A", "accuracy B")
@@ -183,18 +189,18 @@ def evidence_table(evidence: Evidence, names: tuple[str, str]) -> Table:
     table = _table("at the first divergence")
     _columns(table, "step", "side")
     table.columns[1].justify = "left"
-    _columns(table, None, "current", "u", "v", "threshold", "spike")
+    _columns(table, None, "current", "u", "bias", "v before reset", "v", "threshold", "spike")
     for at in (evidence.at - 1, evidence.at):
         if at < 0:
             continue
         for name, trace in zip(names, (evidence.a, evidence.b), strict=True):
             cells = [
                 _number(trace.values[what][at]) if what in trace.values else NOTHING
-                for what in ("current", "u", "v", "spikes")
+                for what in ("current", "u", "bias", "v_before_reset", "v", "spikes")
             ]
             threshold = NOTHING if evidence.threshold is None else f"{evidence.threshold:,}"
             step = str(evidence.steps[at])
-            table.add_row(step, Text(name), *cells[:3], threshold, cells[3])
+            table.add_row(step, Text(name), *cells[:-1], threshold, cells[-1])
     return table
 
 

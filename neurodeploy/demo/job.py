@@ -152,7 +152,7 @@ def _run_digits(
                 out=out / f"digits_{backend}.h5",
                 progress=progress,
             )
-        correct = int(np.count_nonzero(digits.decide(recording.output) == labels))
+        correct = int(np.count_nonzero(recording.decisions() == labels))
         outcome.recordings.append(recording)
         outcome.accuracy.append((f"{backend}, fixed point", correct, len(labels)))
         share = f"{correct / len(labels):.2%} of {len(labels)} images"

@@ -181,6 +181,7 @@ def _runner(
                 steps=header.steps,
                 apply_transform=transform,
                 reset_interval=header.reset_interval,
+                reset_offset=header.reset_offset,
                 threads=threads,
             )
     raise InputError("inputs: not those of the recording; give the inputs that ran")

@@ -14,7 +14,7 @@ from ..chip.resources import WORDS
 from ..chip.specification import Chip, load_chip
 from ..errors import InputError
 from ..network import Network
-from ..recording import Recording
+from ..recording import Recording, decide
 from .calibration import fitting
 
 ChipName = str | os.PathLike[str] | Chip
@@ -162,8 +162,7 @@ class Meter:
         """Output that sent most; of a readout, the one of the highest mean voltage."""
         what = "v" if _reads_voltage(network) else "spikes"
         found = self._aligned(network, recording, network.output.name, what)
-        decided: NDArray[np.int64] = found.sum(axis=1, dtype=np.float64).argmax(axis=1)
-        return decided
+        return decide(found.sum(axis=1, dtype=np.float64))[0]
 
     def _coincidence(self, fixed: Network, recording: Recording) -> float:
         both = total = 0.0

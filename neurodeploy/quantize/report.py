@@ -146,7 +146,7 @@ def quantization_report(network: Network, fixed: Network, inputs: NDArray[Any]) 
             getattr(whole[name], what)[:, hops : hops + steps].reshape(shape)
             for what in ("spikes", "v")
         )
-        saturated = sum(whole[name].overflows().values())
+        saturated = sum((whole[name].overflows() or {}).values())
         mantissas = [site.mantissas(i, choice) for i in range(len(choice.steps))]
         found.append(
             PopulationReport(
@@ -210,7 +210,7 @@ def _apart(network: Network, name: str, exact: Recording, made: Recording) -> Di
     return Difference(
         _decibels(before[quiet], after[quiet]), ours, others,
         2 * both / (ours + others) if ours + others else 1.0,
-        sum(made[name].overflows().values()),
+        sum((made[name].overflows() or {}).values()),
     )  # fmt: skip
 
 

@@ -189,13 +189,13 @@ def _sides(comparison: Comparison) -> Block:
             (_plain(a.interval_cv), _plain(b.interval_cv)),
             (count(a.silent), count(b.silent)),
             (count(a.saturated), count(b.saturated)),
-            (count(sum(a.overflows.values())), count(sum(b.overflows.values()))),
+            (_counted(a.overflowing), _counted(b.overflowing)),
         )
         rows.append([row.population, *(f"{x} | {y}" for x, y in pairs)])
     foot = (
         "Rate: messages per neuron and step. Interval: steps between a neuron's messages. "
-        "Saturated: sends in at least 95 % of all steps. Overflows: "
-        "states that wrapped or saturated."
+        "Saturated: sends in at least 95 % of all steps. Overflows: numbers that left their bits; "
+        f"{NOTHING} where the backend counts none."
     )
     return table(head, rows, f"How each side behaves: {' | '.join(comparison.labels)}", foot)
 
@@ -203,11 +203,16 @@ def _sides(comparison: Comparison) -> Block:
 def _output(comparison: Comparison) -> Block:
     output = comparison.output
     assert output is not None
-    rows: list[tuple[str, str]] = [
-        ("decisions that agree", f"{count(output.agreeing)} of {count(output.samples)}"),
-        ("decided by", output.decided_by),
-        ("readout correlation", _plain(output.correlation)),
-    ]
+    rows: list[tuple[str, str]] = []
+    if output.agreeing is not None:
+        by = dict.fromkeys(str(side) for side in (output.decided_by, output.decided_by_b))
+        tied = f"{count(output.tied_a or 0)} | {count(output.tied_b or 0)}"
+        rows += [
+            ("decisions that agree", f"{count(output.agreeing)} of {count(output.samples)}"),
+            ("decided by", " | ".join(by)),
+            ("tied, first taken", tied),
+        ]
+    rows.append(("readout correlation", _plain(output.correlation)))
     if output.accuracies is not None:
         for label, accuracy in zip(comparison.labels, output.accuracies, strict=True):
             rows.append((f"accuracy, {label}", percent(accuracy)))
@@ -260,6 +265,10 @@ def _floor(comparison: Comparison) -> Block:
     )
     head = ("population", "metric", "#here", "#floor, lowest", "#floor, highest", "verdict")
     return table(head, rows, "Beside the sensitivity floor", foot)
+
+
+def _counted(number: int | None) -> str:
+    return NOTHING if number is None else count(number)
 
 
 def _plain(value: float | None) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..network import Network, Population, Projection, Synapse
+from ..network.neurons import model_of
 from ..recording import PopulationHeader, PopulationRecord, Recording
 from .numbers import NOTHING, count, shape
 
@@ -133,12 +134,11 @@ def spike_rows(recordings: Sequence[Recording]) -> tuple[SpikeRow, ...]:
 
 def limit_lines(recording: Recording) -> tuple[str, ...]:
     """One line for each state that met its limit and for each projection with clipped weights."""
-    words = {"u_overflows": "u wrapped", "v_overflows": "v saturated"}
     lines = [
-        f"{name}: {words.get(what, 'input wrapped')} {count(number)} times in all samples; "
-        f"silicon may differ there"
-        for name in recording.names
-        for what, number in recording[name].overflows().items()
+        f"{header.name}: {model_of(header.neuron).beyond_limits[what]} {count(number)} times in "
+        f"all samples; silicon may differ there"
+        for header in recording.header.populations
+        for what, number in (recording[header.name].overflows() or {}).items()
         if number
     ]
     lines += [

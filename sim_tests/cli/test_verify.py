@@ -73,6 +73,7 @@ def test_a_run_that_deviates(call: Call, monkeypatch: pytest.MonkeyPatch) -> Non
     status, out, err = call("verify", "a.net", "--input", "x.npz", "-o", "v", "--samples", 1)
     assert status == 1, err
     assert "first" in out
+    assert "sent no messages and v was not recorded" in " ".join(out.split())  # no decisions
     assert "Different" in Path("v/report.html").read_text()
     status, out, _ = call("verify", "a.net", "--input", "x.npz", "-o", "v", "--json")
     assert status == 1

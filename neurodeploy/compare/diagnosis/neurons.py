@@ -42,12 +42,25 @@ _RULES = (
 def neuron_trials(network: Network, name: str) -> Iterator[Trial]:
     """Suppose other neurons in one population."""
     neuron = network[name].neuron
+    if network[name].starts:
+        yield from _start_trials(network, name)
     if isinstance(neuron, CubaLIF):
         yield from _rule_trials(network, name, neuron)
     yield from _bias_trials(network, name, neuron)
     yield from _parameter_trials(network, name, neuron)
     yield from _delay_trials(network, name)
     yield from _clock_trials(network, name)
+    if not network[name].starts:
+        yield from _start_trials(network, name)
+
+
+def _start_trials(network: Network, name: str) -> Iterator[Trial]:
+    """Suppose that the neurons begin at another step, be it that a bias acts on them or not."""
+    given = network[name].starts
+    for step in range(max(given, network.hops(name)) + 1):
+        if step != given:
+            words = f"begins at step {step}, where the network says {given} (`starts`)"
+            yield Trial("starts", words, with_population(network, name, starts=step))
 
 
 def _rule_trials(network: Network, name: str, neuron: CubaLIF) -> Iterator[Trial]:

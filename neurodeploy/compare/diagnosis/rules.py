@@ -45,7 +45,8 @@ class Rules:
     refractory : int
         Steps that a spike takes, itself included; v is held at 0 until then.
     bias_from : int
-        The first step in which the bias acts; negative: so many steps before the run.
+        The first step in which the bias acts, counted from when the neurons begin; negative:
+        so many steps before.
     """
 
     round_u: str = "zero"
@@ -59,7 +60,11 @@ class Rules:
 
 
 def step_cuba(
-    neuron: CubaLIF, rules: Rules, current: Array, resets: NDArray[np.bool_] | None = None
+    neuron: CubaLIF,
+    rules: Rules,
+    current: Array,
+    resets: NDArray[np.bool_] | None = None,
+    starts: int = 0,
 ) -> tuple[NDArray[np.bool_], Array, Array]:
     """Run neurons on their synaptic currents, from zero state.
 
@@ -71,13 +76,15 @@ def step_cuba(
         What the synapses deliver.
     resets : bool [steps], optional
         Steps before which u and v become zero.
+    starts : int
+        Step in which the neurons begin, see `network.Population`.
 
     Returns
     -------
     fired : bool [steps, neurons]
     u, v : int64 [steps, neurons]
     """
-    ahead = max(0, -rules.bias_from)
+    begin = starts + min(0, rules.bias_from)
     steps = len(current)
     threshold, bias = (
         np.asarray(parameter, np.int64) << ACTIVATION_SHIFT
@@ -88,12 +95,12 @@ def step_cuba(
     late = np.zeros(current.shape[1], np.bool_)
     fired = np.zeros(current.shape, np.bool_)
     us, vs = np.zeros((2, *current.shape), np.int64)
-    for t in range(-ahead, steps):
-        arriving = current[t] << ACTIVATION_SHIFT if t >= 0 else 0
+    for t in range(begin, steps):
+        arriving = current[t] << ACTIVATION_SHIFT if t >= max(0, starts) else 0
         if t >= 0 and resets is not None and resets[t]:
             u, v = np.zeros_like(u), np.zeros_like(v)
         u = _limited(_decayed(u, neuron.current_decay, rules.round_u) + arriving, rules.limit_u)
-        pull = bias if t >= rules.bias_from else 0
+        pull = bias if t >= starts + rules.bias_from else 0
         moved = _decayed(v, neuron.voltage_decay, rules.round_v) + u + pull
         awake = wait == 0
         v = np.where(awake, _limited(moved, rules.limit_v, voltage=True), v)

@@ -70,7 +70,13 @@ def arrived(sent: Currents, source: NDArray[np.int64], lag: NDArray[np.int64]) -
     return np.where(step >= 0, sent[np.maximum(step, 0), source[None]], 0)
 
 
-def run_alone(network: Network, population: str, neuron: int, currents: Currents) -> Replayed:
+def run_alone(
+    network: Network,
+    population: str,
+    neuron: int,
+    currents: Currents,
+    resets: NDArray[np.bool_] | None = None,
+) -> Replayed:
     """Run one neuron under many currents, int64 [steps, suppositions], each from zero state.
 
     A current of the first step is not delivered: no synapse can.
@@ -86,13 +92,14 @@ def run_alone(network: Network, population: str, neuron: int, currents: Currents
                 (number,),
                 model,
                 None if delay is None else np.full(number, delay[neuron], np.int32),
+                starts=network[population].starts,
             ),
         ),
         (Projection("source", "alone", OneToOne(1)),),
     )
     early = np.zeros((1, steps, number), np.int64)
     early[0, :-1] = currents[1:]
-    return replay(alone, "alone", {"source": Messages.of(early)})
+    return replay(alone, "alone", {"source": Messages.of(early)}, resets=resets)
 
 
 def survivors(
@@ -105,9 +112,10 @@ def survivors(
 ) -> NDArray[np.int64]:
     """Which of the currents [steps, suppositions] make the neuron do all that was observed."""
     alive = []
-    span = observed.steps
+    span, resets = observed.steps, side.resets(population)
     for first in range(0, currents.shape[1], AT_ONCE):
-        found = run_alone(side.network, population, neuron, currents[:, first : first + AT_ONCE])
+        part = currents[:, first : first + AT_ONCE]
+        found = run_alone(side.network, population, neuron, part, resets)
         wrong = np.zeros(found.spikes.shape[2], np.bool_)
         for name, values in observed.values.items():
             if name != "spikes" and name not in found.states:

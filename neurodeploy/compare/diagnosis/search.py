@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from ...engine.replay import Replayed
 from ...errors import NeurodeployError
 from ...network import Network
+from ...network.neurons import model_of
 from ...recording import Recording
 from ..comparison import Divergence
 from ..messages import Observed, Side
-from .differences import network_differences
+from .differences import differences_in_words, network_differences
 from .evidence import Evidence, gather
 from .neurons import neuron_trials
 from .single import SingleFaults
@@ -66,14 +67,14 @@ class Diagnosis:
     Attributes
     ----------
     deviating : str
-        The side that does not do what its network says, as the engine runs it;
-        empty where both do, or neither.
+        The side that does not do what its own network says, as the engine runs it; empty
+        where both do. Where neither does, the one that leaves it first.
     words : str
         The outcome in one or two sentences.
     findings : tuple of Finding
         The likeliest first.
     differences : tuple of str
-        How the networks of the two sides differ there, if two were given.
+        How the networks of the two sides differ in this population, if two were given.
     evidence : Evidence or None
     tried : int
         Suppositions tried on the whole population.
@@ -143,7 +144,8 @@ class _Search:
         self.where = replace(divergence, step=step)
         self.nets = (net, net_b or net)
         self.sides = (Side(a, net, names[0], inputs), Side(b, self.nets[1], names[1], inputs))
-        self.masks_v = "cuba-lif" in (a[self.name].header.neuron, b[self.name].header.neuron)
+        self.masks_v = any(model_of(r[self.name].header.neuron).masks_v for r in (a, b))
+        self.two_networks = self.nets[0].fingerprint != self.nets[1].fingerprint
         self.samples = min(a.samples, b.samples)
         self.tried = 0
 
@@ -151,32 +153,32 @@ class _Search:
         sample = self.where.sample
         seen = tuple(side.observed(self.name, sample) for side in self.sides)
         made = tuple(self._as_given(side).predict(side, self.name, sample) for side in self.sides)
-        agree = tuple(
-            match(mine, theirs, self.masks_v).whole for mine, theirs in zip(made, seen, strict=True)
-        )
-        self.tried = 0
+        held = [match(mine, theirs, self.masks_v) for mine, theirs in zip(made, seen, strict=True)]
+        agree = tuple(found.whole for found in held)
+        deviating = self._deviating(held)
         findings: list[Finding] = []
-        deviating = self._deviating(agree)
         best: Trial | None = None
         if deviating is not None:
-            side = self.sides[deviating]
-            # What B should have run is A's network, on what B's sources sent.
-            blamed = replace(side, network=self.nets[0])
-            findings, best = self._findings(blamed, seen[deviating])
+            findings, best = self._findings(self.sides[deviating])
+        elif self.two_networks:
+            # Both do what they were given; what makes B's network of A's, if it is one thing.
+            findings, _ = self._findings(replace(self.sides[1], network=self.nets[0]))
+            findings = [finding for finding in findings if finding.reproduces]
         shown: list[Replayed | None] = [
             mine if fits else None for mine, fits in zip(made, agree, strict=True)
         ]
         if best is not None and deviating is not None and shown[deviating] is None:
-            shown[deviating] = best.predict(
-                replace(self.sides[deviating], network=self.nets[0]), self.name, sample
-            )
+            shown[deviating] = best.predict(self.sides[deviating], self.name, sample)
         differences: tuple[str, ...] = ()
-        if self.nets[0] is not self.nets[1]:
-            differences = network_differences(*self.nets, self.name)
+        words = ""
+        if self.two_networks:
+            found = network_differences(*self.nets, self.name)
+            differences = tuple(str(difference) for difference in found)
+            words = f"{differences_in_words(*self.nets, self.name)} "
         named = self.sides[deviating].label if deviating is not None else ""
         return Diagnosis(
             deviating=named,
-            words=self._words(agree, named, findings),
+            words=words + self._words(agree, named, findings),
             findings=tuple(findings[:MOST_FINDINGS]),
             differences=differences,
             evidence=gather(self.sides, seen, (shown[0], shown[1]), self.where, self.a_step),  # type: ignore[arg-type]
@@ -186,19 +188,26 @@ class _Search:
     def _as_given(self, side: Side) -> Trial:
         return Trial("as-given", "does what its network says", side.network)
 
-    def _deviating(self, agree: tuple[bool, ...]) -> int | None:
-        if self.nets[0] is not self.nets[1]:
-            return 1
-        if all(agree):
+    def _deviating(self, held: list[Match]) -> int | None:
+        """Which side its own network does not reproduce; where neither is, what parts first."""
+        if all(found.whole for found in held):
             return None
-        return 0 if agree[1] else 1
+        if any(found.whole for found in held):
+            return 0 if held[1].whole else 1
+        return 0 if held[0].until < held[1].until else 1
 
-    def _findings(self, side: Side, seen: Observed) -> tuple[list[Finding], Trial | None]:
+    def _findings(self, side: Side) -> tuple[list[Finding], Trial | None]:
+        """Suppositions that explain more of a side than its network as given does."""
+        seen = side.observed(self.name, self.where.sample)
+        given = self._try(self._as_given(side), side, seen)
+        self.tried = 0
+        if given.steps_explained == given.steps:
+            return [], None
         findings: list[tuple[Finding, Trial]] = []
         for trials in (self._structural(side), self._single(side, seen)):
             for trial in trials:
                 found = self._try(trial, side, seen)
-                if found.steps_explained:
+                if found.steps_explained > given.steps_explained:
                     findings.append((found, trial))
             if any(found.reproduces for found, _ in findings):
                 break
@@ -247,6 +256,11 @@ class _Search:
 
     def _words(self, agree: tuple[bool, ...], deviating: str, findings: list[Finding]) -> str:
         name, (a, b) = self.name, (side.label for side in self.sides)
+        if not deviating and self.two_networks:
+            said = f"Both {a} and {b} do in {name!r} what their networks say."
+            if findings:
+                said += f" Seen from {a}'s network, {b} {findings[0].words}."
+            return said
         if not deviating:
             return (
                 f"Both {a} and {b} do in {name!r} what the network says on what reached it: "
@@ -262,7 +276,8 @@ class _Search:
             if others:
                 said += f" So would: {', '.join(sorted(others))}."
             return said
-        neither = "" if any(agree) else " The network given reproduces neither side."
+        given = "networks given reproduce" if self.two_networks else "network given reproduces"
+        neither = "" if any(agree) else f" The {given} neither side."
         if findings:
             first = findings[0]
             return (

@@ -60,7 +60,10 @@ class Trial:
         )
         whole = self.network[population]
         delay = None if whole.axon_delay is None else whole.axon_delay[[neuron]]
-        alone = Population("alone", (1,), one_of(whole.neuron, neuron), delay)
+        alone = replace(
+            whole, name="alone", shape=(1,), neuron=one_of(whole.neuron, neuron), axon_delay=delay,
+            transform=None,
+        )  # fmt: skip
         return _under_rules(alone, self.rules, current[:, [neuron]], side.resets(population))
 
     def predict(self, side: Side, population: str, sample: int) -> Replayed:
@@ -125,7 +128,7 @@ def _under_rules(
     resets: NDArray[np.bool_] | None,
 ) -> Replayed:
     assert isinstance(population.neuron, CubaLIF)
-    fired, u, v = step_cuba(population.neuron, rules, current, resets)
+    fired, u, v = step_cuba(population.neuron, rules, current, resets, population.starts)
     spikes = fired.astype(np.int32)
     if population.axon_delay is not None:
         spikes = delayed(spikes, population.axon_delay)
@@ -168,7 +171,7 @@ class Match:
 def one_of(model: Neuron, neuron: int) -> Neuron:
     """Give the model with the parameters of one neuron for all."""
     single = {
-        name.name: int(value[neuron])
+        name.name: value[neuron].item()
         for name in fields(model)
         if isinstance(value := getattr(model, name.name), np.ndarray)
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import NetworkError
+from ..fixed_point import ACTIVATION_SHIFT
 
 Parameter: TypeAlias = "int | NDArray[np.int32]"
 """One integer for the whole population, or one per neuron, flat in (C, H, W) order."""
@@ -32,6 +34,13 @@ class Neuron:
         Whether ``reset_interval`` has a meaning: all states return to where they started.
     is_float : bool
         Whether it computes in float32 rather than in the chip's integers.
+    masks_v : bool
+        Whether the chip keeps its refractory counter in v of a neuron that has just sent, so
+        that v is compared nowhere there.
+    sends_values : bool
+        Whether messages add up to values of a signal rather than to votes for a class.
+    beyond_limits : mapping of str to str
+        What became of a number that an engine's overflow counter, by name, has counted.
     """
 
     kind: ClassVar[str] = "neuron"
@@ -39,11 +48,23 @@ class Neuron:
     ports: ClassVar[int] = 1
     resettable: ClassVar[bool] = True
     is_float: ClassVar[bool] = False
+    masks_v: ClassVar[bool] = False
+    sends_values: ClassVar[bool] = False
+    beyond_limits: ClassVar[Mapping[str, str]] = {
+        "u_overflows": "u wrapped",
+        "v_overflows": "v saturated",
+        "input_overflows": "input wrapped",
+    }
 
     @property
     def graded(self) -> bool:
         """Whether messages carry a payload other than 1."""
         return False
+
+    @property
+    def mantissa_shift(self) -> int:
+        """Bits by which a threshold or bias is shifted into the unit of v."""
+        return ACTIVATION_SHIFT
 
     def __post_init__(self) -> None:
         # One form for each meaning: equal values for all neurons are one number.
@@ -65,6 +86,17 @@ class Neuron:
             raise NetworkError(
                 f"{self.kind} neuron: {name} holds {outside.flat[0]}, needs {low}..{high}"
             )
+
+
+def model_of(kind: str) -> type[Neuron]:
+    """Find the neuron model of a name, as a recording has it; `Neuron` for a name unknown here."""
+    waiting = [Neuron]
+    while waiting:
+        model = waiting.pop()
+        if model.kind == kind:
+            return model
+        waiting += model.__subclasses__()
+    return Neuron
 
 
 @dataclass(frozen=True, eq=False)

@@ -42,6 +42,7 @@ class CubaLIF(Neuron):
     bias: Parameter = 0
     kind: ClassVar[str] = "cuba-lif"
     states: ClassVar[tuple[str, ...]] = ("u", "v")
+    masks_v: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +109,7 @@ class GeneralCubaLIF(Neuron):
     voltage_exponent: int = 0
     kind: ClassVar[str] = "cuba-lif-general"
     states: ClassVar[tuple[str, ...]] = ("u", "v")
+    masks_v: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -190,6 +192,7 @@ class TernaryLIF(Neuron):
     bias: Parameter = 0
     kind: ClassVar[str] = "ternary-lif"
     states: ClassVar[tuple[str, ...]] = ("u", "v")
+    masks_v: ClassVar[bool] = True
     graded: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

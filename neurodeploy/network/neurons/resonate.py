@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from ..fixed_point import ACTIVATION_SHIFT, DECAY_UNITY
 from .base import Neuron, Parameter
+
+_CLIPPED: Mapping[str, str] = {**Neuron.beyond_limits, "u_overflows": "u saturated"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +55,7 @@ class ResonateFire(Neuron):
     kind: ClassVar[str] = "rf"
     states: ClassVar[tuple[str, ...]] = ("u", "v")
     ports: ClassVar[int] = 2
+    beyond_limits: ClassVar[Mapping[str, str]] = _CLIPPED
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -133,6 +137,7 @@ class AdaptiveResonateFire(Neuron):
     kind: ClassVar[str] = "adrf"
     states: ClassVar[tuple[str, ...]] = ("u", "v")
     ports: ClassVar[int] = 2
+    beyond_limits: ClassVar[Mapping[str, str]] = _CLIPPED
 
     def __post_init__(self) -> None:
         super().__post_init__()

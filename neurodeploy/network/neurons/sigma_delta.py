@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from ..fixed_point import SIGMA_DELTA_SHIFT, STATE_BITS, STATE_EXPONENT
 from .base import Neuron, Parameter
+
+_KEPT: Mapping[str, str] = {
+    **Neuron.beyond_limits,
+    "u_overflows": "u left 24 bits",
+}
+"""Lava's CPU and the engine keep sigma in 32 bits; see `SigmaDelta`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,10 +39,17 @@ class Delta(Neuron):
     states: ClassVar[tuple[str, ...]] = ("u", "v")
     graded: ClassVar[bool] = True
     resettable: ClassVar[bool] = False
+    sends_values: ClassVar[bool] = True
+    beyond_limits: ClassVar[Mapping[str, str]] = _KEPT
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_range("fraction_bits", 0, SIGMA_DELTA_SHIFT)
+
+    @property
+    def mantissa_shift(self) -> int:
+        """See `Neuron.mantissa_shift`."""
+        return SIGMA_DELTA_SHIFT - self.fraction_bits
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,10 +90,17 @@ class SigmaDelta(Neuron):
     states: ClassVar[tuple[str, ...]] = ("u", "v")
     graded: ClassVar[bool] = True
     resettable: ClassVar[bool] = False
+    sends_values: ClassVar[bool] = True
+    beyond_limits: ClassVar[Mapping[str, str]] = _KEPT
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_range("fraction_bits", 0, SIGMA_DELTA_SHIFT)
+
+    @property
+    def mantissa_shift(self) -> int:
+        """See `Neuron.mantissa_shift`."""
+        return SIGMA_DELTA_SHIFT - self.fraction_bits
 
 
 LOWEST, HIGHEST = -(1 << 31), (1 << 31) - 1
@@ -121,12 +142,19 @@ class GeneralSigmaDelta(Neuron):
     states: ClassVar[tuple[str, ...]] = ("u", "v")
     graded: ClassVar[bool] = True
     resettable: ClassVar[bool] = False
+    sends_values: ClassVar[bool] = True
+    beyond_limits: ClassVar[Mapping[str, str]] = _KEPT
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("threshold", "bias", "lowest", "highest"):
             self._check_range(name, LOWEST, HIGHEST)
         self._check_range("message_shift", 0, STATE_BITS)
+
+    @property
+    def mantissa_shift(self) -> int:
+        """See `Neuron.mantissa_shift`."""
+        return 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,3 +168,5 @@ class Sigma(Neuron):
     states: ClassVar[tuple[str, ...]] = ("u",)
     graded: ClassVar[bool] = True
     resettable: ClassVar[bool] = False
+    sends_values: ClassVar[bool] = True
+    beyond_limits: ClassVar[Mapping[str, str]] = _KEPT

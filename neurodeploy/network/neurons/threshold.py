@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from .base import Neuron, Parameter
+
+_KEPT: Mapping[str, str] = {**Neuron.beyond_limits, "input_overflows": "input left 24 bits"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +26,12 @@ class Threshold(Neuron):
     threshold: Parameter
     bias: Parameter = 0
     kind: ClassVar[str] = "threshold"
+    beyond_limits: ClassVar[Mapping[str, str]] = _KEPT
+
+    @property
+    def mantissa_shift(self) -> int:
+        """See `Neuron.mantissa_shift`."""
+        return 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,4 +56,10 @@ class GradedThreshold(Neuron):
     threshold: Parameter
     rectify: bool = False
     kind: ClassVar[str] = "graded-threshold"
+    beyond_limits: ClassVar[Mapping[str, str]] = _KEPT
     graded: ClassVar[bool] = True
+
+    @property
+    def mantissa_shift(self) -> int:
+        """See `Neuron.mantissa_shift`."""
+        return 0
