@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar, TypeAlias
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,8 @@ class Neuron:
         that v is compared nowhere there.
     sends_values : bool
         Whether messages add up to values of a signal rather than to votes for a class.
+    fires_above : str
+        The parameter that v, in units of 1 / 2^`mantissa_shift`, must pass for a message.
     beyond_limits : mapping of str to str
         What became of a number that an engine's overflow counter, by name, has counted.
     """
@@ -50,6 +52,7 @@ class Neuron:
     is_float: ClassVar[bool] = False
     masks_v: ClassVar[bool] = False
     sends_values: ClassVar[bool] = False
+    fires_above: ClassVar[str] = "threshold"
     beyond_limits: ClassVar[Mapping[str, str]] = {
         "u_overflows": "u wrapped",
         "v_overflows": "v saturated",
@@ -65,6 +68,35 @@ class Neuron:
     def mantissa_shift(self) -> int:
         """Bits by which a threshold or bias is shifted into the unit of v."""
         return ACTIVATION_SHIFT
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Its parameters by name."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
+
+    def of_one(self, neuron: int) -> Neuron:
+        """Give the model with the parameters of one neuron for all."""
+        each = {n: v for n, v in self.parameters.items() if isinstance(v, np.ndarray)}
+        return replace(self, **{name: value[neuron].item() for name, value in each.items()})
+
+    def synaptic_current(
+        self, before: NDArray[Any], u: NDArray[Any]
+    ) -> NDArray[np.integer[Any]] | None:
+        """What the synapses delivered in a step, from u before and after it.
+
+        None where u does not tell.
+        """
+        return None
+
+    def voltage_before_reset(
+        self, before: NDArray[Any], u: NDArray[Any], sent: NDArray[Any] | None
+    ) -> NDArray[np.integer[Any]] | None:
+        """What the threshold is held against in a step.
+
+        None where it comes about otherwise than from v `before` the step, u after it and what
+        was `sent` in the step before (None if that is not known).
+        """
+        return None
 
     def __post_init__(self) -> None:
         # One form for each meaning: equal values for all neurons are one number.

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from ..fixed_point import ACTIVATION_SHIFT, DECAY_UNITY
-from .base import Neuron, Parameter
+from .base import Parameter
+from .cuba_states import CubaStates, IntArray
 
 
 @dataclass(frozen=True, eq=False)
-class CubaLIF(Neuron):
+class CubaLIF(CubaStates):
     r"""Current-based leaky integrate-and-fire neuron with hard reset.
 
     .. math::
@@ -41,12 +45,15 @@ class CubaLIF(Neuron):
     threshold: Parameter
     bias: Parameter = 0
     kind: ClassVar[str] = "cuba-lif"
-    states: ClassVar[tuple[str, ...]] = ("u", "v")
     masks_v: ClassVar[bool] = True
+
+    def messages(self, v: IntArray) -> IntArray:
+        """See `CubaStates.messages`."""
+        return (v > np.asarray(self.threshold, np.int64) << ACTIVATION_SHIFT).astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False)
-class GeneralCubaLIF(Neuron):
+class GeneralCubaLIF(CubaStates):
     r"""`CubaLIF` with more choices: reset, refractory period, bias, payload; NetX can name some.
 
     .. math::
@@ -108,7 +115,6 @@ class GeneralCubaLIF(Neuron):
     input_exponent: int = ACTIVATION_SHIFT
     voltage_exponent: int = 0
     kind: ClassVar[str] = "cuba-lif-general"
-    states: ClassVar[tuple[str, ...]] = ("u", "v")
     masks_v: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -126,9 +132,31 @@ class GeneralCubaLIF(Neuron):
         """Whether spikes carry the voltage."""
         return self.graded_spike
 
+    def voltage_before_reset(
+        self, before: IntArray, u: IntArray, sent: IntArray | None
+    ) -> IntArray | None:
+        """See `Neuron.voltage_before_reset`; v that is held tells nothing."""
+        if self.reset not in ("zero", "subtract") or np.any(np.asarray(self.refractory) > 1):
+            return None
+        return super().voltage_before_reset(before, u, sent if self.reset == "zero" else None)
+
+    def step(
+        self, states: Mapping[str, IntArray], current: IntArray
+    ) -> tuple[dict[str, IntArray], IntArray]:
+        """See `CubaStates.step`; the steps left of the refractory period are a state ``wait``."""
+        u = self.next_current(states["u"], current)
+        wait = states.get("wait", np.zeros_like(u))
+        v = np.where(wait == 0, self.next_voltage(states["v"], u), states["v"])
+        threshold = np.asarray(self.threshold, np.int64) << ACTIVATION_SHIFT
+        fired = (wait == 0) & (v > threshold)
+        sent = np.where(fired, v if self.graded_spike else 1, 0)
+        v = np.where(fired, 0 if self.reset == "zero" else v - threshold, v)
+        wait = np.where(fired, np.asarray(self.refractory) - 1, np.maximum(wait - 1, 0))
+        return {"u": u, "v": v, "wait": wait}, sent
+
 
 @dataclass(frozen=True, eq=False)
-class LeakyIntegrator(Neuron):
+class LeakyIntegrator(CubaStates):
     r"""A readout: `CubaLIF`'s states without spikes; nothing is sent.
 
     .. math::
@@ -152,7 +180,6 @@ class LeakyIntegrator(Neuron):
     bias: Parameter = 0
     input_exponent: int = ACTIVATION_SHIFT
     kind: ClassVar[str] = "leaky-integrator"
-    states: ClassVar[tuple[str, ...]] = ("u", "v")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -162,7 +189,7 @@ class LeakyIntegrator(Neuron):
 
 
 @dataclass(frozen=True, eq=False)
-class TernaryLIF(Neuron):
+class TernaryLIF(CubaStates):
     r"""`CubaLIF` with a second threshold below which it sends -1.
 
     .. math::
@@ -191,11 +218,18 @@ class TernaryLIF(Neuron):
     lower: Parameter
     bias: Parameter = 0
     kind: ClassVar[str] = "ternary-lif"
-    states: ClassVar[tuple[str, ...]] = ("u", "v")
     masks_v: ClassVar[bool] = True
     graded: ClassVar[bool] = True
+    fires_above: ClassVar[str] = "upper"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("current_decay", "voltage_decay"):
             self._check_range(name, 0, DECAY_UNITY)
+
+    def messages(self, v: IntArray) -> IntArray:
+        """See `CubaStates.messages`."""
+        upper, lower = (
+            np.asarray(x, np.int64) << ACTIVATION_SHIFT for x in (self.upper, self.lower)
+        )
+        return (v > upper).astype(np.int64) - (v < lower)
