@@ -65,7 +65,7 @@ def test_import_is_quick():
 
 def test_public_names_are_there_whatever_was_imported_first():
     assert run(
-        "import neurodeploy.report, neurodeploy.compare.align, neurodeploy.profile\n"
+        "import neurodeploy.report, neurodeploy.compare.recordings, neurodeploy.profile\n"
         "import neurodeploy as nd\n"
         "print(all(callable(getattr(nd, name)) for name in nd.__all__ if name[0] != '_'))"
     ).startswith("True")

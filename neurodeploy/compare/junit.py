@@ -7,7 +7,8 @@ from pathlib import Path
 from xml.etree import ElementTree as xml
 
 from ..files import written_whole
-from .comparison import Comparison, PopulationDifference
+from .comparison import Comparison
+from .results import PopulationDifference
 
 
 def write_junit(path: str | os.PathLike[str], comparison: Comparison) -> None:
@@ -59,7 +60,7 @@ def write_junit(path: str | os.PathLike[str], comparison: Comparison) -> None:
 
 
 def _differs(row: PopulationDifference) -> str:
-    numbers = {"spikes": row.differing, "u": row.u_differing, "v": row.v_differing}
+    numbers = {"spikes": row.differing, **row.states_differing}
     said = ", ".join(f"{number:,} of {name}" for name, number in numbers.items() if number)
     return f"entries that differ: {said}" if said else "counts differ"
 

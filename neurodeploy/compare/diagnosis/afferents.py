@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...engine.replay import Messages
 from ...network import (
     Conv,
     ConvTranspose,
@@ -22,8 +23,10 @@ from ...network import (
     TemporalFIR,
     Unpool,
 )
+from ..recorded_side import Side
 
 Index = NDArray[np.int64]
+Currents = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -150,3 +153,49 @@ def _channels(synapse: Conv | ConvTranspose, out: int) -> tuple[Index, Index]:
     outs = synapse.weight.shape[1]
     channels = (out // outs) * each + np.arange(each)
     return channels, channels * outs + out % outs
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What reached one neuron through one projection.
+
+    Attributes
+    ----------
+    afferents : Afferents
+        Of the sources that sent anything in time.
+    arrived : int64 [steps, synapses]
+        Payload that each synapse got in each step.
+    """
+
+    afferents: Afferents
+    arrived: Currents
+
+
+def heard_by(side: Side, population: str, neuron: int, sample: int) -> list[Heard]:
+    """What reached a neuron in one sample, for each projection."""
+    messages = side.messages(population, sample)
+    found = []
+    for afferents in afferents_of(side.network, population, neuron):
+        sent = dense_of(messages[afferents.projection.source], side, afferents.projection.source)
+        active = np.flatnonzero(sent.any(axis=0)[afferents.source])
+        kept = Afferents(
+            afferents.projection,
+            *(getattr(afferents, what)[active] for what in ("source", "weight", "lag", "index")),
+        )
+        found.append(Heard(kept, arrived(sent, kept.source, kept.lag)))
+    return found
+
+
+def dense_of(messages: Messages, side: Side, source: str) -> Currents:
+    """Messages of one sample as int64 [steps, neurons]."""
+    steps = messages.step_counts.shape[1]
+    sent = np.zeros((steps, side.network[source].size), np.int64)
+    where = np.repeat(np.arange(steps), messages.step_counts[0])
+    sent[where, messages.neuron] = 1 if messages.payload is None else messages.payload
+    return sent
+
+
+def arrived(sent: Currents, source: NDArray[np.int64], lag: NDArray[np.int64]) -> Currents:
+    """What each synapse delivers in each step before its weight, int64 [steps, synapses]."""
+    step = np.arange(len(sent))[:, None] - lag[None]
+    return np.where(step >= 0, sent[np.maximum(step, 0), source[None]], 0)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,17 +9,12 @@ from numpy.typing import NDArray
 
 from ...engine.replay import Replayed
 from ...errors import NeurodeployError
-from ...network import CubaLIF, GeneralCubaLIF, LeakyIntegrator, Neuron, TernaryLIF
-from ...network.fixed_point import (
-    ACTIVATION_SHIFT,
-    DECAY_UNITY,
-    round_to_zero,
-    saturate_voltage,
-)
-from ..comparison import Divergence, position_of
-from ..messages import Observed, Side
-from .screen import heard_by
-from .trial import currents_of, one_of
+from ...network import Neuron
+from ..divergence import Divergence, position_of
+from ..recorded_side import Observed, Side
+from ..results import Arrival, Evidence, Trace
+from .afferents import heard_by
+from .hypothesis import currents_of
 
 MOST_ARRIVALS = 64
 """Messages listed; the weightiest, where more arrived."""
@@ -30,78 +23,7 @@ AROUND = 12
 """Steps before and after the divergence that the trace shows."""
 
 
-@dataclass(frozen=True)
-class Arrival:
-    """A message that reached the neuron in the step of the divergence.
-
-    Attributes
-    ----------
-    source : str
-    neuron : int
-        Of the source, flat in (C, H, W) order.
-    position : tuple of int
-    weight : int
-        As the network has it.
-    delay : int
-        Steps beyond the one that every synapse takes.
-    payload : int
-    """
-
-    source: str
-    neuron: int
-    position: tuple[int, ...]
-    weight: int
-    delay: int
-    payload: int
-
-
-@dataclass(frozen=True)
-class Trace:
-    """One side's neuron around the divergence, a value for each of `Evidence.steps`.
-
-    Attributes
-    ----------
-    values : mapping of str to tuple of int, float or None
-        Of ``current`` (sum of weights that arrived), ``u``, ``bias`` (in the unit of v),
-        ``v_before_reset`` (what the threshold was held against), ``v``, ``spikes``.
-    known : mapping of str to str
-        Where each is from: ``recorded``, ``engine`` (run again), ``network`` (the bias),
-        ``implied`` (the current, from two u; v before the reset, from u and the last v).
-    """
-
-    values: Mapping[str, tuple[float | int | None, ...]]
-    known: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """The neuron that diverged first, on both sides.
-
-    Attributes
-    ----------
-    steps : tuple of int
-        On A's chip clock.
-    at : int
-        Place in `steps` of the divergence.
-    threshold : int or None
-        In the unit of v, as the network has it.
-    a, b : Trace
-    arrivals : tuple of Arrival
-        On side B, in the step of the divergence.
-    arrived : int
-        How many there were.
-    """
-
-    steps: tuple[int, ...]
-    at: int
-    threshold: int | None
-    a: Trace
-    b: Trace
-    arrivals: tuple[Arrival, ...]
-    arrived: int
-
-
-def gather(
+def gather_evidence(
     sides: tuple[Side, Side],
     observed: tuple[Observed, Observed],
     predicted: tuple[Replayed | None, Replayed | None],
@@ -127,9 +49,7 @@ def gather(
     ]
     arrivals = _arrivals(sides[1], where)
     neuron = sides[0].network[where.population].neuron
-    threshold = getattr(neuron, "threshold", getattr(neuron, "upper", None))
-    if isinstance(threshold, np.ndarray):
-        threshold = int(threshold[where.neuron])
+    threshold = neuron.of_one(where.neuron).parameters.get(neuron.fires_above)
     shift = a_step - where.step
     return Evidence(
         steps=tuple(step + shift for step in range(first, last)),
@@ -145,9 +65,10 @@ def gather(
 def _trace(
     side: Side, seen: Observed, made: Replayed | None, where: Divergence, span: slice
 ) -> Trace:
+    population = side.network[where.population]
     columns: dict[str, NDArray[Any]] = {}
     known: dict[str, str] = {}
-    for name in ("u", "v", "spikes"):
+    for name in dict.fromkeys((*population.neuron.states, *seen.values)):
         if name in seen.values:
             columns[name], known[name] = seen.values[name][:, where.neuron], "recorded"
         elif made is not None and name in made.states:
@@ -155,11 +76,10 @@ def _trace(
     current = _current(side, seen, made, where)
     if current is not None:
         columns["current"], known["current"] = current
-    population = side.network[where.population]
-    model = one_of(population.neuron, where.neuron)
+    model = population.neuron.of_one(where.neuron)
     steps = np.arange(side.recording.steps)
-    if hasattr(model, "bias") and not model.is_float:
-        shifted = int(model.bias) << model.mantissa_shift
+    if "bias" in model.parameters and not model.is_float:
+        shifted = int(model.parameters["bias"]) << model.mantissa_shift
         columns["bias"] = np.where(steps >= population.starts, shifted, 0)
         known["bias"] = "network"
     if {"u", "v"} <= set(columns):
@@ -178,7 +98,7 @@ def voltage_before_reset(
     v: NDArray[Any],
     sent: NDArray[Any] | None,
     resets: NDArray[np.bool_],
-) -> NDArray[np.int64] | None:
+) -> NDArray[np.integer[Any]] | None:
     """What the threshold of one neuron was held against in each step, from u and the last v.
 
     Parameters
@@ -197,40 +117,31 @@ def voltage_before_reset(
     """
     if u.dtype.kind == "f" or v.dtype.kind == "f":
         return None
-    if not isinstance(model, (CubaLIF, GeneralCubaLIF, LeakyIntegrator, TernaryLIF)):
-        return None
-    last = np.concatenate([[0], v[:-1].astype(np.int64)])
+    before = None if sent is None else _one_step_on(sent, resets)
+    return model.voltage_before_reset(_one_step_on(v, resets), u.astype(np.int64), before)
+
+
+def _one_step_on(values: NDArray[Any], resets: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Give what was there after the last step, 0 at a reset."""
+    last = np.concatenate([[0], values[:-1].astype(np.int64)])
     last[resets] = 0
-    pull = u.astype(np.int64) + (int(model.bias) << ACTIVATION_SHIFT)
-    hard = model.masks_v
-    if isinstance(model, GeneralCubaLIF):
-        if np.any(np.asarray(model.refractory) > 1):
-            return None
-        hard = model.reset == "zero"
-        if model.bias_into == "current":  # it is in u already
-            pull = u.astype(np.int64)
-        e = model.voltage_exponent
-        pull = pull << e if e >= 0 else np.sign(pull) * (np.abs(pull) >> -e)
-    if hard and sent is not None:
-        last[1:][sent[:-1] != 0] = 0
-    kept = round_to_zero(last * (DECAY_UNITY - int(model.voltage_decay)))
-    return np.asarray(saturate_voltage(kept + pull), np.int64)
+    return last
 
 
 def _current(
     side: Side, seen: Observed, made: Replayed | None, where: Divergence
-) -> tuple[NDArray[np.int64], str] | None:
+) -> tuple[NDArray[np.integer[Any]], str] | None:
     """What the synapses delivered: from the states where they tell, else from the network."""
     neuron = side.network[where.population].neuron
     u = seen.values.get("u")
-    if isinstance(neuron, CubaLIF) and u is not None and u.dtype.kind == "i":
-        decay = np.broadcast_to(neuron.current_decay, u.shape[1])[where.neuron]
-        column = u[:, where.neuron].astype(np.int64)
-        before = np.concatenate([[0], column[:-1]])
-        before[side.resets(where.population)] = 0
-        rest = column - round_to_zero(before * (DECAY_UNITY - int(decay)))
-        return np.asarray(rest, np.int64) >> ACTIVATION_SHIFT, "implied"
-    if side.network[where.population].neuron.ports != 1:
+    if u is not None and u.dtype.kind == "i":
+        column, resets = u[:, where.neuron], side.resets(where.population)
+        implied = neuron.of_one(where.neuron).synaptic_current(
+            _one_step_on(column, resets), column.astype(np.int64)
+        )
+        if implied is not None:
+            return implied, "implied"
+    if neuron.ports != 1:
         return None
     try:
         messages = side.messages(where.population, where.sample)

@@ -14,7 +14,7 @@ from ..errors import InputError, RecordingError
 from ..network import Network
 from ..recording import PopulationRecord, Recording
 from ..signals import Presented, present
-from .blocks import Array
+from .alignment import Array, fired
 
 if TYPE_CHECKING:
     from ..engine.replay import Messages
@@ -74,7 +74,7 @@ class Observed:
     Attributes
     ----------
     values : dict of str to array [steps, neurons]
-        Of ``spikes``, ``u``, ``v``.
+        Of ``spikes`` and the states recorded.
     fired : bool [steps, neurons]
         Where v may be the chip's refractory counter, as far as this side knows.
     steps : slice
@@ -84,6 +84,11 @@ class Observed:
     values: Mapping[str, Array]
     fired: NDArray[np.bool_]
     steps: slice
+
+    def of_neuron(self, neuron: int) -> Observed:
+        """The same of one neuron."""
+        values = {name: array[:, [neuron]] for name, array in self.values.items()}
+        return Observed(values, self.fired[:, [neuron]], self.steps)
 
 
 @dataclass(frozen=True)
@@ -152,15 +157,11 @@ class Side:
 
     def observed(self, population: str, sample: int) -> Observed:
         """What was recorded of a population in one sample."""
-        from .blocks import fired
-
         record = self.recording[population]
         shift = self.network.hops(population) - record.header.hops
         steps = self.recording.steps
         values = {"spikes": record.spikes_of(sample, sample + 1)}
-        for name in ("u", "v"):
-            if record.has(name):
-                values[name] = record.state_of(name, sample, sample + 1)
+        values |= {n: record.state_of(n, sample, sample + 1) for n in record.states}
         moved = {name: _moved(array.reshape(steps, -1), shift) for name, array in values.items()}
         flags = _moved(fired(record, sample, sample + 1).reshape(steps, -1), shift)
         return Observed(moved, flags, slice(max(0, shift), min(steps, steps + shift)))

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +20,17 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..network import Network, Projection
 from ..recording import Header, Recording
+from .comparison import Comparison
+from .results import Floor, FloorRow, PopulationDifference
+from .tolerances import Tolerances
 
-if TYPE_CHECKING:
-    from .comparison import Comparison, PopulationDifference
+
+class Comparer(Protocol):
+    """`recordings.compare_recordings`."""
+
+    def __call__(  # noqa: D102
+        self, a: Recording, b: Recording, *, tolerances: Tolerances
+    ) -> Comparison: ...
 
 
 @dataclass(frozen=True)
@@ -56,50 +64,6 @@ class FloorOptions:
             raise InputError(f"repeats: {self.repeats}; give at least 1")
 
 
-@dataclass(frozen=True)
-class FloorRow:
-    """One metric beside its floor.
-
-    Attributes
-    ----------
-    population, metric : str
-    value : float
-        In the comparison.
-    low, high : float
-        Of the perturbed runs.
-    verdict : {"below", "at", "above"}
-        Above: the two recordings differ by more than the network's own sensitivity explains.
-    """
-
-    population: str
-    metric: str
-    value: float
-    low: float
-    high: float
-    verdict: str
-
-
-@dataclass(frozen=True)
-class Floor:
-    """The sensitivity floor of a comparison.
-
-    Attributes
-    ----------
-    noise : float or None
-        As in `FloorOptions`.
-    repeats, seed : int
-    changed : float
-        Share of the nonzero weights that a perturbed run changed, mean.
-    rows : tuple of FloorRow
-    """
-
-    noise: float | None
-    repeats: int
-    seed: int
-    changed: float
-    rows: tuple[FloorRow, ...]
-
-
 _METRICS: dict[str, Callable[[PopulationDifference], float | None]] = {
     "spikes without partner": lambda row: _missed(row),
     "van Rossum distance": lambda row: row.statistics.van_rossum,
@@ -121,6 +85,7 @@ def sensitivity_floor(
     inputs: NDArray[Any],
     options: FloorOptions,
     header: Header,
+    comparer: Comparer,
 ) -> Floor:
     """Run the reference with perturbed weights and put each metric beside what that does.
 
@@ -134,6 +99,8 @@ def sensitivity_floor(
     options : FloorOptions
     header : Header
         Of side A: how its states were reset.
+    comparer : callable
+        Compares two runs as `comparison` was made.
     """
     measured: dict[tuple[str, str], list[float]] = {}
     changes = []
@@ -147,7 +114,7 @@ def sensitivity_floor(
             rng = np.random.default_rng(options.seed + k)
             perturbed, changed = perturb(network, options.noise, rng)
             changes.append(changed)
-            again = _compared(reference, run(perturbed, f"run{k}"), comparison)
+            again = comparer(reference, run(perturbed, f"run{k}"), tolerances=comparison.tolerances)
             for key, value in _values(again).items():
                 measured.setdefault(key, []).append(value)
     rows = tuple(
@@ -244,12 +211,6 @@ class _Runs:
             reset_interval=self.header.reset_interval,
             reset_offset=self.header.reset_offset,
         )
-
-
-def _compared(reference: Recording, other: Recording, comparison: Comparison) -> Comparison:
-    from .align import compare
-
-    return compare(reference, other, check=False, tolerances=comparison.tolerances)
 
 
 def _values(comparison: Comparison) -> dict[tuple[str, str], float]:

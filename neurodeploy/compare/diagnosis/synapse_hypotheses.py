@@ -1,4 +1,4 @@
-"""Trials that suppose other synapses: kernels turned, weights clipped, delays lost."""
+"""Hypotheses of other synapses: kernels turned, weights clipped, delays lost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...errors import NetworkError
 from ...network import Conv, ConvTranspose, DelayedDense, Dense, Network, Projection, Synapse
 from ...network.fixed_point import MAX_DELAY
-from .trial import Trial, with_synapse
+from .hypothesis import Hypothesis, with_synapse
 
 Weights = NDArray[np.int32]
 
@@ -19,18 +19,18 @@ CLIPS = tuple((-(1 << bits), (1 << bits) - 1) for bits in range(8, 1, -1))
 """Two's complement ranges of 9 to 3 bits, the widest first."""
 
 
-def synapse_trials(network: Network, name: str) -> Iterator[Trial]:
+def synapse_hypotheses(network: Network, name: str) -> Iterator[Hypothesis]:
     """Suppose other synapses into one population."""
     for place, projection in enumerate(network.projections):
         if projection.target != name:
             continue
         for key, words, synapse in _variants(network, projection):
             try:
-                yield Trial(key, words, with_synapse(network, place, synapse))
+                yield Hypothesis(key, words, with_synapse(network, place, synapse))
             except NetworkError:  # a variant that the shapes do not allow
                 continue
         lost = f"gets nothing through {projection.name}"
-        yield Trial("lost-projection", lost, with_synapse(network, place, None))
+        yield Hypothesis("lost-projection", lost, with_synapse(network, place, None))
 
 
 def _variants(

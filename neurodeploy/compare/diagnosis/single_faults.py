@@ -1,4 +1,10 @@
-"""Trials that suppose one thing hit: a weight, a message, a pair of channels."""
+"""Hypotheses of one thing hit: a weight, a message, a pair of channels.
+
+Which weight, message or channel was hit is a question with thousands of
+answers. Each is a current of its own into the neuron that diverged first, so
+all of them run at once as one population of such neurons; what survives is
+tried on the whole population.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +16,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...engine.replay import Messages, Replayed
-from ...network import Conv, DelayedDense, Dense, Network, Population, Synapse
-from ..comparison import Divergence, position_of
-from ..messages import Observed, Side
-from .afferents import with_weight
-from .screen import Currents, Heard, arrived, dense_of, heard_by, survivors
-from .trial import Trial, with_synapse
+from ...engine.replay import Messages, Replayed, replay
+from ...network import (
+    Conv,
+    DelayedDense,
+    Dense,
+    Network,
+    OneToOne,
+    Population,
+    Projection,
+    Source,
+    Synapse,
+)
+from ..divergence import Divergence, position_of
+from ..recorded_side import Observed, Side
+from .afferents import (
+    Currents,
+    Heard,
+    afferents_of,
+    arrived,
+    dense_of,
+    heard_by,
+    with_weight,
+)
+from .hypothesis import Hypothesis, mismatches, with_synapse
+
+AT_ONCE = 4096
+"""Hypotheses in one run."""
 
 WEIGHT_BITS = 9
 """Bits that a flip may hit: eight and the sign, of even or of odd weights."""
@@ -54,7 +80,7 @@ class SingleFaults:
         for heard in self.heard:
             self.base += heard.arrived @ heard.afferents.weight
 
-    def trials(self) -> Iterator[Trial]:
+    def hypotheses(self) -> Iterator[Hypothesis]:
         """Suppose a lost message of the neuron, then swaps, weights, messages to it."""
         yield from self._own_message()
         if self.network[self.name].neuron.ports == 1:
@@ -72,7 +98,7 @@ class SingleFaults:
         found = survivors(self.side, self.name, self.neuron, currents, self.observed, self.masks_v)
         return [int(k) for k in found[:MOST_CONFIRMED]]
 
-    def _own_message(self) -> Iterator[Trial]:
+    def _own_message(self) -> Iterator[Hypothesis]:
         """The neuron did what it should, but its message was lost, or came from nowhere."""
         step, neuron, when = self.where.step, self.neuron, self.where.sample
         value = self.observed.values["spikes"][step, neuron]
@@ -87,9 +113,9 @@ class SingleFaults:
         lost = not value
         words = f"{'lost' if lost else 'made up'} the message of neuron {neuron} at step {step}"
         key = "dropped-spike" if lost else "spurious-spike"
-        yield Trial(key, words, self.network, output=change)
+        yield Hypothesis(key, words, self.network, output=change)
 
-    def _weights(self, heard: Heard) -> Iterator[Trial]:
+    def _weights(self, heard: Heard) -> Iterator[Hypothesis]:
         afferents = heard.afferents
         flips = [sign << bit for bit in range(WEIGHT_BITS) for sign in (1, -1)]
         changes = np.concatenate(
@@ -117,21 +143,21 @@ class SingleFaults:
                 f"of {afferents.projection.name}, from {source}"
             )
             changed = with_weight(afferents.projection.synapse, index, new)
-            yield Trial(kind, words, with_synapse(self.network, place, changed))
+            yield Hypothesis(kind, words, with_synapse(self.network, place, changed))
 
     def _alive_among(
         self, heard: Heard, synapse: NDArray[np.int64], delta: NDArray[np.int64]
     ) -> list[int]:
         """Screen changes of weights, a part at a time."""
         alive: list[int] = []
-        for first in range(0, len(synapse), 4096):
-            part = slice(first, first + 4096)
+        for first in range(0, len(synapse), AT_ONCE):
+            part = slice(first, first + AT_ONCE)
             currents = self.base[:, None] + heard.arrived[:, synapse[part]] * delta[part]
             alive += [first + k for k in self._alive(currents)]
         # Of a weight that is shared or heard alike by others, all that fit are tried.
         return alive[: 4 * MOST_CONFIRMED]
 
-    def _messages(self, heard: Heard) -> Iterator[Trial]:
+    def _messages(self, heard: Heard) -> Iterator[Hypothesis]:
         afferents, last = heard.afferents, self.where.step
         first = max(0, last - LOOK_BACK)
         step, synapse = np.nonzero(heard.arrived[first : last + 1] * afferents.weight[None])
@@ -150,9 +176,9 @@ class SingleFaults:
             words = f"{said} the message that {self._named(where, source)} sent at step {sent}"
             key = "duplicated-spike" if twice else "dropped-spike"
             change = _MessageChange(self.where.sample, where, sent, source, twice)
-            yield Trial(key, words, self.network, messages=change)
+            yield Hypothesis(key, words, self.network, messages=change)
 
-    def _source_channels(self, heard: Heard) -> Iterator[Trial]:
+    def _source_channels(self, heard: Heard) -> Iterator[Hypothesis]:
         """Two channels (or, of a flat population, neurons) of a source swapped."""
         source = self.network[heard.afferents.projection.source]
         channels = source.shape[0]
@@ -180,9 +206,9 @@ class SingleFaults:
             what = "channels" if len(source.shape) == 3 else "neurons"
             words = f"takes {what} {one} and {two} of {source.name!r} for each other"
             swap = _Swap(source, one, two)
-            yield Trial("swapped-channels", words, self.network, messages=swap)
+            yield Hypothesis("swapped-channels", words, self.network, messages=swap)
 
-    def _target_channels(self) -> Iterator[Trial]:
+    def _target_channels(self) -> Iterator[Hypothesis]:
         """Weights of two of its own channels (or neurons) swapped."""
         population = self.network[self.name]
         channels = population.shape[0]
@@ -206,7 +232,7 @@ class SingleFaults:
             for k in self._alive(currents):
                 yield self._swap_of(group, own, int(others[k]), size)
 
-    def _swap_of(self, group: list[Heard], own: int, other: int, size: int) -> Trial:
+    def _swap_of(self, group: list[Heard], own: int, other: int, size: int) -> Hypothesis:
         network = self.network
         for heard in group:
             place = self.network.projections.index(heard.afferents.projection)
@@ -216,7 +242,7 @@ class SingleFaults:
         what = "channels" if len(network[self.name].shape) == 3 else "neurons"
         through = "" if group is self.heard else f" in {group[0].afferents.projection.name}"
         words = f"has the weights of its {what} {own} and {other} swapped{through}"
-        return Trial("swapped-channels", words, network)
+        return Hypothesis("swapped-channels", words, network)
 
     def _named(self, population: str, neuron: int) -> str:
         return named(self.network[population], neuron)
@@ -230,8 +256,6 @@ class SingleFaults:
 
 def heard_afferents(faults: SingleFaults, source: str) -> list[Any]:
     """All synapses from a source to the neuron, those that heard nothing too."""
-    from .afferents import afferents_of
-
     found = afferents_of(faults.network, faults.name, faults.neuron)
     return [a for a in found if a.projection.source == source]
 
@@ -293,3 +317,56 @@ class _Swap:
         messages = given[self.source]
         swapped = Messages(messages.step_counts, self.order[messages.neuron], messages.payload)
         return {**given, self.source: swapped}
+
+
+def run_alone(
+    network: Network,
+    population: str,
+    neuron: int,
+    currents: Currents,
+    resets: NDArray[np.bool_] | None = None,
+) -> Replayed:
+    """Run one neuron under many currents, int64 [steps, hypotheses], each from zero state.
+
+    A current of the first step is not delivered: no synapse can.
+    """
+    steps, number = currents.shape
+    model = network[population].neuron.of_one(neuron)
+    delay = network[population].axon_delay
+    alone = Network(
+        (
+            Population("source", (number,), Source(signed=True)),
+            Population(
+                "alone",
+                (number,),
+                model,
+                None if delay is None else np.full(number, delay[neuron], np.int32),
+                starts=network[population].starts,
+            ),
+        ),
+        (Projection("source", "alone", OneToOne(1)),),
+    )
+    early = np.zeros((1, steps, number), np.int64)
+    early[0, :-1] = currents[1:]
+    return replay(
+        alone, "alone", {"source": Messages.of(early)}, resets=resets, states=model.states
+    )
+
+
+def survivors(
+    side: Side,
+    population: str,
+    neuron: int,
+    currents: Currents,
+    observed: Observed,
+    masks_v: bool,
+) -> NDArray[np.int64]:
+    """Which of the currents [steps, hypotheses] make the neuron do all that was observed."""
+    alive = []
+    resets, own = side.resets(population), observed.of_neuron(neuron)
+    for first in range(0, currents.shape[1], AT_ONCE):
+        part = currents[:, first : first + AT_ONCE]
+        found = run_alone(side.network, population, neuron, part, resets)
+        wrong = mismatches(found, own, masks_v).any(axis=0)
+        alive.append(first + np.flatnonzero(~wrong))
+    return np.concatenate(alive) if alive else np.zeros(0, np.int64)

@@ -22,6 +22,9 @@ from ..recording import PopulationRecord
 BLOCK_BYTES = 1 << 22
 """Dense arrays of one block, side and variable stay below this, unless one sample is larger."""
 
+MASKED = "v"
+"""The state in which the chip keeps its refractory counter."""
+
 Array: TypeAlias = "NDArray[Any]"
 """int32, or float32 where a float simulator recorded."""
 
@@ -38,9 +41,9 @@ class AlignedBlock:
     spikes : (array, array)
         [samples, steps, *shape] of A and B.
     states : dict of str to (array, array)
-        Of ``u`` and ``v``, where both sides have them.
+        Those that both sides recorded, in the order in which the neuron updates them.
     masked : bool [samples, steps, *shape]
-        Where v is not compared.
+        Where `MASKED` is not compared.
     graded : bool
     """
 
@@ -50,6 +53,20 @@ class AlignedBlock:
     states: dict[str, tuple[Array, Array]]
     masked: NDArray[np.bool_]
     graded: bool
+
+    def pair(self, variable: str) -> tuple[Array, Array]:
+        """Both sides' spikes, or a state."""
+        return self.spikes if variable == "spikes" else self.states[variable]
+
+    def differs(self, variable: str) -> NDArray[np.bool_]:
+        """Where the two sides differ in what is compared."""
+        return differs(*self.pair(variable), variable, self.masked)
+
+
+def differs(a: Array, b: Array, variable: str, masked: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Where two arrays of a variable differ, those entries left out that `masked` says of it."""
+    found: NDArray[np.bool_] = a != b
+    return found & ~masked if variable == MASKED else found
 
 
 def overlap(a: PopulationRecord, b: PopulationRecord) -> tuple[slice, slice]:
@@ -73,7 +90,7 @@ def aligned_blocks(
     size = max(1, BLOCK_BYTES // (4 * a.header.size * max(1, a.steps)))
     spans = overlap(a, b)
     sides = tuple(zip((a, b), spans, labels, strict=True))
-    names = tuple(n for n in ("u", "v") if a.has(n) and b.has(n))
+    names = tuple(name for name in a.states if b.has(name))
     for start in range(0, samples, size):
         stop = min(start + size, samples)
         spikes = tuple(r.spikes_of(start, stop)[:, span] for r, span, _ in sides)
@@ -82,7 +99,7 @@ def aligned_blocks(
             for name in names
         }
         masked = np.zeros(spikes[0].shape, np.bool_)
-        if "v" in states:
+        if MASKED in states:
             for record, span, _ in sides:
                 masked |= fired(record, start, stop)[:, span]
         yield AlignedBlock(

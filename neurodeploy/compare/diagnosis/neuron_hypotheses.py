@@ -1,18 +1,18 @@
-"""Trials that suppose other neurons: rules, parameters, delays, a clock that is off."""
+"""Hypotheses of other neurons: rules, parameters, delays, a clock that is off."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...engine.replay import Messages, Replayed
 from ...network import CubaLIF, Network, Neuron
-from ...network.fixed_point import DECAY_UNITY, MAX_DELAY
-from .rules import Rules
-from .trial import Trial, with_neuron, with_population
+from ...network.fixed_point import DECAY_UNITY, MAX_DELAY, saturate_voltage, wrap_signed
+from .cuba_rules import CubaRules, leave_unlimited, round_down, round_to_nearest
+from .hypothesis import Hypothesis, with_neuron, with_population
 
 LONGEST_REFRACTORY = 8
 
@@ -20,58 +20,78 @@ _RULES = (
     (
         "threshold-at-least",
         "compares v >= threshold where v > threshold is meant",
-        "at_least",
-        True,
+        CubaRules(at_least=True),
     ),
-    ("late-reset", "clears v one step late, after it could spike once more", "reset", "late"),
-    ("late-reset", "clears v one step late", "reset", "late-silent"),
-    ("soft-reset", "subtracts the threshold from v in place of clearing it", "reset", "subtract"),
-    ("no-reset", "does not clear v after a spike", "reset", "none"),
-    ("resets-current", "clears u as well as v after a spike", "reset", "both"),
-    ("decay-rounding", "rounds the decay of u down, not towards zero", "round_u", "floor"),
-    ("decay-rounding", "rounds the decay of v down, not towards zero", "round_v", "floor"),
-    ("decay-rounding", "rounds the decay of u to nearest, not towards zero", "round_u", "nearest"),
-    ("decay-rounding", "rounds the decay of v to nearest, not towards zero", "round_v", "nearest"),
-    ("wrap-or-saturate", "saturates u at 24 bits where it should wrap", "limit_u", "saturate"),
-    ("wrap-or-saturate", "wraps v at 24 bits where it should saturate", "limit_v", "wrap"),
-    ("no-limit", "lets u leave 24 bits where it should wrap", "limit_u", "none"),
-    ("no-limit", "lets v leave 24 bits where it should saturate", "limit_v", "none"),
+    (
+        "late-reset",
+        "clears v one step late, after it could spike once more",
+        CubaRules(reset="late"),
+    ),
+    ("late-reset", "clears v one step late", CubaRules(reset="late-silent")),
+    (
+        "soft-reset",
+        "subtracts the threshold from v in place of clearing it",
+        CubaRules(reset="subtract"),
+    ),
+    ("no-reset", "does not clear v after a spike", CubaRules(reset="none")),
+    ("resets-current", "clears u as well as v after a spike", CubaRules(reset="both")),
+    *(
+        ("decay-rounding", f"rounds the decay of {which} {said}, not towards zero", rules)
+        for how, said in ((round_down, "down"), (round_to_nearest, "to nearest"))
+        for which, rules in (("u", CubaRules(round_u=how)), ("v", CubaRules(round_v=how)))
+    ),
+    (
+        "wrap-or-saturate",
+        "saturates u at 24 bits where it should wrap",
+        CubaRules(limit_u=saturate_voltage),
+    ),
+    (
+        "wrap-or-saturate",
+        "wraps v at 24 bits where it should saturate",
+        CubaRules(limit_v=wrap_signed),
+    ),
+    ("no-limit", "lets u leave 24 bits where it should wrap", CubaRules(limit_u=leave_unlimited)),
+    (
+        "no-limit",
+        "lets v leave 24 bits where it should saturate",
+        CubaRules(limit_v=leave_unlimited),
+    ),
 )
 
 
-def neuron_trials(network: Network, name: str) -> Iterator[Trial]:
+def neuron_hypotheses(network: Network, name: str) -> Iterator[Hypothesis]:
     """Suppose other neurons in one population."""
     neuron = network[name].neuron
     if network[name].starts:
-        yield from _start_trials(network, name)
-    if isinstance(neuron, CubaLIF):
-        yield from _rule_trials(network, name, neuron)
-    yield from _bias_trials(network, name, neuron)
-    yield from _parameter_trials(network, name, neuron)
-    yield from _delay_trials(network, name)
-    yield from _clock_trials(network, name)
+        yield from _start_hypotheses(network, name)
+    if type(neuron) is CubaLIF:  # what derives from it may have rules of its own
+        yield from _rule_hypotheses(network, name, neuron)
+    yield from _bias_hypotheses(network, name, neuron)
+    yield from _parameter_hypotheses(network, name, neuron)
+    yield from _delay_hypotheses(network, name)
+    yield from _clock_hypotheses(network, name)
     if not network[name].starts:
-        yield from _start_trials(network, name)
+        yield from _start_hypotheses(network, name)
 
 
-def _start_trials(network: Network, name: str) -> Iterator[Trial]:
+def _start_hypotheses(network: Network, name: str) -> Iterator[Hypothesis]:
     """Suppose that the neurons begin at another step, be it that a bias acts on them or not."""
     given = network[name].starts
     for step in range(max(given, network.hops(name)) + 1):
         if step != given:
             words = f"begins at step {step}, where the network says {given} (`starts`)"
-            yield Trial("starts", words, with_population(network, name, starts=step))
+            yield Hypothesis("starts", words, with_population(network, name, starts=step))
 
 
-def _rule_trials(network: Network, name: str, neuron: CubaLIF) -> Iterator[Trial]:
-    for key, words, what, value in _RULES:
-        yield Trial(key, words, network, Rules(**{what: value}))  # type: ignore[arg-type]
-    for how, said in (("floor", "down"), ("nearest", "to nearest")):
+def _rule_hypotheses(network: Network, name: str, neuron: CubaLIF) -> Iterator[Hypothesis]:
+    for key, words, rules in _RULES:
+        yield Hypothesis(key, words, network, rules)
+    for how, said in ((round_down, "down"), (round_to_nearest, "to nearest")):
         words = f"rounds the decays of u and v {said}, not towards zero"
-        yield Trial("decay-rounding", words, network, Rules(round_u=how, round_v=how))
+        yield Hypothesis("decay-rounding", words, network, CubaRules(round_u=how, round_v=how))
     for steps in range(2, LONGEST_REFRACTORY + 1):
         words = f"holds v for {steps - 1} steps after a spike: a refractory period of {steps}"
-        yield Trial("refractory", words, network, Rules(refractory=steps))
+        yield Hypothesis("refractory", words, network, CubaRules(refractory=steps))
     if np.any(neuron.bias):
         hops = network.hops(name)
         early = [(-1, "one step early"), (-2, "two steps early")]
@@ -80,32 +100,34 @@ def _rule_trials(network: Network, name: str, neuron: CubaLIF) -> Iterator[Trial
             late.append((hops, f"{hops} steps late, with the first inputs"))
         for first, said in early + late:
             key = "bias-early" if first < 0 else "bias-late"
-            yield Trial(key, f"adds the bias {said}", network, Rules(bias_from=first))
+            yield Hypothesis(key, f"adds the bias {said}", network, CubaRules(bias_from=first))
 
 
-def _bias_trials(network: Network, name: str, neuron: Neuron) -> Iterator[Trial]:
-    bias = getattr(neuron, "bias", 0)
+def _bias_hypotheses(network: Network, name: str, neuron: Neuron) -> Iterator[Hypothesis]:
+    bias = neuron.parameters.get("bias", 0)
     if not np.any(bias):
         return
-    yield Trial("lost-bias", "has lost its bias", _with(network, name, bias=0))
-    yield Trial("bias-sign", "has the bias with the wrong sign", _with(network, name, bias=-bias))
+    yield Hypothesis("lost-bias", "has lost its bias", _with(network, name, bias=0))
+    yield Hypothesis(
+        "bias-sign", "has the bias with the wrong sign", _with(network, name, bias=-bias)
+    )
     for shift, said in ((1, "doubled"), (6, "times 64")):
         changed = _with(network, name, bias=bias * (1 << shift))
-        yield Trial("bias-scale", f"has its bias {said}", changed)
+        yield Hypothesis("bias-scale", f"has its bias {said}", changed)
     halved = _with(network, name, bias=np.asarray(bias) // 2 if np.ndim(bias) else bias // 2)
-    yield Trial("bias-scale", "has its bias halved", halved)
+    yield Hypothesis("bias-scale", "has its bias halved", halved)
 
 
-def _parameter_trials(network: Network, name: str, neuron: Neuron) -> Iterator[Trial]:
-    named = {field.name for field in fields(neuron)}
+def _parameter_hypotheses(network: Network, name: str, neuron: Neuron) -> Iterator[Hypothesis]:
+    given = neuron.parameters
     for what, limit in (
         ("threshold", 1 << 30),
         ("current_decay", DECAY_UNITY),
         ("voltage_decay", DECAY_UNITY),
     ):
-        if what not in named:
+        if what not in given:
             continue
-        value = getattr(neuron, what)
+        value = given[what]
         said = what.replace("_", " ")
         for change in (1, -1):
             moved = np.clip(np.asarray(value) + change, 0, limit)
@@ -114,27 +136,27 @@ def _parameter_trials(network: Network, name: str, neuron: Neuron) -> Iterator[T
             changed = moved.astype(np.int32) if np.ndim(value) else int(moved)
             words = f"has a {said} that is {abs(change)} too {'high' if change > 0 else 'low'}"
             key = "decay-off-by-one" if "decay" in what else "threshold-off-by-one"
-            yield Trial(key, words, _with(network, name, **{what: changed}))
-    if {"current_decay", "voltage_decay"} <= named:
-        u, v = neuron.current_decay, neuron.voltage_decay  # type: ignore[attr-defined]
+            yield Hypothesis(key, words, _with(network, name, **{what: changed}))
+    if {"current_decay", "voltage_decay"} <= set(given):
+        u, v = given["current_decay"], given["voltage_decay"]
         if not np.array_equal(u, v):
             changed_net = _with(network, name, current_decay=v, voltage_decay=u)
-            yield Trial("decays-swapped", "has the decays of u and v swapped", changed_net)
+            yield Hypothesis("decays-swapped", "has the decays of u and v swapped", changed_net)
 
 
-def _delay_trials(network: Network, name: str) -> Iterator[Trial]:
+def _delay_hypotheses(network: Network, name: str) -> Iterator[Hypothesis]:
     delay = network[name].axon_delay
     if delay is None:
         return
     lost = with_population(network, name, axon_delay=None)
-    yield Trial("missing-delay", "sends without the delays of its axons", lost)
+    yield Hypothesis("missing-delay", "sends without the delays of its axons", lost)
     for change, said in ((-1, "short"), (1, "long")):
         moved = np.where(delay > 0, np.clip(delay + change, 0, MAX_DELAY), 0).astype(np.int32)
         changed = with_population(network, name, axon_delay=moved)
-        yield Trial("delay-off-by-one", f"has axon delays one step too {said}", changed)
+        yield Hypothesis("delay-off-by-one", f"has axon delays one step too {said}", changed)
 
 
-def _clock_trials(network: Network, name: str) -> Iterator[Trial]:
+def _clock_hypotheses(network: Network, name: str) -> Iterator[Hypothesis]:
     sources = tuple(dict.fromkeys(p.source for p in network.into(name)))
     choices = [("its inputs", sources)]
     if len(sources) > 1:  # a loop's own messages may come in time, or one source alone late
@@ -146,8 +168,8 @@ def _clock_trials(network: Network, name: str) -> Iterator[Trial]:
         said = f"{abs(steps)} {'step' if abs(steps) == 1 else 'steps'} {_when(steps)}"
         for which, moved in choices:
             words = f"takes in {which} {said}"
-            yield Trial("off-by-one-step", words, network, messages=_Shift(moved, steps))
-        yield Trial(
+            yield Hypothesis("off-by-one-step", words, network, messages=_Shift(moved, steps))
+        yield Hypothesis(
             "off-by-one-step",
             f"is {said} as a whole",
             network,

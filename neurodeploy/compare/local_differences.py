@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,50 +10,11 @@ from numpy.typing import NDArray
 from ..errors import NeurodeployError
 from ..network import Network, Source
 from ..recording import PopulationHeader, PopulationRecord, Recording
-from .blocks import BLOCK_BYTES, aligned_blocks
-from .messages import presented_to, recorded_messages
+from .alignment import BLOCK_BYTES, aligned_blocks
+from .comparison import Comparison
+from .recorded_side import presented_to, recorded_messages
+from .results import LocalDifference, LocalFigures
 from .statistics import PopulationStatistics, PopulationTally
-
-if TYPE_CHECKING:
-    from .comparison import Comparison, PopulationDifference
-
-
-@dataclass(frozen=True)
-class LocalFigures:
-    """How far one population lies from A.
-
-    Attributes
-    ----------
-    differing : int
-        Entries of the spike arrays that differ.
-    coincidence_rate : float
-    v_sqnr_db : float or None
-        None where v was not recorded, or nothing differs.
-    van_rossum : float
-    """
-
-    differing: int
-    coincidence_rate: float
-    v_sqnr_db: float | None
-    van_rossum: float
-
-
-@dataclass(frozen=True)
-class LocalDifference:
-    """One population's own difference from A, and what had piled up in B.
-
-    Attributes
-    ----------
-    population : str
-    local : LocalFigures
-        B's network on the engine, this population fed with A's messages.
-    cumulative : LocalFigures
-        As recorded in B, with all that went before.
-    """
-
-    population: str
-    local: LocalFigures
-    cumulative: LocalFigures
 
 
 def local_differences(
@@ -94,7 +54,7 @@ def local_differences(
             continue
         record = a[row.population]
         local = _figures(differing, tally.result(record, record))
-        cumulative = _figures(_differing(row), row.statistics)
+        cumulative = _figures(row.differing, row.statistics)
         found.append(LocalDifference(row.population, local, cumulative))
     return tuple(found), tuple(notes)
 
@@ -114,7 +74,6 @@ def _alone(
     sources = {p.source for p in network.into(name)}
     widest = max(network[s].size for s in (*sources, name))
     size = max(1, BLOCK_BYTES // (16 * widest * a.steps))
-    states = tuple(s for s in ("u", "v") if record.has(s))
     resets = a.header.resets(network.hops(name))
     presented = None
     if name == network.input.name and inputs is not None:
@@ -127,11 +86,11 @@ def _alone(
         values = None
         if presented is not None:
             values = presented[start:stop].reshape(stop - start, a.steps, -1)
-        made = replay(network, name, messages, values=values, states=states, resets=resets)
+        made = replay(network, name, messages, values=values, states=record.states, resets=resets)
         played = _as_record(network, record, made.spikes, made.states)
         for block in aligned_blocks(_part(record, start, stop), played, stop - start, ("A", "B")):
             tally.add(block)
-            differing += int(np.count_nonzero(block.spikes[0] != block.spikes[1]))
+            differing += int(np.count_nonzero(block.differs("spikes")))
     return tally, differing
 
 
@@ -178,14 +137,9 @@ def _part(record: PopulationRecord, start: int, stop: int) -> PopulationRecord:
     }
     if record.axon_delay is not None:
         arrays[f"{key}/axon_delay"] = record.axon_delay
-    for name in ("u", "v"):
-        if record.has(name):
-            arrays[f"{key}/{name}"] = record.state_of(name, start, stop)
+    for name in record.states:
+        arrays[f"{key}/{name}"] = record.state_of(name, start, stop)
     return PopulationRecord(record.header, record.steps, arrays)
-
-
-def _differing(row: PopulationDifference) -> int:
-    return row.differing or 0
 
 
 def _figures(differing: int, statistics: PopulationStatistics) -> LocalFigures:
