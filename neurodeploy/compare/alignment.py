@@ -101,7 +101,7 @@ def aligned_blocks(
         masked = np.zeros(spikes[0].shape, np.bool_)
         if MASKED in states:
             for record, span, _ in sides:
-                masked |= fired(record, start, stop)[:, span]
+                masked |= where_fired(record, start, stop)[:, span]
         yield AlignedBlock(
             start=start,
             first_step=spans[0].start,
@@ -123,7 +123,7 @@ def _state(record: PopulationRecord, name: str, start: int, stop: int, label: st
     return values
 
 
-def fired(record: PopulationRecord, start: int, stop: int) -> NDArray[np.bool_]:
+def where_fired(record: PopulationRecord, start: int, stop: int) -> NDArray[np.bool_]:
     """Whether v may be a refractory counter: the neuron fired, whenever its message left the axon.
 
     Nowhere in neurons whose model does not mask v.

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import NeurodeployError
-from ..network import Network, Source
+from ..network import Network
 from ..recording import PopulationHeader, PopulationRecord, Recording
 from .alignment import BLOCK_BYTES, aligned_blocks
 from .comparison import Comparison
@@ -45,10 +45,12 @@ def local_differences(
     found, notes = [], []
     for row in comparison.rows:
         population = network[row.population]
-        if isinstance(population.neuron, Source) or row.differing is None:
+        if population.neuron.passes_on or row.differing is None:
             continue
         try:
-            tally, differing = _alone(a, network, row.population, comparison.samples, inputs)
+            tally, differing = _run_on_messages(
+                a, network, row.population, comparison.samples, inputs
+            )
         except NeurodeployError as error:
             notes.append(f"population {row.population!r}: no local difference: {error}")
             continue
@@ -59,7 +61,7 @@ def local_differences(
     return tuple(found), tuple(notes)
 
 
-def _alone(
+def _run_on_messages(
     a: Recording,
     network: Network,
     name: str,
@@ -88,7 +90,9 @@ def _alone(
             values = presented[start:stop].reshape(stop - start, a.steps, -1)
         made = replay(network, name, messages, values=values, states=record.states, resets=resets)
         played = _as_record(network, record, made.spikes, made.states)
-        for block in aligned_blocks(_part(record, start, stop), played, stop - start, ("A", "B")):
+        for block in aligned_blocks(
+            _cut_samples(record, start, stop), played, stop - start, ("A", "B")
+        ):
             tally.add(block)
             differing += int(np.count_nonzero(block.differs("spikes")))
     return tally, differing
@@ -125,7 +129,7 @@ def _as_record(
     return PopulationRecord(header, steps, arrays)
 
 
-def _part(record: PopulationRecord, start: int, stop: int) -> PopulationRecord:
+def _cut_samples(record: PopulationRecord, start: int, stop: int) -> PopulationRecord:
     """Samples start..stop of a record, as a record of its own."""
     key = f"populations/{record.header.name}"
     where, neuron, payload = record.events_of(start, stop)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..network import Network, Projection
+from ..network import Network, Synapse
 from ..recording import Header, Recording
 from .comparison import Comparison
 from .results import Floor, FloorRow, PopulationDifference
@@ -65,7 +65,7 @@ class FloorOptions:
 
 
 _METRICS: dict[str, Callable[[PopulationDifference], float | None]] = {
-    "spikes without partner": lambda row: _missed(row),
+    "spikes without partner": lambda row: _spikes_without_partner(row),
     "van Rossum distance": lambda row: row.statistics.van_rossum,
     "difference in rate": lambda row: abs(row.statistics.a.rate - row.statistics.b.rate),
     "v rms error": lambda row: (
@@ -74,7 +74,7 @@ _METRICS: dict[str, Callable[[PopulationDifference], float | None]] = {
 }
 
 
-def _missed(row: PopulationDifference) -> float | None:
+def _spikes_without_partner(row: PopulationDifference) -> float | None:
     rate = row.statistics.coincidence_rate
     return None if rate is None else 1.0 - rate
 
@@ -115,11 +115,11 @@ def sensitivity_floor(
             perturbed, changed = perturb(network, options.noise, rng)
             changes.append(changed)
             again = comparer(reference, run(perturbed, f"run{k}"), tolerances=comparison.tolerances)
-            for key, value in _values(again).items():
+            for key, value in _metrics_of(again).items():
                 measured.setdefault(key, []).append(value)
     rows = tuple(
         FloorRow(*key, value, min(there), max(there), _verdict(value, min(there), max(there)))
-        for key, value in _values(comparison).items()
+        for key, value in _metrics_of(comparison).items()
         if (there := measured.get(key))
     )
     return Floor(options.noise, options.repeats, options.seed, float(np.mean(changes)), rows)
@@ -148,35 +148,40 @@ def perturb(
     """
     projections, changed, total = [], 0, 0
     for projection in network.projections:
-        perturbed, number, of = _perturbed(projection, noise, rng)
-        projections.append(perturbed)
+        synapse, number, of = _perturb_synapse(projection.synapse, noise, rng)
+        projections.append(replace(projection, synapse=synapse))
         changed, total = changed + number, total + of
     return replace(network, projections=tuple(projections)), changed / max(1, total)
 
 
-def _perturbed(
-    projection: Projection, noise: float | None, rng: np.random.Generator
-) -> tuple[Projection, int, int]:
-    synapse: Any = projection.synapse
-    changes: dict[str, NDArray[np.int32]] = {}
+def _perturb_synapse(
+    synapse: Synapse, noise: float | None, rng: np.random.Generator
+) -> tuple[Synapse, int, int]:
+    """Perturb every weight array of an operator, those of its parts too."""
+    changes: dict[str, Any] = {}
     changed = total = 0
     for name in ("weight", "real", "imag"):
         weight = getattr(synapse, name, None)
+        if isinstance(weight, Synapse):
+            changes[name], number, of = _perturb_synapse(weight, noise, rng)
+            changed, total = changed + number, total + of
         if not isinstance(weight, np.ndarray) or not weight.any():
             continue
-        reach = noise * float(np.abs(weight).max()) if noise is not None else 0.5 * _step(weight)
+        reach = (
+            noise * float(np.abs(weight).max())
+            if noise is not None
+            else 0.5 * _quantization_step(weight)
+        )
         wanted = weight + rng.uniform(-reach, reach, weight.shape)
         whole = np.floor(wanted + rng.random(weight.shape)).astype(np.int32)
         whole[weight == 0] = 0
         changes[name] = whole
         changed += int((whole != weight).sum())
         total += int(np.count_nonzero(weight))
-    if not changes:
-        return projection, 0, 0
-    return replace(projection, synapse=replace(synapse, **changes)), changed, total
+    return replace(synapse, **changes), changed, total
 
 
-def _step(weight: NDArray[np.int32]) -> int:
+def _quantization_step(weight: NDArray[np.int32]) -> int:
     """Quantization step of a weight array: what all of them are multiples of."""
     return int(np.gcd.reduce(np.abs(weight).ravel()))
 
@@ -213,7 +218,7 @@ class _Runs:
         )
 
 
-def _values(comparison: Comparison) -> dict[tuple[str, str], float]:
+def _metrics_of(comparison: Comparison) -> dict[tuple[str, str], float]:
     found = {}
     for row in comparison.rows:
         for metric, take in _METRICS.items():

@@ -14,6 +14,15 @@ from neurodeploy.cli import main
 from neurodeploy.compare import FloorOptions
 from neurodeploy.compare.sensitivity import perturb
 from neurodeploy.errors import InputError
+from neurodeploy.network import (
+    Complex,
+    Network,
+    OneToOne,
+    Population,
+    Projection,
+    ResonateFireIzhikevich,
+    Source,
+)
 from neurodeploy.recording import Recording
 from sim_tests.compare.test_compare import RECORD, network_of
 from sim_tests.conftest import ROOT
@@ -72,6 +81,21 @@ def test_the_floor_tells_a_small_change_from_a_large_one(inputs):
     assert floors[0][key].verdict == "below"
     assert floors[1][key].verdict == "above"
     assert floors[0][key].low == floors[1][key].low > 0  # the floor is the network's own
+
+
+def test_both_parts_of_complex_synapses_are_perturbed():
+    parts = [OneToOne(np.full(6, 4 * weight, np.int32)) for weight in (9, -7)]
+    network = Network(
+        (
+            Population("input", (6,), Source()),
+            Population("out", (6,), ResonateFireIzhikevich(1500, 3600, 20)),
+        ),
+        (Projection("input", "out", Complex(*parts)),),
+    )
+    perturbed, changed = perturb(network, 0.5, np.random.default_rng(1))
+    assert changed > 0.5
+    found = perturbed.projections[0].synapse
+    assert all((a.weight != b.weight).any() for a, b in zip(found.parts, parts, strict=True))
 
 
 def test_perturbed_weights_keep_zeros_and_their_mean():

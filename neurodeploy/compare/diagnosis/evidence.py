@@ -13,7 +13,7 @@ from ...network import Neuron
 from ..divergence import Divergence, position_of
 from ..recorded_side import Observed, Side
 from ..results import Arrival, Evidence, Trace
-from .afferents import heard_by
+from .afferents import deliveries_to
 from .hypothesis import currents_of
 
 MOST_ARRIVALS = 64
@@ -117,11 +117,11 @@ def voltage_before_reset(
     """
     if u.dtype.kind == "f" or v.dtype.kind == "f":
         return None
-    before = None if sent is None else _one_step_on(sent, resets)
-    return model.voltage_before_reset(_one_step_on(v, resets), u.astype(np.int64), before)
+    before = None if sent is None else _shift_one_step(sent, resets)
+    return model.voltage_before_reset(_shift_one_step(v, resets), u.astype(np.int64), before)
 
 
-def _one_step_on(values: NDArray[Any], resets: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _shift_one_step(values: NDArray[Any], resets: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Give what was there after the last step, 0 at a reset."""
     last = np.concatenate([[0], values[:-1].astype(np.int64)])
     last[resets] = 0
@@ -137,7 +137,7 @@ def _current(
     if u is not None and u.dtype.kind == "i":
         column, resets = u[:, where.neuron], side.resets(where.population)
         implied = neuron.of_one(where.neuron).synaptic_current(
-            _one_step_on(column, resets), column.astype(np.int64)
+            _shift_one_step(column, resets), column.astype(np.int64)
         )
         if implied is not None:
             return implied, "implied"
@@ -154,11 +154,11 @@ def _current(
 
 def _arrivals(side: Side, where: Divergence) -> list[Arrival]:
     found = []
-    for heard in heard_by(side, where.population, where.neuron, where.sample):
-        afferents = heard.afferents
+    for delivery in deliveries_to(side, where.population, where.neuron, where.sample):
+        afferents = delivery.afferents
         source = afferents.projection.source
         shape = side.network[source].shape
-        for k in np.flatnonzero(heard.arrived[where.step]):
+        for k in np.flatnonzero(delivery.arrived[where.step]):
             neuron = int(afferents.source[k])
             found.append(
                 Arrival(
@@ -167,7 +167,7 @@ def _arrivals(side: Side, where: Divergence) -> list[Arrival]:
                     position=position_of(neuron, shape),
                     weight=int(afferents.weight[k]),
                     delay=int(afferents.lag[k]) - 1,
-                    payload=int(heard.arrived[where.step, k]),
+                    payload=int(delivery.arrived[where.step, k]),
                 )
             )
     return sorted(found, key=lambda arrival: -abs(arrival.weight * arrival.payload))

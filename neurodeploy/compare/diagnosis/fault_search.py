@@ -170,19 +170,21 @@ class _Search:
     def _try(self, hypothesis: Hypothesis, side: Side, seen: Observed) -> Finding:
         self.tried += 1
         sample, samples = self.where.sample, 1
-        found = self._alone(hypothesis, side, seen)
+        found = self._try_on_one_neuron(hypothesis, side, seen)
         if found is None or found.whole:
             found = match(hypothesis.predict(side, self.name, sample), seen, self.masks_v)
         whole = found.whole
         if whole:
-            for other in self._further():
+            for other in self._further_samples():
                 samples += 1
-                whole = whole and self._holds(hypothesis, side, other).whole
+                whole = whole and self._match_in_sample(hypothesis, side, other).whole
         explained = max(0, found.until - self.where.step)
         total = found.steps.stop - self.where.step
         return Finding(hypothesis.key, hypothesis.words, whole, explained, total, samples)
 
-    def _alone(self, hypothesis: Hypothesis, side: Side, seen: Observed) -> Match | None:
+    def _try_on_one_neuron(
+        self, hypothesis: Hypothesis, side: Side, seen: Observed
+    ) -> Match | None:
         """Try it on the neuron that diverged first, where that is quicker."""
         neuron = self.where.neuron
         made = hypothesis.predict_one(side, self.name, self.where.sample, neuron)
@@ -190,11 +192,11 @@ class _Search:
             return None
         return match(made, seen.of_neuron(neuron), self.masks_v)
 
-    def _holds(self, hypothesis: Hypothesis, side: Side, sample: int) -> Match:
+    def _match_in_sample(self, hypothesis: Hypothesis, side: Side, sample: int) -> Match:
         seen = side.observed(self.name, sample)
         return match(hypothesis.predict(side, self.name, sample), seen, self.masks_v)
 
-    def _further(self) -> list[int]:
+    def _further_samples(self) -> list[int]:
         number = min(FURTHER_SAMPLES, self.samples - 1)
         return [(self.where.sample + 1 + k) % self.samples for k in range(number)]
 

@@ -136,12 +136,12 @@ def _under_rules(
     fired, u, v = step_cuba(neuron, rules, current, resets, population.starts)
     spikes = fired.astype(np.int32)
     if population.axon_delay is not None:
-        spikes = delayed(spikes, population.axon_delay)
+        spikes = delay_messages(spikes, population.axon_delay)
     states = {"u": u[None].astype(np.int32), "v": v[None].astype(np.int32)}
     return Replayed(spikes[None], fired[None], states)
 
 
-def delayed(spikes: NDArray[np.int32], delay: NDArray[np.int32]) -> NDArray[np.int32]:
+def delay_messages(spikes: NDArray[np.int32], delay: NDArray[np.int32]) -> NDArray[np.int32]:
     """Move each neuron's messages [steps, neurons] on by its delay."""
     moved = np.zeros_like(spikes)
     step, neuron = np.nonzero(spikes)

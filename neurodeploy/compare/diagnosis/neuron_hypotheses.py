@@ -107,14 +107,16 @@ def _bias_hypotheses(network: Network, name: str, neuron: Neuron) -> Iterator[Hy
     bias = neuron.parameters.get("bias", 0)
     if not np.any(bias):
         return
-    yield Hypothesis("lost-bias", "has lost its bias", _with(network, name, bias=0))
+    yield Hypothesis("lost-bias", "has lost its bias", _with_parameters(network, name, bias=0))
     yield Hypothesis(
-        "bias-sign", "has the bias with the wrong sign", _with(network, name, bias=-bias)
+        "bias-sign", "has the bias with the wrong sign", _with_parameters(network, name, bias=-bias)
     )
     for shift, said in ((1, "doubled"), (6, "times 64")):
-        changed = _with(network, name, bias=bias * (1 << shift))
+        changed = _with_parameters(network, name, bias=bias * (1 << shift))
         yield Hypothesis("bias-scale", f"has its bias {said}", changed)
-    halved = _with(network, name, bias=np.asarray(bias) // 2 if np.ndim(bias) else bias // 2)
+    halved = _with_parameters(
+        network, name, bias=np.asarray(bias) // 2 if np.ndim(bias) else bias // 2
+    )
     yield Hypothesis("bias-scale", "has its bias halved", halved)
 
 
@@ -136,11 +138,11 @@ def _parameter_hypotheses(network: Network, name: str, neuron: Neuron) -> Iterat
             changed = moved.astype(np.int32) if np.ndim(value) else int(moved)
             words = f"has a {said} that is {abs(change)} too {'high' if change > 0 else 'low'}"
             key = "decay-off-by-one" if "decay" in what else "threshold-off-by-one"
-            yield Hypothesis(key, words, _with(network, name, **{what: changed}))
+            yield Hypothesis(key, words, _with_parameters(network, name, **{what: changed}))
     if {"current_decay", "voltage_decay"} <= set(given):
         u, v = given["current_decay"], given["voltage_decay"]
         if not np.array_equal(u, v):
-            changed_net = _with(network, name, current_decay=v, voltage_decay=u)
+            changed_net = _with_parameters(network, name, current_decay=v, voltage_decay=u)
             yield Hypothesis("decays-swapped", "has the decays of u and v swapped", changed_net)
 
 
@@ -165,7 +167,7 @@ def _clock_hypotheses(network: Network, name: str) -> Iterator[Hypothesis]:
         if name in sources and len(others) > 1:
             choices.append(("the messages of all others", others))
     for steps in (1, -1, 2, -2):
-        said = f"{abs(steps)} {'step' if abs(steps) == 1 else 'steps'} {_when(steps)}"
+        said = f"{abs(steps)} {'step' if abs(steps) == 1 else 'steps'} {_early_or_late(steps)}"
         for which, moved in choices:
             words = f"takes in {which} {said}"
             yield Hypothesis("off-by-one-step", words, network, messages=_Shift(moved, steps))
@@ -173,7 +175,7 @@ def _clock_hypotheses(network: Network, name: str) -> Iterator[Hypothesis]:
             "off-by-one-step",
             f"is {said} as a whole",
             network,
-            output=lambda found, _, steps=steps: _late(found, steps),  # type: ignore[misc]
+            output=lambda found, _, steps=steps: _shift_outcome(found, steps),  # type: ignore[misc]
         )
 
 
@@ -185,16 +187,16 @@ class _Shift:
 
     def __call__(self, given: dict[str, Messages], sample: int) -> dict[str, Messages]:
         return {
-            source: shifted(messages, self.steps) if source in self.sources else messages
+            source: shift_messages(messages, self.steps) if source in self.sources else messages
             for source, messages in given.items()
         }
 
 
-def _when(steps: int) -> str:
+def _early_or_late(steps: int) -> str:
     return "late" if steps > 0 else "early"
 
 
-def shifted(messages: Messages, steps: int) -> Messages:
+def shift_messages(messages: Messages, steps: int) -> Messages:
     """Move messages on by some steps; those that leave the run are lost."""
     counts = messages.step_counts
     total = counts.shape[1]
@@ -209,7 +211,7 @@ def shifted(messages: Messages, steps: int) -> Messages:
     return Messages(moved, messages.neuron[kept], payload)
 
 
-def _late(found: Replayed, steps: int) -> Replayed:
+def _shift_outcome(found: Replayed, steps: int) -> Replayed:
     def move(array: NDArray[np.generic]) -> NDArray[np.generic]:
         moved = np.zeros_like(array)
         if steps >= 0:
@@ -222,5 +224,5 @@ def _late(found: Replayed, steps: int) -> Replayed:
     return Replayed(move(found.spikes), move(found.fired), states)  # type: ignore[arg-type]
 
 
-def _with(network: Network, name: str, **parameters: object) -> Network:
+def _with_parameters(network: Network, name: str, **parameters: object) -> Network:
     return with_neuron(network, name, replace(network[name].neuron, **parameters))

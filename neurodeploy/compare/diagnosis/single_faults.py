@@ -18,9 +18,6 @@ from numpy.typing import NDArray
 
 from ...engine.replay import Messages, Replayed, replay
 from ...network import (
-    Conv,
-    DelayedDense,
-    Dense,
     Network,
     OneToOne,
     Population,
@@ -32,11 +29,11 @@ from ..divergence import Divergence, position_of
 from ..recorded_side import Observed, Side
 from .afferents import (
     Currents,
-    Heard,
+    Delivery,
     afferents_of,
-    arrived,
+    deliveries_to,
     dense_of,
-    heard_by,
+    payloads_at_synapses,
     with_weight,
 )
 from .hypothesis import Hypothesis, mismatches, with_synapse
@@ -74,28 +71,30 @@ class SingleFaults:
         self.side, self.where, self.observed, self.masks_v = side, where, observed, masks_v
         self.network: Network = side.network
         self.name, self.neuron = where.population, where.neuron
-        self.heard = heard_by(side, self.name, self.neuron, where.sample)
+        self.deliveries = deliveries_to(side, self.name, self.neuron, where.sample)
         steps = side.recording.steps
         self.base: Currents = np.zeros(steps, np.int64)
-        for heard in self.heard:
-            self.base += heard.arrived @ heard.afferents.weight
+        for delivery in self.deliveries:
+            self.base += delivery.arrived @ delivery.afferents.weight
 
     def hypotheses(self) -> Iterator[Hypothesis]:
         """Suppose a lost message of the neuron, then swaps, weights, messages to it."""
         yield from self._own_message()
         if self.network[self.name].neuron.ports == 1:
             yield from self._target_channels()
-            for heard in self.heard:
-                yield from self._source_channels(heard)
-            for heard in self.heard:
-                yield from self._weights(heard)
-            for heard in self.heard:
-                yield from self._messages(heard)
+            for delivery in self.deliveries:
+                yield from self._source_channels(delivery)
+            for delivery in self.deliveries:
+                yield from self._weights(delivery)
+            for delivery in self.deliveries:
+                yield from self._messages(delivery)
 
-    def _alive(self, currents: Currents) -> list[int]:
+    def _screen_currents(self, currents: Currents) -> list[int]:
         if not currents.size:
             return []
-        found = survivors(self.side, self.name, self.neuron, currents, self.observed, self.masks_v)
+        found = currents_that_fit(
+            self.side, self.name, self.neuron, currents, self.observed, self.masks_v
+        )
         return [int(k) for k in found[:MOST_CONFIRMED]]
 
     def _own_message(self) -> Iterator[Hypothesis]:
@@ -115,8 +114,8 @@ class SingleFaults:
         key = "dropped-spike" if lost else "spurious-spike"
         yield Hypothesis(key, words, self.network, output=change)
 
-    def _weights(self, heard: Heard) -> Iterator[Hypothesis]:
-        afferents = heard.afferents
+    def _weights(self, delivery: Delivery) -> Iterator[Hypothesis]:
+        afferents = delivery.afferents
         flips = [sign << bit for bit in range(WEIGHT_BITS) for sign in (1, -1)]
         changes = np.concatenate(
             [
@@ -128,10 +127,10 @@ class SingleFaults:
         which, synapse = np.nonzero(changes)
         delta = changes[which, synapse]
         place = self.network.projections.index(afferents.projection)
-        for k in self._alive_among(heard, synapse, delta):
+        for k in self._screen_changes(delivery, synapse, delta):
             at = synapse[k]
             old, new = int(afferents.weight[at]), int(afferents.weight[at] + delta[k])
-            source = self._named(afferents.projection.source, int(afferents.source[at]))
+            source = self._name_neuron(afferents.projection.source, int(afferents.source[at]))
             index = int(afferents.index[at])
             kind, said = "flipped-weight-bit", f"bit {abs(int(delta[k])).bit_length() - 1} flipped"
             if new == 0 and abs(old).bit_count() != 1:
@@ -145,63 +144,65 @@ class SingleFaults:
             changed = with_weight(afferents.projection.synapse, index, new)
             yield Hypothesis(kind, words, with_synapse(self.network, place, changed))
 
-    def _alive_among(
-        self, heard: Heard, synapse: NDArray[np.int64], delta: NDArray[np.int64]
+    def _screen_changes(
+        self, delivery: Delivery, synapse: NDArray[np.int64], delta: NDArray[np.int64]
     ) -> list[int]:
         """Screen changes of weights, a part at a time."""
         alive: list[int] = []
         for first in range(0, len(synapse), AT_ONCE):
             part = slice(first, first + AT_ONCE)
-            currents = self.base[:, None] + heard.arrived[:, synapse[part]] * delta[part]
-            alive += [first + k for k in self._alive(currents)]
-        # Of a weight that is shared or heard alike by others, all that fit are tried.
+            currents = self.base[:, None] + delivery.arrived[:, synapse[part]] * delta[part]
+            alive += [first + k for k in self._screen_currents(currents)]
+        # Of a weight that is shared, or heard alike by others, all that fit are tried.
         return alive[: 4 * MOST_CONFIRMED]
 
-    def _messages(self, heard: Heard) -> Iterator[Hypothesis]:
-        afferents, last = heard.afferents, self.where.step
+    def _messages(self, delivery: Delivery) -> Iterator[Hypothesis]:
+        afferents, last = delivery.afferents, self.where.step
         first = max(0, last - LOOK_BACK)
-        step, synapse = np.nonzero(heard.arrived[first : last + 1] * afferents.weight[None])
+        step, synapse = np.nonzero(delivery.arrived[first : last + 1] * afferents.weight[None])
         step, synapse = step[::-1] + first, synapse[::-1]  # the latest first
-        brought = heard.arrived[step, synapse] * afferents.weight[synapse]
+        brought = delivery.arrived[step, synapse] * afferents.weight[synapse]
         currents = np.repeat(self.base[:, None], 2 * len(step), axis=1)
         each = np.arange(len(step))
         currents[step, each] -= brought
         currents[step, len(step) + each] += brought
-        for k in self._alive(currents):
+        for k in self._screen_currents(currents):
             at, twice = k % len(step), k >= len(step)
             source = int(afferents.source[synapse[at]])
             sent = int(step[at] - afferents.lag[synapse[at]])
             where = afferents.projection.source
             said = "got twice" if twice else "did not get"
-            words = f"{said} the message that {self._named(where, source)} sent at step {sent}"
+            words = (
+                f"{said} the message that {self._name_neuron(where, source)} sent at step {sent}"
+            )
             key = "duplicated-spike" if twice else "dropped-spike"
             change = _MessageChange(self.where.sample, where, sent, source, twice)
             yield Hypothesis(key, words, self.network, messages=change)
 
-    def _source_channels(self, heard: Heard) -> Iterator[Hypothesis]:
+    def _source_channels(self, delivery: Delivery) -> Iterator[Hypothesis]:
         """Two channels (or, of a flat population, neurons) of a source swapped."""
-        source = self.network[heard.afferents.projection.source]
+        source = self.network[delivery.afferents.projection.source]
         channels = source.shape[0]
         if not 1 < channels <= MOST_CHANNELS:
             return
         size = source.size // channels
         (whole,) = [
             a
-            for a in heard_afferents(self, source.name)
-            if a.projection is heard.afferents.projection
+            for a in afferents_from(self, source.name)
+            if a.projection is delivery.afferents.projection
         ]
         messages = self.side.messages(self.name, self.where.sample)[source.name]
         sent = dense_of(messages, self.side, source.name)
         channel, position = np.divmod(whole.source, size)
         crossed = np.zeros((channels, channels, len(sent)), np.int64)
         for other in range(channels):
-            there = arrived(sent, other * size + position, whole.lag) * whole.weight
+            there = payloads_at_synapses(sent, other * size + position, whole.lag) * whole.weight
             np.add.at(crossed[:, other], channel, there.T)
         pairs = np.array(list(combinations(range(channels), 2)))
         i, j = pairs.T
         change = crossed[i, j] + crossed[j, i] - crossed[i, i] - crossed[j, j]
         acts = np.flatnonzero(change.any(axis=1))
-        for k in self._alive(self.base[:, None] + change[acts].T):
+        for k in self._screen_currents(self.base[:, None] + change[acts].T):
             one, two = (int(c) for c in pairs[acts[k]])
             what = "channels" if len(source.shape) == 3 else "neurons"
             words = f"takes {what} {one} and {two} of {source.name!r} for each other"
@@ -217,35 +218,37 @@ class SingleFaults:
         size = population.size // channels
         own = self.neuron // size
         others = np.array([c for c in range(channels) if c != own])
-        groups = [self.heard]
-        if len(self.heard) > 1:  # in one projection alone
-            groups += [[heard] for heard in self.heard]
+        groups = [self.deliveries]
+        if len(self.deliveries) > 1:  # in one projection alone
+            groups += [[delivery] for delivery in self.deliveries]
         for group in groups:
             currents = np.repeat(self.base[:, None], len(others), axis=1)
-            for heard in group:
-                synapse: Any = heard.afferents.projection.synapse
-                if isinstance(synapse, (Dense, DelayedDense, Conv)):
-                    row = synapse.weight[0].size * (1 if isinstance(synapse, Conv) else size)
-                    index = heard.afferents.index + (others - own)[:, None] * row
-                    change = synapse.weight.ravel()[index] - heard.afferents.weight
-                    currents += heard.arrived @ change.T
-            for k in self._alive(currents):
-                yield self._swap_of(group, own, int(others[k]), size)
+            for delivery in group:
+                synapse: Any = delivery.afferents.projection.synapse
+                if synapse.rows_are:
+                    row = synapse.weight[0].size * _rows_of_channel(synapse, size)
+                    index = delivery.afferents.index + (others - own)[:, None] * row
+                    change = synapse.weight.ravel()[index] - delivery.afferents.weight
+                    currents += delivery.arrived @ change.T
+            for k in self._screen_currents(currents):
+                yield self._swap_hypothesis(group, own, int(others[k]), size)
 
-    def _swap_of(self, group: list[Heard], own: int, other: int, size: int) -> Hypothesis:
+    def _swap_hypothesis(
+        self, group: list[Delivery], own: int, other: int, size: int
+    ) -> Hypothesis:
         network = self.network
-        for heard in group:
-            place = self.network.projections.index(heard.afferents.projection)
-            swapped = _rows_swapped(heard.afferents.projection.synapse, own, other, size)
+        for delivery in group:
+            place = self.network.projections.index(delivery.afferents.projection)
+            swapped = _swap_rows(delivery.afferents.projection.synapse, own, other, size)
             if swapped is not None:
                 network = with_synapse(network, place, swapped)
         what = "channels" if len(network[self.name].shape) == 3 else "neurons"
-        through = "" if group is self.heard else f" in {group[0].afferents.projection.name}"
+        through = "" if group is self.deliveries else f" in {group[0].afferents.projection.name}"
         words = f"has the weights of its {what} {own} and {other} swapped{through}"
         return Hypothesis("swapped-channels", words, network)
 
-    def _named(self, population: str, neuron: int) -> str:
-        return named(self.network[population], neuron)
+    def _name_neuron(self, population: str, neuron: int) -> str:
+        return neuron_in_words(self.network[population], neuron)
 
     def _index_of(self, place: int, index: int) -> str:
         weight: Any = self.network.projections[place].synapse
@@ -254,26 +257,31 @@ class SingleFaults:
         )
 
 
-def heard_afferents(faults: SingleFaults, source: str) -> list[Any]:
+def afferents_from(faults: SingleFaults, source: str) -> list[Any]:
     """All synapses from a source to the neuron, those that heard nothing too."""
     found = afferents_of(faults.network, faults.name, faults.neuron)
     return [a for a in found if a.projection.source == source]
 
 
-def named(population: Population, neuron: int) -> str:
+def neuron_in_words(population: Population, neuron: int) -> str:
     """A neuron in words: ``'conv1' neuron 17 at (0, 1, 2)``."""
     at = f" at {position_of(neuron, population.shape)}" if len(population.shape) > 1 else ""
     return f"{population.name!r} neuron {neuron}{at}"
 
 
-def _rows_swapped(synapse: Synapse, one: int, two: int, size: int) -> Synapse | None:
-    if not isinstance(synapse, (Dense, DelayedDense, Conv)):
+def _swap_rows(synapse: Synapse, one: int, two: int, size: int) -> Synapse | None:
+    if not synapse.rows_are:
         return None
-    order = np.arange(synapse.weight.shape[0])
-    each = 1 if isinstance(synapse, Conv) else size
+    weight: NDArray[Any] = synapse.weight  # type: ignore[attr-defined]
+    order, each = np.arange(len(weight)), _rows_of_channel(synapse, size)
     first, second = (np.arange(c * each, (c + 1) * each) for c in (one, two))
     order[first], order[second] = second, first
-    return replace(synapse, weight=np.ascontiguousarray(synapse.weight[order]))
+    return replace(synapse, weight=np.ascontiguousarray(weight[order]))  # type: ignore[call-arg]
+
+
+def _rows_of_channel(synapse: Synapse, size: int) -> int:
+    """Rows of the weight that one target channel of `size` neurons has."""
+    return 1 if synapse.rows_are == "channels" else size
 
 
 class _MessageChange:
@@ -353,7 +361,7 @@ def run_alone(
     )
 
 
-def survivors(
+def currents_that_fit(
     side: Side,
     population: str,
     neuron: int,

@@ -39,6 +39,8 @@ class Neuron:
         that v is compared nowhere there.
     sends_values : bool
         Whether messages add up to values of a signal rather than to votes for a class.
+    passes_on : bool
+        Whether it only sends what is presented to it.
     fires_above : str
         The parameter that v, in units of 1 / 2^`mantissa_shift`, must pass for a message.
     beyond_limits : mapping of str to str
@@ -52,6 +54,7 @@ class Neuron:
     is_float: ClassVar[bool] = False
     masks_v: ClassVar[bool] = False
     sends_values: ClassVar[bool] = False
+    passes_on: ClassVar[bool] = False
     fires_above: ClassVar[str] = "threshold"
     beyond_limits: ClassVar[Mapping[str, str]] = {
         "u_overflows": "u wrapped",
@@ -144,6 +147,7 @@ class Source(Neuron):
 
     signed: bool = False
     kind: ClassVar[str] = "source"
+    passes_on: ClassVar[bool] = True
     graded: ClassVar[bool] = True
 
 
