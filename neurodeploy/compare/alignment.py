@@ -69,11 +69,26 @@ def differs(a: Array, b: Array, variable: str, masked: NDArray[np.bool_]) -> NDA
     return found & ~masked if variable == MASKED else found
 
 
+def shift_steps(array: Array, steps: int, axis: int = 0) -> Array:
+    """Move what lies along an axis of steps on by some steps, zeros entering."""
+    moved = np.zeros_like(array)
+    into, out_of = np.moveaxis(moved, axis, 0), np.moveaxis(array, axis, 0)
+    if steps >= 0:
+        into[steps:] = out_of[: max(0, len(out_of) - steps)]
+    else:
+        into[:steps] = out_of[-steps:]
+    return moved
+
+
 def overlap(a: PopulationRecord, b: PopulationRecord) -> tuple[slice, slice]:
     """Steps of each side that stand for the same input steps."""
-    shift = b.header.hops - a.header.hops
+    return overlap_of(b.header.hops - a.header.hops, a.steps, b.steps)
+
+
+def overlap_of(shift: int, steps_a: int, steps_b: int) -> tuple[slice, slice]:
+    """Steps of each side that stand for the same input steps, where B lags A by `shift`."""
     first_a, first_b = max(0, -shift), max(0, shift)
-    length = max(0, min(a.steps - first_a, b.steps - first_b))
+    length = max(0, min(steps_a - first_a, steps_b - first_b))
     return slice(first_a, first_a + length), slice(first_b, first_b + length)
 
 

@@ -9,8 +9,16 @@ from numpy.typing import NDArray
 
 from ..errors import NeurodeployError
 from ..network import Network
-from ..recording import PopulationHeader, PopulationRecord, Recording
-from .alignment import BLOCK_BYTES, aligned_blocks
+from ..recording import Recording
+from .alignment import (
+    BLOCK_BYTES,
+    MASKED,
+    AlignedBlock,
+    Array,
+    overlap_of,
+    shift_steps,
+    where_fired,
+)
 from .comparison import Comparison
 from .recorded_side import presented_to, recorded_messages
 from .results import LocalDifference, LocalFigures
@@ -77,6 +85,8 @@ def _run_on_messages(
     widest = max(network[s].size for s in (*sources, name))
     size = max(1, BLOCK_BYTES // (16 * widest * a.steps))
     resets = a.header.resets(network.hops(name))
+    shift = network.hops(name) - record.header.hops
+    spans = overlap_of(shift, a.steps, a.steps)
     presented = None
     if name == network.input.name and inputs is not None:
         presented = presented_to(network, inputs, a)
@@ -89,61 +99,30 @@ def _run_on_messages(
         if presented is not None:
             values = presented[start:stop].reshape(stop - start, a.steps, -1)
         made = replay(network, name, messages, values=values, states=record.states, resets=resets)
-        played = _as_record(network, record, made.spikes, made.states)
-        for block in aligned_blocks(
-            _cut_samples(record, start, stop), played, stop - start, ("A", "B")
-        ):
-            tally.add(block)
-            differing += int(np.count_nonzero(block.differs("spikes")))
+        masked = np.zeros((stop - start, a.steps, *population.shape), np.bool_)
+        if MASKED in record.states:
+            fired = made.fired.reshape(masked.shape) & population.neuron.masks_v
+            masked = shift_steps(fired, -shift, axis=1) | where_fired(record, start, stop)
+
+        block = AlignedBlock(
+            start=start,
+            first_step=spans[0].start,
+            spikes=_line_up(record.spikes_of(start, stop), made.spikes, spans),
+            states={
+                state: _line_up(record.state_of(state, start, stop), values, spans)
+                for state, values in made.states.items()
+            },
+            masked=masked[:, spans[0]],
+            graded=record.header.graded or population.neuron.graded,
+        )
+        tally.add(block)
+        differing += int(np.count_nonzero(block.differs("spikes")))
     return tally, differing
 
 
-def _as_record(
-    network: Network,
-    like: PopulationRecord,
-    spikes: NDArray[np.int32],
-    states: dict[str, NDArray[np.int32]],
-) -> PopulationRecord:
-    """Give what was replayed the form of a record."""
-    population = network[like.header.name]
-    samples, steps = spikes.shape[:2]
-    key = f"populations/{population.name}"
-    sample, step, neuron = np.nonzero(spikes)
-    arrays: dict[str, Any] = {
-        f"{key}/event_counts": np.count_nonzero(spikes, axis=2).astype(np.int32),
-        f"{key}/neuron": neuron.astype(np.int32),
-        f"{key}/payload": spikes[sample, step, neuron],
-    }
-    if population.axon_delay is not None:
-        arrays[f"{key}/axon_delay"] = population.axon_delay
-    for name, values in states.items():
-        arrays[f"{key}/{name}"] = values.reshape(samples, steps, *population.shape)
-    header = PopulationHeader(
-        name=population.name,
-        shape=population.shape,
-        hops=network.hops(population.name),
-        neuron=population.neuron.kind,
-        graded=population.neuron.graded,
-        on_chip=True,
-    )
-    return PopulationRecord(header, steps, arrays)
-
-
-def _cut_samples(record: PopulationRecord, start: int, stop: int) -> PopulationRecord:
-    """Samples start..stop of a record, as a record of its own."""
-    key = f"populations/{record.header.name}"
-    where, neuron, payload = record.events_of(start, stop)
-    counts = np.bincount(where, minlength=(stop - start) * record.steps)
-    arrays: dict[str, Any] = {
-        f"{key}/event_counts": counts.reshape(stop - start, record.steps),
-        f"{key}/neuron": neuron,
-        f"{key}/payload": payload,
-    }
-    if record.axon_delay is not None:
-        arrays[f"{key}/axon_delay"] = record.axon_delay
-    for name in record.states:
-        arrays[f"{key}/{name}"] = record.state_of(name, start, stop)
-    return PopulationRecord(record.header, record.steps, arrays)
+def _line_up(recorded: Array, replayed: Array, spans: tuple[slice, slice]) -> tuple[Array, Array]:
+    """Cut both to the steps that they share, [samples, steps, *shape]."""
+    return recorded[:, spans[0]], replayed.reshape(recorded.shape)[:, spans[1]]
 
 
 def _figures(differing: int, statistics: PopulationStatistics) -> LocalFigures:

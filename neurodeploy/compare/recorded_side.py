@@ -14,7 +14,7 @@ from ..errors import InputError, RecordingError
 from ..network import Network
 from ..recording import PopulationRecord, Recording
 from ..signals import Presented, present
-from .alignment import Array, where_fired
+from .alignment import Array, shift_steps, where_fired
 
 if TYPE_CHECKING:
     from ..engine.replay import Messages
@@ -163,9 +163,9 @@ class Side:
         values = {"spikes": record.spikes_of(sample, sample + 1)}
         values |= {n: record.state_of(n, sample, sample + 1) for n in record.states}
         moved = {
-            name: _shift_steps(array.reshape(steps, -1), shift) for name, array in values.items()
+            name: shift_steps(array.reshape(steps, -1), shift) for name, array in values.items()
         }
-        flags = _shift_steps(where_fired(record, sample, sample + 1).reshape(steps, -1), shift)
+        flags = shift_steps(where_fired(record, sample, sample + 1).reshape(steps, -1), shift)
         return Observed(moved, flags, slice(max(0, shift), min(steps, steps + shift)))
 
     def resets(self, population: str) -> NDArray[np.bool_]:
@@ -194,13 +194,3 @@ class Side:
             reset_interval=header.reset_interval,
             reset_offset=header.reset_offset,
         )
-
-
-def _shift_steps(array: Array, shift: int) -> Array:
-    """Move [steps, ...] by `shift` steps, zeros entering."""
-    moved = np.zeros_like(array)
-    if shift >= 0:
-        moved[shift:] = array[: len(array) - shift]
-    else:
-        moved[:shift] = array[-shift:]
-    return moved

@@ -102,19 +102,35 @@ def sensitivity_floor(
     comparer : callable
         Compares two runs as `comparison` was made.
     """
+    from ..backends import run
+
     measured: dict[tuple[str, str], list[float]] = {}
     changes = []
-    record = ["spikes"]
-    if any("v" in row.compared for row in comparison.rows):
-        record.append("v")
+    recorded = {name for row in comparison.rows for name in row.compared}
+    record = ("spikes", "v") if "v" in recorded else ("spikes",)
+    given = np.asanyarray(inputs)
+    if given.ndim > len([n for n in network.input.shape if n != 1]) + 1:
+        given = given[: comparison.samples]
     with tempfile.TemporaryDirectory(prefix="neurodeploy-floor-") as folder:
-        run = _Runs(Path(folder), inputs, comparison, tuple(record), header)
-        reference = run(network, "reference")
+
+        def run_to_file(ran: Network, name: str) -> Recording:
+            return run(
+                ran,
+                given,
+                record=record,
+                steps=comparison.steps,
+                out=Path(folder) / f"{name}.h5",
+                reset_interval=header.reset_interval,
+                reset_offset=header.reset_offset,
+            )
+
+        reference = run_to_file(network, "reference")
         for k in range(options.repeats):
             rng = np.random.default_rng(options.seed + k)
             perturbed, changed = perturb(network, options.noise, rng)
             changes.append(changed)
-            again = comparer(reference, run(perturbed, f"run{k}"), tolerances=comparison.tolerances)
+            perturbed_run = run_to_file(perturbed, f"run{k}")
+            again = comparer(reference, perturbed_run, tolerances=comparison.tolerances)
             for key, value in _metrics_of(again).items():
                 measured.setdefault(key, []).append(value)
     rows = tuple(
@@ -184,38 +200,6 @@ def _perturb_synapse(
 def _quantization_step(weight: NDArray[np.int32]) -> int:
     """Quantization step of a weight array: what all of them are multiples of."""
     return int(np.gcd.reduce(np.abs(weight).ravel()))
-
-
-class _Runs:
-    """Runs networks on the inputs of the comparison, to files that do not last."""
-
-    def __init__(
-        self,
-        folder: Path,
-        inputs: NDArray[Any],
-        comparison: Comparison,
-        record: tuple[str, ...],
-        header: Header,
-    ) -> None:
-        self.folder, self.record, self.header = folder, record, header
-        self.inputs, self.comparison = inputs, comparison
-
-    def __call__(self, network: Network, name: str) -> Recording:
-        from ..backends import run
-
-        given = np.asanyarray(self.inputs)
-        if given.ndim > len([n for n in network.input.shape if n != 1]) + 1:
-            given = given[: self.comparison.samples]
-        out = self.folder / f"{name}.h5"
-        return run(
-            network,
-            given,
-            record=self.record,
-            steps=self.comparison.steps,
-            out=out,
-            reset_interval=self.header.reset_interval,
-            reset_offset=self.header.reset_offset,
-        )
 
 
 def _metrics_of(comparison: Comparison) -> dict[tuple[str, str], float]:

@@ -144,9 +144,7 @@ def _current(
     if neuron.ports != 1:
         return None
     try:
-        messages = side.messages(where.population, where.sample)
-        values = side.values(where.population, where.sample)
-        found = currents_of(side.network, where.population, messages, values)
+        found = currents_of(side.network, side, where.population, where.sample)
     except NeurodeployError:
         return None
     return found[:, where.neuron], "engine"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -51,15 +51,7 @@ class Hypothesis:
         """As `predict`, of one neuron alone; None where that takes as long as all of them."""
         if self.rules is None or self.messages is not None or self.output is not None:
             return None
-        current = side.once(
-            ("current", id(self.network), population, sample),
-            lambda: currents_of(
-                self.network,
-                population,
-                side.messages(population, sample),
-                side.values(population, sample),
-            ),
-        )
+        current = currents_of(self.network, side, population, sample)
         whole = self.network[population]
         delay = None if whole.axon_delay is None else whole.axon_delay[[neuron]]
         alone = replace(
@@ -80,26 +72,23 @@ class Hypothesis:
                 states=self.network[population].neuron.states,
             )  # fmt: skip
         else:
-            current = side.once(
-                ("current", id(self.network), population, sample),
-                lambda: currents_of(self.network, population, messages, values),
-            )
+            current = currents_of(self.network, side, population, sample)
             found = _under_rules(self.network[population], self.rules, current, resets)
         return found if self.output is None else self.output(found, sample)
 
 
-def currents_of(
-    network: Network,
-    population: str,
-    messages: Mapping[str, Messages],
-    values: NDArray[np.int32] | None = None,
-) -> NDArray[np.int64]:
+def currents_of(network: Network, side: Side, population: str, sample: int) -> NDArray[np.int64]:
     """What the synapses deliver to each neuron, int64 [steps, neurons], up to 24 bits."""
-    probe = LeakyIntegrator(DECAY_UNITY, DECAY_UNITY, input_exponent=0)
-    bare = with_population(network, population, neuron=probe, axon_delay=None)
-    found = replay(bare, population, messages, values=values, states=("u",))
-    currents: NDArray[np.int64] = found.states["u"][0].astype(np.int64)
-    return currents
+
+    def probe() -> Any:
+        neuron = LeakyIntegrator(DECAY_UNITY, DECAY_UNITY, input_exponent=0)
+        bare = with_population(network, population, neuron=neuron, axon_delay=None)
+        messages, values = side.messages(population, sample), side.values(population, sample)
+        found = replay(bare, population, messages, values=values, states=neuron.states)
+        return found.states["u"][0].astype(np.int64)
+
+    current: NDArray[np.int64] = side.once(("current", id(network), population, sample), probe)
+    return current
 
 
 def with_population(network: Network, name: str, **changes: object) -> Network:

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...engine.replay import Messages, Replayed
 from ...network import CubaLIF, Network, Neuron
 from ...network.fixed_point import DECAY_UNITY, MAX_DELAY, saturate_voltage, wrap_signed
+from ..alignment import shift_steps
 from .cuba_rules import CubaRules, leave_unlimited, round_down, round_to_nearest
 from .hypothesis import Hypothesis, with_neuron, with_population
 
@@ -202,26 +202,14 @@ def shift_messages(messages: Messages, steps: int) -> Messages:
     total = counts.shape[1]
     step = np.repeat(np.tile(np.arange(total), len(counts)), counts.ravel()) + steps
     kept = (step >= 0) & (step < total)
-    moved = np.zeros_like(counts)
-    if steps >= 0:
-        moved[:, steps:] = counts[:, : total - steps]
-    else:
-        moved[:, :steps] = counts[:, -steps:]
     payload = None if messages.payload is None else messages.payload[kept]
-    return Messages(moved, messages.neuron[kept], payload)
+    return Messages(shift_steps(counts, steps, axis=1), messages.neuron[kept], payload)
 
 
 def _shift_outcome(found: Replayed, steps: int) -> Replayed:
-    def move(array: NDArray[np.generic]) -> NDArray[np.generic]:
-        moved = np.zeros_like(array)
-        if steps >= 0:
-            moved[:, steps:] = array[:, : array.shape[1] - steps]
-        else:
-            moved[:, :steps] = array[:, -steps:]
-        return moved
-
-    states = {name: move(values) for name, values in found.states.items()}
-    return Replayed(move(found.spikes), move(found.fired), states)  # type: ignore[arg-type]
+    spikes, fired = (shift_steps(array, steps, axis=1) for array in (found.spikes, found.fired))
+    states = {name: shift_steps(values, steps, axis=1) for name, values in found.states.items()}
+    return Replayed(spikes, fired, states)
 
 
 def _with_parameters(network: Network, name: str, **parameters: object) -> Network:

@@ -32,10 +32,9 @@ class CubaStates(Neuron):
 
     Attributes
     ----------
-    current_decay, voltage_decay, bias, bias_into, input_exponent, voltage_exponent
+    current_decay, voltage_decay, bias, bias_into, reset, refractory
+    input_exponent, voltage_exponent
         As in `GeneralCubaLIF`; what a model does not have is as in `CubaLIF`.
-    hard_reset : bool
-        Whether v is 0 after a message.
     """
 
     current_decay: Parameter
@@ -44,7 +43,8 @@ class CubaStates(Neuron):
     bias_into: str = "voltage"
     input_exponent: int = ACTIVATION_SHIFT
     voltage_exponent: int = 0
-    hard_reset: bool = True
+    reset: str = "zero"
+    refractory: Parameter = 1
     states: ClassVar[tuple[str, ...]] = ("u", "v")
 
     def next_current(
@@ -81,8 +81,10 @@ class CubaStates(Neuron):
     def voltage_before_reset(
         self, before: IntArray, u: IntArray, sent: IntArray | None
     ) -> IntArray | None:
-        """See `Neuron.voltage_before_reset`."""
-        if self.hard_reset and sent is not None:
+        """See `Neuron.voltage_before_reset`; v that is held tells nothing."""
+        if self.reset not in ("zero", "subtract") or np.any(np.asarray(self.refractory) > 1):
+            return None
+        if self.reset == "zero" and sent is not None:
             before = np.where(sent != 0, 0, before)
         return self.next_voltage(before, u)
 
@@ -90,15 +92,20 @@ class CubaStates(Neuron):
         """Give what is sent at a voltage before the reset; here nothing."""
         return np.zeros_like(v)
 
+    def fires(self, v: IntArray) -> NDArray[np.bool_]:
+        """Whether a voltage before the reset sends a message."""
+        return np.not_equal(self.messages(v), 0)
+
     def step(
         self, states: Mapping[str, IntArray], current: IntArray
     ) -> tuple[dict[str, IntArray], IntArray]:
-        """One step of neurons that reset v to zero.
+        """One step of time.
 
         Parameters
         ----------
         states : mapping of str to int64 [..., neurons]
-            After the last step; zero before the first.
+            After the last step; zero before the first. ``wait``, the steps left of a refractory
+            period, is one of them that no recording holds.
         current : int64 [..., neurons]
             What the synapses deliver, in weight units.
 
@@ -109,13 +116,20 @@ class CubaStates(Neuron):
             The message of each neuron, 0 for none.
         """
         u = self.next_current(states["u"], current)
-        v = self.next_voltage(states["v"], u)
-        sent = self.messages(v)
-        return {"u": u, "v": np.where(sent != 0, 0, v)}, sent
+        wait = states.get("wait", np.zeros_like(u))
+        v = np.where(wait == 0, self.next_voltage(states["v"], u), states["v"])
+        fired = (wait == 0) & self.fires(v)
+        sent = np.where(fired, self.messages(v), 0)
+        left = 0 if self.reset == "zero" else v - self.scaled("threshold")
+        wait = np.where(fired, np.asarray(self.refractory) - 1, np.maximum(wait - 1, 0))
+        return {"u": u, "v": np.where(fired, left, v), "wait": wait}, sent
+
+    def scaled(self, mantissa: str) -> IntArray:
+        """Give a parameter that is in 1/64 of the state's unit in that unit."""
+        return np.asarray(self.parameters[mantissa], np.int64) << ACTIVATION_SHIFT
 
     def _bias_into(self, what: str) -> IntArray:
-        bias = np.asarray(self.bias if self.bias_into == what else 0, np.int64)
-        return bias << ACTIVATION_SHIFT
+        return self.scaled("bias") if self.bias_into == what else np.zeros(1, np.int64)
 
 
 def _scaled(values: IntArray, exponent: int) -> IntArray:

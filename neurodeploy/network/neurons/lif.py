@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..fixed_point import ACTIVATION_SHIFT, DECAY_UNITY
 from .base import Parameter
@@ -49,7 +49,7 @@ class CubaLIF(CubaStates):
 
     def messages(self, v: IntArray) -> IntArray:
         """See `CubaStates.messages`."""
-        return (v > np.asarray(self.threshold, np.int64) << ACTIVATION_SHIFT).astype(np.int64)
+        return (v > self.scaled("threshold")).astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,27 +132,13 @@ class GeneralCubaLIF(CubaStates):
         """Whether spikes carry the voltage."""
         return self.graded_spike
 
-    def voltage_before_reset(
-        self, before: IntArray, u: IntArray, sent: IntArray | None
-    ) -> IntArray | None:
-        """See `Neuron.voltage_before_reset`; v that is held tells nothing."""
-        if self.reset not in ("zero", "subtract") or np.any(np.asarray(self.refractory) > 1):
-            return None
-        return super().voltage_before_reset(before, u, sent if self.reset == "zero" else None)
+    def messages(self, v: IntArray) -> IntArray:
+        """See `CubaStates.messages`."""
+        return np.where(self.fires(v), v if self.graded_spike else 1, 0)
 
-    def step(
-        self, states: Mapping[str, IntArray], current: IntArray
-    ) -> tuple[dict[str, IntArray], IntArray]:
-        """See `CubaStates.step`; the steps left of the refractory period are a state ``wait``."""
-        u = self.next_current(states["u"], current)
-        wait = states.get("wait", np.zeros_like(u))
-        v = np.where(wait == 0, self.next_voltage(states["v"], u), states["v"])
-        threshold = np.asarray(self.threshold, np.int64) << ACTIVATION_SHIFT
-        fired = (wait == 0) & (v > threshold)
-        sent = np.where(fired, v if self.graded_spike else 1, 0)
-        v = np.where(fired, 0 if self.reset == "zero" else v - threshold, v)
-        wait = np.where(fired, np.asarray(self.refractory) - 1, np.maximum(wait - 1, 0))
-        return {"u": u, "v": v, "wait": wait}, sent
+    def fires(self, v: IntArray) -> NDArray[np.bool_]:
+        """See `CubaStates.fires`; a payload may be 0 where the threshold is negative."""
+        return v > self.scaled("threshold")
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,7 +215,4 @@ class TernaryLIF(CubaStates):
 
     def messages(self, v: IntArray) -> IntArray:
         """See `CubaStates.messages`."""
-        upper, lower = (
-            np.asarray(x, np.int64) << ACTIVATION_SHIFT for x in (self.upper, self.lower)
-        )
-        return (v > upper).astype(np.int64) - (v < lower)
+        return (v > self.scaled("upper")).astype(np.int64) - (v < self.scaled("lower"))
