@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,15 +22,6 @@ from ..network import Network, Synapse
 from ..recording import Header, Recording
 from .comparison import Comparison
 from .results import Floor, FloorRow, PopulationDifference
-from .tolerances import Tolerances
-
-
-class Comparer(Protocol):
-    """`recordings.compare_recordings`."""
-
-    def __call__(  # noqa: D102
-        self, a: Recording, b: Recording, *, tolerances: Tolerances
-    ) -> Comparison: ...
 
 
 @dataclass(frozen=True)
@@ -85,7 +76,7 @@ def sensitivity_floor(
     inputs: NDArray[Any],
     options: FloorOptions,
     header: Header,
-    comparer: Comparer,
+    comparer: Callable[..., Comparison],
 ) -> Floor:
     """Run the reference with perturbed weights and put each metric beside what that does.
 
@@ -100,7 +91,7 @@ def sensitivity_floor(
     header : Header
         Of side A: how its states were reset.
     comparer : callable
-        Compares two runs as `comparison` was made.
+        As `recordings.compare_recordings`: compares two runs as `comparison` was made.
     """
     from ..backends import run
 
