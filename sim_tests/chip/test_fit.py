@@ -221,7 +221,7 @@ def test_cores_from_a_recording_shorten_the_busiest_one():
     inputs = np.ones((10, 64), np.int32)
     recording = nd.run(network, inputs, record=("counts",))
     plain, better = nd.fit(network), nd.fit(network, recording=recording)
-    loads = {name: neuron_seconds(network, recording, plain, name) for name in ("layer0", "layer1")}
+    loads = {name: neuron_seconds(recording, plain, name) for name in ("layer0", "layer1")}
     assert better.strategy == "balanced"
     assert better.chips_used == plain.chips_used
     assert busiest(better, loads)[1] < busiest(plain, loads)[1] / 4
