@@ -17,7 +17,7 @@ from .parallel import with_parts_as_one
 from .partition import LARGEST_SYSTEM, Partition, cut_into_blocks, cut_into_lists
 from .placement import CHIPS, CORES, Misfit, Placement
 from .resources import ALONE, ALONE_IN_IMAGE, NEURONS, REMEDY, Needs, on_chip
-from .specification import LIMITS, Chip, Constant, load_chip, read_toml
+from .specification import DEFAULT_CHIP, LIMITS, Chip, Constant, load_chip, read_toml
 
 if TYPE_CHECKING:
     from ..recording import Recording
@@ -30,7 +30,7 @@ _BOARDS = Path(__file__).parent / "data" / "boards.toml"
 
 def fit(
     network: Network,
-    chip: str | os.PathLike[str] | Chip = "loihi2",
+    chip: str | os.PathLike[str] | Chip = DEFAULT_CHIP,
     *,
     board: str | None = None,
     cores: int | None = None,
@@ -105,8 +105,11 @@ def _chips_of(board: str | None, chip: Chip) -> int | None:
     if board not in known:
         raise ChipError(f"no board {board!r}; there are {', '.join(sorted(known))}")
     kind, chips = known[board]
-    if kind != chip.name.split("-")[0]:  # loihi2-fitted is a loihi2 with other constants
-        raise ChipError(f"board {board!r} carries {kind}, not {chip.name}; ask for that chip")
+    if kind != chip.kind:
+        raise ChipError(
+            f"board {board!r} carries {kind}, not {chip.name}; ask for that chip, or name "
+            f'base = "{kind}" in the chip file'
+        )
     return chips
 
 

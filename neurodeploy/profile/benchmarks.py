@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError, RecordingError
-from ..network import Network
+from ..network import Network, Source
 from .result import Profile
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def neurobench(
     total = sum(w.size for w in weights)
     zeros = sum(w.size - np.count_nonzero(w) for w in weights)
     graded = {p.name: p.graded for p in recording.header.populations}
-    if not recording.header.populations[0].on_chip:
+    if recording.header.populations[0].neuron == Source.kind:  # sends what it is given
         graded[recording.names[0]] = graded_inputs
     operations = {"Effective_MACs": 0.0, "Effective_ACs": 0.0, "Dense": 0.0}
     for projection in network.projections:

@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..chip import Chip, load_chip
+from ..chip import Chip, load_chip, on_chip
 from ..network import Network
-from ..network.neurons import Average, Source
 from ..profile.benchmarks import proxies
 from .latency import Latency
 
@@ -150,11 +149,7 @@ class Meter:
     ) -> None:
         self.chip = chip if isinstance(chip, Chip) else load_chip(chip)
         self.hop_seconds, self.latency, self.chip_steps = hop_seconds, latency, chip_steps
-        self._of_chip = {
-            p.name: p.size
-            for p in network.populations
-            if not isinstance(p.neuron, (Source, Average))
-        }
+        self._of_chip = {p.name: p.size for p in network.populations if on_chip(network, p)}
         sizes = self._of_chip.values()
         self.neurons = sum(sizes)
         cores = sum(math.ceil(size / self.chip["neurons_per_core"]) for size in sizes)

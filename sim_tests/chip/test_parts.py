@@ -140,7 +140,7 @@ def test_a_neuron_whose_list_exceeds_a_core_is_named_before_all_are_cut():
     synapses = 12001
     indptr = np.concatenate([np.arange(50_001), [50_000 + synapses]])
     index = np.concatenate([np.zeros(50_000, np.int64), np.arange(synapses)])
-    synapse = Sparse(np.ones(len(index), np.int32), index.astype(np.int32), indptr.astype(np.int32))
+    synapse = Sparse(indptr, index.astype(np.int32), np.ones(len(index), np.int32), synapses)
     network = Network(
         (Population("input", (synapses,), Source()), Population("a", (50_001,), CubaLIF(0, 0, 1))),
         (Projection("input", "a", synapse),),
