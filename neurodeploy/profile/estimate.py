@@ -55,7 +55,7 @@ from numpy.typing import NDArray
 from ..chip import DEFAULT_CHIP, Chip, Placement, load_chip
 from ..chip.specification import REQUIRED
 from ..errors import ChipError, RecordingError
-from .activity import Activity, count_activity
+from .activity import Activity, count_activity, host_updates
 from .events import ALWAYS, core_work, on_placement, spread_evenly
 from .placed import check_same_network, optional
 from .result import STATIC, Band, Part, PopulationShare, Profile
@@ -187,6 +187,7 @@ def estimate(
         constants={name: chip.constants[name] for name in REQUIRED},
         notes=chip.notes,
         bound="the host's input and output" if waiting > run.busiest.mean() else run.bound,
+        host_updates=host_updates(recording, run.activities),
     )
 
 
@@ -313,6 +314,7 @@ def _measured(recording: Recording) -> Profile:
         steps=recording.steps,
         samples=recording.samples,
         notes=notes,
+        host_updates=host_updates(recording, activities) if activities else 0.0,
     )
 
 

@@ -23,6 +23,7 @@ from neurodeploy.network import (
     SigmaDelta,
     Source,
 )
+from neurodeploy.profile.benchmarks import ndns_proxy
 
 
 def dense(inputs=256, hidden=200, outputs=40):
@@ -165,6 +166,10 @@ def test_an_encoder_on_the_host_is_off_the_chip_with_and_without_a_placement():
     assert [p.on_chip for p in recording.header.populations] == [False, True]
     found = [nd.profile(recording, placement=p) for p in (None, nd.fit(network))]
     assert [profile.neuron_updates for profile in found] == [800, 800]
+    # The N-DNS proxy is of the whole network, wherever its parts run.
+    for profile in found:
+        proxy = ndns_proxy(profile, step_seconds=0.008, latency_seconds=0.032)["power_proxy"]
+        assert proxy == pytest.approx((profile.synops + 10 * 2000) / 0.08)
 
 
 def test_steps_one_by_one_are_bound_by_their_own_busiest_core():
