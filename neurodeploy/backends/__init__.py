@@ -199,6 +199,10 @@ def _module(backend: str) -> Any:
 
 def _check_known(backend: str, **given: Any) -> None:
     """Refuse options that a backend would ignore."""
+    try:
+        json.dumps(given["chip"], allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"chip: {error}; give plain values, as JSON has them") from None
     for name, value in given.items():
         if value is None or name in KNOWN_OPTIONS[backend]:
             continue
@@ -209,10 +213,6 @@ def _check_known(backend: str, **given: Any) -> None:
             f"{name}: backend {backend!r} {why}; leave it out, or take another backend "
             f"({', '.join(others)})"
         )
-    try:
-        json.dumps(given["chip"], allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"chip: {error}; give plain values, as JSON has them") from None
 
 
 def _check_reset(network: Network, interval: int | None, offset: int) -> None:
