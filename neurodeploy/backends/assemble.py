@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..network import Average, Network, Source
+from ..chip import on_chip
+from ..network import Average, Network
 from ..recording import Header, PopulationHeader, ProjectionHeader, RecordingWriter
 from .options import RunOptions
 
@@ -64,7 +65,7 @@ def header_of(network: Network, backend: str, version: str, options: RunOptions)
                 hops=network.hops(p.name),
                 neuron=p.neuron.kind,
                 graded=p.neuron.graded,
-                on_chip=not isinstance(p.neuron, (Source, Average)),
+                on_chip=on_chip(network, p),
             )
             for p in network.populations
         ),

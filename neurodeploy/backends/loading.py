@@ -10,6 +10,7 @@ import numpy as np
 from .. import formats
 from ..formats.slayer import EXAMPLE_STEPS, export_slayer, is_torch_module
 from ..network import Network
+from .options import names_of
 
 
 def load(source: str | os.PathLike[str] | Any, *, measure: bool = True, **options: Any) -> Network:
@@ -36,6 +37,8 @@ def load(source: str | os.PathLike[str] | Any, *, measure: bool = True, **option
     FormatError, NetworkError, UnsupportedError
         See the reader of the format.
     """
+    if "allow" in options:
+        options["allow"] = names_of(options["allow"])
     if not (measure and is_torch_module(source)):
         return formats.load(source, **options)
     from .slayer import agree, audited

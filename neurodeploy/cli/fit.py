@@ -46,8 +46,8 @@ def fit(
         plain = nd.fit(network, chip, board=board, cores=cores)
         gain = {
             "plain_cores_used": plain.cores_used,
-            "plain_busiest_core_seconds": busiest_seconds(plain, network, counted),
-            "busiest_core_seconds": busiest_seconds(placement, network, counted),
+            "plain_busiest_core_seconds": busiest_seconds(plain, counted),
+            "busiest_core_seconds": busiest_seconds(placement, counted),
         }
     if json:
         print_json({**placement.as_dict(), **gain})

@@ -95,16 +95,14 @@ def run(
     from ..backends import IN_THIS_PROCESS, write_job
     from ..report.rows import limit_lines
     from ..report.terminal import counts_table
-    from ..signals import draining_steps
 
     network = load_network(net, dt, reset, source)
     inputs = _read(input, encoder, rate, channel, axes)
-    if drain and steps is None:
-        steps = draining_steps(network, inputs)
     how: dict[str, Any] = {
         "backend": backend,
         "record": tuple(what.strip() for what in record.split(",") if what.strip()),
         "steps": steps,
+        "drain": drain,
         "apply_transform": not raw_input,
         "chip": read_settings(chip_set),
     }

@@ -34,6 +34,9 @@ def verify(
     ] = Path("verified"),
     record: Annotated[str, typer.Option(help="Of counts,spikes,u,v.")] = "spikes",
     steps: Annotated[int | None, typer.Option(help="Chip time steps per sample.")] = None,
+    drain: Annotated[
+        bool, typer.Option("--drain", help="Run on until the last inputs have reached the output.")
+    ] = False,
     samples: Annotated[int | None, typer.Option(min=1, help="Only the first so many.")] = None,
     labels: Annotated[
         Path | None, typer.Option(help="The right class of each sample: .npy, or .npz 'labels'.")
@@ -84,6 +87,7 @@ def verify(
             on=on,
             record=tuple(what.strip() for what in record.split(",") if what.strip()),
             steps=steps,
+            drain=drain,
             labels=classes,
             chip=chip,
             apply_transform=not raw_input,
