@@ -139,6 +139,24 @@ def by_new_spectral_norm(torch, synapse):
     return right
 
 
+def by_own_parametrization(torch, synapse):
+    class Signs(torch.nn.Module):
+        def forward(self, weight):
+            return torch.sign(weight)
+
+    torch.nn.utils.parametrize.register_parametrization(synapse, "weight", Signs())
+    return lambda: torch.sign(synapse.parametrizations.weight.original)
+
+
+def by_module_as_hook(torch, synapse):
+    class Halves(torch.nn.Module):
+        def forward(self, weight, descale=False):
+            return (weight * 2).round() / 2
+
+    synapse._pre_hook_fx = Halves()  # torch lets no property take a module
+    return lambda: (synapse.weight * 2).round() / 2
+
+
 def by_pruning(torch, synapse):
     torch.nn.utils.prune.random_unstructured(synapse, "weight", 0.5)
     return lambda: synapse.weight_orig * synapse.weight_mask
@@ -151,13 +169,14 @@ def by_pruning_twice(torch, synapse):
 
 WAYS = [
     by_weight_norm, by_new_weight_norm, by_spectral_norm, by_new_spectral_norm, by_pruning,
-    by_pruning_twice,
+    by_pruning_twice, by_own_parametrization, by_module_as_hook,
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("family", ["cuba", "alif"])
 def test_computed_weights_are_those_of_the_parameters(torch, slayer, way, family):
+    import torch.nn.utils.parametrize
     import torch.nn.utils.prune
 
     module = recurrent(torch, slayer, family)

@@ -19,6 +19,14 @@ CONVOLUTIONS = {"conv3d", "conv_transpose3d"}
 """What SLAYER's synapses are computed by (``synapse/layer.py``)."""
 
 
+TRIED = ("activation", "pre_hook_fx", "_pre_hook_fx")
+"""Modules that are not read but tried: what they make of numbers counts, whatever they are."""
+
+
+def _is_tried(where: str) -> bool:
+    return where.rsplit(".", 1)[-1] in TRIED or ".parametrizations." in where
+
+
 def is_synapse(module: Any) -> bool:
     """Whether a module is a real synapse of SLAYER, or derived from one."""
     return hasattr(module, "weight_norm_enabled") and hasattr(module, "stride")
@@ -53,7 +61,7 @@ class Inner:
             if is_synapse(part):
                 if changed or _hooks_of(part):
                     self.hooks.append(part.register_forward_hook(self._keep, prepend=True))
-            elif changed and not where.endswith(".activation"):  # those are tried, not read
+            elif changed and not _is_tried(where):
                 raise UnsupportedError(
                     f"{where}: its {changed} is not SLAYER's; read are SLAYER's own neurons, "
                     f"delays and norms: derive from one without changing what it computes"
