@@ -103,6 +103,7 @@ def export_job(
     seed: int = 0,
     allow: Collection[str] = (),
     split_sums: bool = False,
+    static: bool = False,
 ) -> Exported:
     """Export ``package.module:factory``; see the verb ``export`` for the parameters.
 
@@ -121,12 +122,13 @@ def export_job(
     if example is not None:
         given, what = np.asarray(read_inputs(example)[0], np.float32), str(example)
     else:
-        given = example_for(module, _shape(shape), steps=steps, seed=seed)
-        what = f"a random example of {steps} steps, seed {seed}"
-    given = batched(given)
+        given = example_for(module, _shape(shape), steps=steps, seed=seed, static=static)
+        length = "one image" if static else f"{steps} steps"
+        what = f"a random example of {length}, seed {seed}"
+    given = batched(given, static)
     if weights is not None:
-        load_checkpoint(module, weights, given)
-    done = export_slayer(module, example=given, allow=allow)
+        load_checkpoint(module, weights, given, static)
+    done = export_slayer(module, example=given, allow=allow, static=static)
     held = agree(done)
     if split_sums:
         done, held = without_wraps(done, held)

@@ -169,7 +169,8 @@ def check_population(network: Network, population: Population, options: RunOptio
     ):
         raise UnsupportedError(
             f"population {name!r}: the lava backend cannot run neuron model {neuron.kind!r} "
-            f"here; run it on backend 'engine'"
+            f"here; 'neurodeploy convert --for lava' rewrites what has an exact form, backend "
+            f"'engine' runs the rest"
         )
     if options.reset_interval and isinstance(neuron, (Delta, SigmaDelta, Sigma)):
         raise UnsupportedError(
@@ -179,12 +180,14 @@ def check_population(network: Network, population: Population, options: RunOptio
     if population.starts:
         raise UnsupportedError(
             f"population {name!r}: starts at step {population.starts}, Lava's neurons all at "
-            f"step 0; run it on backend 'engine'"
+            f"step 0; give it starts=0 and let compare say what its bias then moves, or run it on "
+            f"backend 'engine'"
         )
     if bits := getattr(neuron, "fraction_bits", 0):
         raise UnsupportedError(
             f"population {name!r}: its threshold and bias have {bits} bits below 1/64, Lava's "
-            f"have none; run it on backend 'engine'"
+            f"have none; round them to 1/64 before the export and let compare say what that moves, "
+            f"or run it on backend 'engine'"
         )
     if isinstance(neuron, TernaryLIF) and np.any(neuron.lower > neuron.upper):
         raise UnsupportedError(

@@ -26,7 +26,7 @@ def load(source: str | os.PathLike[str] | Any, *, measure: bool = True, **option
         pass gave there.
     **options
         As `formats.load`: for NetX allow, input_shape; for NIR dt, preset,
-        reset, allow; for a module example, shape, allow.
+        reset, allow; for a module example, shape, allow, static.
 
     Returns
     -------
@@ -44,7 +44,8 @@ def load(source: str | os.PathLike[str] | Any, *, measure: bool = True, **option
     from .slayer import agree, audited
 
     if options.get("example") is None:
-        what = f"a random example of {EXAMPLE_STEPS} steps, seed 0"
+        length = "one image" if options.get("static") else f"{EXAMPLE_STEPS} steps"
+        what = f"a random example of {length}, seed 0"
     else:
         what = f"the given example of shape {np.shape(options['example'])}"
     export = export_slayer(source, **options)

@@ -145,7 +145,8 @@ def check_chip_population(network: Network, population: Population) -> None:
     if not isinstance(neuron, NEURONS):
         raise UnsupportedError(
             f"population {name!r}: {neuron.kind} neurons need microcode of their own, lava-nc 0.10 "
-            f"has none; run it on backend 'engine'"
+            f"has none; 'neurodeploy convert --for loihi2' rewrites what has an exact form, "
+            f"backend 'engine' runs the rest"
         )
     if population.starts and population.starts == network.hops(name):
         population = replace(population, starts=0)  # resets come just then
