@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from .shared import Dt, From, Json, Reset, is_nir_file, load_network, print_json, show
+from .shared import NO_OPTIONS, Json, Reading, is_nir_file, print_json, reads_a_network, show
 
 
+@reads_a_network
 def convert(
     source: Annotated[Path, typer.Argument(metavar="IN", help="A network to read.")],
     target: Annotated[
         Path, typer.Argument(metavar="OUT", help="The network to write (.net or .nir).")
     ],
-    dt: Dt = None,
-    reset: Reset = None,
-    source_framework: From = None,
     framework: Annotated[
         str | None, typer.Option("--to", metavar="FRAMEWORK", help="NIR: who shall run OUT.")
     ] = None,
@@ -25,6 +24,7 @@ def convert(
         str | None,
         typer.Option("--for", metavar="lava|loihi2", help="Rewrite exactly what it lacks."),
     ] = None,
+    reading: Reading = NO_OPTIONS,
     json: Json = False,
 ) -> None:
     """Read a network in one format and write it in another, saying what changed.
@@ -40,13 +40,13 @@ def convert(
     from ..report.terminal import audit_table
 
     # NetX counts time in steps: --dt then says what a step is in the NIR to be written.
-    reads_nir = is_nir_file(source)
-    network = load_network(source, dt if reads_nir else None, reset, source_framework)
+    read = reading if is_nir_file(source) else replace(reading, dt=None)
+    network = read.load(source)
     if target_chip is not None:
         from ..rewrite import rewritten_for
 
         network = rewritten_for(network, target_chip)
-    written = {"dt": dt, "preset": framework}
+    written = {"dt": reading.dt, "preset": framework}
     given = {key: value for key, value in written.items() if value is not None}
     nd.save(network, target, **(given if target.suffix.lower() == ".nir" else {}))
     if json:

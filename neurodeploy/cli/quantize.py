@@ -9,11 +9,12 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InputError, NetworkError
-from .shared import Dt, From, Json, Net, Reset, load_network, print_json, progress_bar, show
+from .shared import NO_OPTIONS, Json, Net, Reading, print_json, progress_bar, reads_a_network, show
 
 CHIP = "loihi2"
 
 
+@reads_a_network
 def quantize(
     net: Net,
     out: Annotated[
@@ -66,9 +67,7 @@ def quantize(
     config: Annotated[
         Path | None, typer.Option(help="A configuration as JSON; options go before it.")
     ] = None,
-    dt: Dt = None,
-    reset: Reset = None,
-    source: From = None,
+    reading: Reading = NO_OPTIONS,
     json: Json = False,
 ) -> None:
     """Round a network to the chip's integers and say what each element lost.
@@ -98,7 +97,7 @@ def quantize(
     if sweep is not None:
         if out is not None or budgets:
             raise InputError("sweep: writes no network and takes no budget; leave out -o, --budget")
-        network = load_network(net, dt, reset, source)
+        network = reading.load(net)
         found = _swept(network, data, chosen, _widths(sweep), chip or CHIP, fine_tune, report)
         _print_sweep(found, json)
         return
@@ -110,7 +109,7 @@ def quantize(
             raise InputError(f"{name}: goes with a budget or --sweep; add one or leave it out")
     if out is None:
         raise InputError("quantize: nowhere to write to; give -o OUT (.nir, .net), or --sweep")
-    network, costs, inputs = load_network(net, dt, reset, source), None, data.inputs
+    network, costs, inputs = reading.load(net), None, data.inputs
     if budgets:
         made = _within(network, budgets, chosen, data, chip or CHIP)
         chosen, costs, fixed = made.config, made.costs, made.network

@@ -8,22 +8,22 @@ from typing import Annotated, Any
 import typer
 
 from .shared import (
-    Dt,
-    From,
+    NO_OPTIONS,
     Host,
     Json,
     Net,
-    Reset,
+    Reading,
     Settings,
     interruptible,
-    load_network,
     print_json,
     progress_bar,
     read_settings,
+    reads_a_network,
     show,
 )
 
 
+@reads_a_network
 def run(
     net: Net,
     input: Annotated[
@@ -72,9 +72,7 @@ def run(
     ] = None,
     rate: Annotated[int | None, typer.Option(help="Sound: Hz to resample to.")] = None,
     channel: Annotated[str | None, typer.Option(help="Sound: which channel, or mix.")] = None,
-    dt: Dt = None,
-    reset: Reset = None,
-    source: From = None,
+    reading: Reading = NO_OPTIONS,
     json: Json = False,
 ) -> None:
     """Run NET on inputs and record what it does.
@@ -94,7 +92,7 @@ def run(
     from ..report.terminal import counts_table
     from ..signals import draining_steps
 
-    network = load_network(net, dt, reset, source)
+    network = reading.load(net)
     inputs = _read(input, encoder, rate, channel)
     if drain and steps is None:
         steps = draining_steps(network, inputs)
