@@ -144,7 +144,11 @@ def _input_block(population: Population) -> str:
     if population.transform is None:
         return connect
     weight, bias = population.transform.weight, population.transform.bias
-    return f"{connect}, and apply its weight {weight:g} and bias {bias:g} to the inputs yourself"
+    first = "round the inputs to 1/32 and " if population.transform.rounds_first else ""
+    return (
+        f"{connect}, and {first}apply its weight {weight:g} and bias {bias:g} to the inputs "
+        f"yourself"
+    )
 
 
 def _general(neuron: GeneralCubaLIF | LeakyIntegrator) -> Iterator[Finding]:

@@ -209,6 +209,22 @@ def test_payloads_need_the_message_bits_that_are_named(layers):
     assert "input_message_bits" in next(iter(look_ahead(network, "netx"))).reason
 
 
+@pytest.mark.slow
+def test_the_published_braille_readers_run_the_same_once_written_anew(cases, tmp_path):
+    """netx knows no ``recurrent`` layers; what we write of them it reads."""
+    pytest.importorskip("lava.lib.dl.netx", reason="needs lava-dl (extra lava)")
+    networks, rng = {}, np.random.default_rng(5)
+    for path in sorted((cases / "systems" / "braille_loihi1").glob("*.net")):
+        network = nd.load(path)
+        nd.save(network, tmp_path / "anew.net", netx_only=True)
+        values = (rng.random((1, 60, *network.input.shape)) < 0.2).astype(np.int32)
+        networks[path.stem] = nd.load(tmp_path / "anew.net"), values
+    (tmp_path / "anew.net").unlink()
+    same, otherwise = check(networks, run_netx(tmp_path, networks))
+    assert (len(same), otherwise) == (2, [])
+    assert all(nd.run(n, values).output.sum() > 20 for n, values in networks.values())
+
+
 @pytest.mark.parametrize(
     ("low", "high", "bits"),
     [(0, 1, 0), (0, 0, 0), (-1, 1, 8), (0, 2, 8), (-128, 127, 8), (0, 128, 16), (-32769, 0, 24)],
