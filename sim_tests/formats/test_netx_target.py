@@ -17,7 +17,18 @@ import neurodeploy as nd
 from neurodeploy.backends.netx_target import message_bits, netx_needs, weights_of_netx
 from neurodeploy.backends.targets import look_ahead
 from neurodeploy.formats.slayer import export_slayer
-from neurodeploy.network import Rating, Sigma, SigmaDelta, Source
+from neurodeploy.network import (
+    CubaLIF,
+    Dense,
+    GeneralCubaLIF,
+    Network,
+    Population,
+    Projection,
+    Rating,
+    Sigma,
+    SigmaDelta,
+    Source,
+)
 from sim_tests.formats.test_netx import write_dense
 from sim_tests.formats.test_slayer import BLOCKS, CANNOT, PARAMETERS, module_of
 from sim_tests.random_networks import Draw
@@ -145,6 +156,25 @@ def write_layer(path, layer):
             group[key] = layer[key]
 
 
+ONLY = (
+    ("only_bias", CubaLIF(900, 300, 70, 8), None),
+    ("only_biases", CubaLIF(900, 300, 70, np.arange(-2, 4, dtype=np.int32)), None),
+    ("only_general", GeneralCubaLIF(900, 300, 70, 8), None),
+    ("only_delays", CubaLIF(900, 300, 70), np.arange(6, dtype=np.int32)),
+    ("graded_only_sigma", SigmaDelta(90, 20), None),
+)
+"""Single layers that `netx_only` accepts, by the name of their file."""
+
+
+def one_layer(neuron, delay):
+    weight = Dense(np.arange(-20, 28, 2, dtype=np.int32).reshape(6, 4))
+    source = Source(signed=isinstance(neuron, SigmaDelta))
+    return Network(
+        (Population("input", (4,), source), Population("0_dense", (6,), neuron, delay)),
+        (Projection("input", "0_dense", weight),),
+    )
+
+
 @pytest.fixture(scope="module")
 def layers(tmp_path_factory):
     """(network, inputs, facts, netx's output) of single layers, by name."""
@@ -168,6 +198,14 @@ def layers(tmp_path_factory):
         values *= 7 if "payloads" in name else 1
         np.save(folder / f"{name}.npy", values[0])
         networks[name] = network, values
+    for name, neuron, delay in ONLY:
+        network = one_layer(neuron, delay)
+        values = (rng.random((1, 40, 4)) < 0.4).astype(np.int32) * (
+            32768 if "graded" in name else 1
+        )
+        nd.save(network, folder / f"{name}.net", netx_only=True)
+        np.save(folder / f"{name}.npy", values[0])
+        networks[name] = network, values
     command = [sys.executable, "-m", "sim_tests.netx_changes", str(folder)]
     subprocess.run(command, check=True, capture_output=True, timeout=500)
     facts = json.loads((folder / "facts.json").read_text())
@@ -176,6 +214,19 @@ def layers(tmp_path_factory):
         out = folder / f"{name}.out.npy"
         found[name] = network, values, facts[name], np.load(out) if out.exists() else None
     return found
+
+
+@pytest.mark.parametrize("name", [name for name, *_ in ONLY])
+def test_what_netx_only_writes_comes_whole_through_lava_dl_s_importer(layers, name):
+    network, values, facts, output = layers[name]
+    assert look_ahead(network, "netx").worst is Rating.FAITHFUL
+    neuron = network.output.neuron
+    if isinstance(neuron, CubaLIF):
+        bias = np.ravel(facts["bias_mant"]).astype(int)
+        assert np.array_equal(bias, np.broadcast_to(neuron.bias, 6)[: bias.size])
+        assert (facts["dv"], facts["vth"]) == ([neuron.voltage_decay], [neuron.threshold])
+    assert runs_the_same(network, values, output)
+    assert output.any()
 
 
 @pytest.mark.parametrize("which", ["synapses", "axons"])
