@@ -23,8 +23,8 @@ def load(source: str | os.PathLike[str] | Any, **options: Any) -> Network:
     source : path or torch.nn.Module
         A NetX HDF5 file, a NIR graph, or a module of SLAYER blocks.
     **options
-        See `netx.load_netx` (allow, input_shape) and `nir.load_nir` (dt, preset, reset, allow);
-        for a module `slayer.export_slayer` (example, shape, allow).
+        See `netx.load_netx` (allow, input_shape, as_trained) and `nir.load_nir` (dt, preset,
+        reset, allow); for a module `slayer.export_slayer` (example, shape, allow).
 
     Returns
     -------
@@ -44,7 +44,7 @@ def load(source: str | os.PathLike[str] | Any, **options: Any) -> Network:
     from .netx import load_netx
 
     nir = is_nir(source)
-    known = ("dt", "preset", "reset", "allow") if nir else ("allow", "input_shape")
+    known = ("dt", "preset", "reset", "allow") if nir else ("allow", "input_shape", "as_trained")
     for name in options:
         if name not in known:
             kind = "a NIR graph" if nir else "NetX HDF5, whose time is in steps"
