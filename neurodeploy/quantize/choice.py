@@ -12,11 +12,8 @@ from ..network import FloatLIF, Network, Population, Projection, Synapse
 from ..network.fixed_point import STATE_LIMIT
 from .calibration import Calibration
 from .config import QuantConfig
-from .neurons import Shape, largest_factor, shape_of
+from .neurons import STATE_UNIT, Shape, largest_factor, shape_of
 from .weights import Doubles, Grid, scaled, weight_of
-
-STATE_UNIT = 64
-"""A weight of 1 adds 2^6 to the state."""
 
 LEAST_RESOLUTION = 1 << 12
 """Steps of a threshold aimed at where no calibration input says how far states go."""

@@ -163,8 +163,9 @@ class Rounding:
         reason = f"scale {factor:.6g}; decays off by up to {off:.2g}"
         if neuron.sends != "voltage":
             reason += f", threshold by {error:.2g} of itself"
-        if neuron.reset == "subtract":
-            reason += "; soft reset, on the engine only: NetX and Lava's LIF have none"
+        if shape.reset != "zero":
+            late = " in the next step, after the decay" if shape.reset == "subtract-late" else ""
+            reason += f"; soft reset{late}, on the engine only: NetX and Lava's LIF have none"
         if shape.refractory > 1:
             reason += "; a refractory step after a spike (NetX refDelay), which Lava's LIF has not"
         bias = shape.bias * factor
