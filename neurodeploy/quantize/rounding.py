@@ -22,9 +22,13 @@ from ..network import (
     Source,
 )
 from ..network.fixed_point import MAX_DELAY, WEIGHT_BITS
-from .choice import Choice, Site
+from .choice import INTEGERS, Choice, Site
+from .exact import exact_choice
 from .neurons import Shape, made
 from .weights import Grid, coarse_synapse, with_weight
+
+SCALE = "quantize/scale/"
+"""Starts the name of a fact: what a population's weights and states were multiplied by."""
 
 BIAS = ".bias"
 """Ends the name of a population that drives another's current at every step."""
@@ -53,7 +57,9 @@ class Rounding:
         self.audit: list[AuditEntry] = []
         self.populations: list[Population] = []
         self.projections: list[Projection] = []
-        self.metadata = dict(network.metadata)
+        self.integers = INTEGERS in network.metadata
+        """Whether the network was in integers before: it keeps the chip's clock then."""
+        self.metadata = {k: v for k, v in network.metadata.items() if k != INTEGERS}
         self.depth = depths(network)
         self.parts: dict[str, list[int]] = {name: [] for name in choices}
 
@@ -64,10 +70,14 @@ class Rounding:
         """Give the rounded network."""
         for population in self.network.populations:
             if isinstance(population.neuron, Source):
-                self.populations.append(replace(population, neuron=Source()))
+                port = population if self.integers else replace(population, neuron=Source())
+                self.populations.append(port)
                 self._note(population.name, Rating.FAITHFUL, "input port")
             else:
                 self._population(population)
+        if self.integers:  # those into one population stand together now
+            places = {(p.source, p.target): i for i, p in enumerate(self.network.projections)}
+            self.projections.sort(key=lambda p: places[p.source, p.target])
         return Network(
             tuple(self.populations),
             tuple(self.projections),
@@ -79,13 +89,14 @@ class Rounding:
         name = population.name
         site, choice = self.sites[name], self.choices[name]
         shape, factor = choice.shaped(site.shape), choice.factor
-        self.metadata[f"quantize/scale/{name}"] = factor
+        self.metadata[f"{SCALE}{name}"] = factor
         fixed = replace(population, neuron=made(population, shape, factor))
         self._check_delay(population)
         self._drive(population, shape, factor)
         self.populations.append(fixed)
         self._note_neuron(population, shape, factor)
-        if any(step == 0 for step in choice.steps) and 2 * factor > site.largest:
+        coarse = any(step == 0 for step in choice.steps) and 2 * factor > site.largest
+        if coarse and exact_choice(site) is None:
             reason = "weights use less than their range: threshold or bias would not fit the chip"
             self._note(f"{name}/scale", Rating.APPROXIMATE, reason)
         if choice.bias:
@@ -177,7 +188,7 @@ class Rounding:
         for note in shape.notes:
             self._note(name, Rating.APPROXIMATE, note)
         hops = self.depth[name]
-        if np.any(shape.bias) and hops:
+        if np.any(shape.bias) and hops and not self.integers:
             reason = f"its bias counts from the chip's first step on, {hops} steps before its input"
             self._note(f"{name}/bias", Rating.APPROXIMATE, reason)
 
@@ -195,6 +206,8 @@ class Rounding:
             reason += f"; {beyond} of {mantissa.size} by two synapses each"
         rating = Rating.FAITHFUL if np.array_equal(exact, whole) else Rating.APPROXIMATE
         self._note(projection.name, rating, reason)
+        if self.integers:
+            return
         lag = self.depth[projection.target] - self.depth[projection.source] - 1
         closes = self.network.closes(projection)
         if (not closes and lag) or (closes and projection.source != projection.target):
