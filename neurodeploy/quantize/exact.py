@@ -119,13 +119,12 @@ def _unit(site: Site, index: int) -> float | None:
 
     0 if all weights are 0, None if there is no such number.
     """
-    used = np.unique(np.abs(site.weights[index]))
-    used = used[used != 0]
+    used = np.abs(site.weights[index][site.weights[index] != 0])
     if not used.size:
         return 0.0
-    grid = site.grids[index]
+    grid, largest = site.grids[index], float(used.max())
     for multiple in range(1, max(-grid.low, grid.high) + 1):
-        unit = float(used[-1]) / multiple
+        unit = largest / multiple
         if whole(used[:SAMPLED], unit) and whole(used, unit):
             return unit
     return None

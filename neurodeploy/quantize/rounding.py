@@ -23,7 +23,7 @@ from ..network import (
 )
 from ..network.fixed_point import MAX_DELAY, WEIGHT_BITS
 from .choice import INTEGERS, Choice, Site
-from .exact import exact_choice
+from .exact import TOLERANCE, exact_choice, whole
 from .neurons import Shape, made
 from .weights import Grid, coarse_synapse, with_weight
 
@@ -117,8 +117,8 @@ class Rounding:
         fine, coarse = mantissa, None
         if site.splits[index] and site.grids[index].beyond(mantissa).any():
             fine, coarse = site.grids[index].parts(mantissa)
-        whole = _shifted(fine, step)
-        self.projections.append(replace(projection, synapse=with_weight(synapse, whole)))
+        weight = _shifted(fine, step)
+        self.projections.append(replace(projection, synapse=with_weight(synapse, weight)))
         if coarse is not None:
             more = coarse_synapse(
                 synapse, _shifted(coarse, step + site.grids[index].shift(mantissa))
@@ -181,9 +181,10 @@ class Rounding:
             reason += "; a refractory step after a spike (NetX refDelay), which Lava's LIF has not"
         bias = shape.bias * factor
         lost = float(np.abs(np.rint(bias) - bias).max())
-        if lost:
+        if not whole(bias):
             reason += f", bias by {lost / np.abs(bias).max():.2g} of its largest"
-        exact = not (off or lost or (error and neuron.sends != "voltage"))
+        fires_alike = neuron.sends == "voltage" or error <= TOLERANCE
+        exact = off <= TOLERANCE and whole(bias) and fires_alike
         self._note(name, Rating.FAITHFUL if exact else Rating.APPROXIMATE, reason)
         for note in shape.notes:
             self._note(name, Rating.APPROXIMATE, note)
@@ -196,15 +197,16 @@ class Rounding:
         self, site: Site, index: int, factor: float, step: int, mantissa: NDArray[np.int64]
     ) -> None:
         projection, synapse = site.feeds[index]
-        exact, whole = site.weights[index] * factor, mantissa * 2.0**step
+        exact, held = site.weights[index] * factor, mantissa * 2.0**step
         reason = (
-            f"{synapse.kind} weights {whole.min():g}..{whole.max():g} in steps of {1 << step}, "
-            f"{_off(exact, whole)}"
+            f"{synapse.kind} weights {held.min():g}..{held.max():g} in steps of {1 << step}, "
+            f"{_off(exact, held)}"
         )
         beyond = int(np.count_nonzero(site.grids[index].beyond(mantissa)))
         if beyond:
             reason += f"; {beyond} of {mantissa.size} by two synapses each"
-        rating = Rating.FAITHFUL if np.array_equal(exact, whole) else Rating.APPROXIMATE
+        kept = np.abs(exact - held) <= TOLERANCE * np.maximum(1, np.abs(held))
+        rating = Rating.FAITHFUL if kept.all() else Rating.APPROXIMATE
         self._note(projection.name, rating, reason)
         if self.integers:
             return
@@ -231,9 +233,9 @@ def _shifted(mantissa: NDArray[np.int64], step: int) -> NDArray[np.int32]:
     return weight
 
 
-def _off(exact: NDArray[np.float64], whole: NDArray[np.generic]) -> str:
+def _off(exact: NDArray[np.float64], held: NDArray[np.generic]) -> str:
     """Largest and relative root-mean-square rounding error of weights."""
-    error = exact - np.asarray(whole, np.float64)
+    error = exact - np.asarray(held, np.float64)
     power = float(np.sqrt((exact**2).mean())) if exact.size else 0.0
     relative = float(np.sqrt((error**2).mean())) / power if power else 0.0
     return f"off by up to {np.abs(error).max(initial=0):.3g} (rms {relative:.2%} of the weights)"

@@ -206,6 +206,7 @@ def test_weights_trained_in_steps_stay_multiples_of_them(units, bits, calibrated
     for projection, weight in zip(fixed.projections, weights, strict=True):
         np.testing.assert_allclose(projection.synapse.weight, weight * scale, rtol=1e-5)
     assert fixed["n"].neuron.threshold == pytest.approx(40 * units[0] * scale, rel=1e-6)
+    assert fixed.audit.worst is Rating.FAITHFUL
 
 
 def test_small_whole_floats_get_finer_states():
