@@ -125,7 +125,8 @@ def integers(seed):
 
     def lif(size):
         threshold = rng.integers(40, 300, size).astype(np.int32)
-        return CubaLIF(decays(size), decays(size), threshold, rng.integers(-9, 30, size))
+        bias = rng.integers(-9, 30, size).astype(np.int32)
+        return CubaLIF(decays(size), decays(size), threshold, bias)
 
     conv = Conv(weights(3, 2, 3, 3), padding=(1, 1))
     populations = (
