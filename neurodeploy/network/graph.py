@@ -16,6 +16,7 @@ from ..errors import NetworkError
 from .audit import Audit
 from .fixed_point import MAX_DELAY
 from .neurons import Neuron, Source
+from .neurons.base import ADDED
 from .synapses import Synapse
 
 CLIPPED = "weights_clipped/"
@@ -332,6 +333,8 @@ def _feed(digest: Any, value: Any) -> None:
     elif is_dataclass(value) and not isinstance(value, type):
         digest.update(type(value).__name__.encode())
         for item in fields(value):
+            if ADDED in item.metadata and getattr(value, item.name) is item.default:
+                continue
             digest.update(item.name.encode())
             _feed(digest, getattr(value, item.name))
     elif isinstance(value, (tuple, list)):

@@ -12,11 +12,11 @@ from ..network import FloatLIF, Network, Population, Projection, Synapse
 from ..network.fixed_point import STATE_LIMIT
 from .calibration import Calibration
 from .config import QuantConfig
-from .neurons import Shape, largest_factor, shape_of
+from .neurons import STATE_UNIT, Shape, largest_factor, shape_of
 from .weights import Doubles, Grid, scaled, weight_of
 
-STATE_UNIT = 64
-"""A weight of 1 adds 2^6 to the state."""
+INTEGERS = "quantize/integers"
+"""Fact in the metadata of a float form: the network was in integers before."""
 
 LEAST_RESOLUTION = 1 << 12
 """Steps of a threshold aimed at where no calibration input says how far states go."""
@@ -71,6 +71,8 @@ class Site:
     grids : list of Grid
     splits : list of bool
         Whether weights of a projection may become two parallel synapses.
+    integers : bool
+        Whether the network is the float form of one in integers.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Site:
         calibration: Calibration | None = None,
     ) -> None:
         self.population, self.config, self.calibration = population, config, calibration
+        self.integers = INTEGERS in network.metadata
         self.shape: Shape = shape_of(population, population is network.output, config)
         self.feeds: list[tuple[Projection, Synapse]] = [
             (p, scaled(p, population, self.shape.gain)) for p in network.into(population.name)

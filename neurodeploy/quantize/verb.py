@@ -16,6 +16,7 @@ from ..network.synapses import Readout
 from .calibration import Calibration, digest_of, fitting
 from .choice import Choice, Site
 from .config import QuantConfig
+from .exact import exact_choice
 from .fewer import fewer_bits
 from .floats import as_float, is_rescalable
 from .rounding import BIAS, Rounding
@@ -192,6 +193,9 @@ def corrected(
 
     made = {}
     for name, site in sites.items():
+        if exact_choice(site) is not None:
+            made[name] = choices[name]
+            continue
         lost = Local(network, site, reference).mean_error(choices[name])
         gain = 4096 / np.maximum(site.shape.current_decay, 1)
         made[name] = replace(choices[name], bias=tuple(map(float, lost * gain)))

@@ -36,6 +36,7 @@ from sim_tests.random_networks import Draw
 NEURONS = (
     CubaLIF(300, 200, 100, 3),
     GeneralCubaLIF(300, 200, 100, 5, "current", "subtract", 3, True, -6, -2),
+    GeneralCubaLIF(300, 200, 100, reset="subtract-late", refractory=2, reset_amount=6500),
     LeakyIntegrator(300, 200, 4),
     TernaryLIF(300, 200, 90, -80),
     ALIF(300, 200, 30, 40, 100, 9),

@@ -15,6 +15,9 @@ from ..fixed_point import ACTIVATION_SHIFT
 Parameter: TypeAlias = "int | NDArray[np.int32]"
 """One integer for the whole population, or one per neuron, flat in (C, H, W) order."""
 
+ADDED = "added"
+"""In a field's metadata: files and hashes from before it was added leave it out at its default."""
+
 
 @dataclass(frozen=True, eq=False)
 class Neuron:

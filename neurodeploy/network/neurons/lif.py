@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
-from ..fixed_point import ACTIVATION_SHIFT, DECAY_UNITY
-from .base import Neuron, Parameter
+from ..fixed_point import ACTIVATION_SHIFT, DECAY_UNITY, STATE_LIMIT, THRESHOLD_BITS
+from .base import ADDED, Neuron, Parameter
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,8 +55,13 @@ class GeneralCubaLIF(Neuron):
             \text{ where } w = 0, \text{ else } v \\
         f &= [v > 64\,\theta][w = 0] \\
         s &= f, \text{ or } f v \text{ if graded} \\
-        v &\leftarrow 0 \text{ or } v - 64\,\theta \text{ where } f \\
+        v &\leftarrow 0 \text{ or } v - \rho \text{ where } f \\
         w &\leftarrow R - 1 \text{ where } f, \text{ else } \max(w - 1, 0)
+
+    With a late reset nothing happens to v in the step of the spike; its next update is
+
+    .. math::
+        v \leftarrow clip(rz(v\,(4096 - d_v)) - \rho + 2^{e_v} (u + 64 b_v))
 
     Attributes
     ----------
@@ -64,8 +69,9 @@ class GeneralCubaLIF(Neuron):
         As in `CubaLIF`.
     bias_into : {"voltage", "current"}
         Whether the bias is b_v (`CubaLIF`) or b_u.
-    reset : {"zero", "subtract"}
-        What a spike does to the voltage: hard or soft reset.
+    reset : {"zero", "subtract", "subtract-late"}
+        What a spike does to the voltage: hard reset; soft reset in the step of the spike, before
+        the next decay; soft reset in the next update of v, after its decay.
     refractory : int or int32 [neurons]
         R >= 1. For R - 1 steps after a spike v is held where the reset left it
         and no spike is sent; u goes on. 1 is `CubaLIF`.
@@ -76,6 +82,9 @@ class GeneralCubaLIF(Neuron):
         towards zero. -6 is SLAYER's meaning of graded spikes, see Notes.
     voltage_exponent : int
         e_v in -16..16, likewise, for what the current adds to the voltage.
+    reset_amount : int, int32 [neurons] or None
+        rho in 0..2^23-1 that a soft reset takes off, in v's own unit (64 times finer than
+        `threshold`); a hard reset ignores it. None: the threshold, 64 theta.
 
     Notes
     -----
@@ -95,6 +104,12 @@ class GeneralCubaLIF(Neuron):
     e_v is what SLAYER's ``WgtScaleBatchNorm`` does: it subtracts a mean from
     the current and divides it by a power of two, rounded towards zero as it
     enters the voltage (``neuron/norm.py:164``, ``neuron/cuba.py:328``).
+
+    The late soft reset is snnTorch's ``v = beta v + x - s_last theta``
+    (``Leaky._base_sub``, snnTorch 1.0.0). Where a target subtracts before the decay alone,
+    rho = 64 theta 4096 / (4096 - d_v) does the same in floats; in integers v is off by up to 2
+    units, since it is rounded at other places. A late reset needs a threshold of at least 0:
+    then v stands above it between a spike and the reset, and never else.
     """
 
     current_decay: Parameter
@@ -107,6 +122,7 @@ class GeneralCubaLIF(Neuron):
     graded_spike: bool = False
     input_exponent: int = ACTIVATION_SHIFT
     voltage_exponent: int = 0
+    reset_amount: Parameter | None = field(default=None, metadata={ADDED: True})
     kind: ClassVar[str] = "cuba-lif-general"
     states: ClassVar[tuple[str, ...]] = ("u", "v")
     masks_v: ClassVar[bool] = True
@@ -114,7 +130,11 @@ class GeneralCubaLIF(Neuron):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_choice("bias_into", ("voltage", "current"))
-        self._check_choice("reset", ("zero", "subtract"))
+        self._check_choice("reset", ("zero", "subtract", "subtract-late"))
+        if self.reset == "subtract-late":
+            self._check_range("threshold", 0, (1 << THRESHOLD_BITS) - 1)
+        if self.reset_amount is not None:
+            self._check_range("reset_amount", 0, STATE_LIMIT - 1)
         self._check_range("refractory", 1, 1 << 16)
         self._check_range("input_exponent", -24, 16)
         self._check_range("voltage_exponent", -16, 16)
@@ -125,6 +145,13 @@ class GeneralCubaLIF(Neuron):
     def graded(self) -> bool:
         """Whether spikes carry the voltage."""
         return self.graded_spike
+
+    @property
+    def taken_off(self) -> Parameter:
+        """What a soft reset takes off, in v's unit."""
+        if self.reset_amount is None:
+            return self.threshold << ACTIVATION_SHIFT
+        return self.reset_amount
 
 
 @dataclass(frozen=True, eq=False)
