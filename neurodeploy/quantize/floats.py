@@ -33,7 +33,7 @@ def why_not_float(network: Network) -> str:
     for population in network.populations:
         neuron = population.neuron
         port = isinstance(neuron, Source)
-        plain = isinstance(neuron, (CubaLIF, LeakyIntegrator))
+        plain = type(neuron) in (CubaLIF, LeakyIntegrator)  # not one derived from them
         shifted = getattr(neuron, "input_exponent", ACTIVATION_SHIFT) != ACTIVATION_SHIFT
         first = population is network.input
         if not (port or (plain and not first and not shifted)) or population.starts:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
-from ..fixed_point import ACTIVATION_SHIFT, DECAY_UNITY
+from ..fields import choice, flag, integers, one_integer
+from ..fixed_point import ACTIVATION_SHIFT, BIAS_LIMIT, DECAY_UNITY, THRESHOLD_LIMIT
 from .base import Neuron, Parameter
 
 
@@ -36,10 +37,10 @@ class CubaLIF(Neuron):
     ``refDelay`` of 1 is what the hard reset already does.
     """
 
-    current_decay: Parameter
-    voltage_decay: Parameter
-    threshold: Parameter
-    bias: Parameter = 0
+    current_decay: Parameter = field(metadata=integers(0, DECAY_UNITY))
+    voltage_decay: Parameter = field(metadata=integers(0, DECAY_UNITY))
+    threshold: Parameter = field(metadata=integers(-THRESHOLD_LIMIT, THRESHOLD_LIMIT))
+    bias: Parameter = field(default=0, metadata=integers(-BIAS_LIMIT, BIAS_LIMIT))
     kind: ClassVar[str] = "cuba-lif"
     states: ClassVar[tuple[str, ...]] = ("u", "v")
 
@@ -96,28 +97,18 @@ class GeneralCubaLIF(Neuron):
     enters the voltage (``neuron/norm.py:164``, ``neuron/cuba.py:328``).
     """
 
-    current_decay: Parameter
-    voltage_decay: Parameter
-    threshold: Parameter
-    bias: Parameter = 0
-    bias_into: str = "voltage"
-    reset: str = "zero"
-    refractory: Parameter = 1
-    graded_spike: bool = False
-    input_exponent: int = ACTIVATION_SHIFT
-    voltage_exponent: int = 0
+    current_decay: Parameter = field(metadata=integers(0, DECAY_UNITY))
+    voltage_decay: Parameter = field(metadata=integers(0, DECAY_UNITY))
+    threshold: Parameter = field(metadata=integers(-THRESHOLD_LIMIT, THRESHOLD_LIMIT))
+    bias: Parameter = field(default=0, metadata=integers(-BIAS_LIMIT, BIAS_LIMIT))
+    bias_into: str = field(default="voltage", metadata=choice("voltage", "current"))
+    reset: str = field(default="zero", metadata=choice("zero", "subtract"))
+    refractory: Parameter = field(default=1, metadata=integers(1, 1 << 16))
+    graded_spike: bool = field(default=False, metadata=flag())
+    input_exponent: int = field(default=ACTIVATION_SHIFT, metadata=one_integer(-24, 16))
+    voltage_exponent: int = field(default=0, metadata=one_integer(-16, 16))
     kind: ClassVar[str] = "cuba-lif-general"
     states: ClassVar[tuple[str, ...]] = ("u", "v")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._check_choice("bias_into", ("voltage", "current"))
-        self._check_choice("reset", ("zero", "subtract"))
-        self._check_range("refractory", 1, 1 << 16)
-        self._check_range("input_exponent", -24, 16)
-        self._check_range("voltage_exponent", -16, 16)
-        for name in ("current_decay", "voltage_decay"):
-            self._check_range(name, 0, DECAY_UNITY)
 
     @property
     def graded(self) -> bool:
@@ -145,18 +136,12 @@ class LeakyIntegrator(Neuron):
         As in `GeneralCubaLIF`.
     """
 
-    current_decay: Parameter
-    voltage_decay: Parameter
-    bias: Parameter = 0
-    input_exponent: int = ACTIVATION_SHIFT
+    current_decay: Parameter = field(metadata=integers(0, DECAY_UNITY))
+    voltage_decay: Parameter = field(metadata=integers(0, DECAY_UNITY))
+    bias: Parameter = field(default=0, metadata=integers(-BIAS_LIMIT, BIAS_LIMIT))
+    input_exponent: int = field(default=ACTIVATION_SHIFT, metadata=one_integer(-24, 16))
     kind: ClassVar[str] = "leaky-integrator"
     states: ClassVar[tuple[str, ...]] = ("u", "v")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._check_range("input_exponent", -24, 16)
-        for name in ("current_decay", "voltage_decay"):
-            self._check_range(name, 0, DECAY_UNITY)
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,16 +168,11 @@ class TernaryLIF(Neuron):
     them would meet both; Lava sends 0 there and does not reset, so do we.
     """
 
-    current_decay: Parameter
-    voltage_decay: Parameter
-    upper: Parameter
-    lower: Parameter
-    bias: Parameter = 0
+    current_decay: Parameter = field(metadata=integers(0, DECAY_UNITY))
+    voltage_decay: Parameter = field(metadata=integers(0, DECAY_UNITY))
+    upper: Parameter = field(metadata=integers(-THRESHOLD_LIMIT, THRESHOLD_LIMIT))
+    lower: Parameter = field(metadata=integers(-THRESHOLD_LIMIT, THRESHOLD_LIMIT))
+    bias: Parameter = field(default=0, metadata=integers(-BIAS_LIMIT, BIAS_LIMIT))
     kind: ClassVar[str] = "ternary-lif"
     states: ClassVar[tuple[str, ...]] = ("u", "v")
     graded: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("current_decay", "voltage_decay"):
-            self._check_range(name, 0, DECAY_UNITY)

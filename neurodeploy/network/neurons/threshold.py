@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
+from ..fields import flag, integers
+from ..fixed_point import BIAS_LIMIT, THRESHOLD_LIMIT
 from .base import Neuron, Parameter
 
 
@@ -20,8 +22,8 @@ class Threshold(Neuron):
         In weight units.
     """
 
-    threshold: Parameter
-    bias: Parameter = 0
+    threshold: Parameter = field(metadata=integers(-THRESHOLD_LIMIT, THRESHOLD_LIMIT))
+    bias: Parameter = field(default=0, metadata=integers(-BIAS_LIMIT, BIAS_LIMIT))
     kind: ClassVar[str] = "threshold"
 
 
@@ -44,7 +46,7 @@ class GradedThreshold(Neuron):
     counted, silicon may differ there. Their ``exp`` is not used on the CPU.
     """
 
-    threshold: Parameter
-    rectify: bool = False
+    threshold: Parameter = field(metadata=integers(0))
+    rectify: bool = field(default=False, metadata=flag())
     kind: ClassVar[str] = "graded-threshold"
     graded: ClassVar[bool] = True
