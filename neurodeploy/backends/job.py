@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from .._version import __version__
 from ..errors import BackendError, NeurodeployError
 from ..network import Network
-from ..network.canonical import flatten, unflatten
+from ..network.canonical import flatten, hash_values, unflatten
 from .blocks import samples_done, write_into_place
 from .options import RunOptions
 
@@ -84,19 +84,11 @@ def identity_of(
     identity = {
         "backend": backend,
         "network": network.fingerprint,
-        "inputs": digest_of(values),
+        "inputs": hash_values(values),
         **{key: getattr(options, key) for key in OPTIONS if key != "inputs_fingerprint"},
     }
     same: dict[str, Any] = json.loads(json.dumps(identity))
     return same
-
-
-def digest_of(values: NDArray[np.int32]) -> str:
-    """SHA-256 of the values presented, with their shape."""
-    digest = hashlib.sha256(str(values.shape).encode())
-    for sample in values:
-        digest.update(np.ascontiguousarray(sample).data)
-    return digest.hexdigest()
 
 
 def job_id(job: Path) -> str:
@@ -164,7 +156,7 @@ def read_job(job: Path) -> tuple[str, Network, NDArray[np.int32], RunOptions]:
             f"{job}: this job cannot be read ({error}); neurodeploy {wanted.get('neurodeploy')} "
             f"wrote it, this is {__version__}: write it again with this one"
         ) from error
-    for what, found in (("network", network.fingerprint), ("inputs", digest_of(values))):
+    for what, found in (("network", network.fingerprint), ("inputs", hash_values(values))):
         if found != wanted["identity"][what]:
             raise BackendError(f"{job}: its {what} changed since it was written; write it again")
     return wanted["backend"], network, values, followed

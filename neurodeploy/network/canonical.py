@@ -156,6 +156,14 @@ def fingerprint(value: Any) -> str:
     return digest.hexdigest()
 
 
+def hash_values(values: NDArray[Any]) -> str:
+    """SHA-256 of values presented to a network, [samples, ...], with their shape."""
+    digest = hashlib.sha256(str(values.shape).encode())
+    for sample in values:  # they may be mapped from a disk, and more than memory holds
+        digest.update(np.ascontiguousarray(sample).data)
+    return digest.hexdigest()
+
+
 def _feed(digest: Any, value: Any) -> None:
     if isinstance(value, (np.ndarray, np.generic)) or (
         isinstance(value, (int, float)) and not isinstance(value, bool)

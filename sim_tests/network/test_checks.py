@@ -279,6 +279,24 @@ def test_a_derived_model_is_not_quantized_into_another(model):
     assert type(fixed["n"].neuron) is model
 
 
+@dataclass(frozen=True, eq=False)
+class DerivedFloat(FloatLIF):
+    """Another model in float32."""
+
+
+def test_a_derived_float_model_is_not_taken_for_another(tmp_path):
+    pytest.importorskip("nir", reason="needs nir: pip install 'neurodeploy[nir]'")
+    network = two(DerivedFloat(voltage_keep=0.5))
+    for use in (
+        lambda: nd.run(network, np.ones((1, 3, 2)), backend="float"),
+        lambda: nd.quantize(network),
+        lambda: nd.save(network, tmp_path / "a.nir"),
+    ):
+        with pytest.raises(UnsupportedError, match="population 'n'"):
+            use()
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_long_chain_listed_backwards_does_not_recurse():
     count = 1_100
     one, weight = CubaLIF(4096, 4096, 30), Dense(np.full((1, 1), 40, I))
