@@ -21,6 +21,7 @@ from ..network import (
     Sigma,
     SigmaDelta,
 )
+from ..network.fields import limits_of
 from ..network.fixed_point import ACTIVATION_SHIFT, BIAS_BITS, DECAY_UNITY, THRESHOLD_BITS
 from ..network.neurons import Parameter
 from .hdf5 import RAW_LOSS, Layer, rounding_loss
@@ -283,8 +284,8 @@ def _resonator(
     _check_refractory(group, note)
     _check_ignored(group, note)
     parameters: dict[str, Any] = {
-        "sin_decay": _parameter(group, "sinDecay", shape, -DECAY_UNITY, DECAY_UNITY),
-        "cos_decay": _parameter(group, "cosDecay", shape, -DECAY_UNITY, DECAY_UNITY),
+        "sin_decay": _parameter(group, "sinDecay", shape, *limits_of(ResonateFire, "sin_decay")),
+        "cos_decay": _parameter(group, "cosDecay", shape, *limits_of(ResonateFire, "cos_decay")),
         "threshold": _threshold(group, shape),
     }
     reason = "the file's decays as they are; netx turns them into a period and back, truncating"
@@ -299,7 +300,7 @@ def _resonator(
 
 
 def _decay(group: Layer, key: str, shape: tuple[int, ...]) -> Parameter:
-    return _parameter(group, key, shape, 0, DECAY_UNITY)
+    return _parameter(group, key, shape, *limits_of(CubaLIF, "current_decay"))
 
 
 def _threshold(group: Layer, shape: tuple[int, ...]) -> Parameter:

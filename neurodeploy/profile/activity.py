@@ -102,7 +102,7 @@ def _messages(population: PopulationRecord) -> NDArray[np.float64]:
 def _synops_into(recording: Recording, on_chip: set[str]) -> dict[str, NDArray[np.float64]]:
     recorded = recording.synops()
     into: dict[str, NDArray[np.float64]] = {}
-    # Parallel projections share a name, and what was recorded under it is their sum.
+    # In files of 0.1 parallel projections share a name, and what is under it is their sum.
     for projection in {p.name: p for p in recording.header.projections}.values():
         if projection.target not in on_chip:
             continue

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UnsupportedError
 from ..network import FloatLIF, Network, Population, Projection, Synapse
 from ..network.fixed_point import STATE_LIMIT
 from .calibration import Calibration
@@ -90,8 +89,6 @@ class Site:
         ]
         self.bits = config.bits_of(population.name)
         self.weights: list[Doubles] = [weight_of(synapse) for _, synapse in self.feeds]
-        for (projection, _), weight in zip(self.feeds, self.weights, strict=True):
-            _check_finite(projection, weight)
         self.grids = [Grid.of(weight, self.bits) for weight in self.weights]
         self.splits = [bool(config.split and grid.width) for grid in self.grids]
         self.sources = [p.source for p, _ in self.feeds]
@@ -200,12 +197,3 @@ def finest(site: Site, factor: float, steps: list[float]) -> Choice:
     # Weights finer than an integer: rounded at integers instead.
     moved = tuple(0 if step is None else max(0, step + int(shift)) for step in whole)
     return Choice(float(factor * 2.0**shift), moved)
-
-
-def _check_finite(projection: Projection, weight: Doubles) -> None:
-    if not np.isfinite(weight).all():
-        number = int(np.count_nonzero(~np.isfinite(weight)))
-        raise UnsupportedError(
-            f"projection {projection.name}: {number} of {weight.size} weights are NaN or infinite; "
-            f"correct the trained network"
-        )

@@ -34,7 +34,7 @@ def why_not_float(network: Network) -> str:
     for population in network.populations:
         neuron = population.neuron
         port = isinstance(neuron, Source)
-        plain = isinstance(neuron, (CubaLIF, LeakyIntegrator))
+        plain = type(neuron) in (CubaLIF, LeakyIntegrator)  # not one derived from them
         shifted = getattr(neuron, "input_exponent", ACTIVATION_SHIFT) != ACTIVATION_SHIFT
         first = population is network.input
         fires_at_rest = plain and np.min(getattr(neuron, "threshold", 1)) < 1

@@ -82,7 +82,11 @@ def shape_of(population: Population, is_output: bool, config: QuantConfig) -> Sh
         If its neurons send something that the chip's cannot.
     """
     neuron, size, name = population.neuron, population.size, population.name
-    assert isinstance(neuron, FloatLIF)
+    if type(neuron) is not FloatLIF:
+        raise UnsupportedError(
+            f"population {name!r}: {neuron.kind} neurons ({type(neuron).__name__}) have no form in "
+            f"the chip's integers; write them as FloatLIF"
+        )
 
     def of(parameter: str) -> Doubles:
         return np.broadcast_to(np.asarray(getattr(neuron, parameter), np.float64), size)

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, NetworkError
 from ..network import FloatLIF, Network, Sparse, Synapse
+from ..network.canonical import hash_values
 from ..network.synapses import Readout
-from .calibration import Calibration, digest_of, fitting
+from .calibration import Calibration, fitting
 from .choice import Choice, Site
 from .config import QuantConfig
 from .exact import exact_choice
@@ -79,7 +80,7 @@ def quantize(
         made = fewer_bits(network, config, inputs)
         facts: dict[str, str | int | float] = {**made.metadata, CONFIG: config.to_json()}
         if inputs is not None:
-            facts[CALIBRATION] = digest_of(inputs)
+            facts[CALIBRATION] = hash_values(inputs)
         return replace(made, metadata=facts)
     if not network.is_float:
         network = as_float(network)

@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import FormatError, NeurodeployError, UnsupportedError
+from ...errors import FormatError, NetworkError, NeurodeployError, UnsupportedError
 from ...network import (
+    Audit,
+    AuditEntry,
     Conv,
     CubaLIF,
     DelayedDense,
@@ -27,15 +29,20 @@ from ...network import (
     Pool,
     Population,
     Projection,
+    Rating,
     Source,
     Sparse,
     Synapse,
 )
 from ...network.fixed_point import DECAY_UNITY
+from ..whole import with_mismatch
 from .graph import Graph
 
 MARK = "neurodeploy"
 """Entry of a graph's metadata: JSON with dt_seconds, preset, reset, and of integers fingerprint."""
+
+FINGERPRINT = f"metadata/{MARK}/fingerprint"
+"""What the audit calls the hash of the integers that we wrote."""
 
 RESETS = ("hard", "soft")
 CARRIED = (Dense, DelayedDense, Conv, Pool, Sparse, OneToOne)
@@ -133,8 +140,12 @@ def read_back(path: Path) -> Network | None:
         return None
 
 
-def as_fixed(network: Network, facts: dict[str, Any]) -> Network | None:
-    """The integer network that a float one was written from, or None if it was not."""
+def as_fixed(network: Network, facts: dict[str, Any]) -> Network:
+    """The integer network that a float one was written from; what changed since, the audit says.
+
+    Integers that are not those we wrote are read as they stand. What is in integers no more stays
+    as it was read, in floats.
+    """
     populations = []
     try:
         for population in network.populations:
@@ -155,12 +166,19 @@ def as_fixed(network: Network, facts: dict[str, Any]) -> Network | None:
         projections = [
             _of_kind(p, pair[2:]) for p, pair in zip(projections, facts["projections"], strict=True)
         ]
-    except (ValueError, KeyError, TypeError):  # another network than the one we wrote
-        return None
-    kept = facts.get("metadata")
-    metadata = {**network.metadata, **(kept if isinstance(kept, dict) else {})}
-    found = Network(tuple(populations), tuple(projections), network.audit, metadata)
-    return found if found.fingerprint == facts.get("fingerprint") else None
+        kept = facts.get("metadata")
+        metadata = {**network.metadata, **(kept if isinstance(kept, dict) else {})}
+        found = Network(tuple(populations), tuple(projections), network.audit, metadata)
+    except (ValueError, KeyError, TypeError, NetworkError) as error:
+        reason = (
+            f"written in integers, and changed since so that they are none now ({error}); read as "
+            f"a network in floats, quantize it again"
+        )
+        entry = AuditEntry(FINGERPRINT, Rating.APPROXIMATE, reason)
+        return replace(network, audit=network.audit + Audit((entry,)))
+    if found.fingerprint != facts.get("fingerprint"):
+        return with_mismatch(found, FINGERPRINT)
+    return found
 
 
 def _cuba(neuron: FloatLIF) -> CubaLIF:

@@ -92,9 +92,7 @@ def load_nir(
     if written:
         reader.note("metadata", Rating.FAITHFUL, "written by neurodeploy, which noted the above")
     network = reader.network()
-    if written and "fingerprint" in facts and (fixed := as_fixed(network, facts)) is not None:
-        return fixed
-    return network
+    return as_fixed(network, facts) if written and "fingerprint" in facts else network
 
 
 @dataclass(frozen=True)
@@ -255,7 +253,8 @@ class _Reader:
         try:
             synapse = compose(path.operators, source.size)
         except NetworkError as error:
-            raise NetworkError(f"{self.graph.path}: {error}") from None
+            where = f"{self.graph.path}: into {target.name!r}"
+            raise NetworkError(f"{where}: {error}") from None
         synapse, at_source = self._delayed(path, synapse, source, target)
         if at_source is None:
             return [Projection(source.name, target.name, synapse)]

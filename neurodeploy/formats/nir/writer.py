@@ -141,7 +141,11 @@ class _Writer:
         if isinstance(neuron, Source):
             self.nodes[name] = nir.Input({"input": np.array(population.shape)})
         else:
-            assert isinstance(neuron, FloatLIF)
+            if type(neuron) is not FloatLIF:  # not one derived from it either
+                raise UnsupportedError(
+                    f"population {name!r}: NIR has no {neuron.kind} neurons "
+                    f"({type(neuron).__name__}); write .net instead"
+                )
             reset = self.preset.with_reset(self.reset())
             self.nodes[name] = node_of(population, neuron, self.dt, reset)
         if population.axon_delay is not None:

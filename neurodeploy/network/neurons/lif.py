@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from ..fixed_point import ACTIVATION_SHIFT, DECAY_UNITY, STATE_LIMIT, THRESHOLD_BITS
-from .base import ADDED, Neuron, Parameter
+import numpy as np
+
+from ...errors import NetworkError
+from ..fields import choice, flag, integers, one_integer
+from ..fixed_point import ACTIVATION_SHIFT, BIAS_LIMIT, DECAY_UNITY, STATE_LIMIT, THRESHOLD_LIMIT
+from .base import Neuron, Parameter
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,10 +40,10 @@ class CubaLIF(Neuron):
     ``refDelay`` of 1 is what the hard reset already does.
     """
 
-    current_decay: Parameter
-    voltage_decay: Parameter
-    threshold: Parameter
-    bias: Parameter = 0
+    current_decay: Parameter = field(metadata=integers(0, DECAY_UNITY))
+    voltage_decay: Parameter = field(metadata=integers(0, DECAY_UNITY))
+    threshold: Parameter = field(metadata=integers(-THRESHOLD_LIMIT, THRESHOLD_LIMIT))
+    bias: Parameter = field(default=0, metadata=integers(-BIAS_LIMIT, BIAS_LIMIT))
     kind: ClassVar[str] = "cuba-lif"
     states: ClassVar[tuple[str, ...]] = ("u", "v")
     masks_v: ClassVar[bool] = True
@@ -112,34 +116,30 @@ class GeneralCubaLIF(Neuron):
     then v stands above it between a spike and the reset, and never else.
     """
 
-    current_decay: Parameter
-    voltage_decay: Parameter
-    threshold: Parameter
-    bias: Parameter = 0
-    bias_into: str = "voltage"
-    reset: str = "zero"
-    refractory: Parameter = 1
-    graded_spike: bool = False
-    input_exponent: int = ACTIVATION_SHIFT
-    voltage_exponent: int = 0
-    reset_amount: Parameter | None = field(default=None, metadata={ADDED: True})
+    current_decay: Parameter = field(metadata=integers(0, DECAY_UNITY))
+    voltage_decay: Parameter = field(metadata=integers(0, DECAY_UNITY))
+    threshold: Parameter = field(metadata=integers(-THRESHOLD_LIMIT, THRESHOLD_LIMIT))
+    bias: Parameter = field(default=0, metadata=integers(-BIAS_LIMIT, BIAS_LIMIT))
+    bias_into: str = field(default="voltage", metadata=choice("voltage", "current"))
+    reset: str = field(default="zero", metadata=choice("zero", "subtract", "subtract-late"))
+    refractory: Parameter = field(default=1, metadata=integers(1, 1 << 16))
+    graded_spike: bool = field(default=False, metadata=flag())
+    input_exponent: int = field(default=ACTIVATION_SHIFT, metadata=one_integer(-24, 16))
+    voltage_exponent: int = field(default=0, metadata=one_integer(-16, 16))
+    reset_amount: Parameter | None = field(
+        default=None, metadata=integers(0, STATE_LIMIT - 1, optional=True)
+    )
     kind: ClassVar[str] = "cuba-lif-general"
     states: ClassVar[tuple[str, ...]] = ("u", "v")
     masks_v: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check_choice("bias_into", ("voltage", "current"))
-        self._check_choice("reset", ("zero", "subtract", "subtract-late"))
-        if self.reset == "subtract-late":
-            self._check_range("threshold", 0, (1 << THRESHOLD_BITS) - 1)
-        if self.reset_amount is not None:
-            self._check_range("reset_amount", 0, STATE_LIMIT - 1)
-        self._check_range("refractory", 1, 1 << 16)
-        self._check_range("input_exponent", -24, 16)
-        self._check_range("voltage_exponent", -16, 16)
-        for name in ("current_decay", "voltage_decay"):
-            self._check_range(name, 0, DECAY_UNITY)
+        if self.reset == "subtract-late" and np.min(self.threshold) < 0:
+            raise NetworkError(
+                f"{self.label}: threshold holds {np.min(self.threshold)}, and reset "
+                f"'subtract-late' needs at least 0"
+            )
 
     @property
     def graded(self) -> bool:
@@ -174,18 +174,12 @@ class LeakyIntegrator(Neuron):
         As in `GeneralCubaLIF`.
     """
 
-    current_decay: Parameter
-    voltage_decay: Parameter
-    bias: Parameter = 0
-    input_exponent: int = ACTIVATION_SHIFT
+    current_decay: Parameter = field(metadata=integers(0, DECAY_UNITY))
+    voltage_decay: Parameter = field(metadata=integers(0, DECAY_UNITY))
+    bias: Parameter = field(default=0, metadata=integers(-BIAS_LIMIT, BIAS_LIMIT))
+    input_exponent: int = field(default=ACTIVATION_SHIFT, metadata=one_integer(-24, 16))
     kind: ClassVar[str] = "leaky-integrator"
     states: ClassVar[tuple[str, ...]] = ("u", "v")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._check_range("input_exponent", -24, 16)
-        for name in ("current_decay", "voltage_decay"):
-            self._check_range(name, 0, DECAY_UNITY)
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,17 +206,12 @@ class TernaryLIF(Neuron):
     them would meet both; Lava sends 0 there and does not reset, so do we.
     """
 
-    current_decay: Parameter
-    voltage_decay: Parameter
-    upper: Parameter
-    lower: Parameter
-    bias: Parameter = 0
+    current_decay: Parameter = field(metadata=integers(0, DECAY_UNITY))
+    voltage_decay: Parameter = field(metadata=integers(0, DECAY_UNITY))
+    upper: Parameter = field(metadata=integers(-THRESHOLD_LIMIT, THRESHOLD_LIMIT))
+    lower: Parameter = field(metadata=integers(-THRESHOLD_LIMIT, THRESHOLD_LIMIT))
+    bias: Parameter = field(default=0, metadata=integers(-BIAS_LIMIT, BIAS_LIMIT))
     kind: ClassVar[str] = "ternary-lif"
     states: ClassVar[tuple[str, ...]] = ("u", "v")
     masks_v: ClassVar[bool] = True
     graded: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("current_decay", "voltage_decay"):
-            self._check_range(name, 0, DECAY_UNITY)

@@ -44,7 +44,7 @@ class Cells(torch.nn.Module):
 
     def __init__(self, neuron: Neuron, size: int, name: str) -> None:
         super().__init__()
-        if not isinstance(neuron, (CubaLIF, GeneralCubaLIF, LeakyIntegrator)) or (
+        if type(neuron) not in (CubaLIF, GeneralCubaLIF, LeakyIntegrator) or (
             neuron.graded
             or getattr(neuron, "input_exponent", ACTIVATION_SHIFT) != ACTIVATION_SHIFT
             or getattr(neuron, "voltage_exponent", 0)
