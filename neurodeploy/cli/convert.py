@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .shared import Dt, From, Json, Reset, is_nir_file, load_network, print_json, show
+from .shared import Dt, From, Json, Reset, ResetDelay, is_nir_file, load_network, print_json, show
 
 
 def convert(
@@ -17,6 +17,7 @@ def convert(
     ],
     dt: Dt = None,
     reset: Reset = None,
+    reset_delay: ResetDelay = None,
     source_framework: From = None,
     framework: Annotated[
         str | None, typer.Option("--to", metavar="FRAMEWORK", help="NIR: who shall run OUT.")
@@ -41,7 +42,7 @@ def convert(
 
     # NetX counts time in steps: --dt then says what a step is in the NIR to be written.
     reads_nir = is_nir_file(source)
-    network = load_network(source, dt if reads_nir else None, reset, source_framework)
+    network = load_network(source, dt if reads_nir else None, reset, source_framework, reset_delay)
     if target_chip is not None:
         from ..rewrite import rewritten_for
 

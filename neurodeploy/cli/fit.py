@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .shared import Dt, From, Json, Net, Reset, load_network, print_json
+from .shared import Dt, From, Json, Net, Reset, ResetDelay, load_network, print_json
 
 
 def fit(
@@ -26,6 +26,7 @@ def fit(
     ] = None,
     dt: Dt = None,
     reset: Reset = None,
+    reset_delay: ResetDelay = None,
     source: From = None,
     json: Json = False,
 ) -> int:
@@ -39,7 +40,7 @@ def fit(
     from ..report.numbers import si
 
     counted = None if recording is None else nd.Recording.load(recording)
-    network = load_network(net, dt, reset, source)
+    network = load_network(net, dt, reset, source, reset_delay)
     placement = nd.fit(network, chip, board=board, cores=cores, recording=counted)
     gain = {}
     if counted is not None:

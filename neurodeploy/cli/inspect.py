@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .shared import Dt, From, Json, Net, Reset, load_network, print_json, show
+from .shared import Dt, From, Json, Net, Reset, ResetDelay, load_network, print_json, show
 
 
 def inspect(
@@ -16,6 +16,7 @@ def inspect(
     ] = None,
     dt: Dt = None,
     reset: Reset = None,
+    reset_delay: ResetDelay = None,
     source: From = None,
     json: Json = False,
 ) -> int:
@@ -31,7 +32,7 @@ def inspect(
     from ..report.terminal import audit_table, network_table
     from . import DIFFERS, DONE
 
-    network = load_network(net, dt, reset, source)
+    network = load_network(net, dt, reset, source, reset_delay)
     ahead = None if target is None else look_ahead(network, target)
     if json:
         found = _as_dict(network)

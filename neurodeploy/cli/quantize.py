@@ -9,7 +9,18 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InputError, NetworkError
-from .shared import Dt, From, Json, Net, Reset, load_network, print_json, progress_bar, show
+from .shared import (
+    Dt,
+    From,
+    Json,
+    Net,
+    Reset,
+    ResetDelay,
+    load_network,
+    print_json,
+    progress_bar,
+    show,
+)
 
 CHIP = "loihi2"
 
@@ -68,6 +79,7 @@ def quantize(
     ] = None,
     dt: Dt = None,
     reset: Reset = None,
+    reset_delay: ResetDelay = None,
     source: From = None,
     json: Json = False,
 ) -> None:
@@ -98,7 +110,7 @@ def quantize(
     if sweep is not None:
         if out is not None or budgets:
             raise InputError("sweep: writes no network and takes no budget; leave out -o, --budget")
-        network = load_network(net, dt, reset, source)
+        network = load_network(net, dt, reset, source, reset_delay)
         found = _swept(network, data, chosen, _widths(sweep), chip or CHIP, fine_tune, report)
         _print_sweep(found, json)
         return
@@ -110,7 +122,7 @@ def quantize(
             raise InputError(f"{name}: goes with a budget or --sweep; add one or leave it out")
     if out is None:
         raise InputError("quantize: nowhere to write to; give -o OUT (.nir, .net), or --sweep")
-    network, costs, inputs = load_network(net, dt, reset, source), None, data.inputs
+    network, costs, inputs = load_network(net, dt, reset, source, reset_delay), None, data.inputs
     if budgets:
         made = _within(network, budgets, chosen, data, chip or CHIP)
         chosen, costs, fixed = made.config, made.costs, made.network

@@ -14,6 +14,7 @@ from .shared import (
     Json,
     Net,
     Reset,
+    ResetDelay,
     Settings,
     interruptible,
     load_network,
@@ -74,6 +75,7 @@ def run(
     channel: Annotated[str | None, typer.Option(help="Sound: which channel, or mix.")] = None,
     dt: Dt = None,
     reset: Reset = None,
+    reset_delay: ResetDelay = None,
     source: From = None,
     json: Json = False,
 ) -> None:
@@ -94,7 +96,7 @@ def run(
     from ..report.terminal import counts_table
     from ..signals import draining_steps
 
-    network = load_network(net, dt, reset, source)
+    network = load_network(net, dt, reset, source, reset_delay)
     inputs = _read(input, encoder, rate, channel)
     if drain and steps is None:
         steps = draining_steps(network, inputs)

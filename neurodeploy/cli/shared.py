@@ -18,11 +18,25 @@ Dt = Annotated[
     float | None, typer.Option("--dt", metavar="SECONDS", help="NIR: the time step, in seconds.")
 ]
 Reset = Annotated[
-    str | None, typer.Option("--reset", metavar="hard|soft", help="NIR: to a value or subtract.")
+    list[str] | None,
+    typer.Option(
+        "--reset",
+        metavar="hard|soft|none",
+        help="NIR: to a value, by subtraction or not at all; NAME=soft, repeated, for each layer.",
+    ),
+]
+ResetDelay = Annotated[
+    bool | None,
+    typer.Option(
+        "--reset-delay/--no-reset-delay",
+        help="NIR of snnTorch: whether it was trained with reset_delay=True, its default.",
+        show_default=False,
+    ),
 ]
 From = Annotated[
     str | None,
     typer.Option(
+        "--preset",
         "--from",
         metavar="FRAMEWORK",
         help="NIR: who trained it (snntorch, norse, sinabs, rockpool, spikingjelly, spyx, lava).",
@@ -49,13 +63,29 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 def load_network(
-    path: Path, dt: float | None = None, reset: str | None = None, source: str | None = None
+    path: Path,
+    dt: float | None = None,
+    reset: list[str] | None = None,
+    source: str | None = None,
+    reset_delay: bool | None = None,
 ) -> Network:
     """Read a network with the options that were given."""
     import neurodeploy as nd
 
-    options: dict[str, Any] = {"dt": dt, "reset": reset, "preset": source}
+    options: dict[str, Any] = {
+        "dt": dt, "reset": _read_resets(reset), "preset": source, "reset_delay": reset_delay,
+    }  # fmt: skip
     return nd.load(path, **{key: value for key, value in options.items() if value is not None})
+
+
+def _read_resets(given: list[str] | None) -> str | dict[str, str] | None:
+    """``--reset``, once for all neurons, or ``NAME=`` for each."""
+    if not given:
+        return None
+    pairs = [item.rpartition("=") for item in given]
+    if len(pairs) == 1 and not pairs[0][0]:
+        return given[0]
+    return {name or "*": how for name, _, how in pairs}
 
 
 def is_nir_file(path: Path) -> bool:

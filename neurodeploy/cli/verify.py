@@ -14,6 +14,7 @@ from .shared import (
     Json,
     Net,
     Reset,
+    ResetDelay,
     Settings,
     interruptible,
     load_network,
@@ -55,6 +56,7 @@ def verify(
     ] = None,
     dt: Dt = None,
     reset: Reset = None,
+    reset_delay: ResetDelay = None,
     source: From = None,
     json: Json = False,
 ) -> int:
@@ -68,7 +70,7 @@ def verify(
     from ..verify import verify as run_verify
     from . import DIFFERS, DONE
 
-    network = load_network(net, dt, reset, source)
+    network = load_network(net, dt, reset, source, reset_delay)
     inputs, truth = read_inputs(input)
     classes = read_labels(labels) if labels is not None else truth
     if samples is not None:

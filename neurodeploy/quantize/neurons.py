@@ -125,6 +125,8 @@ def _changes(neuron: FloatLIF, is_output: bool, held: bool) -> list[str]:
             pass  # a refractory step is the same: the voltage of the next step is the reset value
         elif neuron.reset_time == "after" and neuron.reset == "value":
             notes.append("the chip resets in the step of the spike, not over the input of the next")
+        elif neuron.reset_time == "again":
+            notes.append("the chip fires again where a reset leaves v above the threshold")
         elif neuron.reset_time == "after":
             notes.append("the chip subtracts before the next decay, not after it")
         if neuron.inclusive:

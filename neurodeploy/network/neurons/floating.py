@@ -34,7 +34,15 @@ class FloatLIF(Neuron):
     A reset R is :math:`v = v_r`, or :math:`v = v - \theta` (for each spike, where several are
     counted). It happens to v' in the step of the spike (``same``), to v just before the next
     update (``before``: the same spikes, v recorded before the reset), or to v' in the
-    next step after its update, whose input a reset to a value then wipes out (``after``).
+    next step after its update, whose input a reset to a value then wipes out (``after``:
+    by subtraction v' = k_v v + g_v c + b_v - theta s, with the spikes s of the step before).
+
+    ``again`` is a subtraction in the step of the spike where a v that is still above the
+    threshold is lowered by it once more while the next step decides whether to fire, and
+    is given it back where it does not (snnTorch's Leaky with ``reset_delay=False``):
+
+    .. math::
+        r = [v > \theta], \quad f = [v' - r \theta > \theta], \quad v = v' - f \theta
 
     Attributes
     ----------
@@ -47,7 +55,8 @@ class FloatLIF(Neuron):
     reset : {"value", "subtract", "none"}
     reset_value : float or float32 [neurons]
         v_r.
-    reset_time : {"same", "before", "after"}
+    reset_time : {"same", "before", "after", "again"}
+        ``again`` with ``subtract`` alone.
     inclusive : bool
         Fire at the threshold itself (``>=``).
     sees_last_current : bool
@@ -95,8 +104,13 @@ class FloatLIF(Neuron):
                 object.__setattr__(self, item.name, array.item() if array.ndim == 0 else array)
         super().__post_init__()
         self._check_choice("reset", ("value", "subtract", "none"))
-        self._check_choice("reset_time", ("same", "before", "after"))
+        self._check_choice("reset_time", ("same", "before", "after", "again"))
         self._check_choice("sends", ("spike", "voltage", "count"))
+        if self.reset_time == "again" and (self.reset != "subtract" or self.sends != "spike"):
+            raise NetworkError(
+                f"{self.kind} neuron: reset_time 'again' with reset {self.reset!r} that sends "
+                f"{self.sends}; it needs reset 'subtract' and single spikes"
+            )
 
     @classmethod
     def relay(cls) -> FloatLIF:
