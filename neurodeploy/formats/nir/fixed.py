@@ -125,7 +125,7 @@ def _cast(synapse: Synapse, kind: Any) -> Synapse:
 
 def read_back(path: Path) -> Network | None:
     """Read a file that holds an integer network."""
-    from .reader import load_nir
+    from .loading import load_nir
 
     try:
         return load_nir(path)
