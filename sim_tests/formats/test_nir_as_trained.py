@@ -186,6 +186,13 @@ def test_a_repeated_subtraction_is_snntorchs(layers):
         FloatLIF(reset_time="again")
 
 
+def test_quantizing_names_what_the_chip_does_otherwise_after_a_subtraction(layers):
+    network = nd.load(layers, dt=DT, preset="snntorch", reset="soft", reset_delay=False)
+    fixed = nd.quantize(network, nd.QuantConfig(bits=8))
+    reasons = [entry.reason for entry in fixed.audit.rated(Rating.APPROXIMATE)]
+    assert any("fires again" in reason for reason in reasons)
+
+
 @pytest.mark.parametrize("batch", [1, 8])
 @pytest.mark.parametrize("kind", ["dense", "conv", "flatten"])
 def test_a_batch_in_front_of_the_shapes_is_left_out(batch, kind, tmp_path):
