@@ -41,7 +41,7 @@ def main() -> None:
 
     for name, options, what in (
         (HARD, {}, "hard reset, in the step of the spike"),
-        (HARD, {"preset": "snntorch"}, "hard reset, snnTorch's late one"),
+        (HARD, {"preset": "snntorch", "reset": "hard"}, "hard reset, snnTorch's late one"),
         (HARD, {"preset": "norse"}, "as Norse's import runs it"),
         (SOFT, {"preset": "snntorch", "reset": "soft"}, "soft reset, as trained in snnTorch"),
         (SOFT, {"reset": "soft"}, "soft reset, in the step of the spike"),

@@ -56,8 +56,10 @@ class Reading:
         NIR: seconds of a time step.
     preset : str or None
         NIR: the framework that trained the network.
-    reset : {"hard", "soft"} or None
-        NIR.
+    reset : list of str or None
+        NIR: hard, soft or none, once for all neurons or as ``NAME=soft`` for each.
+    reset_delay : bool or None
+        NIR: see `formats.nir.load_nir`.
     as_trained : bool or None
         NetX: see `formats.netx.load_netx`.
     allow : list of str or None
@@ -66,7 +68,8 @@ class Reading:
 
     dt: float | None = None
     preset: str | None = None
-    reset: str | None = None
+    reset: list[str] | None = None
+    reset_delay: bool | None = None
     as_trained: bool | None = None
     allow: list[str] | None = None
 
@@ -74,8 +77,19 @@ class Reading:
         """Read a network with the options that were given."""
         import neurodeploy as nd
 
-        given = {name: value for name, value in vars(self).items() if value is not None}
+        options = {**vars(self), "reset": _read_resets(self.reset)}
+        given = {name: value for name, value in options.items() if value is not None}
         return nd.load(path, **given)
+
+
+def _read_resets(given: list[str] | None) -> str | dict[str, str] | None:
+    """``--reset``, once for all neurons, or ``NAME=`` for each."""
+    if not given:
+        return None
+    pairs = [item.rpartition("=") for item in given]
+    if len(pairs) == 1 and not pairs[0][0]:
+        return given[0]
+    return {name or "*": how for name, _, how in pairs}
 
 
 NO_OPTIONS = Reading()
@@ -95,8 +109,21 @@ READING: dict[str, Any] = {
         ),
     ],
     "reset": Annotated[
-        str | None,
-        typer.Option("--reset", metavar="hard|soft", help="NIR: to a value or subtract."),
+        list[str] | None,
+        typer.Option(
+            "--reset",
+            metavar="hard|soft|none",
+            help="NIR: to a value, by subtraction or not at all; NAME=soft, repeated, for each "
+            "layer.",
+        ),
+    ],
+    "reset_delay": Annotated[
+        bool | None,
+        typer.Option(
+            "--reset-delay/--no-reset-delay",
+            help="NIR of snnTorch: whether it was trained with reset_delay=True, its default.",
+            show_default=False,
+        ),
     ],
     "as_trained": Annotated[
         bool | None,

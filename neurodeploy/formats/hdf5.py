@@ -43,7 +43,23 @@ def open_hdf5(path: Path) -> h5py.File:
     except OSError as error:
         reason = str(error).strip().split("\n")[0]
         raise FormatError(f"{path}: HDF5 file is damaged ({reason}); export it again") from error
-    raise FormatError(f"{path}: not an HDF5 file; a NetX network is HDF5 with a group 'layer'")
+    raise FormatError(f"{path}: not an HDF5 file; {_what_else(path)}")
+
+
+_ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
+
+
+def _what_else(path: Path) -> str:
+    """What a file is instead, as far as its first bytes say, and what to do."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    nir = path.suffix.lower() == ".nir"
+    if start == _ZIP or start[:1] == _PICKLE:
+        how = "nir.write" if nir else "nir.write, or give the module itself to nd.load in Python"
+        return f"it is a pickled object (torch.save), which is not opened; write it with {how}"
+    if nir:
+        return "a NIR graph is HDF5 with a group 'node'; write it with nir.write"
+    return "a NetX network is HDF5 with a group 'layer'"
 
 
 def rounding_loss(values: NDArray[np.float64]) -> float:

@@ -156,6 +156,8 @@ def _changes(neuron: FloatLIF, is_output: bool, exact: bool, over_keep: bool) ->
             pass  # a late soft reset, or a refractory step: v of the next step is the reset value
         elif neuron.reset_time == "after" and neuron.reset == "value":
             notes.append("the chip resets in the step of the spike, not over the input of the next")
+        elif neuron.reset_time == "again":
+            notes.append("the chip fires again where a reset leaves v above the threshold")
         elif neuron.reset_time == "after" and over_keep:
             notes.append(
                 "the chip subtracts threshold / keep before the next decay, not the threshold "

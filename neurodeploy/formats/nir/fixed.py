@@ -37,6 +37,7 @@ from ...network import (
 from ...network.fixed_point import DECAY_UNITY
 from ..whole import with_mismatch
 from .graph import Graph
+from .presets import RESETS
 
 MARK = "neurodeploy"
 """Entry of a graph's metadata: JSON with dt_seconds, preset, reset, and of integers fingerprint."""
@@ -44,7 +45,6 @@ MARK = "neurodeploy"
 FINGERPRINT = f"metadata/{MARK}/fingerprint"
 """What the audit calls the hash of the integers that we wrote."""
 
-RESETS = ("hard", "soft")
 CARRIED = (Dense, DelayedDense, Conv, Pool, Sparse, OneToOne)
 
 
@@ -132,7 +132,7 @@ def _cast(synapse: Synapse, kind: Any) -> Synapse:
 
 def read_back(path: Path) -> Network | None:
     """Read a file that holds an integer network."""
-    from .reader import load_nir
+    from .loading import load_nir
 
     try:
         return load_nir(path)
@@ -249,17 +249,31 @@ def _delayed(synapse: Any) -> tuple[NDArray[Any], NDArray[np.int32]]:
     return synapse.weight, np.zeros(synapse.weight.shape, np.int32)
 
 
-def written_as(path: Path, facts: dict[str, Any]) -> tuple[float, str, str]:
-    """Time step, preset and reset that we noted when we wrote a file.
+def noted_reset(facts: dict[str, Any]) -> str | dict[str, str] | None:
+    """The reset that we noted when we wrote a file: one of `RESETS`, or one for each node."""
+    reset = facts.get("reset")
+    if isinstance(reset, dict):
+        whole = reset and all(value in RESETS for value in reset.values())
+        return {str(key): str(value) for key, value in reset.items()} if whole else None
+    return str(reset) if reset in RESETS else None
+
+
+def written_as(
+    path: Path, facts: dict[str, Any]
+) -> tuple[float, str, str | dict[str, str], bool | None]:
+    """Time step, preset, reset and its delay that we noted when we wrote a file.
 
     Raises
     ------
     FormatError
         If the note is malformed.
     """
-    dt, preset, reset = (facts.get(key) for key in ("dt_seconds", "preset", "reset"))
-    if not isinstance(dt, (int, float)) or not isinstance(preset, str) or reset not in RESETS:
+    dt, preset, delay = (facts.get(key) for key in ("dt_seconds", "preset", "reset_delay"))
+    reset = noted_reset(facts)
+    whole = isinstance(dt, (int, float)) and isinstance(preset, str) and reset is not None
+    if not whole or not isinstance(delay, (bool, type(None))):
         raise FormatError(
             f"{path}: metadata {MARK!r}: {json.dumps(facts)[:80]}: malformed; give --dt and --from"
         )
-    return float(dt), preset, str(reset)
+    assert reset is not None
+    return float(dt), str(preset), reset, delay  # type: ignore[arg-type]

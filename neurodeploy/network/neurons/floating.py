@@ -8,6 +8,7 @@ from typing import ClassVar, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import NetworkError
 from ..fields import choice, flag, floats
 from .base import Neuron
 
@@ -29,7 +30,15 @@ class FloatLIF(Neuron):
     A reset R is :math:`v = v_r`, or :math:`v = v - \theta` (for each spike, where several are
     counted). It happens to v' in the step of the spike (``same``), to v just before the next
     update (``before``: the same spikes, v recorded before the reset), or to v' in the
-    next step after its update, whose input a reset to a value then wipes out (``after``).
+    next step after its update, whose input a reset to a value then wipes out (``after``:
+    by subtraction v' = k_v v + g_v c + b_v - theta s, with the spikes s of the step before).
+
+    ``again`` is a subtraction in the step of the spike where a v that is still above the
+    threshold is lowered by it once more while the next step decides whether to fire, and
+    is given it back where it does not (snnTorch's Leaky with ``reset_delay=False``):
+
+    .. math::
+        r = [v > \theta], \quad f = [v' - r \theta > \theta], \quad v = v' - f \theta
 
     Attributes
     ----------
@@ -42,7 +51,8 @@ class FloatLIF(Neuron):
     reset : {"value", "subtract", "none"}
     reset_value : float or float32 [neurons]
         v_r.
-    reset_time : {"same", "before", "after"}
+    reset_time : {"same", "before", "after", "again"}
+        ``again`` with ``subtract`` alone.
     inclusive : bool
         Fire at the threshold itself (``>=``).
     sees_last_current : bool
@@ -68,7 +78,7 @@ class FloatLIF(Neuron):
     threshold: FloatParameter = field(default=1.0, metadata=floats())
     reset: str = field(default="value", metadata=choice("value", "subtract", "none"))
     reset_value: FloatParameter = field(default=0.0, metadata=floats())
-    reset_time: str = field(default="same", metadata=choice("same", "before", "after"))
+    reset_time: str = field(default="same", metadata=choice("same", "before", "after", "again"))
     inclusive: bool = field(default=False, metadata=flag())
     sees_last_current: bool = field(default=False, metadata=flag())
     minimum: FloatParameter | None = field(default=None, metadata=floats(optional=True))
@@ -76,6 +86,14 @@ class FloatLIF(Neuron):
     kind: ClassVar[str] = "float-lif"
     states: ClassVar[tuple[str, ...]] = ("u", "v")
     is_float: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.reset_time == "again" and (self.reset != "subtract" or self.sends != "spike"):
+            raise NetworkError(
+                f"{self.label}: reset_time 'again' with reset {self.reset!r} that sends "
+                f"{self.sends}; it needs reset 'subtract' and single spikes"
+            )
 
     @classmethod
     def relay(cls) -> FloatLIF:
