@@ -23,7 +23,7 @@ def accuracy(net: nd.Network, inputs: np.ndarray, labels: np.ndarray, backend: s
     The chip takes a step for each hop, so its run is longer by as many.
     """
     steps = inputs.shape[1] + net.hops(net.output.name)
-    return nd.run(net, inputs, backend=backend, steps=steps).accuracy(labels)
+    return nd.run(net, inputs, backend=backend, steps=steps, axes="BTN").accuracy(labels)
 
 
 def main() -> None:

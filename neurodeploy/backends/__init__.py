@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import sys
 import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from ..errors import BackendError, ChipWarning, InputError, UnsupportedError
 from ..network import Network
 from ..recording import Recording
-from ..signals import draining_steps, order_axes, present
+from ..signals import draining_steps, order_axes, present, warn_of_time_first
 from .foresee import check_run
 from .options import KERNELS, KNOWN_OPTIONS, RECORDABLE, Progress, RunOptions, names_of
 
@@ -144,6 +145,8 @@ def run(
             raise InputError(f"drain: together with {steps} steps; give one of the two")
         steps = draining_steps(network, order_axes(np.asanyarray(inputs), axes))
     values = present(network, inputs, steps, apply_transform, axes)
+    if axes is None and not _called_by_us():
+        warn_of_time_first(network, values.shape)
     options = RunOptions(
         steps=values.steps,
         record=tuple(what for what in RECORDABLE if what in wanted or what == "counts"),
@@ -163,6 +166,12 @@ def run(
         warnings.warn(line, ChipWarning, stacklevel=2)
     recording: Recording = _module(backend).run(network, values, options)
     return recording
+
+
+def _called_by_us() -> bool:
+    """Whether `run` was called from within this package, with inputs that it has in order."""
+    name = str(sys._getframe(2).f_globals.get("__name__", ""))
+    return name.partition(".")[0] == __name__.partition(".")[0]
 
 
 def write_job(

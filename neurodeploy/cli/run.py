@@ -93,9 +93,12 @@ def run(
     from ..backends import IN_THIS_PROCESS, write_job
     from ..report.rows import limit_lines
     from ..report.terminal import counts_table
+    from ..signals import as_samples, warn_of_time_first
 
     network = reading.load(net)
     inputs = _read(input, encoder, rate, channel, axes)
+    if axes is None and encoder is None:
+        warn_of_time_first(network, as_samples(network, inputs).shape)
     how: dict[str, Any] = {
         "backend": backend,
         "record": tuple(what.strip() for what in record.split(",") if what.strip()),

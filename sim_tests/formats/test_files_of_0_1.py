@@ -94,7 +94,8 @@ def test_a_recording(arrays, tmp_path):
         reset_interval=8,
         reset_offset=3,
     )
-    assert nd.compare(recording, again).equal
+    # Its header does not say at which step it was reset.
+    assert nd.compare(recording, again, check=False).equal
 
 
 def test_a_job_folder(arrays, tmp_path):
