@@ -28,13 +28,10 @@ from .clock import time_step
 from .graph import NEURONS, Graph
 from .late import input_beside_loops, late, with_loop_biases
 from .operators import Operator, image_shape, operator_of
-from .order import in_order
+from .order import check_ways, in_order
 from .presets import counts_from_reset, ignored, neuron_of, reads_plain
 from .resets import Assumption, Resets
 from .shapes import shapes_of
-
-MAX_PATHS = 1_000
-"""Ways through the linear nodes into one neuron node."""
 
 LONGEST_DELAY = 1 << 12
 """Steps."""
@@ -139,19 +136,14 @@ class Reader:
 
     def _paths(self, name: str) -> list[Way]:
         """All ways into a node through linear nodes, from neurons or the input."""
+        check_ways(self.graph, name)
         found: list[Way] = []
         waiting: list[tuple[str, tuple[str, ...]]] = [(a, ()) for a in self.graph.before(name)]
         while waiting:
             node, behind = waiting.pop(0)
             if self.graph.kind(node) in (*NEURONS, "Input"):
                 found.append(Way(node, self._operators(node, behind)))
-                if len(found) > MAX_PATHS:
-                    raise self.graph.fail(name, f"more than {MAX_PATHS} ways lead into it")
                 continue
-            if node in behind:
-                raise self.graph.fail(
-                    node, "part of a cycle without a neuron, which has no state to run on; add one"
-                )
             waiting += [(a, (node, *behind)) for a in self.graph.before(node)]
         return found
 
