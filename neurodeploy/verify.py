@@ -12,15 +12,15 @@ from typing import Any
 from numpy.typing import NDArray
 
 from .backends import run
-from .backends.options import Progress
+from .backends.options import Progress, names_of
 from .backends.worker import MODULES
 from .compare import Comparison, compare
-from .errors import BackendError, FormatError
+from .errors import BackendError, FormatError, InputError
 from .network import Network
 from .profile import Profile, profile
 from .recording import Recording
 from .report import report
-from .signals import draining_steps
+from .signals import as_samples
 
 REPORT = "report.html"
 
@@ -53,8 +53,9 @@ def verify(
     out: str | os.PathLike[str],
     *,
     on: str = "lava",
-    record: Iterable[str] = ("spikes",),
+    record: str | Iterable[str] = ("spikes",),
     steps: int | None = None,
+    drain: bool = False,
     labels: NDArray[Any] | Sequence[int] | None = None,
     chip: str | None = None,
     apply_transform: bool = True,
@@ -71,15 +72,14 @@ def verify(
         Folder for the recordings and the report; made if it is missing.
     on : str
         The other backend: ``lava`` or ``loihi2``.
-    record : iterable of str
+    record : str or iterable of str
         As `run`; with u and v a difference is found where it arises.
-    steps : int, optional
-        By default until the last inputs have reached the output.
+    steps, drain
+        As `run`: by default as many steps as the inputs have.
     labels : int [samples], optional
         The right class of each sample.
     chip : str, optional
-        For the estimate of energy and time where no meter was read; by default ``loihi2``
-        for a run on the chip, else ``loihi1``, whose constants are better known.
+        For the estimate of energy and time where no meter was read; by default ``loihi2``.
     apply_transform : bool
         As `run`.
     progress : callable, optional
@@ -94,6 +94,9 @@ def verify(
 
     Raises
     ------
+    InputError
+        If the inputs end before the first of them has reached the output, and neither `steps`
+        nor `drain` says otherwise.
     NeurodeployError
         As `run` and `compare`.
     """
@@ -101,11 +104,12 @@ def verify(
         raise BackendError(
             f"on {on!r}: nothing to compare the engine with; there are {', '.join(MODULES)}"
         )
-    if steps is None:
-        steps = draining_steps(network, inputs)
+    if steps is None and not drain:
+        _check_reach(network, inputs)
     common: dict[str, Any] = {
-        "record": tuple(record),
+        "record": names_of(record),
         "steps": steps,
+        "drain": drain,
         "apply_transform": apply_transform,
         **{name: how.pop(name) for name in ("reset_interval", "reset_offset") if name in how},
     }
@@ -130,7 +134,7 @@ def verify(
             **common,
         )
         comparison = compare(engine, other, net=network, inputs=inputs, labels=labels)
-        cost = profile(other, chip or ("loihi2" if on == "loihi2" else "loihi1"))
+        cost = profile(other, chip)
         report(
             folder / REPORT,
             net=network,
@@ -140,6 +144,16 @@ def verify(
             title=f"Verified on {other.header.backend}",
         )
     return Verified(comparison, (engine, other), cost, folder)
+
+
+def _check_reach(network: Network, inputs: NDArray[Any]) -> None:
+    """Refuse a run in which the output has nothing of the inputs yet."""
+    given, lag = as_samples(network, inputs).shape[1], network.hops(network.output.name)
+    if given <= lag:
+        raise InputError(
+            f"inputs: {given} steps, the output lags them by {lag} and would show nothing of them; "
+            f"add drain=True (--drain), or give more steps (--steps)"
+        )
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..network import Average, Network, Source
+from ..chip import on_chip
+from ..network import Average, Network
 from ..recording import Header, PopulationHeader, ProjectionHeader, RecordingWriter
 from .options import RunOptions
 
@@ -64,12 +65,13 @@ def header_of(network: Network, backend: str, version: str, options: RunOptions)
                 hops=network.hops(p.name),
                 neuron=p.neuron.kind,
                 graded=p.neuron.graded,
-                on_chip=not isinstance(p.neuron, (Source, Average)),
+                on_chip=on_chip(network, p),
             )
             for p in network.populations
         ),
         projections=tuple(
-            ProjectionHeader(p.source, p.target, p.synapse.kind) for p in network.projections
+            ProjectionHeader(p.source, p.target, p.synapse.kind, p.number)
+            for p in network.projections
         ),
     )
 
@@ -180,15 +182,12 @@ class BlockAssembler:
         self.writer.put(f"populations/{population}/{what}", array)
 
     def _put_synops(self, name: str, counts: NDArray[np.int64]) -> None:
-        totals: dict[str, NDArray[np.int64]] = {}
         for projection in self.network.out_of(name):
             if projection.synapse.steps:
                 for what in ("synops", "dense_synops"):
                     key = f"projections/{projection.name}/{what}"
                     fan_out = self.network.fan_out(projection, dense=what == "dense_synops")
-                    totals[key] = totals.get(key, 0) + counts @ fan_out
-        for key, total in totals.items():
-            self.writer.put(key, total)
+                    self.writer.put(key, counts @ fan_out)
 
     def _put_events(self, name: str, events: Events) -> None:
         if "spikes" not in self.options.record and name != self.network.output.name:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import FormatError, InputError
 from ..files import check_place
@@ -18,6 +19,7 @@ from ..formats.slayer import Export
 from ..network import Audit, AuditEntry, Conv, Network, Rating
 from ..rewrite import sums_in_parts
 from ..signals import read_inputs
+from .netx_target import netx_needs
 from .slayer import Agreement, agree, audited
 from .targets import look_ahead
 
@@ -35,6 +37,8 @@ class Exported:
     no_layers : str
         Why the file has no NetX layers; nothing where it has.
     agreement : tuple of Agreement
+    inputs : int [samples, steps, *shape]
+        The example in the network's integers.
     """
 
     network: Network
@@ -42,6 +46,7 @@ class Exported:
     example: str
     no_layers: str
     agreement: tuple[Agreement, ...]
+    inputs: NDArray[Any]
 
     @cached_property
     def in_netx(self) -> Audit:
@@ -65,18 +70,28 @@ class Exported:
         if self.no_layers:
             lines.append(f"no NetX layers in it, neurodeploy alone reads it: {self.no_layers}")
         elif self.in_netx.worst is Rating.FAITHFUL:
-            lines.append("lava-dl's netx reads it and runs it the same")
+            needs = self.netx_needs
+            lines.append(
+                "lava-dl's netx reads it and runs it the same" + (", if:" if needs else "")
+            )
+            lines += [f"  {need}" for need in needs]
         else:
             lines.append("lava-dl's netx reads it, but:" if self.netx_reads else "netx refuses it:")
             for entry in self.in_netx:
                 if entry.rating is not Rating.FAITHFUL:
                     lines.append(f"  {entry.element}: {entry.reason}")
+            lines += [f"  {need}" for need in self.netx_needs if self.netx_reads]
         return lines
 
     @property
     def netx_reads(self) -> bool:
         """Whether lava-dl's importer reads the file at all."""
         return not self.no_layers and self.in_netx.worst is not Rating.UNSUPPORTED
+
+    @property
+    def netx_needs(self) -> list[str]:
+        """What netx must be given to run the file as the engine does on the example."""
+        return [] if self.no_layers else netx_needs(self.network, self.inputs)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -87,6 +102,7 @@ class Exported:
             "example": self.example,
             "netx_layers": not self.no_layers,
             "netx_reads": self.netx_reads,
+            "netx_needs": self.netx_needs,
             "in_netx": [e.as_dict() for e in self.in_netx],
             "populations": [{**vars(a), "equal": a.equal} for a in self.agreement],
             "audit": [e.as_dict() for e in self.network.audit],
@@ -103,6 +119,7 @@ def export_job(
     seed: int = 0,
     allow: Collection[str] = (),
     split_sums: bool = False,
+    static: bool = False,
 ) -> Exported:
     """Export ``package.module:factory``; see the verb ``export`` for the parameters.
 
@@ -121,18 +138,19 @@ def export_job(
     if example is not None:
         given, what = np.asarray(read_inputs(example)[0], np.float32), str(example)
     else:
-        given = example_for(module, _shape(shape), steps=steps, seed=seed)
-        what = f"a random example of {steps} steps, seed {seed}"
-    given = batched(given)
+        given = example_for(module, _shape(shape), steps=steps, seed=seed, static=static)
+        length = "one image" if static else f"{steps} steps"
+        what = f"a random example of {length}, seed {seed}"
+    given = batched(given, static)
     if weights is not None:
-        load_checkpoint(module, weights, given)
-    done = export_slayer(module, example=given, allow=allow)
+        load_checkpoint(module, weights, given, static)
+    done = export_slayer(module, example=given, allow=allow, static=static)
     held = agree(done)
     if split_sums:
         done, held = without_wraps(done, held)
     network = audited(done, held, what)
     missing = save_netx(network, out)
-    return Exported(network, out, what, missing, held)
+    return Exported(network, out, what, missing, held, done.inputs)
 
 
 def without_wraps(

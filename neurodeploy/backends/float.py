@@ -67,5 +67,7 @@ def run(network: Network, values: Presented, options: RunOptions) -> Recording:
             )
             if options.progress is not None:
                 options.progress(assembler.samples, len(values))
-        writer.finish(samples=assembler.samples, seconds=time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        inputs = values.fingerprint()
+        writer.finish(samples=assembler.samples, seconds=seconds, inputs=inputs)
     return writer.recording()

@@ -1,10 +1,9 @@
 """A job folder: all that a worker needs to run a network, without pickle, and what it has done.
 
-``job.json`` names the backend, the options and the network's structure,
-``network.npz`` holds the network's arrays and ``inputs.npy`` what is presented
-to it. Other than a file format for networks, this holds every `Network` there
-can be and gives back the same, to the fingerprint. The audit stays at
-home: it changes nothing in how a network runs nor in what is recorded.
+``job.json`` names the backend, the options and the network's structure in
+`network.canonical`'s form, ``network.npz`` holds the arrays that it names and
+``inputs.npy`` what is presented to it. The audit stays at home: it changes
+nothing in how a network runs nor in what is recorded.
 
 ``blocks`` holds the samples that are done (see `blocks`), ``recording.h5`` the
 result, ``worker.log`` what the worker printed.
@@ -19,17 +18,16 @@ import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import network as models
 from .._version import __version__
 from ..errors import BackendError, NeurodeployError
 from ..network import Network
+from ..network.canonical import flatten, hash_values, unflatten
 from .blocks import samples_done, write_into_place
 from .options import RunOptions
 
@@ -54,7 +52,7 @@ def write_job(
     if not _is_free(job, identity):
         return
     arrays: dict[str, NDArray[Any]] = {}
-    structure = pack((network.populations, network.projections), arrays)
+    structure = flatten((network.populations, network.projections), arrays)
     text = json.dumps(
         {
             "neurodeploy": __version__,
@@ -86,19 +84,11 @@ def identity_of(
     identity = {
         "backend": backend,
         "network": network.fingerprint,
-        "inputs": digest_of(values),
+        "inputs": hash_values(values),
         **{key: getattr(options, key) for key in OPTIONS if key != "inputs_fingerprint"},
     }
     same: dict[str, Any] = json.loads(json.dumps(identity))
     return same
-
-
-def digest_of(values: NDArray[np.int32]) -> str:
-    """SHA-256 of the values presented, with their shape."""
-    digest = hashlib.sha256(str(values.shape).encode())
-    for sample in values:
-        digest.update(np.ascontiguousarray(sample).data)
-    return digest.hexdigest()
 
 
 def job_id(job: Path) -> str:
@@ -156,7 +146,7 @@ def read_job(job: Path) -> tuple[str, Network, NDArray[np.int32], RunOptions]:
     wanted = header_of_job(job)
     try:
         with np.load(job / "network.npz", allow_pickle=False) as arrays:
-            populations, projections = unpack(wanted["network"], dict(arrays))
+            populations, projections = unflatten(wanted["network"], dict(arrays))
         network = Network(populations, projections, metadata=wanted["metadata"])
         values = np.load(job / "inputs.npy", mmap_mode="r", allow_pickle=False)
         options = {**wanted["options"], "record": tuple(wanted["options"]["record"])}
@@ -166,7 +156,7 @@ def read_job(job: Path) -> tuple[str, Network, NDArray[np.int32], RunOptions]:
             f"{job}: this job cannot be read ({error}); neurodeploy {wanted.get('neurodeploy')} "
             f"wrote it, this is {__version__}: write it again with this one"
         ) from error
-    for what, found in (("network", network.fingerprint), ("inputs", digest_of(values))):
+    for what, found in (("network", network.fingerprint), ("inputs", hash_values(values))):
         if found != wanted["identity"][what]:
             raise BackendError(f"{job}: its {what} changed since it was written; write it again")
     return wanted["backend"], network, values, followed
@@ -234,34 +224,3 @@ def _say_where(error: BaseException, job: Path, done: str, named: bool) -> None:
         error.args = (f"{error}; {note}",)
     elif isinstance(error, KeyboardInterrupt):
         error.args = (f"interrupted; {note}",)
-
-
-def pack(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
-    """Turn tuples and dataclasses of `neurodeploy.network` into what JSON can hold.
-
-    Arrays are put into `arrays`, and named in their place.
-    """
-    if isinstance(value, np.ndarray):
-        name = f"array{len(arrays)}"
-        arrays[name] = value
-        return {"array": name}
-    if is_dataclass(value):
-        items = {f.name: pack(getattr(value, f.name), arrays) for f in fields(value)}
-        return {"class": type(value).__name__, "fields": items}
-    if isinstance(value, tuple):
-        return [pack(item, arrays) for item in value]
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def unpack(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
-    """Undo `pack`."""
-    if isinstance(value, list):
-        return tuple(unpack(item, arrays) for item in value)
-    if not isinstance(value, dict):
-        return value
-    if "array" in value:
-        return arrays[value["array"]]
-    if value["class"] not in models.__all__:
-        raise ValueError(f"job.json: no class {value['class']!r} in neurodeploy.network")
-    items = {name: unpack(item, arrays) for name, item in value["fields"].items()}
-    return getattr(models, value["class"])(**items)

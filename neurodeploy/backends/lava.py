@@ -11,11 +11,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +37,7 @@ from ..network import (
     Sparse,
     TernaryLIF,
 )
-from ..network.fixed_point import SIGMA_DELTA_SHIFT, WEIGHT_MAX_UNSIGNED, WEIGHT_MIN
+from ..network.fixed_point import BIAS_BITS, WEIGHT_MAX_UNSIGNED, WEIGHT_MIN
 from ..recording import Recording
 from ..signals import Presented
 from .options import RunOptions, refuse_floats
@@ -51,6 +49,9 @@ PYTHON_VARIABLE = VARIABLES["lava"]
 
 LONGEST_DELAY = 63
 """``PyDelayDenseModelBitAcc`` refuses more; its delays are 6 bits wide."""
+
+LARGEST_BIAS = (1 << (BIAS_BITS - 1)) - 1
+"""Lava's bias mantissa is an int16; a larger one would wrap silently."""
 
 WEIGHT_EXPONENTS = (0, -1, *range(1, 8))
 """Weight exponents to try, the plainest first; Loihi's exponent has 4 bits, -8..7."""
@@ -164,12 +165,11 @@ def check_supported(network: Network, options: RunOptions) -> None:
 def check_population(network: Network, population: Population, options: RunOptions) -> None:
     """Refuse neurons that Lava would run otherwise; see `check_supported`."""
     name, neuron = population.name, population.neuron
-    if not isinstance(neuron, NEURONS) or (
-        isinstance(neuron, Source) and name != network.input.name
-    ):
+    if type(neuron) not in NEURONS or (isinstance(neuron, Source) and name != network.input.name):
         raise UnsupportedError(
             f"population {name!r}: the lava backend cannot run neuron model {neuron.kind!r} "
-            f"here; run it on backend 'engine'"
+            f"here; 'neurodeploy convert --for lava' rewrites what has an exact form, backend "
+            f"'engine' runs the rest"
         )
     if options.reset_interval and isinstance(neuron, (Delta, SigmaDelta, Sigma)):
         raise UnsupportedError(
@@ -179,24 +179,27 @@ def check_population(network: Network, population: Population, options: RunOptio
     if population.starts:
         raise UnsupportedError(
             f"population {name!r}: starts at step {population.starts}, Lava's neurons all at "
-            f"step 0; run it on backend 'engine'"
+            f"step 0; give it starts=0 and let compare say what its bias then moves, or run it on "
+            f"backend 'engine'"
         )
     if bits := getattr(neuron, "fraction_bits", 0):
         raise UnsupportedError(
             f"population {name!r}: its threshold and bias have {bits} bits below 1/64, Lava's "
-            f"have none; run it on backend 'engine'"
+            f"have none; round them to 1/64 before the export and let compare say what that moves, "
+            f"or run it on backend 'engine'"
         )
     if isinstance(neuron, TernaryLIF) and np.any(neuron.lower > neuron.upper):
         raise UnsupportedError(
             f"population {name!r}: its lower threshold is above the upper one, which Lava's "
             f"TernaryLIF refuses; run it on backend 'engine'"
         )
-    for what, value, limit in _widths(neuron):
-        if np.max(np.abs(np.asarray(value, np.int64))) > limit:
-            raise UnsupportedError(
-                f"population {name!r}: {what} {_largest(value)} is beyond the {limit} that "
-                f"Lava's variable holds; scale the network down or run it on 'engine'"
-            )
+    bias = np.ravel(neuron.bias) if isinstance(neuron, (CubaLIF, TernaryLIF)) else np.zeros(1)
+    largest = int(bias[np.argmax(np.abs(bias))])
+    if abs(largest) > LARGEST_BIAS:
+        raise UnsupportedError(
+            f"population {name!r}: bias {largest} is beyond the {LARGEST_BIAS} that Lava's "
+            f"variable holds; scale the network down or run it on 'engine'"
+        )
 
 
 def lava_weight(projection: Projection) -> tuple[NDArray[np.int32], int]:
@@ -266,26 +269,6 @@ def check_projection(network: Network, projection: Projection) -> None:
         )
     if isinstance(synapse, _MATRICES):
         lava_weight(projection)
-
-
-def _widths(neuron: Any) -> Iterator[tuple[str, Any, int]]:
-    """Parameters that Lava keeps in narrower integers than ours, which it wraps silently."""
-    if isinstance(neuron, (CubaLIF, TernaryLIF)):
-        yield "bias", neuron.bias, (1 << 15) - 1
-    if isinstance(neuron, CubaLIF):
-        yield "threshold", neuron.threshold, (1 << 25) - 1
-    elif isinstance(neuron, TernaryLIF):
-        yield "upper threshold", neuron.upper, (1 << 25) - 1
-        yield "lower threshold", neuron.lower, (1 << 25) - 1
-    elif isinstance(neuron, (Delta, SigmaDelta)):
-        yield "threshold", neuron.threshold, (1 << (31 - SIGMA_DELTA_SHIFT)) - 1
-    if isinstance(neuron, SigmaDelta):
-        yield "bias", neuron.bias, (1 << (31 - SIGMA_DELTA_SHIFT)) - 1
-
-
-def _largest(value: Any) -> int:
-    flat = np.ravel(value)
-    return int(flat[np.argmax(np.abs(flat.astype(np.int64)))])
 
 
 def _connected(network: Network) -> set[str]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from ..formats.netx_writer import is_axon
 from ..network import (
     ALIF,
     AdaptiveResonateFire,
@@ -44,13 +45,12 @@ def netx_population(network: Network, population: Population) -> Iterator[Findin
     neuron = population.neuron
     if population is network.input and not isinstance(neuron, Source):
         yield Rating.APPROXIMATE, _input_block(population)
-    elif getattr(neuron, "signed", False):
-        reason = "a port of payloads: give netx input_message_bits=24, else it takes plain spikes"
-        yield Rating.FAITHFUL, reason
-    if population is network.input and _feeds_a_matrix(network, population):
-        reason = "netx's port for it is flat: give it the inputs flattened in (C, H, W) order"
-        yield Rating.FAITHFUL, reason
-    if isinstance(neuron, Average):
+    for need in _needs(network, population, None):
+        yield Rating.FAITHFUL, need
+    if is_axon(network, population):
+        (into,) = network.into(population.name)
+        yield _delayed_loop(network, into.source, "")
+    elif isinstance(neuron, Average):
         yield Rating.UNSUPPORTED, "netx has no averages (NotImplementedError); average on the host"
     if isinstance(neuron, ALIF):
         yield Rating.UNSUPPORTED, "netx crashes on ALIF; see rewrite.as_atrlif"
@@ -62,9 +62,6 @@ def netx_population(network: Network, population: Population) -> Iterator[Findin
         yield Rating.APPROXIMATE, "netx sends plain spikes in place of graded ones"
     if isinstance(neuron, (GeneralCubaLIF, LeakyIntegrator)):
         yield from _general(neuron)
-    if isinstance(neuron, LeakyIntegrator):
-        reason = "netx takes it for a neuron that never spikes: read v of net.out_layer.neuron"
-        yield Rating.FAITHFUL, reason
     if isinstance(neuron, (Delta, SigmaDelta)) and neuron.fraction_bits:
         bits = neuron.fraction_bits
         yield Rating.APPROXIMATE, f"threshold and bias have {bits} bits below 1/64, NetX none"
@@ -72,6 +69,68 @@ def netx_population(network: Network, population: Population) -> Iterator[Findin
         reason = f"its bias acts from step 0 on, not from step {population.starts} on"
         yield Rating.APPROXIMATE, reason
     yield from _delays(network, population)
+
+
+def netx_needs(network: Network, inputs: NDArray[np.int32]) -> list[str]:
+    """Say what netx must be given, or asked for, to run a network the same on some inputs.
+
+    Parameters
+    ----------
+    network : Network
+    inputs : int [samples, steps, *shape]
+        What is presented.
+    """
+    return [need for p in network.populations for need in _needs(network, p, inputs)]
+
+
+def message_bits(inputs: NDArray[np.int32]) -> int:
+    """Give netx's ``input_message_bits`` for inputs: 0 for spikes of 1, else 8, 16 or 24."""
+    if not inputs.size or (inputs.min() >= 0 and inputs.max() <= 1):
+        return 0
+    most = max(int(inputs.max()), -int(inputs.min()) - 1)
+    return next((bits for bits in (8, 16) if most < 1 << (bits - 1)), 24)
+
+
+def _needs(
+    network: Network, population: Population, inputs: NDArray[np.int32] | None
+) -> Iterator[str]:
+    """Say what netx needs for a population; for any inputs where none are given."""
+    neuron = population.neuron
+    if population is network.input and isinstance(neuron, Source):
+        if neuron.signed:
+            yield "a port of payloads: give netx input_message_bits=24, else it takes plain spikes"
+        elif inputs is None:
+            yield (
+                "netx counts every input as 1 (its input_message_bits is 0): where inputs are "
+                "payloads, give it input_message_bits=8, or 16 or 24 for larger ones"
+            )
+        elif bits := message_bits(inputs):
+            yield (
+                f"the inputs are payloads ({inputs.min()}..{inputs.max()}): give netx "
+                f"input_message_bits={bits}; its default, 0, counts each as 1"
+            )
+        if _feeds_a_matrix(network, population):
+            yield "netx's port for it is flat: give it the inputs flattened in (C, H, W) order"
+    if isinstance(neuron, LeakyIntegrator):
+        yield "netx takes it for a neuron that never spikes: read v of net.out_layer.neuron"
+
+
+def _delayed_loop(network: Network, name: str, where: str) -> Finding:
+    """What netx makes of a recurrent layer's delays: it gives them to the loop's synapses, too.
+
+    Source: ``RecurrentDense`` in ``netx/blocks/process.py:265``, which leaves the weights'
+    exponent out as well.
+    """
+    sources = [p.source for p in network.into(name) if p.source != p.target]
+    if all(network[source].size == network[name].size for source in sources):
+        return Rating.APPROXIMATE, (
+            f"netx gives a recurrent layer's delays{where} to its inputs' synapses and its loop's "
+            f"alike, and drops the exponent of its weights"
+        )
+    return Rating.UNSUPPORTED, (
+        f"netx refuses delays{where} of a recurrent layer that has not as many inputs as neurons "
+        f"(ValueError)"
+    )
 
 
 def _feeds_a_matrix(network: Network, population: Population) -> bool:
@@ -85,7 +144,11 @@ def _input_block(population: Population) -> str:
     if population.transform is None:
         return connect
     weight, bias = population.transform.weight, population.transform.bias
-    return f"{connect}, and apply its weight {weight:g} and bias {bias:g} to the inputs yourself"
+    first = "round the inputs to 1/32 and " if population.transform.rounds_first else ""
+    return (
+        f"{connect}, and {first}apply its weight {weight:g} and bias {bias:g} to the inputs "
+        f"yourself"
+    )
 
 
 def _general(neuron: GeneralCubaLIF | LeakyIntegrator) -> Iterator[Finding]:
@@ -100,9 +163,9 @@ def _delays(network: Network, population: Population) -> Iterator[Finding]:
     if delay is None or not delay.any():
         return
     into = [p for p in network.into(population.name) if p.source != population.name]
-    if any(p.source == population.name for p in network.into(population.name)):
-        yield Rating.UNSUPPORTED, "netx refuses delays of recurrent layers"
-    elif not into or not isinstance(into[0].synapse, (Dense, DelayedDense)):
+    if is_axon(network, population):
+        return  # said already
+    if not into or not isinstance(into[0].synapse, (Dense, DelayedDense)):
         yield Rating.APPROXIMATE, "netx ignores delays of all but dense layers"
     elif np.any(np.asarray(getattr(population.neuron, "bias", 0)) != 0):
         yield Rating.APPROXIMATE, "netx moves its delays before it, where its bias is not delayed"
@@ -124,6 +187,8 @@ def netx_projection(network: Network, projection: Projection) -> Iterator[Findin
     if projection.source == projection.target:
         return  # netx rounds it together with the weights into the layer
     loops = [p.synapse for p in network.into(projection.target) if p.source == p.target]
+    if loops and isinstance(synapse, DelayedDense):
+        yield _delayed_loop(network, projection.target, " of synapses")
     parts = (synapse.real, synapse.imag) if isinstance(synapse, ComplexDense) else (synapse.weight,)
     for part in parts:
         beside = [s.weight for s in loops if isinstance(s, Dense)]
@@ -177,4 +242,10 @@ def weights_of_netx(weight: NDArray[np.int64]) -> NDArray[np.float64]:
     return held
 
 
-__all__ = ["netx_population", "netx_projection", "weights_of_netx"]
+__all__ = [
+    "message_bits",
+    "netx_needs",
+    "netx_population",
+    "netx_projection",
+    "weights_of_netx",
+]

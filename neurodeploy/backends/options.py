@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,14 @@ RECORDABLE = ("counts", "spikes", "u", "v")
 
 KERNELS = ("auto", "events", "dense")
 """How the engine delivers messages, see `engine.synapses`; the same names, without importing it."""
+
+KNOWN_OPTIONS: Mapping[str, frozenset[str]] = {
+    "engine": frozenset({"threads", "kernels"}),
+    "float": frozenset(),
+    "lava": frozenset({"host", "job", "timeout_seconds"}),
+    "loihi2": frozenset({"host", "job", "timeout_seconds", "chip"}),
+}
+"""What each backend takes beside what all do; `run` refuses the rest by name."""
 
 Progress = Callable[[int, int], None]
 """Called with (samples done, samples in all)."""
@@ -74,6 +82,11 @@ class RunOptions:
     job: Path | None = None
     chip: Mapping[str, Any] | None = None
     sent: Callable[[Path], None] | None = None
+
+
+def names_of(names: str | Iterable[str]) -> tuple[str, ...]:
+    """Several names, or one that stands by itself: a string is a name, not its letters."""
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def refuse_floats(network: Network) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -117,8 +117,8 @@ def audited(export: Export, held: Sequence[Agreement], inputs: str) -> Network:
 
     Each approximation gets its effect. Each population that differs from its
     block although it was converted faithfully becomes an approximation of its
-    own, with the reason: its sums wrapped, or what feeds it differs. So does
-    one that agrees, but whose states left 24 bits.
+    own, with the reason: its sums wrapped, what feeds it differs, or neither, which
+    is said. So does one that agrees, but whose states left 24 bits.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def audited(export: Export, held: Sequence[Agreement], inputs: str) -> Network:
         entries.append(entry)
     explained = {e.effect.population for e in entries if e.effect is not None}
     for agreement in held:
-        reason = _why(agreement)
+        reason = _why(agreement, feeders(export.network, agreement.population, found))
         if (
             reason
             and last is not None
@@ -162,7 +162,23 @@ def _effect(here: Agreement, last: Agreement, inputs: str) -> Effect:
     )
 
 
-def _why(agreement: Agreement) -> str:
+def feeders(network: Network, population: str, found: Mapping[str, Agreement]) -> list[str]:
+    """Other populations that feed one and differ themselves; through relays, too."""
+    seen, waiting, differing = {population}, [population], []
+    while waiting:
+        for projection in network.into(waiting.pop()):
+            name = projection.source
+            if name in seen:
+                continue
+            seen.add(name)
+            if name not in found:  # relays are held against nothing
+                waiting.append(name)
+            elif not found[name].equal:
+                differing.append(name)
+    return differing
+
+
+def _why(agreement: Agreement, differing: Sequence[str]) -> str:
     """Why a population differs, or may on silicon; nothing where neither is so."""
     if agreement.wrapped:
         return (
@@ -175,7 +191,13 @@ def _why(agreement: Agreement) -> str:
         if agreement.inexact:
             return floats
         states = f"; {agreement.beyond:,} of its states left 24 bits" if agreement.beyond else ""
-        return f"what feeds it differs; no sum wrapped here{states}"
+        if differing:
+            return f"what feeds it differs ({', '.join(differing)}); no sum wrapped here{states}"
+        return (
+            f"the block sends other numbers than what was read of it, though what feeds it is "
+            f"equal and no sum wrapped{states}: something acts on it that is not in the file; "
+            f"please report it"
+        )
     if agreement.beyond:
         return (
             f"{agreement.beyond:,} states left 24 bits; the engine and Lava's CPU keep 32, silicon "

@@ -142,10 +142,11 @@ def check_chip_population(network: Network, population: Population) -> None:
             f"population {name!r}: {neuron.kind} neurons, of which lava-nc has a process that the "
             f"loihi2 backend does not build yet; run it on backend 'engine'"
         )
-    if not isinstance(neuron, NEURONS):
+    if type(neuron) not in NEURONS:
         raise UnsupportedError(
             f"population {name!r}: {neuron.kind} neurons need microcode of their own, lava-nc 0.10 "
-            f"has none; run it on backend 'engine'"
+            f"has none; 'neurodeploy convert --for loihi2' rewrites what has an exact form, "
+            f"backend 'engine' runs the rest"
         )
     if population.starts and population.starts == network.hops(name):
         population = replace(population, starts=0)  # resets come just then

@@ -2,9 +2,11 @@
 
 from .fitting import boards, fit
 from .placement import Misfit, Placement, Utilisation
-from .specification import Chip, Constant, load_chip
+from .resources import on_chip
+from .specification import DEFAULT_CHIP, Chip, Constant, load_chip
 
 __all__ = [
+    "DEFAULT_CHIP",
     "Chip",
     "Constant",
     "Misfit",
@@ -13,4 +15,5 @@ __all__ = [
     "boards",
     "fit",
     "load_chip",
+    "on_chip",
 ]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
-from ..network import Average, Delta, Network, Population, Projection, Source
+import numpy as np
+
+from ..network import Average, Delta, Network, Population, Projection, Source, Sparse
 from ..network.synapses import Readout
 from .memory import input_axons, is_image, kernel_words, list_words, synapse_bits
 from .partition import INPUT_AXONS, Piece
@@ -42,6 +45,15 @@ ALONE: Mapping[str, str] = {
 }
 """What helps where not even a single neuron fits on a core."""
 
+ALONE_IN_IMAGE: Mapping[str, str] = {
+    **ALONE,
+    WORDS: "the kernels of one channel alone take them; use smaller kernels, groups or fewer "
+    "input channels",
+    MEMORY: "the kernels of one channel alone take them; use smaller kernels, groups or fewer "
+    "input channels",
+}
+"""The same, for a population whose kernels all positions of an image share."""
+
 
 @dataclass(frozen=True, eq=False)
 class Needs:
@@ -50,15 +62,20 @@ class Needs:
     Attributes
     ----------
     network : Network
+        As the chip holds it, see `parallel.with_parts_as_one`.
     chip : Chip
     cores : mapping of str to int
         Cores of each population, as far as they are known: on chips where a neuron needs
         an output axon for every core that it reaches.
+    bits : dict
+        What `memory.synapse_bits` gave, by the projection's identity; it does not depend on
+        the cut.
     """
 
     network: Network
     chip: Chip
-    cores: Mapping[str, int]
+    cores: Mapping[str, int] = field(default_factory=dict)
+    bits: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
     def incoming(self, name: str) -> tuple[Projection, ...]:
         """Projections into a population that cost synaptic memory."""
@@ -108,8 +125,26 @@ class Needs:
         )
         return words <= self.limits(population)[WORDS]
 
+    def fullest(self, population: Population) -> int:
+        """The neuron of a population with the most synapses, as far as they are listed."""
+        listed = [p.synapse for p in self.incoming(population.name)]
+        sparse = [np.diff(s.indptr) for s in listed if isinstance(s, Sparse)]
+        return int(np.sum(sparse, axis=0).argmax()) if sparse else 0
+
     def of(self, population: Population, piece: Piece) -> dict[str, int]:
-        """What a piece takes of each resource."""
+        """What a piece takes of each resource; pieces alike share one answer."""
+        incoming = self.incoming(population.name)
+        by_place = piece.block is None and any(isinstance(p.synapse, Sparse) for p in incoming)
+        key = (population.name, piece.first if by_place else 0, piece.neurons, piece.block)
+        if key not in self._known:
+            self._known[key] = self._count(population, piece)
+        return self._known[key]
+
+    @cached_property
+    def _known(self) -> dict[tuple[Any, ...], dict[str, int]]:
+        return {}
+
+    def _count(self, population: Population, piece: Piece) -> dict[str, int]:
         incoming = self.incoming(population.name)
         words = inputs = 0
         for projection in incoming:
@@ -142,13 +177,9 @@ class Needs:
 
     def _bits(self, projection: Projection) -> tuple[int, ...]:
         key = id(projection)  # of the same two populations there may be several
-        if key not in self._known_bits:
-            self._known_bits[key] = synapse_bits(projection.synapse, self.chip)
-        return self._known_bits[key]
-
-    @cached_property
-    def _known_bits(self) -> dict[int, tuple[int, ...]]:
-        return {}
+        if key not in self.bits:
+            self.bits[key] = synapse_bits(projection.synapse, self.chip)
+        return self.bits[key]
 
     def _axon_maps(self, population: Population, piece: Piece) -> int:
         outgoing = self.outgoing(population.name)

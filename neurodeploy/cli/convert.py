@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ..network import Audit, Rating
-from .shared import Dt, From, Json, Reset, is_nir_file, load_network, print_json, show
+from .shared import NO_OPTIONS, Json, Reading, is_nir_file, print_json, reads_a_network, show
 
 
+@reads_a_network
 def convert(
     source: Annotated[Path, typer.Argument(metavar="IN", help="A network to read.")],
     target: Annotated[
         Path, typer.Argument(metavar="OUT", help="The network to write (.net or .nir).")
     ],
-    dt: Dt = None,
-    reset: Reset = None,
-    source_framework: From = None,
     framework: Annotated[
         str | None, typer.Option("--to", metavar="FRAMEWORK", help="NIR: who shall run OUT.")
     ] = None,
@@ -26,6 +25,7 @@ def convert(
         str | None,
         typer.Option("--for", metavar="lava|loihi2", help="Rewrite exactly what it lacks."),
     ] = None,
+    reading: Reading = NO_OPTIONS,
     json: Json = False,
 ) -> int:
     """Read a network in one format and write it in another, saying what changed.
@@ -43,8 +43,8 @@ def convert(
     from . import DIFFERS, DONE
 
     # NetX counts time in steps: --dt then says what a step is in the NIR to be written.
-    reads_nir = is_nir_file(source)
-    network = load_network(source, dt if reads_nir else None, reset, source_framework)
+    read = reading if is_nir_file(source) else replace(reading, dt=None)
+    network = read.load(source)
     left = Audit()
     if target_chip is not None:
         from ..backends.targets import look_ahead
@@ -52,7 +52,7 @@ def convert(
 
         network = rewritten_for(network, target_chip)
         left = Audit(look_ahead(network, target_chip).rated(Rating.UNSUPPORTED))
-    written = {"dt": dt, "preset": framework}
+    written = {"dt": reading.dt, "preset": framework}
     given = {key: value for key, value in written.items() if value is not None}
     nd.save(network, target, **(given if target.suffix.lower() == ".nir" else {}))
     if json:

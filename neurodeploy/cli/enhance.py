@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InputError
-from .shared import Json, Net, load_network, print_json, show
+from ..network import Network
+from .shared import NO_OPTIONS, Json, Net, Reading, print_json, reads_a_network, show
 
 Channel = Annotated[
     str | None, typer.Option(help="Which channel, from 0, or mix; needed where there are several.")
@@ -35,7 +36,7 @@ Fixed = Annotated[
 
 
 def load_denoiser(
-    net: Path, codec: Path | None, pipelined: bool, wait: int | None, fixed: bool
+    net: Network, codec: Path | None, pipelined: bool, wait: int | None, fixed: bool
 ) -> Any:
     """Open a network for sound, with the front end that its options ask for."""
     from ..sound import Denoiser, MaskCodec, NdnsFront, separator
@@ -44,12 +45,13 @@ def load_denoiser(
     if codec is None:
         if pipelined:
             raise InputError("--pipelined is for networks with a --codec")
-        return Denoiser(load_network(net), NdnsFront(WAIT if wait is None else wait, fixed))
+        return Denoiser(net, NdnsFront(WAIT if wait is None else wait, fixed))
     if wait is not None or fixed:
         raise InputError("--wait and --fixed are for N-DNS networks, without --codec")
-    return separator(load_network(net), MaskCodec.load(codec), gated=not pipelined)
+    return separator(net, MaskCodec.load(codec), gated=not pipelined)
 
 
+@reads_a_network
 def enhance(
     net: Net,
     input: Annotated[Path, typer.Option("--input", help="Noisy speech: .wav, .flac or .ogg.")],
@@ -65,6 +67,7 @@ def enhance(
     pipelined: Pipelined = False,
     wait: Wait = None,
     fixed: Fixed = False,
+    reading: Reading = NO_OPTIONS,
     json: Json = False,
 ) -> None:
     """Enhance noisy speech in the chip's integers, block by block.
@@ -82,7 +85,7 @@ def enhance(
 
     if dnsmos is not None and clean is None:
         raise InputError("--dnsmos needs the clean speech: add --clean CLEAN")
-    denoiser = load_denoiser(net, codec, pipelined, wait, fixed)
+    denoiser = load_denoiser(reading.load(net), codec, pipelined, wait, fixed)
     reference = None if clean is None else read_audio(clean, RATE, channel)[0]
     done = enhance_file(denoiser, input, out, channel=channel)
     found: dict[str, Any] = done.as_dict()
@@ -92,10 +95,10 @@ def enhance(
     if json:
         print_json({"out": out, **found})
         return
-    reading = done.reading
-    show(reading.line)
-    parts = ", ".join(f"{k[:-3]} {v:g} ms" for k, v in reading.latency.items() if k != "total_ms")
-    show(f"latency {reading.latency['total_ms']:g} ms: {parts}; computing comes on top")
+    meter = done.reading
+    show(meter.line)
+    parts = ", ".join(f"{k[:-3]} {v:g} ms" for k, v in meter.latency.items() if k != "total_ms")
+    show(f"latency {meter.latency['total_ms']:g} ms: {parts}; computing comes on top")
     for count, what in ((done.bad, "were NaN, read as 0"), (done.clipped, "at full scale")):
         if count:
             show(f"{count} samples {what}")

@@ -35,6 +35,10 @@ def export(
     split_sums: Annotated[
         bool, typer.Option("--split-sums", help="Split convolutions whose sums leave 24 bits.")
     ] = False,
+    static: Annotated[
+        bool,
+        typer.Option("--static", help="It takes images without time and repeats them itself."),
+    ] = False,
     json: Json = False,
 ) -> int:
     """Turn a trained SLAYER network into a file, and prove it.
@@ -48,7 +52,9 @@ def export(
     from ..report.terminal import audit_table
     from . import DIFFERS, DONE
 
-    done = export_job(factory, out, weights, example, shape, steps, seed, allow or (), split_sums)
+    done = export_job(
+        factory, out, weights, example, shape, steps, seed, allow or (), split_sums, static
+    )
     if json:
         print_json(done.as_dict())
         return DONE if done.equal else DIFFERS

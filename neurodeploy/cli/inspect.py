@@ -6,17 +6,16 @@ from typing import Annotated
 
 import typer
 
-from .shared import Dt, From, Json, Net, Reset, load_network, print_json, show
+from .shared import NO_OPTIONS, Json, Net, Reading, print_json, reads_a_network, show
 
 
+@reads_a_network
 def inspect(
     net: Net,
     target: Annotated[
         str | None, typer.Option(help="What lava, loihi2 or netx would do to each element.")
     ] = None,
-    dt: Dt = None,
-    reset: Reset = None,
-    source: From = None,
+    reading: Reading = NO_OPTIONS,
     json: Json = False,
 ) -> int:
     """Show what NET holds and how each element of the file was read.
@@ -31,7 +30,7 @@ def inspect(
     from ..report.terminal import audit_table, network_table
     from . import DIFFERS, DONE
 
-    network = load_network(net, dt, reset, source)
+    network = reading.load(net)
     ahead = None if target is None else look_ahead(network, target)
     if json:
         found = _as_dict(network)

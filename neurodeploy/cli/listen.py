@@ -11,9 +11,10 @@ import typer
 
 from ..errors import InputError
 from .enhance import Channel, Codec, Fixed, Pipelined, Wait, load_denoiser
-from .shared import Json, Net, print_json, show
+from .shared import NO_OPTIONS, Json, Net, Reading, print_json, reads_a_network, show
 
 
+@reads_a_network
 def listen(
     net: Net,
     input: Annotated[
@@ -34,6 +35,7 @@ def listen(
     pipelined: Pipelined = False,
     wait: Wait = None,
     fixed: Fixed = False,
+    reading: Reading = NO_OPTIONS,
     json: Json = False,
 ) -> None:
     """Enhance live sound with a network that `enhance` takes, and show what it spends.
@@ -48,7 +50,7 @@ def listen(
 
     if out == "-" and json:
         raise InputError("--json and -o - both want standard output; choose one")
-    denoiser = load_denoiser(net, codec, pipelined, wait, fixed)
+    denoiser = load_denoiser(reading.load(net), codec, pipelined, wait, fixed)
     hop = denoiser.front.hop
     with ExitStack() as stack:
         if input == "mic":
@@ -57,13 +59,13 @@ def listen(
             pipe = _open(input, stack)
             blocks = pipe_blocks(pipe, hop, format, rate, channels, channel)
         play = _player(out, format, stack)
-        reading = run(denoiser, blocks, play, _meter(), every, seconds)
+        meter = run(denoiser, blocks, play, _meter(), every, seconds)
     if json:
-        print_json(reading.as_dict())
+        print_json(meter.as_dict())
     elif out == "-":
-        print(reading.line, file=sys.stderr)
+        print(meter.line, file=sys.stderr)
     else:
-        show(reading.line)
+        show(meter.line)
 
 
 def _open(name: str, stack: ExitStack) -> Any:

@@ -9,11 +9,22 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InputError, NetworkError
-from .shared import Axes, Dt, From, Json, Net, Reset, load_network, print_json, progress_bar, show
+from .shared import (
+    NO_OPTIONS,
+    Axes,
+    Json,
+    Net,
+    Reading,
+    print_json,
+    progress_bar,
+    reads_a_network,
+    show,
+)
 
 CHIP = "loihi2"
 
 
+@reads_a_network
 def quantize(
     net: Net,
     out: Annotated[
@@ -67,9 +78,7 @@ def quantize(
         Path | None, typer.Option(help="A configuration as JSON; options go before it.")
     ] = None,
     axes: Axes = None,
-    dt: Dt = None,
-    reset: Reset = None,
-    source: From = None,
+    reading: Reading = NO_OPTIONS,
     json: Json = False,
 ) -> None:
     """Round a network to the chip's integers and say what each element lost.
@@ -99,7 +108,7 @@ def quantize(
     if sweep is not None:
         if out is not None or budgets:
             raise InputError("sweep: writes no network and takes no budget; leave out -o, --budget")
-        network = load_network(net, dt, reset, source)
+        network = reading.load(net)
         found = _swept(network, data, chosen, _widths(sweep), chip or CHIP, fine_tune, report)
         _print_sweep(found, json)
         return
@@ -111,7 +120,7 @@ def quantize(
             raise InputError(f"{name}: goes with a budget or --sweep; add one or leave it out")
     if out is None:
         raise InputError("quantize: nowhere to write to; give -o OUT (.nir, .net), or --sweep")
-    network, costs, inputs = load_network(net, dt, reset, source), None, data.inputs
+    network, costs, inputs = reading.load(net), None, data.inputs
     # What a search chooses are numbers; the kinds of elements are the same without it.
     check_holds(nd.quantize(network, replace(chosen, method="max", rounding="nearest")), out)
     if budgets:

@@ -9,23 +9,23 @@ import typer
 
 from ..errors import InputError
 from .shared import (
+    NO_OPTIONS,
     Axes,
-    Dt,
-    From,
     Host,
     Json,
     Net,
-    Reset,
+    Reading,
     Settings,
     interruptible,
-    load_network,
     print_json,
     progress_bar,
     read_settings,
+    reads_a_network,
     show,
 )
 
 
+@reads_a_network
 def run(
     net: Net,
     input: Annotated[
@@ -75,9 +75,7 @@ def run(
     rate: Annotated[int | None, typer.Option(help="Sound: Hz to resample to.")] = None,
     channel: Annotated[str | None, typer.Option(help="Sound: which channel, or mix.")] = None,
     axes: Axes = None,
-    dt: Dt = None,
-    reset: Reset = None,
-    source: From = None,
+    reading: Reading = NO_OPTIONS,
     json: Json = False,
 ) -> None:
     """Run NET on inputs and record what it does.
@@ -95,16 +93,17 @@ def run(
     from ..backends import IN_THIS_PROCESS, write_job
     from ..report.rows import limit_lines
     from ..report.terminal import counts_table
-    from ..signals import draining_steps
+    from ..signals import as_samples, warn_of_time_first
 
-    network = load_network(net, dt, reset, source)
+    network = reading.load(net)
     inputs = _read(input, encoder, rate, channel, axes)
-    if drain and steps is None:
-        steps = draining_steps(network, inputs)
+    if axes is None and encoder is None:
+        warn_of_time_first(network, as_samples(network, inputs).shape)
     how: dict[str, Any] = {
         "backend": backend,
         "record": tuple(what.strip() for what in record.split(",") if what.strip()),
         "steps": steps,
+        "drain": drain,
         "apply_transform": not raw_input,
         "chip": read_settings(chip_set),
     }

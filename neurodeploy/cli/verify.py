@@ -8,23 +8,23 @@ from typing import Annotated
 import typer
 
 from .shared import (
+    NO_OPTIONS,
     Axes,
-    Dt,
-    From,
     Host,
     Json,
     Net,
-    Reset,
+    Reading,
     Settings,
     interruptible,
-    load_network,
     print_json,
     progress_bar,
     read_settings,
+    reads_a_network,
     show,
 )
 
 
+@reads_a_network
 def verify(
     net: Net,
     input: Annotated[Path, typer.Option("--input", help="Inputs: .npy, or .npz with 'inputs'.")],
@@ -34,6 +34,9 @@ def verify(
     ] = Path("verified"),
     record: Annotated[str, typer.Option(help="Of counts,spikes,u,v.")] = "spikes",
     steps: Annotated[int | None, typer.Option(help="Chip time steps per sample.")] = None,
+    drain: Annotated[
+        bool, typer.Option("--drain", help="Run on until the last inputs have reached the output.")
+    ] = False,
     samples: Annotated[int | None, typer.Option(min=1, help="Only the first so many.")] = None,
     labels: Annotated[
         Path | None, typer.Option(help="The right class of each sample: .npy, or .npz 'labels'.")
@@ -55,9 +58,7 @@ def verify(
         str | None,
         typer.Option(help="Whose energy and time are estimated where no meter was read."),
     ] = None,
-    dt: Dt = None,
-    reset: Reset = None,
-    source: From = None,
+    reading: Reading = NO_OPTIONS,
     json: Json = False,
 ) -> int:
     """Run NET on the engine and on Lava or the chip, compare the two, and write a report.
@@ -70,7 +71,7 @@ def verify(
     from ..verify import verify as run_verify
     from . import DIFFERS, DONE
 
-    network = load_network(net, dt, reset, source)
+    network = reading.load(net)
     inputs, truth = read_inputs(input, axes)
     classes = read_labels(labels) if labels is not None else truth
     if samples is not None:
@@ -84,6 +85,7 @@ def verify(
             on=on,
             record=tuple(what.strip() for what in record.split(",") if what.strip()),
             steps=steps,
+            drain=drain,
             labels=classes,
             chip=chip,
             apply_transform=not raw_input,

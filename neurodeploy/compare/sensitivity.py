@@ -174,11 +174,9 @@ def _perturb_synapse(
             changed, total = changed + number, total + of
         if not isinstance(weight, np.ndarray) or not weight.any():
             continue
-        reach = (
-            noise * float(np.abs(weight).max())
-            if noise is not None
-            else 0.5 * _quantization_step(weight)
-        )
+        size = np.abs(weight)
+        # By default half a quantization step: what all weights are multiples of.
+        reach = 0.5 * np.gcd.reduce(size.ravel()) if noise is None else noise * float(size.max())
         wanted = weight + rng.uniform(-reach, reach, weight.shape)
         whole = np.floor(wanted + rng.random(weight.shape)).astype(np.int32)
         whole[weight == 0] = 0
@@ -186,11 +184,6 @@ def _perturb_synapse(
         changed += int((whole != weight).sum())
         total += int(np.count_nonzero(weight))
     return replace(synapse, **changes), changed, total
-
-
-def _quantization_step(weight: NDArray[np.int32]) -> int:
-    """Quantization step of a weight array: what all of them are multiples of."""
-    return int(np.gcd.reduce(np.abs(weight).ravel()))
 
 
 def _metrics_of(comparison: Comparison) -> dict[tuple[str, str], float]:

@@ -57,9 +57,12 @@ def figures_table(rows: Rows, tolerance_steps: int) -> Table:
         rate = NOTHING if s.coincidence_rate is None else f"{100 * s.coincidence_rate:.2f} %"
         cells = [rate, _number(s.van_rossum)]
         for error in (s.errors.get(name) for name in names):
-            cells += [_number(error.largest if error else None)]
-            cells += [_number(error.rms if error else None)]
-            cells += [_decibel(error.sqnr_db if error else None)]
+            three = error and [
+                _number(error.largest),
+                _number(error.rms),
+                _decibel(error.sqnr_db),
+            ]
+            cells += three or 3 * [NOTHING]
         table.add_row(Text(row.population), *cells)
     return table
 

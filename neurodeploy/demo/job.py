@@ -163,7 +163,7 @@ def _run_digits(
     else:
         outcome.facts.append(("Lava", f"not run: {detail}"))
         say(f"digits: not compared with Lava: {detail}")
-    price = profile(outcome.recordings[0], chip="loihi1")
+    price = profile(outcome.recordings[0])
     outcome.profiles.append(replace(price, workload="digits"))
     say(f"digits: {_price(outcome.profiles[-1])}")
 
@@ -191,7 +191,7 @@ def _run_pilotnet(outcome: Outcome, out: Path, bar: Bar, say: Say) -> None:
     outcome.comparisons.append(compare(recording, model.truth, names=labels, anyway=True))
     say(f"PilotNet: {outcome.comparisons[-1].summary()}")
     frame = np.broadcast_to(model.frame, (pilotnet.FRAME_STEPS, *model.frame.shape))
-    price = profile(run(model.network, frame, **settings), chip="loihi1")
+    price = profile(run(model.network, frame, **settings))
     outcome.profiles.append(replace(price, workload="PilotNet"))
     say(f"PilotNet: {_price(outcome.profiles[-1])}")
 

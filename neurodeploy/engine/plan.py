@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UnsupportedError
-from ..network import Network, Population, Source
+from ..network import Network, Population, Projection, Source
 from .layout import order_of
 from .neurons import STEPPERS, Stepper
 from .synapses import DELIVERIES, Delivery
@@ -150,29 +150,44 @@ def plan_population(network: Network, name: str, kernels: str) -> PopulationPlan
 
 
 def cycles(network: Network) -> Iterator[list[str]]:
-    """Strongly connected populations, sources before their targets (Tarjan 1972)."""
-    order = [p.name for p in network.populations]
-    sources = {name: [p.source for p in network.into(name)] for name in order}
+    """Strongly connected populations, sources before their targets (Tarjan 1972).
+
+    Without recursion: a chain may be longer than Python's stack.
+    """
+    order = {p.name: place for place, p in enumerate(network.populations)}
     number: dict[str, int] = {}
     lowest: dict[str, int] = {}
     stack: list[str] = []
-    found: list[list[str]] = []
-
-    def visit(name: str) -> None:
-        number[name] = lowest[name] = len(number)
-        stack.append(name)
-        for source in sources[name]:
-            if source not in number:
-                visit(source)
-                lowest[name] = min(lowest[name], lowest[source])
-            elif source in stack:
-                lowest[name] = min(lowest[name], number[source])
-        if lowest[name] == number[name]:
-            group = stack[stack.index(name) :]
-            del stack[stack.index(name) :]
-            found.append(sorted(group, key=order.index))
-
-    for name in order:
-        if name not in number:
-            visit(name)
-    yield from found
+    waiting: set[str] = set()  # those on the stack
+    for first in order:
+        if first in number:
+            continue
+        path: list[tuple[str, Iterator[Projection]]] = []
+        entered: str | None = first
+        while entered is not None or path:
+            if entered is not None:
+                number[entered] = lowest[entered] = len(number)
+                stack.append(entered)
+                waiting.add(entered)
+                path.append((entered, iter(network.into(entered))))
+                entered = None
+            name, feeds = path[-1]
+            for projection in feeds:
+                source = projection.source
+                if source not in number:
+                    entered = source
+                    break
+                if source in waiting:
+                    lowest[name] = min(lowest[name], number[source])
+            if entered is not None:
+                continue
+            path.pop()
+            if path:
+                before = path[-1][0]
+                lowest[before] = min(lowest[before], lowest[name])
+            if lowest[name] == number[name]:
+                group = [stack.pop()]
+                while group[-1] != name:
+                    group.append(stack.pop())
+                waiting.difference_update(group)
+                yield sorted(group, key=order.__getitem__)

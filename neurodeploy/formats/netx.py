@@ -30,7 +30,6 @@ from ..network import (
     AuditEntry,
     Average,
     ComplexDense,
-    Dense,
     InputTransform,
     Network,
     Neuron,
@@ -45,13 +44,14 @@ from ..network import (
 )
 from ..network.graph import CLIPPED
 from .hdf5 import Layer, open_hdf5
-from .netx_neurons import input_exponent_after, read_bias, read_neuron
+from .netx_neurons import input_exponent_after, note_empty, read_bias, read_neuron
+from .netx_starts import STARTS, with_starts
 from .netx_synapses import (
     as_slayer_pools,
     read_delay,
     read_dense,
     read_kernel,
-    read_weight,
+    read_loop,
     source_of,
     with_delay,
 )
@@ -63,6 +63,12 @@ LAYER_TYPES = (
 AXON = "_axon"
 """Ends the name of the population that stands for a recurrent layer's delayed axons."""
 
+OLDER_TYPES = {"recurrent": "dense_rec"}
+"""Names that slayerPytorch, before lava-dl, wrote for the same layers."""
+
+LOOP_WEIGHTS = ("weight_rec", "recWeight")
+"""The weights of a recurrent layer's loop, as lava-dl and as slayerPytorch name them."""
+
 OTHER_TYPES = ("concat", "dense_comp", "kwta")
 
 
@@ -71,6 +77,7 @@ def load_netx(
     *,
     allow: Collection[str] = (),
     input_shape: tuple[int, ...] | None = None,
+    as_trained: bool = False,
 ) -> Network:
     """Read a NetX HDF5 file.
 
@@ -84,6 +91,10 @@ def load_netx(
     input_shape : (int, int, int), optional
         (C, H, W), for a file that starts with a convolution or pool and says
         nothing of its input.
+    as_trained : bool
+        Let biases act from the step on from which they do in SLAYER's forward
+        pass (`Population.starts`), where a file that SLAYER wrote lets them
+        act from step 0 on; see `netx_starts`.
 
     Returns
     -------
@@ -116,10 +127,17 @@ def load_netx(
             if str(index) not in file["layer"]:
                 raise FormatError(f"{path}: layer/{index}: missing, though there are {count}")
             reader.read(index, Layer(file["layer"][str(index)], path))
+        populations = with_starts(
+            reader.populations, reader.projections, reader.biased, as_trained, reader.note
+        )
         metadata = reader.metadata(file)
-    return Network(
-        tuple(reader.populations), tuple(reader.projections), Audit(tuple(reader.audit)), metadata
-    )
+    return Network(populations, tuple(reader.projections), Audit(tuple(reader.audit)), metadata)
+
+
+def kind_of(layer: Layer) -> str:
+    """NetX's name of a layer's type, also where an older exporter wrote another."""
+    kind = layer.text("type")
+    return OLDER_TYPES.get(kind, kind)
 
 
 class _Reader:
@@ -135,6 +153,7 @@ class _Reader:
         self.projections: list[Projection] = []
         self.audit: list[AuditEntry] = []
         self.flattened = False
+        self.biased: dict[str, str] = {}
         self.facts: dict[str, str | int | float] = {}
 
     def note(self, element: str, rating: Rating, reason: str) -> None:
@@ -150,7 +169,7 @@ class _Reader:
                 f"{self.path}: layer/{index}: an empty group, which is all that SLAYER's KWTA "
                 f"exports; build it with winners_loop and winners_drive of network.synapses"
             )
-        kind = layer.text("type")
+        kind = kind_of(layer)
         if kind in OTHER_TYPES:
             raise UnsupportedError(
                 f"{self.path}: layer/{index}: layer type {kind!r} is not supported yet; "
@@ -166,6 +185,7 @@ class _Reader:
         reader = self._dense if kind in ("dense", "dense_rec") else self._kernel
         readers.get(kind, reader)(name, layer)
         self.note(layer.where, Rating.FAITHFUL, f"{kind} layer {layer.text('type')!r} as {name!r}")
+        note_empty(layer, self.note)
         for key in layer.unread():
             if key not in ("inFeatures", "outFeatures", "inChannels", "outChannels", "kernelSize"):
                 self.note(f"{layer.where}/{key}", Rating.APPROXIMATE, "not known to NetX; ignored")
@@ -221,17 +241,16 @@ class _Reader:
                 f"{self.path}: {layer.where}: a dense layer cannot follow {source.name!r} of shape "
                 f"{source.shape}; put a flatten layer between them"
             )
-        recurrent = "weight_rec" in layer
-        if recurrent != (layer.text("type") == "dense_rec"):
+        loops = [key for key in LOOP_WEIGHTS if key in layer]
+        if len(loops) != (kind_of(layer) == "dense_rec"):
             raise layer.fail("weight_rec", "must be there in a dense_rec layer, and only there")
         self._append(name, layer, (size,), synapse, matrix.shape)
-        if recurrent:
-            self._loop(name, layer, size)
+        for key in loops:
+            self._loop(name, layer, key, size)
 
-    def _loop(self, name: str, layer: Layer, size: int) -> None:
-        loop = read_weight(layer, "weight_rec", self.note).reshape(-1)
-        if loop.size != size * size:
-            raise layer.fail("weight_rec", f"has {loop.size} weights, needs {size} x {size}")
+    def _loop(self, name: str, layer: Layer, key: str, size: int) -> None:
+        keep = f"{layer.where}/delay_rec" in self.allow
+        loop = read_loop(layer, key, size, self.note, keep)
         population = self.populations[-1]
         forward = input_exponent_after(self._sender(self.projections[-1].source))
         if input_exponent_after(population.neuron) != forward:
@@ -240,8 +259,8 @@ class _Reader:
                 f"spikes and plain ones would add up in one current, 2^12 apart; send either from "
                 f"this layer and from the one before"
             )
-        self.projections.append(Projection(name, name, Dense(loop.reshape(size, size))))
-        self._count_clipped(layer.clipped.pop("weight_rec", 0))
+        self.projections.append(Projection(name, name, loop))
+        self._count_clipped(layer.clipped.pop(key, 0))
         if population.axon_delay is None:
             return
         # SLAYER delays what the block sends, but not what it sends to itself.
@@ -256,7 +275,7 @@ class _Reader:
         self.note(f"{layer.where}/delay", Rating.FAITHFUL, reason)
 
     def _kernel(self, name: str, layer: Layer) -> None:
-        synapse = read_kernel(layer, layer.text("type"), self.note)
+        synapse = read_kernel(layer, kind_of(layer), self.note)
         shape = self._shape(layer)
         source = self._source(layer, self.input_shape or source_of(synapse, shape))
         try:
@@ -311,6 +330,8 @@ class _Reader:
         synapse, axon_delay = with_delay(synapse, delay, layer)
         if axon_delay is not None:
             self._note_axon(layer, has_bias=bool(np.any(bias != 0)))
+        if np.any(bias != 0) and STARTS not in layer.group.attrs:
+            self.biased[name] = layer.where
         self.populations.append(Population(name, shape, neuron, axon_delay=axon_delay))
         self.projections.append(Projection(source.name, name, synapse))
         self._count_clipped(sum(layer.clipped.values()))
@@ -329,7 +350,7 @@ class _Reader:
 
     def _note_axon(self, layer: Layer, has_bias: bool) -> None:
         where = f"{layer.where}/delay"
-        if layer.text("type") == "conv":
+        if kind_of(layer) == "conv":
             self.note(where, Rating.FAITHFUL, "kept on the axon; netx ignores a conv delay")
         elif has_bias:
             reason = "kept on the axon; netx moves it to the input, which differs with a bias"

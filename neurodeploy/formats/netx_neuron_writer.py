@@ -32,6 +32,11 @@ RESONATORS: dict[str, type[ResonateFire | AdaptiveResonateFire]] = {
     "ADRF_IZHIKEVICH": AdaptiveResonateFireIzhikevich,
 }
 
+WRITTEN = (
+    CubaLIF, GeneralCubaLIF, LeakyIntegrator, ALIF, Delta, SigmaDelta, Sigma, *RESONATORS.values(),
+)  # fmt: skip
+"""Neurons that NetX has a word for."""
+
 MAX_REFRACTORY = 63
 """The chip's refractory delay has 6 bits (Loihi 1; nengo-loihi's ``REFRACT_DELAY_MAX``)."""
 
@@ -64,6 +69,8 @@ def write_neuron(group: h5py.Group, population: Population, exponent: int) -> No
         If NetX cannot hold it.
     """
     neuron: Neuron = population.neuron
+    if type(neuron) not in WRITTEN:  # not one derived from them either
+        raise UnsupportedError(f"population {population.name!r}: NetX has no {neuron.kind} neuron")
     out = group.create_group("neuron")
     more = getattr(neuron, "input_exponent", ACTIVATION_SHIFT) - exponent
     has_exponent = isinstance(neuron, (GeneralCubaLIF, LeakyIntegrator))
@@ -85,10 +92,8 @@ def write_neuron(group: h5py.Group, population: Population, exponent: int) -> No
         adapts = _ADAPTATION if isinstance(neuron, AdaptiveResonateFire) else {}
         _write_parameters(out, population, {**_TURNING, **adapts, "vThMant": "threshold"})
         out["gradedSpike"] = neuron.graded_spike
-    elif isinstance(neuron, (Delta, SigmaDelta, Sigma)):
-        _write_sigma_delta(out, population)
     else:
-        raise UnsupportedError(f"population {population.name!r}: NetX has no {neuron.kind} neuron")
+        _write_sigma_delta(out, population)
     bias: Parameter = getattr(neuron, "bias", 0)
     if np.any(bias != 0):
         _write_bias(group, population, _in_64ths(bias, neuron))

@@ -21,9 +21,10 @@ from ..network import (
     Sigma,
     SigmaDelta,
 )
+from ..network.fields import limits_of
 from ..network.fixed_point import ACTIVATION_SHIFT, BIAS_BITS, DECAY_UNITY, THRESHOLD_BITS
 from ..network.neurons import Parameter
-from .hdf5 import Layer
+from .hdf5 import RAW_LOSS, Layer, rounding_loss
 from .netx_neuron_writer import (
     MAX_REFRACTORY,
     NEVER,
@@ -52,6 +53,18 @@ KINDS = ("CUBA", "LOIHI", "ALIF", "SDNN", *RESONATORS)
 GRADED_EXPONENT = -6
 """SLAYER's graded spike is a state as a float, 2^-12 of the integer that we send; a weight stands
 6 bits below the state, see `network.GeneralCubaLIF`."""
+
+CURES = {
+    "vThMant": "SLAYER writes 64 times the threshold, rounded",
+    "vThStep": "SLAYER writes 64 times the step, rounded",
+    **dict.fromkeys(
+        ("iDecay", "vDecay", "thDecay", "refDecay"), "SLAYER writes 4096 times the decay, rounded"
+    ),
+    **dict.fromkeys(
+        ("sinDecay", "cosDecay"), "SLAYER writes 4096 times what is kept at each step, rounded"
+    ),
+}
+"""What to do about a parameter that is no whole number."""
 
 NO_NEURON_THRESHOLD = 1 << 17
 """netx gives a dense layer without a neuron this threshold, which v never reaches."""
@@ -112,9 +125,16 @@ def read_neuron(
             f"{layer.path}: {group.where}: unknown neuron type {kind!r}; "
             f"known are {', '.join(KINDS)}"
         )
+    note_empty(group, note)
     for key in group.unread():
         note(f"{group.where}/{key}", Rating.APPROXIMATE, "not known to NetX; ignored")
     return neuron
+
+
+def note_empty(layer: Layer, note: Note) -> None:
+    """Say which datasets of a group have no value, as mlGeNN's exporter leaves some."""
+    for key in layer.empty():
+        note(f"{layer.where}/{key}", Rating.FAITHFUL, "a dataset without a value; read as absent")
 
 
 def input_exponent_after(source: Neuron | None) -> int:
@@ -132,7 +152,13 @@ def read_bias(layer: Layer, shape: tuple[int, ...], note: Note) -> Parameter:
         return 0
     values = layer.numbers("bias")
     rounded = np.rint(values)
-    if (change := np.abs(values - rounded)).any():
+    if (loss := rounding_loss(values)) > RAW_LOSS:
+        reason = (
+            f"raw floats up to {np.abs(values).max():.3g}: rounded they lose {loss:.0%} of their "
+            f"size; multiply by the number by which vThMant was, 64 in SLAYER, and round"
+        )
+        note(f"{layer.where}/bias", Rating.UNSUPPORTED, reason)
+    elif (change := np.abs(values - rounded)).any():
         reason = f"not whole; rounded, by at most {change.max():.3g} (netx truncates)"
         note(f"{layer.where}/bias", Rating.APPROXIMATE, reason)
     limit = 1 << (BIAS_BITS - 1)
@@ -159,7 +185,7 @@ def per_neuron(
 
 
 def _parameter(group: Layer, key: str, shape: tuple[int, ...], low: int, high: int) -> Parameter:
-    values = group.integers(key)
+    values = group.integers(key, CURES.get(key, "quantize the network"))
     if values.size and (values.min() < low or values.max() > high):
         worst = values.min() if values.min() < low else values.max()
         raise group.fail(key, f"holds {worst}, needs {low}..{high}")
@@ -186,6 +212,12 @@ def _cuba(
     )
 
 
+NO_REFRACTORY = (
+    "0, no refractory period: read as 1, which is none either, since a neuron that spikes is reset "
+    "in that step and may spike in the next; netx ignores it"
+)
+
+
 def _refractory(group: Layer, shape: tuple[int, ...], note: Note) -> Parameter:
     """Read ``refDelay`` as the chip's refractory delay.
 
@@ -201,7 +233,7 @@ def _refractory(group: Layer, shape: tuple[int, ...], note: Note) -> Parameter:
     delay = _parameter(group, "refDelay", shape, 0, MAX_REFRACTORY)
     where = f"{group.where}/refDelay"
     if np.any(delay == 0):
-        note(where, Rating.UNSUPPORTED, "a refractory delay of 0; the reset alone takes 1 step")
+        note(where, Rating.FAITHFUL, NO_REFRACTORY)
     if np.any(delay > 1):
         reason = (
             f"no spike for up to {np.max(delay) - 1} steps after a spike, as on the chip; SLAYER "
@@ -252,8 +284,8 @@ def _resonator(
     _check_refractory(group, note)
     _check_ignored(group, note)
     parameters: dict[str, Any] = {
-        "sin_decay": _parameter(group, "sinDecay", shape, -DECAY_UNITY, DECAY_UNITY),
-        "cos_decay": _parameter(group, "cosDecay", shape, -DECAY_UNITY, DECAY_UNITY),
+        "sin_decay": _parameter(group, "sinDecay", shape, *limits_of(ResonateFire, "sin_decay")),
+        "cos_decay": _parameter(group, "cosDecay", shape, *limits_of(ResonateFire, "cos_decay")),
         "threshold": _threshold(group, shape),
     }
     reason = "the file's decays as they are; netx turns them into a period and back, truncating"
@@ -268,7 +300,7 @@ def _resonator(
 
 
 def _decay(group: Layer, key: str, shape: tuple[int, ...]) -> Parameter:
-    return _parameter(group, key, shape, 0, DECAY_UNITY)
+    return _parameter(group, key, shape, *limits_of(CubaLIF, "current_decay"))
 
 
 def _threshold(group: Layer, shape: tuple[int, ...]) -> Parameter:
@@ -285,7 +317,11 @@ def _graded(group: Layer, note: Note) -> bool:
 
 
 def _check_refractory(group: Layer, note: Note) -> None:
-    if "refDelay" in group and (delay := group.integer("refDelay")) != 1:
+    if "refDelay" not in group or (delay := group.integer("refDelay")) == 1:
+        return
+    if delay == 0:
+        note(f"{group.where}/refDelay", Rating.FAITHFUL, NO_REFRACTORY)
+    else:
         reason = f"a refractory period of {delay} steps, which this neuron has in no simulator"
         note(f"{group.where}/refDelay", Rating.UNSUPPORTED, reason)
 

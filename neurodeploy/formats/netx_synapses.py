@@ -22,8 +22,8 @@ from ..network import (
     Synapse,
     Unpool,
 )
-from ..network.fixed_point import MAX_DELAY, weight_limits
-from .hdf5 import Layer
+from ..network.fixed_point import MAX_DELAY, WEIGHT_MAX, weight_limits
+from .hdf5 import RAW_LOSS, Layer, rounding_loss
 
 Note = Callable[[str, Rating, str], None]
 
@@ -37,7 +37,9 @@ def read_weight(layer: Layer, key: str, note: Note) -> NDArray[np.int32]:
     where = f"{layer.where}/{key}"
     weight = np.rint(values)
     change = np.abs(values - weight)
-    if change.any():
+    if rounding_loss(values) > RAW_LOSS:
+        note(where, Rating.UNSUPPORTED, _raw(values))
+    elif change.any():
         reason = (
             f"{np.count_nonzero(change)} of {values.size} weights are not whole; rounded, by "
             f"at most {change.max():.3g} (netx truncates)"
@@ -56,6 +58,20 @@ def read_weight(layer: Layer, key: str, note: Note) -> NDArray[np.int32]:
     return np.clip(integers, low, high).astype(np.int32)
 
 
+def _raw(values: NDArray[np.float64]) -> str:
+    """Say that weights are raw floats, and what makes integers of them."""
+    weight = np.rint(values)
+    most = float(np.abs(values).max())
+    of_slayer = int(np.rint(64 * most))
+    return (
+        f"raw floats up to {most:.3g}: rounded to {weight.min():g}..{weight.max():g} they lose "
+        f"{rounding_loss(values):.0%} of their size; multiply by 64 and round, where vThMant is 64 "
+        f"times the threshold as in SLAYER (largest weight then {of_slayer}, limit "
+        f"{WEIGHT_MAX}), else weights, bias and vThMant alike by up to "
+        f"{WEIGHT_MAX / most:.4g}"
+    )
+
+
 def is_complex(layer: Layer) -> bool:
     """Whether the layer has a real and an imaginary weight."""
     return isinstance(layer.group.get("weight"), h5py.Group)
@@ -72,12 +88,47 @@ def read_dense(layer: Layer, size: int, note: Note) -> Dense | ComplexDense:
     return Dense(_matrix(layer, "weight", size, note))
 
 
+def read_loop(layer: Layer, key: str, size: int, note: Note, keep: bool) -> Dense | DelayedDense:
+    """Read the weights with which `size` neurons feed each other, and these synapses' delays.
+
+    ``delay_rec`` is what mlGeNN's exporter (ml_genn_netx) writes for a recurrent
+    layer: one delay for each synapse, or one for all.
+
+    Parameters
+    ----------
+    layer : Layer
+    key : str
+        Where the weights are.
+    size : int
+    note : callable
+    keep : bool
+        Whether to keep delays that are longer than the chip's.
+    """
+    weight = read_weight(layer, key, note)
+    if weight.size != size * size:
+        raise layer.fail(key, f"has {weight.size} weights, needs {size} x {size}")
+    weight = weight.reshape(size, size)
+    if "delay_rec" not in layer:
+        return Dense(weight)
+    values = _whole_delays(layer, "delay_rec", note, keep)
+    if values.size != 1 and values.shape != weight.shape:
+        raise layer.fail("delay_rec", f"has shape {values.shape}, needs 1 or {weight.shape}")
+    if not values.any():
+        return Dense(weight)
+    reason = "one for each synapse of the loop; netx does not read it"
+    note(f"{layer.where}/delay_rec", Rating.FAITHFUL, reason)
+    delay = np.broadcast_to(values, weight.shape).astype(np.int32)
+    return DelayedDense(weight, delay, beyond_chip=bool(delay.max() > MAX_DELAY))
+
+
 def _matrix(layer: Layer, key: str, size: int, note: Note) -> NDArray[np.int32]:
     weight = read_weight(layer, key, note)
-    if weight.ndim == 1:  # older files; netx reshapes them the same way
-        if weight.size % size:
-            raise layer.fail(key, f"{weight.size} weights do not divide by {size} neurons")
-        weight = weight.reshape(size, -1)
+    if weight.ndim == 1 and weight.size % size:
+        raise layer.fail(key, f"{weight.size} weights do not divide by {size} neurons")
+    # Older files are flat, which netx reshapes the same way, or hold kernels of a convolution
+    # with a time axis, (neurons, inputs, 1, 1, 1) or (neurons, channels, height, width, 1).
+    if weight.ndim == 1 or (weight.ndim == 5 and weight.shape[4] == 1):
+        weight = weight.reshape(size, -1) if weight.shape[0] in (size, weight.size) else weight
     if weight.ndim != 2 or weight.shape[0] != size:
         raise layer.fail(key, f"has shape {weight.shape}, needs ({size} neurons of shape, inputs)")
     return weight
@@ -170,10 +221,8 @@ def read_delay(
     """
     if "delay" not in layer:
         return None
-    values = np.floor(layer.numbers("delay"))
+    values = _whole_delays(layer, "delay", note, keep)
     where = f"{layer.where}/delay"
-    if values.size and values.min() < 0:
-        raise layer.fail("delay", f"holds {values.min():g}, needs 0..{MAX_DELAY}")
     size = int(np.prod(shape))
     if values.shape != weight_shape and values.size not in (1, shape[0], size):
         if weight_shape and values.size == weight_shape[1]:
@@ -184,12 +233,26 @@ def read_delay(
             if weight_shape:
                 needed = f"1, {size}, {weight_shape[1]} (inputs) or {weight_shape} (synapses)"
             raise layer.fail("delay", f"has shape {values.shape}, needs {needed}")
-    if values.max() > MAX_DELAY:
-        values = _limited(values, where, note, keep)
     delay = values.astype(np.int32)
     if delay.shape != weight_shape:
         delay = np.repeat(delay.ravel(), size // delay.size)
     return delay if delay.any() else None
+
+
+def _whole_delays(layer: Layer, key: str, note: Note, keep: bool) -> NDArray[np.float64]:
+    """Read delays as whole steps; what is cut from them is said."""
+    given = layer.numbers(key)
+    where = f"{layer.where}/{key}"
+    values: NDArray[np.float64] = np.floor(given)
+    if values.size and values.min() < 0:
+        raise layer.fail(key, f"holds {values.min():g}, needs 0..{MAX_DELAY}")
+    if (cut := given - values).any():
+        reason = (
+            f"{np.count_nonzero(cut)} of {cut.size} delays are not whole steps; cut by up to "
+            f"{cut.max():.3g}, as SLAYER and netx do"
+        )
+        note(where, Rating.APPROXIMATE, reason)
+    return _limited(values, where, note, keep) if values.max(initial=0) > MAX_DELAY else values
 
 
 def _limited(

@@ -30,7 +30,9 @@ from ..network import (
     Source,
     Unpool,
 )
+from .netx_losses import losses
 from .netx_neurons import input_exponent_after, per_channel, write_neuron
+from .netx_starts import STARTS
 from .netx_synapses import write_dense, write_kernel
 from .whole import write_whole
 
@@ -50,7 +52,8 @@ def save_netx(network: Network, path: str | os.PathLike[str], *, netx_only: bool
     network : Network
     path : path
     netx_only : bool
-        Write ``layer`` and nothing else, or refuse.
+        Write ``layer`` and nothing else, or refuse. What was written is read
+        back and held against the network, see `netx_losses`.
 
     Returns
     -------
@@ -60,12 +63,14 @@ def save_netx(network: Network, path: str | os.PathLike[str], *, netx_only: bool
     Raises
     ------
     UnsupportedError
-        With `netx_only`, if NetX cannot hold an element.
+        With `netx_only`, if NetX cannot hold an element, or not all of it.
     """
     missing = ""
     with written_whole(path) as temporary:
         try:
             _write_layers(network, temporary)
+            if netx_only:
+                _check_complete(network, temporary)
             if netx_only or _reads_the_same(network, temporary):
                 return missing
         except UnsupportedError as error:
@@ -87,6 +92,21 @@ def why_no_layers(network: Network) -> str:
     return ""
 
 
+def _check_complete(network: Network, path: Path) -> None:
+    """Refuse a network that a reader of its layers does not get back."""
+    from .netx import load_netx  # reads through this module's neighbours
+
+    try:
+        again = load_netx(path)
+    except NeurodeployError as error:
+        reason = str(error).replace(f"{path}: ", "")
+        raise UnsupportedError(f"NetX cannot give this network back: {reason}") from error
+    for element, loss in losses(network, again):
+        raise UnsupportedError(
+            f"{element}: NetX cannot hold it whole: {loss}; or leave netx_only out"
+        )
+
+
 def _reads_the_same(network: Network, path: Path) -> bool:
     from .netx import load_netx  # reads through this module's neighbours
 
@@ -105,7 +125,7 @@ def _write_layers(network: Network, path: Path) -> None:
         root = file.create_group("layer")
         index = 0
         for population, projection in layers:
-            if _is_axon(network, population):
+            if is_axon(network, population):
                 continue  # its delays are in the layer before
             if projection is not None and _needs_flatten(network, projection):
                 group = root.create_group(str(index))
@@ -158,8 +178,8 @@ def _write_layer(
     if projection is None:
         kind = "input"
         if population.transform is not None:
-            group["weight"] = np.array([population.transform.weight], np.float32)
-            group["bias"] = np.array([population.transform.bias], np.float32)
+            group["weight"] = np.array([population.transform.weight], np.float64)
+            group["bias"] = np.array([population.transform.bias], np.float64)
     elif isinstance(population.neuron, Average):
         kind = "average"
     else:
@@ -177,6 +197,8 @@ def _write_layer(
     if not isinstance(population.neuron, (Source, Average)):
         source = None if projection is None else projection.source
         write_neuron(group, population, input_exponent_after(_sender(network, source)))
+        if "bias" in group and projection is not None and not population.starts:
+            group.attrs[STARTS] = 0  # else a reader may take it for the mean of a norm
     return kind
 
 
@@ -224,12 +246,13 @@ def _axon_of(network: Network, population: Population) -> Population | None:
     """The population that stands for the delayed axons of a recurrent layer, see `netx`."""
     for projection in network.out_of(population.name):
         axon = network[projection.target]
-        if _is_axon(network, axon):
+        if is_axon(network, axon):
             return axon
     return None
 
 
-def _is_axon(network: Network, population: Population) -> bool:
+def is_axon(network: Network, population: Population) -> bool:
+    """Whether a population stands for the delayed axons of a recurrent layer, see `netx`."""
     relays = isinstance(population.neuron, Average) and population.neuron.group_size == 1
     sources = [p.source for p in network.into(population.name)]
     loops = any(p.source == p.target for name in sources for p in network.into(name))

@@ -1,9 +1,9 @@
 """A network whole, in an HDF5 group ``neurodeploy`` beside NetX's ``layer``.
 
 NetX cannot hold every network: branches, loops over several layers, neurons
-that SLAYER has not. Such a network is written here as plain datasets and
-attributes: a group for each population and projection, inside it one for its
-neuron or synapse, with the class's name and fields. Nothing is pickled.
+that SLAYER has not. Such a network is written here in `network.canonical`'s
+form: ``network`` is JSON, the tree of its populations, projections, audit and
+metadata; ``arrays`` holds the arrays that the tree names. Nothing is pickled.
 
 ``layer`` is written beside it where NetX can hold the chain, so that programs
 that know only NetX open the file. The group keeps a hash of ``layer``: if
@@ -14,19 +14,22 @@ was changed.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import MISSING, fields, is_dataclass
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
-from .. import network as models
 from ..errors import FormatError, NetworkError
 from ..network import Audit, AuditEntry, Network, Rating
+from ..network.canonical import flatten, unflatten
 
 GROUP = "neurodeploy"
-VERSION = 1
+VERSION = 2
+PARTS = ("populations", "projections", "audit")
 
 
 def write_whole(file: h5py.File, network: Network) -> None:
@@ -35,21 +38,19 @@ def write_whole(file: h5py.File, network: Network) -> None:
     group.attrs["version"] = VERSION
     group.attrs["fingerprint"] = network.fingerprint
     group.attrs["layer_sha256"] = layer_hash(file)
-    for name, items in (
-        ("populations", network.populations),
-        ("projections", network.projections),
-        ("audit", network.audit.entries),
-    ):
-        part = group.create_group(name)
-        for index, item in enumerate(items):
-            _write(part, f"{index:06d}", item)
-    facts = group.create_group("metadata")
-    for key, value in network.metadata.items():
-        facts.attrs[key] = value
+    arrays: dict[str, NDArray[Any]] = {}
+    items = (network.populations, network.projections, network.audit.entries)
+    tree = {name: flatten(item, arrays) for name, item in zip(PARTS, items, strict=True)}
+    group["network"] = json.dumps({**tree, "metadata": dict(network.metadata)})
+    held = group.create_group("arrays")
+    for key, array in arrays.items():
+        held[key] = array
 
 
 def read_whole(file: h5py.File, path: Path) -> Network | None:
-    """Read the group of an open file.
+    """Read the group of an open file, of this version or an older one.
+
+    Where the network is not the one whose fingerprint was written beside it, the audit says so.
 
     Returns
     -------
@@ -63,26 +64,47 @@ def read_whole(file: h5py.File, path: Path) -> Network | None:
     """
     group = file[GROUP]
     version = int(group.attrs.get("version", 0))
-    if version != VERSION:
+    if not 1 <= version <= VERSION:
         raise FormatError(
-            f"{path}: {GROUP}: version {version}, this neurodeploy reads {VERSION}; update it"
+            f"{path}: {GROUP}: version {version}, this neurodeploy reads 1..{VERSION}; update it"
         )
     if group.attrs.get("layer_sha256") != layer_hash(file):
         return None
     try:
-        parts = {
-            name: tuple(_read(group[name][key]) for key in sorted(group[name]))
-            for name in ("populations", "projections", "audit")
-        }
-        metadata = {key: _plain(value) for key, value in group["metadata"].attrs.items()}
-        network = Network(
-            parts["populations"], parts["projections"], Audit(parts["audit"]), metadata
-        )
+        tree, arrays = (_read_version_1 if version == 1 else _read)(group)
+        populations, projections, entries = (unflatten(tree[name], arrays) for name in PARTS)
+        network = Network(populations, projections, Audit(entries), tree["metadata"])
     except (KeyError, TypeError, ValueError, OSError, AttributeError, NetworkError) as error:
         raise FormatError(f"{path}: {GROUP}: damaged ({error}); export it again") from error
     if network.fingerprint != group.attrs.get("fingerprint"):
-        raise FormatError(f"{path}: {GROUP}: does not match its fingerprint; export it again")
+        return with_mismatch(network, f"{GROUP}/fingerprint")
     return network
+
+
+def with_mismatch(network: Network, element: str) -> Network:
+    """Say in the audit that a network is not the one whose fingerprint its file holds."""
+    reason = (
+        "of another network: the file was changed, or written by a release that says something "
+        "else with it; read as it stands"
+    )
+    entry = AuditEntry(element, Rating.APPROXIMATE, reason)
+    return replace(network, audit=network.audit + Audit((entry,)))
+
+
+def _read(group: h5py.Group) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    arrays = {key: held[()] for key, held in group["arrays"].items()}
+    tree: dict[str, Any] = json.loads(group["network"][()])
+    return tree, arrays
+
+
+def _read_version_1(group: h5py.Group) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    arrays: dict[str, NDArray[Any]] = {}
+    tree: dict[str, Any] = {
+        name: [_tree_of_version_1(group[name][key], arrays) for key in sorted(group[name])]
+        for name in PARTS
+    }
+    tree["metadata"] = {key: _plain(value) for key, value in group["metadata"].attrs.items()}
+    return tree, arrays
 
 
 def layer_hash(file: h5py.File) -> str:
@@ -104,42 +126,19 @@ def layer_hash(file: h5py.File) -> str:
     return digest.hexdigest()
 
 
-def _write(group: h5py.Group, key: str, value: Any) -> None:
-    """Write one value: a dataclass as a group, an array as a dataset, the rest as attributes."""
-    if value is None:
-        return
-    if is_dataclass(value) and not isinstance(value, type):
-        inside = group.create_group(key)
-        inside.attrs["class"] = type(value).__name__
-        for item in fields(value):
-            _write(inside, item.name, getattr(value, item.name))
-    elif isinstance(value, np.ndarray):
-        group.create_dataset(key, data=value)
-    else:
-        group.attrs[key] = value.value if isinstance(value, Rating) else value
-
-
-def _read(group: h5py.Group) -> Any:
-    name = group.attrs["class"]
-    if name not in models.__all__ or not is_dataclass(getattr(models, name)):
-        raise ValueError(f"no class {name!r} in neurodeploy.network")
-    model = getattr(models, name)
-    values: dict[str, Any] = {}
-    for item in fields(model):
-        if item.name in group.attrs:
-            values[item.name] = _plain(group.attrs[item.name])
-        elif item.name in group:
-            held = group[item.name]
-            values[item.name] = _read(held) if isinstance(held, h5py.Group) else held[()]
-        elif item.default is MISSING and item.default_factory is MISSING:
-            values[item.name] = None
-    if model is AuditEntry:
-        values["rating"] = Rating(values["rating"])
-    return model(**values)
+def _tree_of_version_1(group: h5py.Group, arrays: dict[str, NDArray[Any]]) -> Any:
+    """Read a group that stands for a dataclass, as version 1 wrote it, into `canonical`'s form."""
+    held = {key: _plain(value) for key, value in group.attrs.items()}
+    name = held.pop("class")
+    for key, item in group.items():
+        if isinstance(item, h5py.Group):
+            held[key] = _tree_of_version_1(item, arrays)
+        else:
+            arrays[item.name] = item[()]
+            held[key] = {"array": item.name}
+    return {"class": name, "fields": held}
 
 
 def _plain(value: Any) -> Any:
-    """Python's own numbers, strings and tuples, as attributes were before h5py took them."""
-    if isinstance(value, np.ndarray):
-        return tuple(value.tolist())
-    return value.item() if isinstance(value, np.generic) else value
+    """Python's own numbers, strings and lists, as attributes were before h5py took them."""
+    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value

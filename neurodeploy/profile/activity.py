@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RecordingError
+from ..network import Delta
 
 if TYPE_CHECKING:
     from ..recording import PopulationRecord, Recording
@@ -83,6 +85,13 @@ def count_activity(recording: Recording) -> tuple[Activity, ...]:
     return tuple(activities)
 
 
+def host_updates(recording: Recording, activities: Sequence[Activity]) -> float:
+    """Neuron updates of a sample by encoders that run on the host, by what the chip counted."""
+    counted = {activity.name for activity in activities if activity.size}
+    encoders = [p for p in recording.header.populations if p.neuron == Delta.kind]
+    return float(recording.steps * sum(p.size for p in encoders if p.name not in counted))
+
+
 def _messages(population: PopulationRecord) -> NDArray[np.float64]:
     if not population.has("counts") and population.has("spikes"):
         return np.asarray(population.step_counts.sum(axis=1), dtype=np.float64)
@@ -93,7 +102,7 @@ def _messages(population: PopulationRecord) -> NDArray[np.float64]:
 def _synops_into(recording: Recording, on_chip: set[str]) -> dict[str, NDArray[np.float64]]:
     recorded = recording.synops()
     into: dict[str, NDArray[np.float64]] = {}
-    # Parallel projections share a name, and what was recorded under it is their sum.
+    # In files of 0.1 parallel projections share a name, and what is under it is their sum.
     for projection in {p.name: p for p in recording.header.projections}.values():
         if projection.target not in on_chip:
             continue

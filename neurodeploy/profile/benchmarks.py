@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError, RecordingError
-from ..network import Network
+from ..network import Average, Network, Source
 from .result import Profile
 
 if TYPE_CHECKING:
-    from ..recording import Recording
+    from ..recording import PopulationHeader, Recording
 
 
 def neurobench(
@@ -56,7 +56,7 @@ def neurobench(
     total = sum(w.size for w in weights)
     zeros = sum(w.size - np.count_nonzero(w) for w in weights)
     graded = {p.name: p.graded for p in recording.header.populations}
-    if not recording.header.populations[0].on_chip:
+    if recording.header.populations[0].neuron == Source.kind:  # sends what it is given
         graded[recording.names[0]] = graded_inputs
     operations = {"Effective_MACs": 0.0, "Effective_ACs": 0.0, "Dense": 0.0}
     for projection in network.projections:
@@ -79,8 +79,8 @@ def ndns_proxy(profile: Profile, step_seconds: float, latency_seconds: float) ->
     """Power proxy of Intel's Neuromorphic DNS challenge, and its product with the latency.
 
     ``(SynOps + 10 NeuronOps) / second``, in real time: a step stands for `step_seconds` of
-    audio. Source: IntelNeuromorphicDNSChallenge, README; ``tao-sun/dpsnn``,
-    ``vctk_trainer.py``.
+    audio. Every neuron of the network counts, also of an encoder on the host. Source:
+    IntelNeuromorphicDNSChallenge, README; ``tao-sun/dpsnn``, ``vctk_trainer.py``.
 
     Parameters
     ----------
@@ -106,7 +106,8 @@ def ndns_proxy(profile: Profile, step_seconds: float, latency_seconds: float) ->
             f"longer than 0 s (0.008 in the baseline) and a latency of at least 0 s"
         )
     seconds = profile.steps * step_seconds
-    return proxies(profile.synops, profile.neuron_updates, seconds, latency_seconds)
+    updates = profile.neuron_updates + profile.host_updates
+    return proxies(profile.synops, updates, seconds, latency_seconds)
 
 
 def proxies(
@@ -127,11 +128,16 @@ def _weights(synapse: Any) -> tuple[Any, ...]:
     return (synapse.weight,) if hasattr(synapse, "weight") else ()
 
 
+def _computes(population: PopulationHeader) -> bool:
+    """Whether a population has neurons, on the chip or on the host."""
+    return population.neuron not in (Source.kind, Average.kind)
+
+
 def _activation_sparsity(recording: Recording) -> float:
     """Part of all neuron steps in which a neuron of the network sent nothing."""
     sent = silent = 0.0
     for population in recording.header.populations:
-        if population.on_chip:
+        if _computes(population):
             messages = float(recording[population.name].counts.sum())
             sent += messages
             silent += population.size * recording.steps * recording.samples - messages
@@ -147,7 +153,7 @@ def _membrane_updates(recording: Recording) -> float:
     changes = 0
     for population in recording.header.populations:
         record = recording[population.name]
-        if not population.on_chip:
+        if not _computes(population):
             continue
         if not record.has("v"):
             return math.nan

@@ -52,10 +52,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..chip import Chip, Placement, load_chip
+from ..chip import DEFAULT_CHIP, Chip, Placement, load_chip
 from ..chip.specification import REQUIRED
 from ..errors import ChipError, RecordingError
-from .activity import Activity, count_activity
+from .activity import Activity, count_activity, host_updates
 from .events import ALWAYS, core_work, on_placement, spread_evenly
 from .placed import check_same_network, optional
 from .result import STATIC, Band, Part, PopulationShare, Profile
@@ -76,7 +76,7 @@ the device that ran the network: a simulator's host uses other names.
 
 def profile(
     recording: Recording,
-    chip: str | Chip = "loihi1",
+    chip: str | Chip | None = None,
     placement: Placement | None = None,
     host_io: bool = False,
 ) -> Profile:
@@ -86,9 +86,10 @@ def profile(
     ----------
     recording : Recording
         With counts (or spikes) of every population and synops.
-    chip : str or Chip
-        ``loihi1``, ``loihi2`` or the path of a chip file, for an estimate. A
-        measured recording keeps the device that it was measured on.
+    chip : str or Chip, optional
+        ``loihi1``, ``loihi2`` or the path of a chip file, for an estimate; by default the
+        placement's, else ``loihi2``. A measured recording keeps the device that it was
+        measured on.
     placement : Placement, optional
         Of the network that was recorded, as `neurodeploy.fit` makes it. Its cores set the
         time of a step and the ways of the messages; the constants remain `chip`'s.
@@ -106,7 +107,8 @@ def profile(
     RecordingError
         If the recording has no samples, or lacks counts or synops.
     ChipError
-        If there is no such chip, its file is incomplete, or lacks what `host_io` needs.
+        If there is no such chip, its file is incomplete, lacks what `host_io` needs, or is of
+        another kind than the one that was placed on.
     """
     if "energy_joules" in recording.header.measured:
         return _measured(recording)
@@ -115,7 +117,7 @@ def profile(
 
 def estimate(
     recording: Recording,
-    chip: str | Chip = "loihi1",
+    chip: str | Chip | None = None,
     placement: Placement | None = None,
     host_io: bool = False,
 ) -> Profile:
@@ -123,12 +125,19 @@ def estimate(
 
     Parameters, errors: as `profile`. Model: see this module.
     """
+    if chip is None:
+        chip = DEFAULT_CHIP if placement is None else placement.chip
     chip = chip if isinstance(chip, Chip) else load_chip(chip)
     activities = count_activity(recording)
     if placement is None:
         run = spread_evenly(activities, recording, chip)
     else:
         check_same_network(recording, placement)
+        if chip.kind != placement.chip.kind:
+            raise ChipError(
+                f"chip {chip.name!r}: the network was placed on {placement.chip.name!r}; place it "
+                f"on the chip that it is priced for"
+            )
         chip = _with_limits(chip, placement.chip)
         run = on_placement(activities, recording, chip, placement)
     chips = max(1, math.ceil(run.cores / chip["cores_per_chip"]))
@@ -161,7 +170,7 @@ def estimate(
         model=f"{chip.title}: energy of counted events + static power x chips x step time, "
         + ("no placement" if placement is None else f"placed on {run.cores} cores")
         + (", with the host's input and output" if host_io else ""),
-        band=_band(run.activities, chip, recording.steps, chips, float(dynamic.mean()), step),
+        band=_band(run.activities, chip, recording.steps, chips, dynamic, step, waiting, powers),
         parts=tuple(
             Part(kind, number, chip[name], number * chip[name], chip.constants[name].source)
             for kind, name, number in numbers
@@ -178,6 +187,7 @@ def estimate(
         constants={name: chip.constants[name] for name in REQUIRED},
         notes=chip.notes,
         bound="the host's input and output" if waiting > run.busiest.mean() else run.bound,
+        host_updates=host_updates(recording, run.activities),
     )
 
 
@@ -222,13 +232,16 @@ def _band(
     chip: Chip,
     steps: int,
     chips: int,
-    dynamic: float,
+    dynamic: FloatArray,
     step: FloatArray,
+    waiting: float,
+    powers: Sequence[str],
 ) -> Band:
     """Ends of energy and time.
 
     No placement on these chips is faster than one that shares all work evenly
-    among all their cores, so the low end of the time starts there.
+    among all their cores, so the low end of the time starts there. No placement spares the
+    host any of the values that it hands over, so both ends hold the time that it takes.
     """
     all_cores = int(chips * chip["cores_per_chip"])
     shared = [
@@ -236,18 +249,21 @@ def _band(
         for a in activities
     ]
     fastest = float(np.sum(shared, axis=0).mean()) + chip["barrier_time_one_tile"]
-    low_seconds = steps * min(fastest, float(step.mean())) * chip["step_time_low"]
+    low_seconds = steps * min(fastest + waiting, float(step.mean())) * chip["step_time_low"]
     high_seconds = steps * float(step.mean()) * chip["step_time_high"]
     low, high = chip["dynamic_energy_low"], chip["dynamic_energy_high"]
     low_watts, high_watts = chip["static_power_low"], chip["static_power_high"]
+    processors = sum(chip[name] for name in powers if name != "static_power")
+    joules = float(dynamic.mean())
     return Band(
-        low_joules=low * dynamic + low_watts * chips * low_seconds,
-        high_joules=high * dynamic + high_watts * chips * high_seconds,
+        low_joules=low * joules + (low_watts + processors) * chips * low_seconds,
+        high_joules=high * joules + (high_watts + processors) * chips * high_seconds,
         low_seconds=low_seconds,
         high_seconds=high_seconds,
         reason=f"dynamic energy x {low:g} to {high:g}; step time from all work shared evenly by "
         f"{all_cores} cores x {chip['step_time_low']:g} to the model's x "
-        f"{chip['step_time_high']:g}; static power {low_watts:g} to {high_watts:g} W a chip",
+        f"{chip['step_time_high']:g}; static power {low_watts:g} to {high_watts:g} W a chip"
+        + (", the host's time at both ends" if waiting else ""),
     )
 
 
@@ -298,6 +314,7 @@ def _measured(recording: Recording) -> Profile:
         steps=recording.steps,
         samples=recording.samples,
         notes=notes,
+        host_updates=host_updates(recording, activities) if activities else 0.0,
     )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from numpy.typing import NDArray
 
 from ..errors import BackendError, InputError, RecordingError
-from .activity import count_activity
+from .activity import count_activity, host_updates
 from .result import PopulationShare, Profile
 
 if TYPE_CHECKING:
@@ -227,6 +227,7 @@ def _profile(
         watts=energy / seconds,
         synops=float(sum(a.synops.mean() for a in activities)),
         neuron_updates=float(sum(a.updates for a in activities)),
+        host_updates=host_updates(made, activities),
         messages=float(sum(a.messages.mean() for a in activities)),
         kind="unavailable" if math.isnan(energy) else "measured",
         chip=HOST,

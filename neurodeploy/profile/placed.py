@@ -96,7 +96,7 @@ def on_cores(activities: Sequence[Activity], placement: Placement) -> tuple[Acti
 def counts_of(recording: Recording, placement: Placement) -> dict[str, FloatArray]:
     """Messages of everything that has cores or sends to some, float64 [samples, neurons]."""
     names = {partition.population.name for partition in placement.partitions}
-    names |= {p.source for p in placement.network.projections if p.target in names}
+    names |= {p.source for p in placement.laid_out.projections if p.target in names}
     counts = {name: checked_counts(recording, name) for name in sorted(names)}
     return {name: c.reshape(len(c), -1).astype(np.float64) for name, c in counts.items()}
 
@@ -136,7 +136,7 @@ def driven_updates(recording: Recording, placement: Placement) -> dict[str, floa
     found = {}
     for partition in placement.partitions:
         name = partition.population.name
-        messages, synops = neuron_events(placement.network, recording, name)
+        messages, synops = neuron_events(placement.laid_out, recording, name)
         driven = -np.expm1(-synops / steps) * steps
         found[name] = float(np.maximum(driven - messages, 0).sum()) / recording.samples
     return found

@@ -126,6 +126,9 @@ class Profile:
         What was run, to tell profiles of several networks apart; may be empty.
     notes : tuple of str
         What every reader of these figures must know.
+    host_updates : float
+        Neuron updates of encoders that run on the host: in none of the other figures, but the
+        N-DNS proxy counts every neuron.
     """
 
     energy_joules: float
@@ -152,6 +155,7 @@ class Profile:
     notes: tuple[str, ...] = ()
     bound: str = ""
     workload: str = ""
+    host_updates: float = 0.0
 
     @property
     def label(self) -> str:

@@ -156,7 +156,7 @@ def busy_cores(recording: Recording, placement: Placement) -> tuple[Core, ...]:
     cores = []
     for partition in placement.partitions:
         name = partition.population.name
-        loads = {name: neuron_seconds(placement.network, recording, placement, name)}
+        loads = {name: neuron_seconds(recording, placement, name)}
         seconds = core_seconds(placement, loads, name)
         cores += [Core(number, name, float(s)) for number, s in enumerate(seconds)]
     return tuple(sorted(cores, key=lambda core: -core.seconds))

@@ -10,6 +10,7 @@ import numpy as np
 from ..network import FloatLIF, Network
 from .calibration import Calibration
 from .choice import Choice, Site
+from .exact import exact_choice
 from .local import Local
 from .neurons import THRESHOLD_MAX
 
@@ -44,13 +45,13 @@ def balanced(
     Returns
     -------
     dict of population name to Choice
-        Readouts without spikes as they were.
+        Readouts without spikes, and populations of which nothing is rounded, as they were.
     """
     made = dict(choices)
     for name, site in sites.items():
         neuron = site.population.neuron
         assert isinstance(neuron, FloatLIF)
-        if neuron.sends == "voltage":
+        if neuron.sends == "voltage" or exact_choice(site) is not None:
             continue
         local, choice = Local(network, site, reference), choices[name]
         wanted = reference.sent[name].sum(axis=(0, 1))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..network import FloatLIF, Network, Population
+from ..network.canonical import hash_values
 from ..signals import present
 
 Floats = NDArray[np.float32]
@@ -56,7 +56,7 @@ class Calibration:
             if isinstance(population.neuron, FloatLIF):
                 u[name] = np.concatenate([block[name].states["u"] for block in blocks])
                 v[name] = np.concatenate([block[name].states["v"] for block in blocks])
-        return cls(inputs, sent, u, v, digest_of(inputs))
+        return cls(inputs, sent, u, v, hash_values(inputs))
 
     def rates(self, name: str) -> NDArray[np.float64]:
         """Mean square of each neuron's messages, float64 [neurons]."""
@@ -90,10 +90,3 @@ def fitting(network: Network, inputs: NDArray[Any]) -> NDArray[Any]:
             f"takes [samples, steps, {', '.join(map(str, shape))}]; give inputs of that shape"
         )
     return inputs
-
-
-def digest_of(inputs: NDArray[Any]) -> str:
-    """SHA-256 of inputs, with their shape and type."""
-    digest = hashlib.sha256(f"{inputs.shape}{inputs.dtype.str}".encode())
-    digest.update(np.ascontiguousarray(inputs).tobytes())
-    return digest.hexdigest()

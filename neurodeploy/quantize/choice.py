@@ -7,16 +7,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UnsupportedError
 from ..network import FloatLIF, Network, Population, Projection, Synapse
 from ..network.fixed_point import STATE_LIMIT
 from .calibration import Calibration
 from .config import QuantConfig
-from .neurons import Shape, largest_factor, shape_of
+from .neurons import STATE_UNIT, Shape, largest_factor, shape_of
 from .weights import Doubles, Grid, scaled, weight_of
 
-STATE_UNIT = 64
-"""A weight of 1 adds 2^6 to the state."""
+INTEGERS = "quantize/integers"
+"""Fact in the metadata of a float form: the network was in integers before."""
 
 LEAST_RESOLUTION = 1 << 12
 """Steps of a threshold aimed at where no calibration input says how far states go."""
@@ -71,6 +70,8 @@ class Site:
     grids : list of Grid
     splits : list of bool
         Whether weights of a projection may become two parallel synapses.
+    integers : bool
+        Whether the network is the float form of one in integers.
     """
 
     def __init__(
@@ -81,14 +82,13 @@ class Site:
         calibration: Calibration | None = None,
     ) -> None:
         self.population, self.config, self.calibration = population, config, calibration
+        self.integers = INTEGERS in network.metadata
         self.shape: Shape = shape_of(population, population is network.output, config)
         self.feeds: list[tuple[Projection, Synapse]] = [
             (p, scaled(p, population, self.shape.gain)) for p in network.into(population.name)
         ]
         self.bits = config.bits_of(population.name)
         self.weights: list[Doubles] = [weight_of(synapse) for _, synapse in self.feeds]
-        for (projection, _), weight in zip(self.feeds, self.weights, strict=True):
-            _check_finite(projection, weight)
         self.grids = [Grid.of(weight, self.bits) for weight in self.weights]
         self.splits = [bool(config.split and grid.width) for grid in self.grids]
         self.sources = [p.source for p, _ in self.feeds]
@@ -197,12 +197,3 @@ def finest(site: Site, factor: float, steps: list[float]) -> Choice:
     # Weights finer than an integer: rounded at integers instead.
     moved = tuple(0 if step is None else max(0, step + int(shift)) for step in whole)
     return Choice(float(factor * 2.0**shift), moved)
-
-
-def _check_finite(projection: Projection, weight: Doubles) -> None:
-    if not np.isfinite(weight).all():
-        number = int(np.count_nonzero(~np.isfinite(weight)))
-        raise UnsupportedError(
-            f"projection {projection.name}: {number} of {weight.size} weights are NaN or infinite; "
-            f"correct the trained network"
-        )

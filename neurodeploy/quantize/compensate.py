@@ -23,6 +23,7 @@ from ..network import DelayedDense, Dense, Network
 from ..network.fixed_point import DECAY_UNITY
 from .calibration import Calibration
 from .choice import Choice, Site
+from .exact import exact_choice
 from .local import Local, difference
 from .weights import Doubles
 
@@ -55,6 +56,8 @@ def compensated(
     """
     made = dict(choices)
     for name, site in sites.items():
+        if exact_choice(site) is not None:
+            continue
         local = Local(network, site, calibration)
         other = together(local, choices[name])
         if other is None:

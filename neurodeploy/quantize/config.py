@@ -61,7 +61,9 @@ class QuantConfig:
     late_reset : {"refractory", "same"}
         A reset to a value that wipes out the input of the step after the spike (snnTorch, stork)
         is a refractory step on the chip, exactly (``.net`` holds it, ``.nir`` and Lava's LIF do
-        not). ``same``: reset in the step of the spike instead, which changes the meaning.
+        not); a late subtraction is one on the engine, exactly (`GeneralCubaLIF`, reset
+        ``subtract-late``). ``same``: reset in the step of the spike instead. To a value that
+        changes the meaning; a subtraction takes off threshold / keep there, the same in floats.
     passes : int
         Of the search over the whole network, after that population by population.
     population_bits : tuple of (str, int or "ternary")

@@ -29,6 +29,7 @@ from ..network.synapses import (
 )
 from .choice import SYNAPSE_PRICE
 from .config import QuantConfig
+from .exact import largest_step
 from .weights import Grid, coarse_synapse, with_weight
 
 CLIPPED = "quantize/clipped/"
@@ -186,6 +187,12 @@ def _best(
             f"{bits} bits at any {'exponent' if config.exponents else 'step within -256..254'}; "
             f"allow more bits"
         )
+    kept = largest_step(exact)
+    if np.isfinite(kept) and kept >= 0:  # what the bits hold as it is stays as it is
+        step = min(int(kept), last)
+        mantissa = grid.mantissas(exact, step, split=False)
+        if np.array_equal(mantissa << step, weight):
+            return step, mantissa, grid
     method = "mse" if config.method == "auto" else config.method
     if grid.binary and exact.any():
         steps = [int(np.rint(np.log2(np.abs(exact[exact != 0]).mean())))]

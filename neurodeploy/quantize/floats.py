@@ -22,6 +22,7 @@ from ..network import (
     Sparse,
 )
 from ..network.fixed_point import ACTIVATION_SHIFT, DECAY_UNITY
+from .choice import INTEGERS
 from .weights import with_weight
 
 FLOAT_SYNAPSES = (Dense, DelayedDense, Conv, Pool, OneToOne, Sparse)
@@ -33,10 +34,15 @@ def why_not_float(network: Network) -> str:
     for population in network.populations:
         neuron = population.neuron
         port = isinstance(neuron, Source)
-        plain = isinstance(neuron, (CubaLIF, LeakyIntegrator))
+        plain = type(neuron) in (CubaLIF, LeakyIntegrator)  # not one derived from them
         shifted = getattr(neuron, "input_exponent", ACTIVATION_SHIFT) != ACTIVATION_SHIFT
         first = population is network.input
-        if not (port or (plain and not first and not shifted)) or population.starts:
+        fires_at_rest = plain and np.min(getattr(neuron, "threshold", 1)) < 1
+        if (
+            not (port or (plain and not first and not shifted))
+            or population.starts
+            or fires_at_rest
+        ):
             return population.name
         for projection in network.into(population.name):
             synapse = projection.synapse
@@ -74,7 +80,7 @@ def as_float(network: Network) -> Network:
         replace(p, synapse=with_weight(p.synapse, np.asarray(p.synapse.weight, np.float32)))  # type: ignore[attr-defined]
         for p in network.projections
     )
-    return Network(populations, projections, network.audit, network.metadata)
+    return Network(populations, projections, network.audit, {**network.metadata, INTEGERS: 1})
 
 
 def _population(network: Network, population: Population) -> Population:

@@ -13,9 +13,12 @@ from ..engine.floating.synapses import deliveries
 from ..network import FloatLIF, Network, Population
 from ..network.fixed_point import STATE_LIMIT
 from .calibration import Calibration
-from .choice import STATE_UNIT, Choice, Site
-from .neurons import made
+from .choice import Choice, Site
+from .neurons import STATE_UNIT, made
 from .weights import with_weight
+
+RESETS = ("zero", "subtract", "subtract-late")
+_ZERO, _SUBTRACT, _LATE = range(3)
 
 NEAR = 2.0
 """Voltages count up to this many thresholds: what lies far below one decides no spike."""
@@ -66,8 +69,9 @@ class Local:
                 ("refractory", 1),
             )
         ]  # fmt: skip
-        subtract = getattr(neuron, "reset", "zero") == "subtract"
-        saturated = _integrate(current.astype(np.int64), *spread, subtract, spikes, v)
+        amount = np.broadcast_to(np.asarray(getattr(neuron, "taken_off", 0)), population.size)
+        reset = RESETS.index(getattr(neuron, "reset", "zero"))
+        saturated = _integrate(current.astype(np.int64), *spread, amount, reset, spikes, v)
         return LocalRun(spikes, v / (STATE_UNIT * choice.factor), int(saturated))
 
     def mean_error(self, choice: Choice) -> NDArray[np.float64]:
@@ -126,7 +130,8 @@ def difference(run: LocalRun, population: Population, calibration: Calibration) 
 
 @njit(nogil=True, cache=True)
 def _integrate(  # type: ignore[no-untyped-def]
-    current, current_decay, voltage_decay, threshold, bias, refractory, subtract, spikes, voltages
+    current, current_decay, voltage_decay, threshold, bias, refractory, amount, reset,
+    spikes, voltages,
 ):  # fmt: skip
     """`GeneralCubaLIF`'s equations; u saturates here, where the chip's would wrap."""
     limit = STATE_LIMIT - 1
@@ -141,7 +146,8 @@ def _integrate(  # type: ignore[no-untyped-def]
                     u = limit if u > 0 else -limit
                 fires = False
                 if wait == 0:
-                    v = _keep(v, voltage_decay[j]) + u + (bias[j] << 6)
+                    owed = amount[j] if reset == _LATE and v > threshold[j] << 6 else 0
+                    v = _keep(v, voltage_decay[j]) - owed + u + (bias[j] << 6)
                     if abs(v) > limit:
                         saturated += 1
                         v = limit if v > 0 else -limit
@@ -150,7 +156,10 @@ def _integrate(  # type: ignore[no-untyped-def]
                     wait -= 1
                 if fires:
                     spikes[s, t, j] = 1
-                    v = v - (threshold[j] << 6) if subtract else 0
+                    if reset == _ZERO:
+                        v = 0
+                    elif reset == _SUBTRACT:
+                        v -= amount[j]
                     wait = refractory[j] - 1
                 voltages[s, t, j] = v
     return saturated

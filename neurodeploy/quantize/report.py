@@ -17,6 +17,7 @@ from .choice import Site
 from .config import QuantConfig
 from .fewer import CLIPPED
 from .floats import as_float, is_rescalable
+from .rounding import SCALE
 from .verb import CONFIG, STEPS, choice_of, rounded_names
 
 
@@ -53,8 +54,8 @@ class PopulationReport:
     population : str
     bits : int or str
     local, cumulative : Difference
-        Fed what the float network's populations sent (of a network whose neurons stayed as they
-        are: with this population alone rounded); in the whole network.
+        Fed what the float network's populations sent (of a network in integers: with this
+        population alone rounded); in the whole network.
     clipped : int
         Weights beyond what their synapses hold.
     split, synapses : int
@@ -123,10 +124,8 @@ def quantization_report(network: Network, fixed: Network, inputs: NDArray[Any]) 
     if CONFIG not in fixed.metadata:
         raise NetworkError("report: the network was not made by quantize; give one that was")
     config = QuantConfig.from_json(str(fixed.metadata[CONFIG]))
-    if not network.is_float and not is_rescalable(network):
-        return _of_fewer_bits(network, fixed, config, fitting(network, inputs))
     if not network.is_float:
-        network = as_float(network)
+        return _of_integers(network, fixed, config, fitting(network, inputs))
     reference = Calibration.of(network, inputs)
     steps = reference.inputs.shape[1]
     longest = max(fixed.hops(p.name) for p in network.populations)
@@ -136,8 +135,7 @@ def quantization_report(network: Network, fixed: Network, inputs: NDArray[Any]) 
         if not isinstance(population.neuron, FloatLIF):
             continue
         name = population.name
-        if f"{STEPS}{name}" not in fixed.metadata:
-            raise NetworkError(f"report: population {name!r} is not one that quantize rounded here")
+        _check_rounded(fixed, name)
         site = Site(network, population, config)
         choice = choice_of(fixed, name)
         alone = Local(network, site, reference).run(choice)
@@ -165,27 +163,42 @@ def quantization_report(network: Network, fixed: Network, inputs: NDArray[Any]) 
     return QuantReport(tuple(found), reference.inputs.shape[0], steps)
 
 
-def _of_fewer_bits(
+def _check_rounded(fixed: Network, name: str) -> None:
+    if f"{STEPS}{name}" not in fixed.metadata:
+        raise NetworkError(f"report: population {name!r} is not one that quantize rounded here")
+
+
+def _of_integers(
     network: Network, fixed: Network, config: QuantConfig, inputs: NDArray[Any]
 ) -> QuantReport:
-    """A network whose neurons stayed as they are; local: this population alone rounded."""
+    """A network that was in integers before; local: this population alone rounded."""
     from ..backends import run
 
     steps = inputs.shape[1] + max(network.hops(p.name) for p in network.populations)
     record = ("spikes", "u", "v")
     exact = run(network, inputs, steps=steps, record=record)
     whole = run(fixed, inputs, steps=steps, record=record)
+    floats = as_float(network) if is_rescalable(network) else None
     found = []
     for name in rounded_names(network):
         projections = tuple(p for p in network.projections if p.target != name) + fixed.into(name)
-        alone = run(replace(network, projections=projections), inputs, steps=steps, record=record)
+        populations = tuple(fixed[p.name] if p.name == name else p for p in network.populations)
+        one = replace(network, populations=populations, projections=projections)
+        alone = run(one, inputs, steps=steps, record=record)
         before, after = (
             sum(_synapses(p.synapse) for p in net.into(name)) for net in (network, fixed)
         )
         split = after - before if len(fixed.into(name)) > len(network.into(name)) else 0
-        local, cumulative = (_apart(network, name, exact, made) for made in (alone, whole))
+        scale = float(fixed.metadata.get(f"{SCALE}{name}", 1.0))
+        local, cumulative = (_apart(network, name, exact, made, scale) for made in (alone, whole))
         bits = config.bits_of(name)
-        clipped = sum(int(fixed.metadata.get(f"{CLIPPED}{p.name}", 0)) for p in network.into(name))
+        if floats is None:
+            facts = (fixed.metadata.get(f"{CLIPPED}{p.name}", 0) for p in network.into(name))
+            clipped = sum(map(int, facts))
+        else:
+            _check_rounded(fixed, name)
+            site, choice = Site(floats, floats[name], config), choice_of(fixed, name)
+            clipped = sum(site.clipped(i, choice.factor, s) for i, s in enumerate(choice.steps))
         found.append(PopulationReport(name, bits, local, cumulative, clipped, max(0, split), after))
     found.sort(key=lambda entry: (entry.local.coincidence, entry.local.sqnr_db))
     return QuantReport(tuple(found), inputs.shape[0], inputs.shape[1])
@@ -197,10 +210,14 @@ def _synapses(synapse: Any) -> int:
     )
 
 
-def _apart(network: Network, name: str, exact: Recording, made: Recording) -> Difference:
+def _apart(
+    network: Network, name: str, exact: Recording, made: Recording, scale: float
+) -> Difference:
+    """Two recordings of integers, the second's states `scale` times as fine."""
     states = network[name].neuron.states
     state = "spikes" if not states else "v" if "v" in states else states[0]
     before, after = (np.asarray(getattr(r[name], state), np.float64) for r in (exact, made))
+    after = after / scale if states else after
     sent, theirs = (np.asarray(r[name].spikes) for r in (made, exact))
     quiet = (
         np.ones(sent.shape, bool) if network[name].neuron.graded else (sent == 0) & (theirs == 0)

@@ -22,9 +22,13 @@ from ..network import (
     Source,
 )
 from ..network.fixed_point import MAX_DELAY, WEIGHT_BITS
-from .choice import Choice, Site
+from .choice import INTEGERS, Choice, Site
+from .exact import TOLERANCE, exact_choice, whole
 from .neurons import Shape, made
 from .weights import Grid, coarse_synapse, with_weight
+
+SCALE = "quantize/scale/"
+"""Starts the name of a fact: what a population's weights and states were multiplied by."""
 
 BIAS = ".bias"
 """Ends the name of a population that drives another's current at every step."""
@@ -53,7 +57,9 @@ class Rounding:
         self.audit: list[AuditEntry] = []
         self.populations: list[Population] = []
         self.projections: list[Projection] = []
-        self.metadata = dict(network.metadata)
+        self.integers = INTEGERS in network.metadata
+        """Whether the network was in integers before: it keeps the chip's clock then."""
+        self.metadata = {k: v for k, v in network.metadata.items() if k != INTEGERS}
         self.depth = depths(network)
         self.parts: dict[str, list[int]] = {name: [] for name in choices}
 
@@ -64,10 +70,14 @@ class Rounding:
         """Give the rounded network."""
         for population in self.network.populations:
             if isinstance(population.neuron, Source):
-                self.populations.append(replace(population, neuron=Source()))
+                port = population if self.integers else replace(population, neuron=Source())
+                self.populations.append(port)
                 self._note(population.name, Rating.FAITHFUL, "input port")
             else:
                 self._population(population)
+        if self.integers:  # those into one population stand together now
+            places = {(p.source, p.target): i for i, p in enumerate(self.network.projections)}
+            self.projections.sort(key=lambda p: places[p.source, p.target])
         return Network(
             tuple(self.populations),
             tuple(self.projections),
@@ -79,13 +89,14 @@ class Rounding:
         name = population.name
         site, choice = self.sites[name], self.choices[name]
         shape, factor = choice.shaped(site.shape), choice.factor
-        self.metadata[f"quantize/scale/{name}"] = factor
+        self.metadata[f"{SCALE}{name}"] = factor
         fixed = replace(population, neuron=made(population, shape, factor))
         self._check_delay(population)
         self._drive(population, shape, factor)
         self.populations.append(fixed)
         self._note_neuron(population, shape, factor)
-        if any(step == 0 for step in choice.steps) and 2 * factor > site.largest:
+        coarse = any(step == 0 for step in choice.steps) and 2 * factor > site.largest
+        if coarse and exact_choice(site) is None:
             reason = "weights use less than their range: threshold or bias would not fit the chip"
             self._note(f"{name}/scale", Rating.APPROXIMATE, reason)
         if choice.bias:
@@ -106,8 +117,8 @@ class Rounding:
         fine, coarse = mantissa, None
         if site.splits[index] and site.grids[index].beyond(mantissa).any():
             fine, coarse = site.grids[index].parts(mantissa)
-        whole = _shifted(fine, step)
-        self.projections.append(replace(projection, synapse=with_weight(synapse, whole)))
+        weight = _shifted(fine, step)
+        self.projections.append(replace(projection, synapse=with_weight(synapse, weight)))
         if coarse is not None:
             more = coarse_synapse(
                 synapse, _shifted(coarse, step + site.grids[index].shift(mantissa))
@@ -163,20 +174,22 @@ class Rounding:
         reason = f"scale {factor:.6g}; decays off by up to {off:.2g}"
         if neuron.sends != "voltage":
             reason += f", threshold by {error:.2g} of itself"
-        if neuron.reset == "subtract":
-            reason += "; soft reset, on the engine only: NetX and Lava's LIF have none"
+        if shape.reset != "zero":
+            late = " in the next step, after the decay" if shape.reset == "subtract-late" else ""
+            reason += f"; soft reset{late}, on the engine only: NetX and Lava's LIF have none"
         if shape.refractory > 1:
             reason += "; a refractory step after a spike (NetX refDelay), which Lava's LIF has not"
         bias = shape.bias * factor
         lost = float(np.abs(np.rint(bias) - bias).max())
-        if lost:
+        if not whole(bias):
             reason += f", bias by {lost / np.abs(bias).max():.2g} of its largest"
-        exact = not (off or lost or (error and neuron.sends != "voltage"))
+        fires_alike = neuron.sends == "voltage" or error <= TOLERANCE
+        exact = off <= TOLERANCE and whole(bias) and fires_alike
         self._note(name, Rating.FAITHFUL if exact else Rating.APPROXIMATE, reason)
         for note in shape.notes:
             self._note(name, Rating.APPROXIMATE, note)
         hops = self.depth[name]
-        if np.any(shape.bias) and hops:
+        if np.any(shape.bias) and hops and not self.integers:
             reason = f"its bias counts from the chip's first step on, {hops} steps before its input"
             self._note(f"{name}/bias", Rating.APPROXIMATE, reason)
 
@@ -184,16 +197,19 @@ class Rounding:
         self, site: Site, index: int, factor: float, step: int, mantissa: NDArray[np.int64]
     ) -> None:
         projection, synapse = site.feeds[index]
-        exact, whole = site.weights[index] * factor, mantissa * 2.0**step
+        exact, held = site.weights[index] * factor, mantissa * 2.0**step
         reason = (
-            f"{synapse.kind} weights {whole.min():g}..{whole.max():g} in steps of {1 << step}, "
-            f"{_off(exact, whole)}"
+            f"{synapse.kind} weights {held.min():g}..{held.max():g} in steps of {1 << step}, "
+            f"{_off(exact, held)}"
         )
         beyond = int(np.count_nonzero(site.grids[index].beyond(mantissa)))
         if beyond:
             reason += f"; {beyond} of {mantissa.size} by two synapses each"
-        rating = Rating.FAITHFUL if np.array_equal(exact, whole) else Rating.APPROXIMATE
+        kept = np.abs(exact - held) <= TOLERANCE * np.maximum(1, np.abs(held))
+        rating = Rating.FAITHFUL if kept.all() else Rating.APPROXIMATE
         self._note(projection.name, rating, reason)
+        if self.integers:
+            return
         lag = self.depth[projection.target] - self.depth[projection.source] - 1
         closes = self.network.closes(projection)
         if (not closes and lag) or (closes and projection.source != projection.target):
@@ -217,9 +233,9 @@ def _shifted(mantissa: NDArray[np.int64], step: int) -> NDArray[np.int32]:
     return weight
 
 
-def _off(exact: NDArray[np.float64], whole: NDArray[np.generic]) -> str:
+def _off(exact: NDArray[np.float64], held: NDArray[np.generic]) -> str:
     """Largest and relative root-mean-square rounding error of weights."""
-    error = exact - np.asarray(whole, np.float64)
+    error = exact - np.asarray(held, np.float64)
     power = float(np.sqrt((exact**2).mean())) if exact.size else 0.0
     relative = float(np.sqrt((error**2).mean())) / power if power else 0.0
     return f"off by up to {np.abs(error).max(initial=0):.3g} (rms {relative:.2%} of the weights)"

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .choice import SYNAPSE_PRICE, Choice, Site, finest
+from .exact import common_scales, exact_choice
 
 MANTISSAS = 32
 """Scales tried in each octave."""
@@ -29,6 +30,7 @@ def mantissas(site: Site, method: str = "mse") -> NDArray[np.float64]:
         own.append(2.0 ** (np.log2(site.largest) % 1 - 1))
     if method == "max" and own:
         return np.unique(np.asarray(own, np.float64))
+    own += [2.0 ** (np.log2(factor) % 1 - 1) for factor in common_scales(site)]
     even = 2.0 ** -(np.arange(MANTISSAS) / MANTISSAS)
     found: NDArray[np.float64] = np.unique(np.concatenate([own, even]))
     return found
@@ -45,6 +47,9 @@ def chosen(site: Site, method: str) -> Choice:
     site : Site
     method : {"max", "percentile", "mse"}
     """
+    held = exact_choice(site)
+    if held is not None:
+        return held
     best, least = None, np.inf
     for factor in mantissas(site, method)[::-1]:
         steps = [_step(site, index, factor, method) for index in range(len(site.feeds))]
@@ -57,7 +62,14 @@ def chosen(site: Site, method: str) -> Choice:
 
 
 def candidates(site: Site, count: int) -> Iterator[Choice]:
-    """Choices with the least square errors, and their neighbours in each step; no two alike."""
+    """Choices with the least square errors, and their neighbours in each step; no two alike.
+
+    Where nothing need be rounded that choice alone.
+    """
+    held = exact_choice(site)
+    if held is not None:
+        yield held
+        return
     found: dict[Choice, float] = {}
     for factor in mantissas(site)[::-1]:
         steps = [_step(site, index, factor, "mse") for index in range(len(site.feeds))]

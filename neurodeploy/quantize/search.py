@@ -40,6 +40,8 @@ def search(
     """
     ranked = {name: ranked_locally(network, site, calibration) for name, site in sites.items()}
     choices = {name: some[0] for name, some in ranked.items()}
+    if all(len(some) == 1 for some in ranked.values()):
+        return choices
     if len(sites) == 1 and not any(network.closes(p) for p in network.projections):
         return choices  # what is best locally is best
     least = difference_of(Rounding(network, sites, choices).result(), network, calibration)
@@ -60,6 +62,9 @@ def search(
 
 def ranked_locally(network: Network, site: Site, calibration: Calibration) -> list[Choice]:
     """Choices of a population, the least local difference first."""
+    tried = list(candidates(site, TRIED_LOCALLY))
+    if len(tried) == 1:
+        return tried
     local = Local(network, site, calibration)
     found = [
         (
@@ -67,7 +72,7 @@ def ranked_locally(network: Network, site: Site, calibration: Calibration) -> li
             index,
             choice,
         )
-        for index, choice in enumerate(candidates(site, TRIED_LOCALLY))
+        for index, choice in enumerate(tried)
     ]
     return [choice for _, _, choice in sorted(found, key=lambda entry: entry[:2])]
 

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, NetworkError
 from ..network import FloatLIF, Network, Sparse, Synapse
+from ..network.canonical import hash_values
 from ..network.synapses import Readout
-from .calibration import Calibration, digest_of, fitting
+from .calibration import Calibration, fitting
 from .choice import Choice, Site
 from .config import QuantConfig
+from .exact import exact_choice
 from .fewer import fewer_bits
 from .floats import as_float, is_rescalable
 from .rounding import BIAS, Rounding
@@ -78,7 +80,7 @@ def quantize(
         made = fewer_bits(network, config, inputs)
         facts: dict[str, str | int | float] = {**made.metadata, CONFIG: config.to_json()}
         if inputs is not None:
-            facts[CALIBRATION] = digest_of(inputs)
+            facts[CALIBRATION] = hash_values(inputs)
         return replace(made, metadata=facts)
     if not network.is_float:
         network = as_float(network)
@@ -192,6 +194,9 @@ def corrected(
 
     made = {}
     for name, site in sites.items():
+        if exact_choice(site) is not None:
+            made[name] = choices[name]
+            continue
         lost = Local(network, site, reference).mean_error(choices[name])
         gain = 4096 / np.maximum(site.shape.current_decay, 1)
         made[name] = replace(choices[name], bias=tuple(map(float, lost * gain)))

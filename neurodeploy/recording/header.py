@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from ..network.graph import name_between
+
 SCHEMA = "neurodeploy.recording"
 SCHEMA_VERSION = 1
 
@@ -51,11 +53,12 @@ class ProjectionHeader:
     source: str
     target: str
     synapse: str
+    number: int = 0
 
     @property
     def name(self) -> str:
-        """``source->target``."""
-        return f"{self.source}->{self.target}"
+        """``source->target``, see `Projection.name`; parallel ones share it in files of 0.1."""
+        return name_between(self.source, self.target, self.number)
 
 
 @dataclass(frozen=True)

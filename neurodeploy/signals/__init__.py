@@ -9,6 +9,7 @@ from .arrays import (
     range_of,
     read_inputs,
     read_labels,
+    warn_of_time_first,
 )
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "range_of",
     "read_inputs",
     "read_labels",
+    "warn_of_time_first",
 ]

@@ -284,18 +284,10 @@ def present(
     ------
     InputError
         If shape, dtype or range do not fit; nothing is wrapped or clipped.
-
-    Warns
-    -----
-    InputWarning
-        If `axes` is absent, the network's framework keeps time first, and the inputs have
-        more samples than steps when read as documented: they may be time first, too.
     """
     population = network.input
     array = order_axes(np.asanyarray(inputs), axes)
     array = _shaped(array, population.shape, population.name)
-    if axes is None:
-        _warn_of_time_first(network, array)
     if array.dtype.kind not in "biuf":
         raise InputError(f"inputs: dtype {array.dtype}; give integers (0/1 or payloads)")
     steps = array.shape[1] if steps is None else steps
@@ -318,15 +310,30 @@ def present(
     return Presented(given, steps, transform, limits)
 
 
-def _warn_of_time_first(network: Network, array: NDArray[Any]) -> None:
-    samples, steps = array.shape[:2]
+def warn_of_time_first(network: Network, shape: tuple[int, ...], stacklevel: int = 3) -> None:
+    """Warn of inputs that may be [steps, samples, ...], as the framework's own arrays are.
+
+    Parameters
+    ----------
+    network : Network
+    shape : tuple of int
+        (samples, steps, ...) as the inputs were read.
+    stacklevel : int
+        As `warnings.warn` takes it, seen from here.
+
+    Warns
+    -----
+    InputWarning
+        If the network's framework keeps time first and there are more samples than steps.
+    """
+    samples, steps = shape[:2]
     framework = network.metadata.get("nir/preset")
     if framework in TIME_FIRST and samples > steps > 1:
         warnings.warn(
             f"inputs: read as {samples} samples of {steps} steps; {framework} keeps time first: "
             f"if these are {samples} steps of {steps} samples give axes 'TB...', else 'BT...'",
             InputWarning,
-            stacklevel=4,
+            stacklevel=stacklevel,
         )
 
 

@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..chip import Chip, load_chip
-from ..network import Network
-from ..network.neurons import Average, Source
+from ..chip import Chip, load_chip, on_chip
+from ..network import Delta, Network
 from ..profile.benchmarks import proxies
 from .latency import Latency
 
@@ -150,13 +149,11 @@ class Meter:
     ) -> None:
         self.chip = chip if isinstance(chip, Chip) else load_chip(chip)
         self.hop_seconds, self.latency, self.chip_steps = hop_seconds, latency, chip_steps
-        self._of_chip = {
-            p.name: p.size
-            for p in network.populations
-            if not isinstance(p.neuron, (Source, Average))
-        }
+        self._of_chip = {p.name: p.size for p in network.populations if on_chip(network, p)}
         sizes = self._of_chip.values()
         self.neurons = sum(sizes)
+        encoders = (p for p in network.populations if isinstance(p.neuron, Delta))
+        self.host_neurons = sum(p.size for p in encoders if p.name not in self._of_chip)
         cores = sum(math.ceil(size / self.chip["neurons_per_core"]) for size in sizes)
         self.chips = max(1, math.ceil(cores / self.chip["cores_per_chip"]))
         self.reset()
@@ -191,7 +188,8 @@ class Meter:
         updates = self.blocks * self.neurons
         dynamic = self._dynamic_joules(updates) / seconds
         chip, static = self.chip, self.chip["static_power"] * self.chips
-        found = proxies(self.synops, updates, seconds, self.latency.total_ms / 1e3)
+        everywhere = self.blocks * (self.neurons + self.host_neurons)
+        found = proxies(self.synops, everywhere, seconds, self.latency.total_ms / 1e3)
         low = dynamic * chip["dynamic_energy_low"] + chip["static_power_low"] * self.chips
         high = dynamic * chip["dynamic_energy_high"] + chip["static_power_high"] * self.chips
         return Reading(

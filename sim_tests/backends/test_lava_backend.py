@@ -323,7 +323,6 @@ def test_reset_of_sigma_delta_neurons_is_refused() -> None:
 
 def test_parameters_that_lava_would_wrap_are_refused() -> None:
     assert "bias -40000" in refusal(small(CubaLIF(1, 1, 1, bias=-40000)))
-    assert "threshold" in refusal(small(Delta(1 << 20)))
 
 
 @pytest.mark.parametrize("outlier", [-257, 129, 256])

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from neurodeploy.backends import lava
-from neurodeploy.backends.job import pack, read_job, unpack, write_job
+from neurodeploy.backends.job import read_job, write_job
 from neurodeploy.backends.options import RunOptions
 from neurodeploy.backends.places import Local, Place
 from neurodeploy.backends.worker import WorkerError, run_in_worker
@@ -35,6 +35,7 @@ from neurodeploy.network import (
     SigmaDelta,
     Source,
 )
+from neurodeploy.network.canonical import flatten, unflatten
 
 needs_lava = pytest.mark.skipif(
     find_spec("lava") is None, reason="lava is not installed in this interpreter"
@@ -160,9 +161,9 @@ def test_a_job_holds_any_network(tmp_path: Path) -> None:
 
 
 def test_a_job_makes_nothing_but_parts_of_networks() -> None:
-    packed = pack(CubaLIF(1, 2, 3), {})
+    packed = flatten(CubaLIF(1, 2, 3), {})
     with pytest.raises(ValueError, match="no class 'Popen'"):
-        unpack({**packed, "class": "Popen"}, {})
+        unflatten({**packed, "class": "Popen"}, {})
 
 
 def test_a_worker_needs_numpy_and_h5py_only() -> None:

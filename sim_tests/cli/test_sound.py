@@ -146,7 +146,7 @@ def test_run_encodes_sound(call, folder):
         (["listen", "--input", "noisy.raw", "-o", "-", "--json"], "both want standard output"),
         (["run", "--input", "noisy.wav", "-o", "r.h5"], "is sound: add --encoder"),
         (["run", "--input", "noisy.wav", "--encoder", "x", "-o", "r.h5"], "encoder 'x': unknown"),
-        (["run", "--input", "x.npy", "--rate", "8000", "-o", "r.h5"], "--rate is for sound files"),
+        (["run", "--input", "x.npy", "--rate", "8000", "-o", "r.h5"], "--rate: is for sound files"),
         (["run", "--input", "noisy.wav", "--encoder", "mel", "-o", "r.h5"], "does not fit"),
     ],
 )

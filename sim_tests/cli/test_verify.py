@@ -56,7 +56,8 @@ def deviating(run: Any) -> Any:
 
 @pytest.mark.usefixtures("lava")
 def test_equal_on_lava(call: Call) -> None:
-    status, out, err = call("verify", "a.net", "--input", "x.npz", "--record", "spikes,u,v")
+    recorded = ("--record", "spikes,u,v", "--drain")
+    status, out, err = call("verify", "a.net", "--input", "x.npz", *recorded)
     assert status == 0, err
     assert "engine and lava are equal: spikes, u, v of 3 populations, 2 samples, 18 steps" in out
     assert "recordings and report: verified/report.html" in out
@@ -92,6 +93,8 @@ def test_a_run_that_deviates(call: Call, monkeypatch: pytest.MonkeyPatch) -> Non
             "'--samples': Input should be greater than or equal to 1",
         ),
         (("--on", "lava", "-o", "a.net"), "no folder can be made there"),
+        (("--on", "lava", "--steps", "3", "--drain"), "drain: together with 3 steps; give one"),
+        (("--on", "lava", "--chip-set", "measure=1"), "chip: backend 'lava' does not know it"),
         (("--on", "loihi2", "--chip-set", "partion=kp"), "'partion': unknown"),
         (("--on", "loihi2", "--chip-set", "measure"), "give NAME=VALUE"),
     ],

@@ -131,7 +131,7 @@ def test_the_offset_is_kept_in_the_file_and_may_be_missing(tmp_path):
         assert header.pop("reset_offset") == 3
         file.attrs["header"] = json.dumps(header)
     assert nd.Recording.load(path).header.reset_offset == 0
-    nd.run(network, inputs, reset_offset=3, out=path)
+    nd.run(network, inputs, out=path)
     with h5py.File(path) as file:
         assert "reset_offset" not in json.loads(file.attrs["header"])  # nothing was reset
 

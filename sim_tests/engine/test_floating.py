@@ -183,7 +183,7 @@ def test_one_world_at_a_time():
             (source, Population("b", (2,), integers)),
             (Projection("in", "b", Dense(weight.astype(F))),),
         )
-    with pytest.raises(NetworkError, match="threshold holds NaN"):
+    with pytest.raises(NetworkError, match="threshold holds 1 numbers, 1 are NaN"):
         FloatLIF(threshold=float("nan"))
 
 

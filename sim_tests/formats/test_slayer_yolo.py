@@ -84,8 +84,10 @@ def test_small_frames(tmp_path, name):
     equal = up_to_the_first_wrap(found)
     assert len(equal) >= 5
     assert all(a.equal and a.sent > 100 for a in equal)
-    for population in agree(replace(export, network=sums_in_parts(export.network, 32))):
+    split = sums_in_parts(export.network, 32)
+    for population in agree(replace(export, network=split)):
         assert population.equal, population.line()
+    assert nd.fit(split).table() == nd.fit(export.network).table()
     nd.save(export.network, tmp_path / "a.net")
     assert nd.load(tmp_path / "a.net") == export.network
 

@@ -255,16 +255,12 @@ def test_all_zero_layer_is_rounded():
         assert not nd.quantize(net, config).projections[0].synapse.weight.any()
 
 
-@pytest.mark.parametrize(
-    ("weight", "problem"),
-    [(np.nan, "are NaN or infinite"), (1e30, "whatever the weight exponent")],
-)
-def test_weights_that_nothing_holds_are_named(weight, problem):
+def test_weights_that_nothing_holds_are_named():
     net = Network(
         (Population("in", (2,), Source()), Population("n", (2,), FloatLIF())),
-        (Projection("in", "n", Dense(np.array([[weight, 1], [1, 1]], F))),),
+        (Projection("in", "n", Dense(np.array([[1e30, 1], [1, 1]], F))),),
     )
-    with pytest.raises(UnsupportedError, match=problem):
+    with pytest.raises(UnsupportedError, match="whatever the weight exponent"):
         nd.quantize(net, nd.QuantConfig(split=0.0))
 
 

@@ -27,6 +27,7 @@ from neurodeploy.network import (
 torch = pytest.importorskip("torch", reason="needs torch: pip install 'neurodeploy[lava]'")
 F = np.float32
 SOFT = {"reset": "subtract"}
+LATE_SOFT = {"reset": "subtract", "reset_time": "after"}
 LATE = {"reset_time": "after"}
 STEPS = 30
 
@@ -83,7 +84,7 @@ def cycle():
             Population("in", (7,), Source()),
             Population("a", (8,), lif(**SOFT)),
             Population("b", (6,), lif(**LATE)),
-            Population("o", (3,), lif()),
+            Population("o", (3,), lif(**LATE_SOFT)),
         ],
         [
             ("in", "a", dense(8, 7, 1)),

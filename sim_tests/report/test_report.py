@@ -120,7 +120,7 @@ def full_report(path, dense_name="3_dense", **more):
     network = make_network(dense_name)
     a, b = make_recording(network), make_recording(network, "lava", flip=True)
     measured = replace(a.header, backend="loihi2", measured={"energy_joules": 1e-4})
-    profiles = [profile(a), profile(a, "loihi2"), profile(Recording(measured, a.arrays))]
+    profiles = [profile(a, "loihi1"), profile(a), profile(Recording(measured, a.arrays))]
     arguments = {
         "net": network,
         "recordings": [a, b],
@@ -285,7 +285,7 @@ def test_a_page_that_cannot_be_written_leaves_nothing_behind(tmp_path):
 def test_tables_fit_100_columns_and_cut_no_number(name):
     network = make_network(name)
     a, b = make_recording(network), make_recording(network, "lava", flip=True)
-    profiles = [profile(a), profile(a, "loihi2"), profile(a), profile(a, "loihi2")]
+    profiles = [profile(a, "loihi1"), profile(a)] * 2
     tables = [
         network_table(network),
         counts_table([a]),

@@ -35,7 +35,7 @@ def round_to_nearest(product: IntArray) -> IntArray:
     return (product + DECAY_UNITY // 2) >> DECAY_BITS
 
 
-def leave_unlimited(state: IntArray) -> IntArray:
+def unlimited(state: IntArray) -> IntArray:
     """Let a state leave 24 bits."""
     return state
 

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from ...engine.replay import Replayed
 from ...errors import NeurodeployError
-from ...network import Neuron
 from ..divergence import Divergence, position_of
 from ..recorded_side import Observed, Side
 from ..results import Arrival, Evidence, Trace
@@ -82,43 +81,19 @@ def _trace(
         shifted = int(model.parameters["bias"]) << model.mantissa_shift
         columns["bias"] = np.where(steps >= population.starts, shifted, 0)
         known["bias"] = "network"
-    if {"u", "v"} <= set(columns):
-        resets = side.resets(where.population)
-        sent = columns.get("spikes") if population.axon_delay is None else None
-        before = voltage_before_reset(model, columns["u"], columns["v"], sent, resets)
+    if all(name in columns and columns[name].dtype.kind == "i" for name in ("u", "v")):
+        # Where a hard reset follows a message, v is 0 whatever stands in its place.
+        resets, sent = side.resets(where.population), columns.get("spikes")
+        unknown = sent is None or population.axon_delay is not None
+        before = model.voltage_before_reset(
+            _shift_one_step(columns["v"], resets),
+            columns["u"].astype(np.int64),
+            None if unknown else _shift_one_step(columns["spikes"], resets),
+        )
         if before is not None:
             columns["v_before_reset"] = np.where(steps >= population.starts, before, 0)
             known["v_before_reset"] = "implied"
     return Trace({n: tuple(x.item() for x in column[span]) for n, column in columns.items()}, known)
-
-
-def voltage_before_reset(
-    model: Neuron,
-    u: NDArray[Any],
-    v: NDArray[Any],
-    sent: NDArray[Any] | None,
-    resets: NDArray[np.bool_],
-) -> NDArray[np.integer[Any]] | None:
-    """What the threshold of one neuron was held against in each step, from u and the last v.
-
-    Parameters
-    ----------
-    model : Neuron
-        With the parameters of one neuron.
-    u, v : int [steps]
-        After each step.
-    sent : int [steps] or None
-        What it sent; where a hard reset follows, the last v is 0 whatever stands in its place.
-    resets : bool [steps]
-
-    Returns
-    -------
-    int64 [steps], or None for a model whose v comes about otherwise, or of floats
-    """
-    if u.dtype.kind == "f" or v.dtype.kind == "f":
-        return None
-    before = None if sent is None else _shift_one_step(sent, resets)
-    return model.voltage_before_reset(_shift_one_step(v, resets), u.astype(np.int64), before)
 
 
 def _shift_one_step(values: NDArray[Any], resets: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -8,8 +8,8 @@ in further samples, is a diagnosis; one that gives only some steps is told as th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from numpy.typing import NDArray
@@ -149,7 +149,11 @@ class _Search:
         if given.steps_explained == given.steps:
             return [], None
         findings: list[tuple[Finding, Hypothesis]] = []
-        for hypotheses in (self._structural(side), self._single(side, seen)):
+        structural = chain(
+            neuron_hypotheses(side.network, self.name), synapse_hypotheses(side.network, self.name)
+        )
+        single = SingleFaults(side, self.where, seen, self.masks_v)
+        for hypotheses in (structural, single.hypotheses()):
             for hypothesis in hypotheses:
                 found = self._try(hypothesis, side, seen)
                 if found.steps_explained > given.steps_explained:
@@ -160,13 +164,6 @@ class _Search:
         whole = [pair for pair in findings if pair[0].reproduces]
         return [pair[0] for pair in whole or findings], whole[0][1] if whole else None
 
-    def _structural(self, side: Side) -> Iterator[Hypothesis]:
-        yield from neuron_hypotheses(side.network, self.name)
-        yield from synapse_hypotheses(side.network, self.name)
-
-    def _single(self, side: Side, seen: Observed) -> Iterator[Hypothesis]:
-        yield from SingleFaults(side, self.where, seen, self.masks_v).hypotheses()
-
     def _try(self, hypothesis: Hypothesis, side: Side, seen: Observed) -> Finding:
         self.tried += 1
         sample, samples = self.where.sample, 1
@@ -175,9 +172,9 @@ class _Search:
             found = match(hypothesis.predict(side, self.name, sample), seen, self.masks_v)
         whole = found.whole
         if whole:
-            for other in self._further_samples():
+            for other in range(sample + 1, sample + min(FURTHER_SAMPLES + 1, self.samples)):
                 samples += 1
-                whole = whole and self._match_in_sample(hypothesis, side, other).whole
+                whole = whole and self._holds_in(hypothesis, side, other % self.samples)
         explained = max(0, found.until - self.where.step)
         total = found.steps.stop - self.where.step
         return Finding(hypothesis.key, hypothesis.words, whole, explained, total, samples)
@@ -192,13 +189,9 @@ class _Search:
             return None
         return match(made, seen.of_neuron(neuron), self.masks_v)
 
-    def _match_in_sample(self, hypothesis: Hypothesis, side: Side, sample: int) -> Match:
-        seen = side.observed(self.name, sample)
-        return match(hypothesis.predict(side, self.name, sample), seen, self.masks_v)
-
-    def _further_samples(self) -> list[int]:
-        number = min(FURTHER_SAMPLES, self.samples - 1)
-        return [(self.where.sample + 1 + k) % self.samples for k in range(number)]
+    def _holds_in(self, hypothesis: Hypothesis, side: Side, sample: int) -> bool:
+        predicted = hypothesis.predict(side, self.name, sample)
+        return match(predicted, side.observed(self.name, sample), self.masks_v).whole
 
     def _words(self, agree: tuple[bool, ...], deviating: str, findings: list[Finding]) -> str:
         name, (a, b) = self.name, (side.label for side in self.sides)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...engine.replay import Messages, Replayed, replay
-from ...network import LeakyIntegrator, Network, Neuron, Population, Synapse
+from ...network import LeakyIntegrator, Network, Population, Synapse
 from ...network.fixed_point import DECAY_UNITY
 from ..alignment import differs
 from ..recorded_side import Observed, Side
@@ -108,11 +108,6 @@ def with_synapse(network: Network, place: int, synapse: Synapse | None) -> Netwo
     else:
         kept[place] = replace(kept[place], synapse=synapse)
     return replace(network, projections=tuple(kept))
-
-
-def with_neuron(network: Network, name: str, neuron: Neuron) -> Network:
-    """Give the network with another neuron model in one population."""
-    return with_population(network, name, neuron=neuron)
 
 
 def _under_rules(

@@ -4,58 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from ...engine.replay import Messages, Replayed
 from ...network import CubaLIF, Network, Neuron
-from ...network.fixed_point import DECAY_UNITY, MAX_DELAY, saturate_voltage, wrap_signed
+from ...network.fixed_point import DECAY_UNITY, MAX_DELAY, wrap_signed
+from ...network.fixed_point import saturate_voltage as saturate
 from ..alignment import shift_steps
-from .cuba_rules import CubaRules, leave_unlimited, round_down, round_to_nearest
-from .hypothesis import Hypothesis, with_neuron, with_population
+from .cuba_rules import CubaRules, round_down, round_to_nearest, unlimited
+from .hypothesis import Hypothesis, MessageChange, with_population
 
 LONGEST_REFRACTORY = 8
 
-_RULES = (
-    (
-        "threshold-at-least",
-        "compares v >= threshold where v > threshold is meant",
-        CubaRules(at_least=True),
-    ),
-    (
-        "late-reset",
-        "clears v one step late, after it could spike once more",
-        CubaRules(reset="late"),
-    ),
-    ("late-reset", "clears v one step late", CubaRules(reset="late-silent")),
-    (
-        "soft-reset",
-        "subtracts the threshold from v in place of clearing it",
-        CubaRules(reset="subtract"),
-    ),
-    ("no-reset", "does not clear v after a spike", CubaRules(reset="none")),
-    ("resets-current", "clears u as well as v after a spike", CubaRules(reset="both")),
+_DECAYS = (
+    (" of u", ("round_u",)),
+    (" of v", ("round_v",)),
+    ("s of u and v", ("round_u", "round_v")),
+)
+_RULES: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("threshold-at-least", "compares v >= threshold, not v > threshold", {"at_least": True}),
+    ("late-reset", "clears v one step late, after it could spike once more", {"reset": "late"}),
+    ("late-reset", "clears v one step late", {"reset": "late-silent"}),
+    ("soft-reset", "subtracts the threshold from v in place of clearing it", {"reset": "subtract"}),
+    ("no-reset", "does not clear v after a spike", {"reset": "none"}),
+    ("resets-current", "clears u as well as v after a spike", {"reset": "both"}),
     *(
-        ("decay-rounding", f"rounds the decay of {which} {said}, not towards zero", rules)
+        (
+            "decay-rounding",
+            f"rounds the decay{which} {said}, not towards zero",
+            dict.fromkeys(of, how),
+        )
         for how, said in ((round_down, "down"), (round_to_nearest, "to nearest"))
-        for which, rules in (("u", CubaRules(round_u=how)), ("v", CubaRules(round_v=how)))
+        for which, of in _DECAYS
     ),
-    (
-        "wrap-or-saturate",
-        "saturates u at 24 bits where it should wrap",
-        CubaRules(limit_u=saturate_voltage),
-    ),
-    (
-        "wrap-or-saturate",
-        "wraps v at 24 bits where it should saturate",
-        CubaRules(limit_v=wrap_signed),
-    ),
-    ("no-limit", "lets u leave 24 bits where it should wrap", CubaRules(limit_u=leave_unlimited)),
-    (
-        "no-limit",
-        "lets v leave 24 bits where it should saturate",
-        CubaRules(limit_v=leave_unlimited),
-    ),
+    ("wrap-or-saturate", "saturates u at 24 bits where it should wrap", {"limit_u": saturate}),
+    ("wrap-or-saturate", "wraps v at 24 bits where it should saturate", {"limit_v": wrap_signed}),
+    ("no-limit", "lets u leave 24 bits where it should wrap", {"limit_u": unlimited}),
+    ("no-limit", "lets v leave 24 bits where it should saturate", {"limit_v": unlimited}),
 )
 
 
@@ -85,10 +72,7 @@ def _start_hypotheses(network: Network, name: str) -> Iterator[Hypothesis]:
 
 def _rule_hypotheses(network: Network, name: str, neuron: CubaLIF) -> Iterator[Hypothesis]:
     for key, words, rules in _RULES:
-        yield Hypothesis(key, words, network, rules)
-    for how, said in ((round_down, "down"), (round_to_nearest, "to nearest")):
-        words = f"rounds the decays of u and v {said}, not towards zero"
-        yield Hypothesis("decay-rounding", words, network, CubaRules(round_u=how, round_v=how))
+        yield Hypothesis(key, words, network, CubaRules(**rules))
     for steps in range(2, LONGEST_REFRACTORY + 1):
         words = f"holds v for {steps - 1} steps after a spike: a refractory period of {steps}"
         yield Hypothesis("refractory", words, network, CubaRules(refractory=steps))
@@ -167,10 +151,13 @@ def _clock_hypotheses(network: Network, name: str) -> Iterator[Hypothesis]:
         if name in sources and len(others) > 1:
             choices.append(("the messages of all others", others))
     for steps in (1, -1, 2, -2):
-        said = f"{abs(steps)} {'step' if abs(steps) == 1 else 'steps'} {_early_or_late(steps)}"
+        many, when = "" if abs(steps) == 1 else "s", "late" if steps > 0 else "early"
+        said = f"{abs(steps)} step{many} {when}"
         for which, moved in choices:
             words = f"takes in {which} {said}"
-            yield Hypothesis("off-by-one-step", words, network, messages=_Shift(moved, steps))
+            yield Hypothesis(
+                "off-by-one-step", words, network, messages=_shift_sources(moved, steps)
+            )
         yield Hypothesis(
             "off-by-one-step",
             f"is {said} as a whole",
@@ -179,21 +166,12 @@ def _clock_hypotheses(network: Network, name: str) -> Iterator[Hypothesis]:
         )
 
 
-class _Shift:
-    """Moves the messages of some sources on."""
-
-    def __init__(self, sources: tuple[str, ...], steps: int) -> None:
-        self.sources, self.steps = sources, steps
-
-    def __call__(self, given: dict[str, Messages], sample: int) -> dict[str, Messages]:
-        return {
-            source: shift_messages(messages, self.steps) if source in self.sources else messages
-            for source, messages in given.items()
-        }
-
-
-def _early_or_late(steps: int) -> str:
-    return "late" if steps > 0 else "early"
+def _shift_sources(sources: tuple[str, ...], steps: int) -> MessageChange:
+    """Move the messages of some sources on."""
+    return lambda given, sample: {
+        source: shift_messages(messages, steps) if source in sources else messages
+        for source, messages in given.items()
+    }
 
 
 def shift_messages(messages: Messages, steps: int) -> Messages:
@@ -213,4 +191,4 @@ def _shift_outcome(found: Replayed, steps: int) -> Replayed:
 
 
 def _with_parameters(network: Network, name: str, **parameters: object) -> Network:
-    return with_neuron(network, name, replace(network[name].neuron, **parameters))
+    return with_population(network, name, neuron=replace(network[name].neuron, **parameters))

@@ -36,7 +36,7 @@ from .afferents import (
     payloads_at_synapses,
     with_weight,
 )
-from .hypothesis import Hypothesis, mismatches, with_synapse
+from .hypothesis import Hypothesis, MessageChange, mismatches, with_synapse
 
 AT_ONCE = 4096
 """Hypotheses in one run."""
@@ -176,7 +176,7 @@ class SingleFaults:
                 f"{said} the message that {self._name_neuron(where, source)} sent at step {sent}"
             )
             key = "duplicated-spike" if twice else "dropped-spike"
-            change = _MessageChange(self.where.sample, where, sent, source, twice)
+            change = _change_message(self.where.sample, where, sent, source, twice)
             yield Hypothesis(key, words, self.network, messages=change)
 
     def _source_channels(self, delivery: Delivery) -> Iterator[Hypothesis]:
@@ -206,7 +206,7 @@ class SingleFaults:
             one, two = (int(c) for c in pairs[acts[k]])
             what = "channels" if len(source.shape) == 3 else "neurons"
             words = f"takes {what} {one} and {two} of {source.name!r} for each other"
-            swap = _Swap(source, one, two)
+            swap = _swap_channels(source, one, two)
             yield Hypothesis("swapped-channels", words, self.network, messages=swap)
 
     def _target_channels(self) -> Iterator[Hypothesis]:
@@ -284,47 +284,40 @@ def _rows_of_channel(synapse: Synapse, size: int) -> int:
     return 1 if synapse.rows_are == "channels" else size
 
 
-class _MessageChange:
-    """Loses or doubles one message of one sample."""
+def _change_message(when: int, source: str, step: int, neuron: int, twice: bool) -> MessageChange:
+    """Lose or double one message of one sample."""
 
-    def __init__(self, when: int, source: str, step: int, neuron: int, twice: bool) -> None:
-        self.when, self.source, self.step = when, source, step
-        self.neuron, self.twice = neuron, twice
-
-    def __call__(self, given: dict[str, Messages], sample: int) -> dict[str, Messages]:
-        if sample != self.when:
+    def change(given: dict[str, Messages], sample: int) -> dict[str, Messages]:
+        if sample != when:
             return given
-        messages = given[self.source]
-        before = int(messages.step_counts[0, : self.step].sum())
-        here = messages.neuron[before : before + int(messages.step_counts[0, self.step])]
-        at = before + int(np.flatnonzero(here == self.neuron)[0])
-        payload = messages.payload
-        if self.twice:
-            payload = np.ones(len(messages.neuron), np.int32) if payload is None else payload.copy()
+        messages = given[source]
+        before = int(messages.step_counts[0, :step].sum())
+        here = messages.neuron[before : before + int(messages.step_counts[0, step])]
+        at = before + int(np.flatnonzero(here == neuron)[0])
+        senders, counts = messages.neuron, messages.step_counts.copy()
+        payload = np.ones(len(senders), np.int32) if messages.payload is None else messages.payload
+        if twice:
+            payload = payload.copy()
             payload[at] *= 2
-            changed = Messages(messages.step_counts, messages.neuron, payload)
         else:
-            counts = messages.step_counts.copy()
-            counts[0, self.step] -= 1
-            left = None if payload is None else np.delete(payload, at)
-            changed = Messages(counts, np.delete(messages.neuron, at), left)
-        return {**given, self.source: changed}
+            counts[0, step] -= 1
+            senders, payload = np.delete(senders, at), np.delete(payload, at)
+        return {**given, source: Messages(counts, senders, payload)}
+
+    return change
 
 
-class _Swap:
-    """Swaps two channels of a source."""
+def _swap_channels(source: Population, one: int, two: int) -> MessageChange:
+    """Swap two channels of a source."""
+    order = np.arange(source.size, dtype=np.int32).reshape(source.shape[0], -1)
+    order[[one, two]] = order[[two, one]]
 
-    def __init__(self, source: Population, one: int, two: int) -> None:
-        self.source = source.name
-        size = source.size // source.shape[0]
-        self.order = np.arange(source.size, dtype=np.int32)
-        first, second = (np.arange(c * size, (c + 1) * size) for c in (one, two))
-        self.order[first], self.order[second] = second, first
+    def change(given: dict[str, Messages], sample: int) -> dict[str, Messages]:
+        messages = given[source.name]
+        swapped = Messages(messages.step_counts, order.ravel()[messages.neuron], messages.payload)
+        return {**given, source.name: swapped}
 
-    def __call__(self, given: dict[str, Messages], sample: int) -> dict[str, Messages]:
-        messages = given[self.source]
-        swapped = Messages(messages.step_counts, self.order[messages.neuron], messages.payload)
-        return {**given, self.source: swapped}
+    return change
 
 
 def run_alone(

@@ -88,10 +88,10 @@ def simulate(
 
 
 def _feeds(network: Network, population: Population) -> list[Feed]:
-    if not isinstance(population.neuron, (FloatLIF, Source)):
+    if type(population.neuron) not in (FloatLIF, Source):
         raise UnsupportedError(
-            f"population {population.name!r}: {population.neuron.kind} neurons compute in "
-            f"integers; run the network on backend 'engine'"
+            f"population {population.name!r}: {population.neuron.kind} neurons are none that the "
+            f"float backend has; those in integers run on backend 'engine'"
         )
     feeds = []
     for projection in network.into(population.name):

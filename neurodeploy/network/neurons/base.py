@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import NetworkError
+from ..fields import Declared, flag, one_integer
 from ..fixed_point import ACTIVATION_SHIFT
 
 Parameter: TypeAlias = "int | NDArray[np.int32]"
@@ -17,7 +18,7 @@ Parameter: TypeAlias = "int | NDArray[np.int32]"
 
 
 @dataclass(frozen=True, eq=False)
-class Neuron:
+class Neuron(Declared):
     """Base of all neuron models.
 
     Attributes
@@ -101,26 +102,25 @@ class Neuron:
         """
         return None
 
-    def __post_init__(self) -> None:
-        # One form for each meaning: equal values for all neurons are one number.
+    @property
+    def label(self) -> str:
+        """What an error calls it."""
+        return f"{self.kind} neuron"
+
+    def check(self, size: int) -> None:
+        """Make sure that what differs between neurons is given for each of `size` neurons.
+
+        Raises
+        ------
+        NetworkError
+            With the reason; `Population` adds which one it is.
+        """
         for name, value in vars(self).items():
-            if isinstance(value, np.ndarray) and value.size and (value == value.flat[0]).all():
-                object.__setattr__(self, name, value.flat[0].item())
-
-    def _check_choice(self, name: str, choices: tuple[str, ...]) -> None:
-        value = getattr(self, name)
-        if value not in choices:
-            raise NetworkError(
-                f"{self.kind} neuron: {name} is {value!r}; choose one of {', '.join(choices)}"
-            )
-
-    def _check_range(self, name: str, low: int, high: int) -> None:
-        values = np.asarray(getattr(self, name))
-        outside = values[(values < low) | (values > high)]
-        if outside.size:
-            raise NetworkError(
-                f"{self.kind} neuron: {name} holds {outside.flat[0]}, needs {low}..{high}"
-            )
+            if isinstance(value, np.ndarray) and value.shape != (size,):
+                raise NetworkError(
+                    f"{name} holds {value.size} values, needs one, or one for each of {size} "
+                    f"neurons"
+                )
 
 
 def model_of(kind: str) -> type[Neuron]:
@@ -145,7 +145,7 @@ class Source(Neuron):
         Spiking networks take 0 (none), 1 (a spike) or a positive payload.
     """
 
-    signed: bool = False
+    signed: bool = field(default=False, metadata=flag())
     kind: ClassVar[str] = "source"
     passes_on: ClassVar[bool] = True
     graded: ClassVar[bool] = True
@@ -165,6 +165,6 @@ class Average(Neuron):
         How many neurons of the source make one output.
     """
 
-    group_size: int
+    group_size: int = field(metadata=one_integer(1))
     kind: ClassVar[str] = "average"
     graded: ClassVar[bool] = True

@@ -70,7 +70,16 @@ class CubaStates(Neuron):
     ) -> IntArray:
         """Give v after a step that leaves u, before any reset; rules as in `next_current`."""
         kept = rounded(np.asarray(v, np.int64) * (DECAY_UNITY - np.asarray(self.voltage_decay)))
+        kept = kept - self.owed(v)
         return limited(kept + _scaled(u + self._bias_into("voltage"), self.voltage_exponent))
+
+    def owed(self, v: IntArray) -> IntArray:
+        """What a reset that comes late takes off v in its next update; here nothing."""
+        return np.zeros_like(v)
+
+    def after_message(self, v: IntArray) -> IntArray:
+        """Give v after a message, from v before the reset."""
+        return np.zeros_like(v)
 
     def synaptic_current(self, before: IntArray, u: IntArray) -> IntArray | None:
         """See `Neuron.synaptic_current`; what has wrapped is told as it wrapped."""
@@ -82,7 +91,7 @@ class CubaStates(Neuron):
         self, before: IntArray, u: IntArray, sent: IntArray | None
     ) -> IntArray | None:
         """See `Neuron.voltage_before_reset`; v that is held tells nothing."""
-        if self.reset not in ("zero", "subtract") or np.any(np.asarray(self.refractory) > 1):
+        if np.any(np.asarray(self.refractory) > 1):
             return None
         if self.reset == "zero" and sent is not None:
             before = np.where(sent != 0, 0, before)
@@ -120,9 +129,8 @@ class CubaStates(Neuron):
         v = np.where(wait == 0, self.next_voltage(states["v"], u), states["v"])
         fired = (wait == 0) & self.fires(v)
         sent = np.where(fired, self.messages(v), 0)
-        left = 0 if self.reset == "zero" else v - self.scaled("threshold")
         wait = np.where(fired, np.asarray(self.refractory) - 1, np.maximum(wait - 1, 0))
-        return {"u": u, "v": np.where(fired, left, v), "wait": wait}, sent
+        return {"u": u, "v": np.where(fired, self.after_message(v), v), "wait": wait}, sent
 
     def scaled(self, mantissa: str) -> IntArray:
         """Give a parameter that is in 1/64 of the state's unit in that unit."""

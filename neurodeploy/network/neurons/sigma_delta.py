@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
+import numpy as np
+
+from ...errors import NetworkError
+from ..fields import INT32, flag, integers, one_integer
 from ..fixed_point import SIGMA_DELTA_SHIFT, STATE_BITS, STATE_EXPONENT
 from .base import Neuron, Parameter
 
@@ -33,8 +37,8 @@ class Delta(Neuron):
         f in 0..12; 0 is NetX.
     """
 
-    threshold: Parameter
-    fraction_bits: int = 0
+    threshold: Parameter = field(metadata=integers(0))
+    fraction_bits: int = field(default=0, metadata=one_integer(0, SIGMA_DELTA_SHIFT))
     kind: ClassVar[str] = "delta"
     states: ClassVar[tuple[str, ...]] = ("u", "v")
     graded: ClassVar[bool] = True
@@ -44,7 +48,7 @@ class Delta(Neuron):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check_range("fraction_bits", 0, SIGMA_DELTA_SHIFT)
+        _check_within_state(self)
 
     @property
     def mantissa_shift(self) -> int:
@@ -82,10 +86,10 @@ class SigmaDelta(Neuron):
         values that SLAYER does not round; 0 is NetX.
     """
 
-    threshold: Parameter
-    bias: Parameter = 0
-    rectify: bool = True
-    fraction_bits: int = 0
+    threshold: Parameter = field(metadata=integers(0))
+    bias: Parameter = field(default=0, metadata=integers())
+    rectify: bool = field(default=True, metadata=flag())
+    fraction_bits: int = field(default=0, metadata=one_integer(0, SIGMA_DELTA_SHIFT))
     kind: ClassVar[str] = "sigma-delta"
     states: ClassVar[tuple[str, ...]] = ("u", "v")
     graded: ClassVar[bool] = True
@@ -95,7 +99,7 @@ class SigmaDelta(Neuron):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check_range("fraction_bits", 0, SIGMA_DELTA_SHIFT)
+        _check_within_state(self)
 
     @property
     def mantissa_shift(self) -> int:
@@ -103,7 +107,19 @@ class SigmaDelta(Neuron):
         return SIGMA_DELTA_SHIFT - self.fraction_bits
 
 
-LOWEST, HIGHEST = -(1 << 31), (1 << 31) - 1
+def _check_within_state(neuron: Delta | SigmaDelta) -> None:
+    """Make sure that threshold and bias are within int32 in the state's unit."""
+    limit = (1 << (31 - SIGMA_DELTA_SHIFT + neuron.fraction_bits)) - 1
+    for name in ("threshold", "bias"):
+        largest = int(np.max(np.abs(np.asarray(getattr(neuron, name, 0), np.int64))))
+        if largest > limit:
+            raise NetworkError(
+                f"{neuron.label}: {name} holds {largest}, limit {limit} with "
+                f"{neuron.fraction_bits} fraction_bits"
+            )
+
+
+LOWEST, HIGHEST = int(INT32.min), int(INT32.max)
 """What int32 holds: no bound of `GeneralSigmaDelta`."""
 
 
@@ -133,23 +149,17 @@ class GeneralSigmaDelta(Neuron):
         k in 0..24.
     """
 
-    threshold: Parameter
-    bias: Parameter = 0
-    lowest: int = LOWEST
-    highest: int = HIGHEST
-    message_shift: int = STATE_EXPONENT
+    threshold: Parameter = field(metadata=integers())
+    bias: Parameter = field(default=0, metadata=integers())
+    lowest: int = field(default=LOWEST, metadata=one_integer())
+    highest: int = field(default=HIGHEST, metadata=one_integer())
+    message_shift: int = field(default=STATE_EXPONENT, metadata=one_integer(0, STATE_BITS))
     kind: ClassVar[str] = "general-sigma-delta"
     states: ClassVar[tuple[str, ...]] = ("u", "v")
     graded: ClassVar[bool] = True
     resettable: ClassVar[bool] = False
     sends_values: ClassVar[bool] = True
     beyond_limits: ClassVar[Mapping[str, str]] = _KEPT
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("threshold", "bias", "lowest", "highest"):
-            self._check_range(name, LOWEST, HIGHEST)
-        self._check_range("message_shift", 0, STATE_BITS)
 
     @property
     def mantissa_shift(self) -> int:

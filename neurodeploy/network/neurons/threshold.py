@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
+from ..fields import flag, integers
+from ..fixed_point import BIAS_LIMIT, THRESHOLD_LIMIT
 from .base import Neuron, Parameter
 
 _KEPT: Mapping[str, str] = {**Neuron.beyond_limits, "input_overflows": "input left 24 bits"}
@@ -23,8 +25,8 @@ class Threshold(Neuron):
         In weight units.
     """
 
-    threshold: Parameter
-    bias: Parameter = 0
+    threshold: Parameter = field(metadata=integers(-THRESHOLD_LIMIT, THRESHOLD_LIMIT))
+    bias: Parameter = field(default=0, metadata=integers(-BIAS_LIMIT, BIAS_LIMIT))
     kind: ClassVar[str] = "threshold"
     beyond_limits: ClassVar[Mapping[str, str]] = _KEPT
 
@@ -53,8 +55,8 @@ class GradedThreshold(Neuron):
     counted, silicon may differ there. Their ``exp`` is not used on the CPU.
     """
 
-    threshold: Parameter
-    rectify: bool = False
+    threshold: Parameter = field(metadata=integers(0))
+    rectify: bool = field(default=False, metadata=flag())
     kind: ClassVar[str] = "graded-threshold"
     beyond_limits: ClassVar[Mapping[str, str]] = _KEPT
     graded: ClassVar[bool] = True

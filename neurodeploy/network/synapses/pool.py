@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import NetworkError
+from ..fields import flag, pair
 from .base import Pair, Shape
 from .kernel import Gathering, Scattering, reached
 
@@ -40,8 +41,9 @@ class Pool(Gathering):
         same wherever the stride divides the height and no window overlaps.
     """
 
-    end_padding: Pair = (0, 0)
-    across_channels: bool = False
+    end_padding: Pair = field(default=(0, 0), metadata=pair(0))
+    across_channels: bool = field(default=False, metadata=flag())
+    axes: ClassVar[tuple[str, ...]] = ("kernel height", "kernel width")
     kind: ClassVar[str] = "pool"
 
     @classmethod
@@ -92,11 +94,6 @@ class Pool(Gathering):
         """Where each source column's taps land, int64 [source columns, kernel columns]."""
         return self.reach(1, source_shape[2] + self.end_padding[1])[: source_shape[2]]
 
-    def _rows_onto(
-        self, out: int, y: int, source_shape: Shape, target_shape: Shape
-    ) -> tuple[NDArray[np.int64], ...]:
-        return _rows_onto(self, out * target_shape[1] + y, source_shape)
-
     def check(self, source_shape: Shape, target_shape: Shape) -> None:
         """See `Synapse.check`."""
         _check(self, "pool", source_shape, target_shape)
@@ -126,7 +123,8 @@ class Unpool(Scattering):
         reach into the next channel.
     """
 
-    across_channels: bool = False
+    across_channels: bool = field(default=False, metadata=flag())
+    axes: ClassVar[tuple[str, ...]] = ("kernel height", "kernel width")
     kind: ClassVar[str] = "unpool"
 
     def output_shape(self, source_shape: Shape) -> tuple[int, int, int]:
@@ -136,11 +134,6 @@ class Unpool(Scattering):
     def rows(self, source_shape: Shape) -> NDArray[np.int64]:
         """Where each source row's taps land, see `Pool.rows`."""
         return _rows(self, source_shape, 0)
-
-    def _rows_onto(
-        self, out: int, y: int, source_shape: Shape, target_shape: Shape
-    ) -> tuple[NDArray[np.int64], ...]:
-        return _rows_onto(self, out * target_shape[1] + y, source_shape)
 
     def check(self, source_shape: Shape, target_shape: Shape) -> None:
         """See `Synapse.check`."""
@@ -180,20 +173,8 @@ def _rows(synapse: Pool | Unpool, source_shape: Shape, end_padding: int) -> NDAr
     return rows[:, :height]
 
 
-def _rows_onto(
-    synapse: Pool | Unpool, row_of_target: int, source_shape: Shape
-) -> tuple[NDArray[np.int64], ...]:
-    """See `Kernel._rows_onto`: there is one kernel for all channels."""
-    channel, row, k = np.nonzero(synapse.rows(source_shape) == row_of_target)
-    return channel, row, k, np.zeros_like(channel)
-
-
 def _check(synapse: Pool | Unpool, what: str, source: Shape, target: Shape) -> None:
     synapse.check_geometry(what, source)
-    if synapse.weight.ndim != 2:
-        raise NetworkError(
-            f"a {what}'s weight has shape {synapse.weight.shape}, needs (kernel height, width)"
-        )
     synapse.check_output(f"{what} of", source, synapse.output_shape(source), target)
 
 

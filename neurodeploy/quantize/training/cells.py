@@ -40,10 +40,11 @@ class Cells(torch.nn.Module):
     threshold: Tensor
     bias: Tensor
     refractory: Tensor
+    taken_off: Tensor
 
     def __init__(self, neuron: Neuron, size: int, name: str) -> None:
         super().__init__()
-        if not isinstance(neuron, (CubaLIF, GeneralCubaLIF, LeakyIntegrator)) or (
+        if type(neuron) not in (CubaLIF, GeneralCubaLIF, LeakyIntegrator) or (
             neuron.graded
             or getattr(neuron, "input_exponent", ACTIVATION_SHIFT) != ACTIVATION_SHIFT
             or getattr(neuron, "voltage_exponent", 0)
@@ -55,8 +56,10 @@ class Cells(torch.nn.Module):
             )
         self.whole = True
         self.readout = isinstance(neuron, LeakyIntegrator)
-        self.subtracts = getattr(neuron, "reset", "zero") == "subtract"
-        for what in ("current_decay", "voltage_decay", "threshold", "bias", "refractory"):
+        self.reset = getattr(neuron, "reset", "zero")
+        for what in (
+            "current_decay", "voltage_decay", "threshold", "bias", "refractory", "taken_off",
+        ):  # fmt: skip
             value = np.broadcast_to(np.asarray(getattr(neuron, what, 0), np.float64), size)
             self.register_buffer(what, torch.from_numpy(value.copy()))
         self.waits = bool((self.refractory > 1).any())
@@ -77,10 +80,13 @@ class Cells(torch.nn.Module):
         u = self._kept(state.u, self.current_decay) + UNIT * current
         if self.whole:
             u = wrapped(u)
-        v = saturated(self._kept(state.v, self.voltage_decay) + u + UNIT * bias)
+        threshold = UNIT * self.threshold
+        kept_v = self._kept(state.v, self.voltage_decay)
+        if self.reset == "subtract-late":
+            kept_v = kept_v - self.taken_off * (state.v > threshold)
+        v = saturated(kept_v + u + UNIT * bias)
         if self.readout:
             return v, State(u, v, state.wait)
-        threshold = UNIT * self.threshold
         wait = state.wait
         if self.waits:
             v = torch.where(wait > 0, state.v, v)
@@ -88,7 +94,10 @@ class Cells(torch.nn.Module):
         if self.waits:
             sent = sent * (wait == 0)
         fired = sent.detach()
-        v = v - threshold * fired if self.subtracts else v * (1 - fired)
+        if self.reset == "zero":
+            v = v * (1 - fired)
+        elif self.reset == "subtract":
+            v = v - self.taken_off * fired
         if self.waits:
             wait = torch.where(fired > 0, self.refractory - 1, (wait - 1).clamp(min=0))
         return sent, State(u, v, wait)

@@ -42,6 +42,7 @@ from .limits import largest_of_each
 from .operators import feeds_of
 
 Tensor = torch.Tensor
+RESETS = ("zero", "subtract", "subtract-late")
 MIXED = np.array([-1.0, 1.0])
 """Trained weights may change sign, so they are held to the grid of mixed signs."""
 
@@ -68,7 +69,8 @@ class LIF(torch.nn.Module):
     threshold : float
     current_keep, voltage_keep : float
         k_u and k_v, 0..1, rounded to multiples of 1/4096.
-    reset : {"zero", "subtract"}
+    reset : {"zero", "subtract", "subtract-late"}
+        As in `network.GeneralCubaLIF`; the last is snnTorch's.
     refractory : int
         Steps from a spike to the next possible one.
     delay : int
@@ -331,7 +333,7 @@ class LIF(torch.nn.Module):
             wrong = f"current_keep and voltage_keep of {self.keeps}; the chip has 0..1"
         elif self.threshold <= 0:
             wrong = f"a threshold of {self.threshold:g}; the chip needs more than 0"
-        elif self.reset not in ("zero", "subtract") or self.sends not in ("spike", "voltage"):
+        elif self.reset not in RESETS or self.sends not in ("spike", "voltage"):
             wrong = f"reset {self.reset!r} or sends {self.sends!r}; see its parameters"
         elif self.refractory < 1 or not 0 <= self.delay <= 62:
             wrong = f"refractory {self.refractory} or delay {self.delay}; 1.. and 0..62"
