@@ -9,11 +9,9 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
-from neurodeploy.backends.assemble import BlockAssembler, header_of
-from neurodeploy.backends.options import RunOptions
 from neurodeploy.cli import main
-from neurodeploy.compare import Tolerances
-from neurodeploy.compare.tables import output_table, sides_table
+from neurodeploy.comparison import Tolerances
+from neurodeploy.comparison.tables import output_table, sides_table
 from neurodeploy.errors import InputError, RecordingError
 from neurodeploy.network import (
     CubaLIF,
@@ -29,8 +27,10 @@ from neurodeploy.network import (
     Source,
 )
 from neurodeploy.recording import RecordingWriter
-from neurodeploy.report.numbers import NOTHING
-from neurodeploy.report.rows import limit_lines
+from neurodeploy.recording.assemble import BlockAssembler, header_of
+from neurodeploy.recording.run_options import RunOptions
+from neurodeploy.reporting.numbers import NOTHING
+from neurodeploy.reporting.rows import limit_lines
 
 CLASSES = 4
 

@@ -15,9 +15,9 @@ import numpy as np
 import spoken
 
 import neurodeploy as nd
+from neurodeploy.audio.encoders import parse_encoder
+from neurodeploy.audio.files import AudioReader, to_pcm16
 from neurodeploy.errors import NeurodeployError
-from neurodeploy.signals.audio import AudioReader, to_pcm16
-from neurodeploy.signals.coding import parse_encoder
 
 EXPORTS = Path(__file__).resolve().parents[2] / "netx_exports"
 WIDTHS = (8, 6, 5, 4, 3)

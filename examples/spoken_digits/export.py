@@ -18,13 +18,13 @@ import spoken
 from evaluate import accuracy
 
 import neurodeploy as nd
-from neurodeploy.backends.netx_target import netx_needs
-from neurodeploy.backends.targets import look_ahead
 from neurodeploy.errors import FormatError, NeurodeployError
 from neurodeploy.files import written_whole
 from neurodeploy.formats.slayer import batched
 from neurodeploy.formats.slayer.checkpoint import load_checkpoint
 from neurodeploy.formats.slayer.importing import import_slayer
+from neurodeploy.targets.look_ahead import look_ahead
+from neurodeploy.targets.netx_importer import netx_needs
 
 NAME = "spoken_digits"
 

@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from neurodeploy.audio.datasets import Clip, spoken_digits
+from neurodeploy.audio.encoders import parse_encoder
+from neurodeploy.audio.files import read_audio, to_pcm16
 from neurodeploy.errors import InputError
 from neurodeploy.files import written_whole
 from neurodeploy.network import Dense, FloatLIF, Network, Population, Projection, Source
 from neurodeploy.recording import decide as decide_from_sums
-from neurodeploy.signals.audio import read_audio, to_pcm16
-from neurodeploy.signals.coding import parse_encoder
-from neurodeploy.signals.datasets import Clip, spoken_digits
 
 RATE = 8000
 BANDS, HOP = 32, 64

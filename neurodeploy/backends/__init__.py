@@ -17,11 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BackendError, ChipWarning, InputError, UnsupportedError
+from ..inputs import draining_steps, order_axes, present, warn_of_time_first
 from ..network import Network
 from ..recording import Recording
-from ..signals import draining_steps, order_axes, present, warn_of_time_first
-from .foresee import check_run
-from .options import KERNELS, KNOWN_OPTIONS, RECORDABLE, Progress, RunOptions, names_of
+from ..recording.run_options import (
+    KERNELS,
+    KNOWN_OPTIONS,
+    RECORDABLE,
+    Progress,
+    RunOptions,
+    names_of,
+)
+from .memory_need import check_run
 
 BACKENDS = ("engine", "float", "lava", "loihi2")
 
@@ -200,7 +207,7 @@ def write_job(
     InputError, UnsupportedError, BackendError
         As `run`.
     """
-    from .places import BY_HAND, JobWritten
+    from ..remote.places import BY_HAND, JobWritten
 
     with suppress(JobWritten):
         run(network, inputs, host=BY_HAND, job=job, **how)

@@ -6,11 +6,11 @@ import time
 
 from .._version import __version__
 from ..errors import UnsupportedError
+from ..inputs import Presented
 from ..network import Network
 from ..recording import Recording, RecordingWriter
-from ..signals import Presented
-from .assemble import BlockAssembler, header_of
-from .options import RunOptions
+from ..recording.assemble import BlockAssembler, header_of
+from ..recording.run_options import RunOptions
 
 
 def available() -> tuple[bool, str]:

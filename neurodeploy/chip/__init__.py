@@ -2,7 +2,6 @@
 
 from .fitting import boards, fit
 from .placement import Misfit, Placement, Utilisation
-from .resources import on_chip
 from .specification import DEFAULT_CHIP, Chip, Constant, load_chip
 
 __all__ = [
@@ -15,5 +14,4 @@ __all__ = [
     "boards",
     "fit",
     "load_chip",
-    "on_chip",
 ]

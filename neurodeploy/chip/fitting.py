@@ -16,7 +16,7 @@ from .balance import balanced
 from .parallel import with_parts_as_one
 from .partition import LARGEST_SYSTEM, Partition, cut_into_blocks, cut_into_lists
 from .placement import CHIPS, CORES, Misfit, Placement
-from .resources import ALONE, ALONE_IN_IMAGE, NEURONS, REMEDY, Needs, on_chip
+from .resources import ALONE, ALONE_IN_IMAGE, NEURONS, REMEDY, Needs
 from .specification import DEFAULT_CHIP, LIMITS, Chip, Constant, load_chip, read_toml
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _partitions(needs: Needs, most: dict[str, int] | None = None) -> tuple[Parti
         cut = tuple(
             _cut(needs, p, (most or {}).get(p.name, p.size))
             for p in needs.network.populations
-            if on_chip(needs.network, p)
+            if needs.network.on_chip(p)
         )
         found = {partition.population.name: partition.cores for partition in cut}
         if found == known or not needs.chip.limit("map_per_target_core"):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..network import Average, Delta, Network, Population, Projection, Source, Sparse
+from ..network import Network, Population, Projection, Sparse
 from ..network.synapses import Readout
 from .memory import input_axons, is_image, kernel_words, list_words, synapse_bits
 from .partition import INPUT_AXONS, Piece
@@ -86,7 +86,7 @@ class Needs:
         return tuple(
             p
             for p in self.network.out_of(name)
-            if not isinstance(p.synapse, Readout) and on_chip(self.network, self.network[p.target])
+            if not isinstance(p.synapse, Readout) and self.network.on_chip(self.network[p.target])
         )
 
     def is_image(self, population: Population) -> bool:
@@ -205,18 +205,6 @@ class Needs:
                 if delay is not None:
                     longest = max(longest, int(delay.max(initial=0)))
         return int(max(8, 1 << math.ceil(math.log2(longest + 2))))
-
-
-def on_chip(network: Network, population: Population) -> bool:
-    """Whether a population has neurons of its own on the chip.
-
-    Sources and averages have none; a delta encoder that stands first runs on the host,
-    which sends what it encodes (lava-dl, ``netx/yolo_kp/run.ipynb``: ``skip_layers=1``).
-    """
-    first = population.name == network.input.name
-    return not isinstance(population.neuron, (Source, Average)) and not (
-        first and isinstance(population.neuron, Delta)
-    )
 
 
 def _runs_of_channels(channels: int) -> int:

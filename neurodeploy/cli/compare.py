@@ -63,9 +63,9 @@ def compare(
     """
     import neurodeploy as nd
 
-    from ..compare import FloorOptions, Tolerances
-    from ..compare.junit import write_junit
-    from ..signals import read_inputs, read_labels
+    from ..comparison import FloorOptions, Tolerances
+    from ..comparison.junit import write_junit
+    from ..inputs import read_inputs, read_labels
     from . import DIFFERS, DONE
 
     recordings = [nd.Recording.load(path) for path in (a, b)]

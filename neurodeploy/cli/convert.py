@@ -39,7 +39,7 @@ def convert(
     """
     import neurodeploy as nd
 
-    from ..report.terminal import audit_table
+    from ..reporting.terminal import audit_table
     from . import DIFFERS, DONE
 
     # NetX counts time in steps: --dt then says what a step is in the NIR to be written.
@@ -47,8 +47,8 @@ def convert(
     network = read.load(source)
     left = Audit()
     if target_chip is not None:
-        from ..backends.targets import look_ahead
-        from ..rewrite import rewritten_for
+        from ..targets.look_ahead import look_ahead
+        from ..targets.rewrite import rewritten_for
 
         network = rewritten_for(network, target_chip)
         left = Audit(look_ahead(network, target_chip).rated(Rating.UNSUPPORTED))

@@ -10,7 +10,7 @@ def doctor(json: Json = False) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from ..backends.inventory import take_inventory
+    from .inventory import take_inventory
 
     items = take_inventory()
     if json:

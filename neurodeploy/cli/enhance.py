@@ -39,8 +39,8 @@ def load_denoiser(
     net: Network, codec: Path | None, pipelined: bool, wait: int | None, fixed: bool
 ) -> Any:
     """Open a network for sound, with the front end that its options ask for."""
-    from ..sound import Denoiser, MaskCodec, NdnsFront, separator
-    from ..sound.fronts import WAIT
+    from ..audio.enhancement import Denoiser, MaskCodec, NdnsFront, separator
+    from ..audio.enhancement.fronts import WAIT
 
     if codec is None:
         if pipelined:
@@ -78,10 +78,10 @@ def enhance(
     The result is in time with the input. With `--clean`: SI-SNR, and STOI and PESQ where they are
     installed (extra `audio-metrics`).
     """
-    from ..report.devices import metrics_table
-    from ..signals.audio import read_audio
-    from ..sound import enhance_file, scores
-    from ..sound.fronts import RATE
+    from ..audio.enhancement import enhance_file, scores
+    from ..audio.enhancement.fronts import RATE
+    from ..audio.files import read_audio
+    from ..reporting.devices import metrics_table
 
     if dnsmos is not None and clean is None:
         raise InputError("--dnsmos needs the clean speech: add --clean CLEAN")

@@ -48,8 +48,8 @@ def export(
     Exit status 0: they agree to the bit; 1: written, but they differ, and it
     says where first; 2: it could not be exported.
     """
-    from ..backends.export import export_job
-    from ..report.terminal import audit_table
+    from ..exporting.module import export_job
+    from ..reporting.terminal import audit_table
     from . import DIFFERS, DONE
 
     done = export_job(

@@ -35,7 +35,7 @@ def fit(
     import neurodeploy as nd
 
     from ..chip.balance import busiest_seconds
-    from ..report.numbers import si
+    from ..reporting.numbers import si
 
     counted = None if recording is None else nd.Recording.load(recording)
     network = reading.load(net)

@@ -25,9 +25,9 @@ def inspect(
     would do to this network, before any run; exit status 1 if it has no place
     for an element.
     """
-    from ..backends.targets import look_ahead
     from ..network import Rating
-    from ..report.terminal import audit_table, network_table
+    from ..reporting.terminal import audit_table, network_table
+    from ..targets.look_ahead import look_ahead
     from . import DIFFERS, DONE
 
     network = reading.load(net)

@@ -45,8 +45,8 @@ def listen(
     16000` is a hearing aid. Blocks with NaN (in f32) and those a microphone loses are concealed
     and counted.
     """
-    from ..sound.live import listen as run
-    from ..sound.live import microphone_blocks, pipe_blocks
+    from ..audio.enhancement.live import listen as run
+    from ..audio.enhancement.live import microphone_blocks, pipe_blocks
 
     if out == "-" and json:
         raise InputError("--json and -o - both want standard output; choose one")
@@ -79,9 +79,9 @@ def _open(name: str, stack: ExitStack) -> Any:
 
 
 def _player(out: str | None, format: str, stack: ExitStack) -> Any:
-    from ..signals.audio import write_audio
-    from ..sound.fronts import RATE
-    from ..sound.live import to_bytes
+    from ..audio.enhancement.fronts import RATE
+    from ..audio.enhancement.live import to_bytes
+    from ..audio.files import write_audio
 
     if out is None:
         return None

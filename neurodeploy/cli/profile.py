@@ -66,13 +66,13 @@ def profile(
     """
     import neurodeploy as nd
 
-    from ..profile.benchmarks import ndns_proxy
-    from ..profile.benchmarks import neurobench as metrics_of
-    from ..profile.elsewhere import elsewhere as price_elsewhere
-    from ..profile.host import profile_host
-    from ..report.devices import elsewhere_table, metrics_table
-    from ..report.terminal import profile_table
-    from ..signals import read_inputs
+    from ..inputs import read_inputs
+    from ..profiling.benchmarks import ndns_proxy
+    from ..profiling.benchmarks import neurobench as metrics_of
+    from ..profiling.elsewhere import elsewhere as price_elsewhere
+    from ..profiling.host import profile_host
+    from ..reporting.devices import elsewhere_table, metrics_table
+    from ..reporting.terminal import profile_table
 
     for flag, asked in (("--balance", balance), ("--host", host), ("--neurobench", neurobench)):
         if asked and net is None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import InputError, NetworkError
+from ..errors import BackendError, InputError, NetworkError
 from .shared import (
     NO_OPTIONS,
     Axes,
@@ -95,7 +95,7 @@ def quantize(
 
     from ..files import check_place
     from ..formats import check_holds, check_out
-    from ..quantize import quantization_report
+    from ..quantization import quantization_report
 
     given = {"bits": bits, "scale": scale, "method": method, "rounding": rounding, "split": split}
     chosen = _configuration(config, out, given)
@@ -154,7 +154,7 @@ class _Data:
 def _data(
     calibrate: Path | None, test: Path | None, labels: Path | None, axes: str | None
 ) -> _Data:
-    from ..signals import read_inputs, read_labels
+    from ..inputs import read_inputs, read_labels
 
     inputs, own = (None, None) if calibrate is None else read_inputs(calibrate, axes)
     tests, theirs = (None, own) if test is None else read_inputs(test, axes)
@@ -162,7 +162,7 @@ def _data(
 
 
 def _within(network: Any, budgets: dict[str, Any], config: Any, data: _Data, chip: str) -> Any:
-    from ..quantize import Budget, within_budget
+    from ..quantization import Budget, within_budget
 
     limit = Budget(**budgets)
     if data.inputs is None:
@@ -176,22 +176,33 @@ def _swept(
 ) -> Any:  # fmt: skip
     import neurodeploy as nd
 
-    from ..quantize import sweep
+    from ..quantization import sweep
 
     if data.inputs is None:
         raise InputError("sweep: needs --calibrate INPUTS to choose scales on and measure with")
     with progress_bar("widths") as progress:
         found = sweep(
             network, widths, data.inputs, config=config, tests=data.tests, labels=data.labels,
-            fine_tune=tune, calibration_labels=data.own_labels, chip=chip, progress=progress,
+            fine_tune=_fine_tune() if tune else None, calibration_labels=data.own_labels,
+            chip=chip, progress=progress,
         )  # fmt: skip
     if page is not None:
         nd.report(page, sweep=found, title="Bits of a weight")
     return found
 
 
+def _fine_tune() -> Any:
+    try:
+        from ..training import fine_tune
+    except ImportError as error:
+        raise BackendError(
+            f"--fine-tune: needs torch ({error}); pip install 'neurodeploy[lava]' on Python 3.10"
+        ) from None
+    return fine_tune
+
+
 def _print_sweep(found: Any, json: bool) -> None:
-    from ..report.quantization import sweep_table
+    from ..reporting.quantization import sweep_table
 
     if json:
         print_json(found.as_dict())
@@ -200,8 +211,8 @@ def _print_sweep(found: Any, json: bool) -> None:
 
 
 def _print(fixed: Any, lost: Any, costs: Any, line: str) -> None:
-    from ..report.quantization import costs_line, quantization_table
-    from ..report.terminal import audit_table
+    from ..reporting.quantization import costs_line, quantization_table
+    from ..reporting.terminal import audit_table
 
     tables = [audit_table(fixed.audit)] + ([] if lost is None else [quantization_table(lost)])
     show(*tables, *([] if costs is None else [costs_line(costs)]), line)
@@ -217,7 +228,7 @@ def _words(text: str) -> list[str]:
 
 def _configuration(path: Path | None, out: Path | None, given: dict[str, Any]) -> Any:
     """Take the file's configuration, or the default, with what was given as options before it."""
-    from ..quantize import QuantConfig
+    from ..quantization import QuantConfig
 
     config = QuantConfig()
     if path is not None:

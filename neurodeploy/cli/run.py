@@ -91,9 +91,9 @@ def run(
     import neurodeploy as nd
 
     from ..backends import IN_THIS_PROCESS, write_job
-    from ..report.rows import limit_lines
-    from ..report.terminal import counts_table
-    from ..signals import as_samples, warn_of_time_first
+    from ..inputs import as_samples, warn_of_time_first
+    from ..reporting.rows import limit_lines
+    from ..reporting.terminal import counts_table
 
     network = reading.load(net)
     inputs = _read(input, encoder, rate, channel, axes)
@@ -159,11 +159,11 @@ def _read(
     path: Path, encoder: str | None, rate: int | None, channel: str | None, axes: str | None
 ) -> Any:
     """Inputs in the documented order of axes."""
-    from ..signals import read_inputs
-    from ..signals.audio import SUFFIXES
+    from ..audio.files import SUFFIXES
+    from ..inputs import read_inputs
 
     if path.suffix.lower() in SUFFIXES:
-        from ..signals.coding import ENCODERS, encode_file
+        from ..audio.encoders import ENCODERS, encode_file
 
         if encoder is None:
             raise InputError(f"{path} is sound: add --encoder, of {', '.join(ENCODERS)}")

@@ -13,9 +13,9 @@ from typing import Annotated, Any
 
 import typer
 
-from ..backends.options import Progress
 from ..errors import InputError
 from ..network import Network
+from ..recording.run_options import Progress
 
 Net = Annotated[Path, typer.Argument(metavar="NET", help="A network: NetX HDF5 (.net) or NIR.")]
 Axes = Annotated[

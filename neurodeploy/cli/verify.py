@@ -65,10 +65,10 @@ def verify(
 
     Exit status 0: equal; 1: they differ, and it says where first; 2: it could not be done.
     """
-    from ..report.measured import measured_figures
-    from ..signals import as_samples, read_inputs, read_labels
-    from ..verify import REPORT
-    from ..verify import verify as run_verify
+    from ..exporting.verify import REPORT
+    from ..exporting.verify import verify as run_verify
+    from ..inputs import as_samples, read_inputs, read_labels
+    from ..reporting.measured import measured_figures
     from . import DIFFERS, DONE
 
     network = reading.load(net)

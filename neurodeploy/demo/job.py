@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backends import available, run
-from ..backends.options import Progress
-from ..compare import Comparison, compare
+from ..comparison import Comparison, compare
 from ..errors import BackendError
 from ..formats import load
 from ..network import Network
-from ..profile import Profile, profile
+from ..profiling import Profile, profile
 from ..recording import Recording
-from ..report import report
+from ..recording.run_options import Progress
+from ..reporting import report
 from . import digits, pilotnet
 from .shipped import shipped_digits
 

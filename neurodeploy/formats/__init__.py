@@ -42,7 +42,7 @@ def load(source: str | os.PathLike[str] | Any, **options: Any) -> Network:
         from .slayer import load_slayer
 
         return load_slayer(source, **options)
-    from .netx import load_netx
+    from .netx.reader import load_netx
 
     nir = check_options(source, options)
     if nir:
@@ -152,6 +152,6 @@ def save(network: Network, path: str | os.PathLike[str], **options: Any) -> None
 
         save_nir(network, path, **options)
         return
-    from .netx_writer import save_netx
+    from .netx.writer import save_netx
 
     save_netx(network, path, **options)

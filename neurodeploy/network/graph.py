@@ -240,6 +240,11 @@ class Network(Declared):
             found[p.source] = (*found.get(p.source, ()), p)
         return found
 
+    def on_chip(self, population: Population) -> bool:
+        """Whether a population has neurons of its own on the chip, see `Neuron.runs_on_host`."""
+        where = population.neuron.runs_on_host
+        return where == "never" or (where == "first" and population.name != self.input.name)
+
     @cached_property
     def is_float(self) -> bool:
         """Whether its neurons compute in float32: trained, but not quantized yet."""

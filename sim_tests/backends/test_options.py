@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
-from neurodeploy import verify as verify_module
 from neurodeploy.backends import BACKENDS
-from neurodeploy.backends.options import KNOWN_OPTIONS
 from neurodeploy.errors import BackendError, InputError, NeurodeployError
+from neurodeploy.exporting import verify as verify_module
 from neurodeploy.network import (
     CubaLIF,
     Dense,
@@ -21,7 +20,8 @@ from neurodeploy.network import (
     Projection,
     Source,
 )
-from neurodeploy.profile import profile_host
+from neurodeploy.profiling import profile_host
+from neurodeploy.recording.run_options import KNOWN_OPTIONS
 
 STEPS = 6
 GIVEN = {

@@ -17,11 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from neurodeploy.backends import lava
-from neurodeploy.backends.job import read_job, write_job
-from neurodeploy.backends.options import RunOptions
-from neurodeploy.backends.places import Local, Place
-from neurodeploy.backends.worker import WorkerError, run_in_worker
+from neurodeploy.backends.lava import backend as lava
 from neurodeploy.errors import BackendError, UnsupportedError
 from neurodeploy.network import (
     Average,
@@ -36,6 +32,10 @@ from neurodeploy.network import (
     Source,
 )
 from neurodeploy.network.canonical import flatten, unflatten
+from neurodeploy.recording.run_options import RunOptions
+from neurodeploy.remote.job import read_job, write_job
+from neurodeploy.remote.places import Local, Place
+from neurodeploy.remote.worker import WorkerError, run_in_worker
 
 needs_lava = pytest.mark.skipif(
     find_spec("lava") is None, reason="lava is not installed in this interpreter"

@@ -13,7 +13,7 @@ from neurodeploy.chip.parallel import channels_read, with_parts_as_one
 from neurodeploy.errors import NetworkError
 from neurodeploy.network import Conv, CubaLIF, Network, Population, Projection, Source, Sparse
 from neurodeploy.network.synapses import ConvTranspose
-from neurodeploy.rewrite import sums_in_parts
+from neurodeploy.targets.rewrite import sums_in_parts
 
 
 def convolutions(*weights, size=20, padding=1):

@@ -158,7 +158,7 @@ def test_profile_places_the_network_that_ran(call):
 def test_profile_prices_the_run_elsewhere_and_by_the_benchmarks_metrics(call, files, monkeypatch):
     from functools import partial
 
-    from neurodeploy.profile import host
+    from neurodeploy.profiling import host
 
     assert call("run", "a.net", "--input", "x.npy", "-o", "p.h5", "--record", "spikes,v")[0] == 0
     short = partial(host.profile_host, window_seconds=0.01, windows=2, meter=None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -219,7 +218,7 @@ def test_a_format_that_cannot_hold_the_result_is_refused_before_the_search(call,
     def search(*given):
         raise AssertionError("the search has begun")
 
-    monkeypatch.setattr(importlib.import_module("neurodeploy.quantize.search"), "search", search)
+    monkeypatch.setattr("neurodeploy.quantization.search.search", search)
     read = ("late.nir", "--from", "snntorch", "--dt", "1e-4", "--reset", "soft")
     status, _, err = call("quantize", *read, "--calibrate", "x.npy", "-o", "out.nir")
     assert status == 2

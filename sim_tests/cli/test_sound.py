@@ -13,8 +13,8 @@ import soundfile
 
 import neurodeploy as nd
 from neurodeploy import cli
-from neurodeploy.sound import MaskFront, enhance_whole
-from neurodeploy.sound.live import to_bytes
+from neurodeploy.audio.enhancement import MaskFront, enhance_whole
+from neurodeploy.audio.enhancement.live import to_bytes
 from sim_tests.sound.nets import small_network, small_separator, speechlike
 
 NETWORK = small_network()

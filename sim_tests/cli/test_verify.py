@@ -14,7 +14,7 @@ import pytest
 import neurodeploy as nd
 from hw_tests.cases import dense
 from neurodeploy import cli
-from neurodeploy import verify as module
+from neurodeploy.exporting import verify as module
 from sim_tests.backends.standin import StandIn
 
 Call = Callable[..., tuple[int, str, str]]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
-from neurodeploy.compare import FloorOptions
+from neurodeploy.comparison import FloorOptions
 from neurodeploy.errors import RecordingError
 from neurodeploy.network import (
     ComplexDense,

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
-from neurodeploy.backends.job import read_job
 from neurodeploy.network import Rating
+from neurodeploy.remote.job import read_job
 from sim_tests.data.v0_1.write import RECORD, leaves
 
 FOLDER = Path(__file__).parents[1] / "data" / "v0_1"

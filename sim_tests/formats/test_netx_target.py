@@ -14,8 +14,6 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
-from neurodeploy.backends.netx_target import message_bits, netx_needs, weights_of_netx
-from neurodeploy.backends.targets import look_ahead
 from neurodeploy.formats.slayer import export_slayer
 from neurodeploy.network import (
     CubaLIF,
@@ -29,6 +27,8 @@ from neurodeploy.network import (
     SigmaDelta,
     Source,
 )
+from neurodeploy.targets.look_ahead import look_ahead
+from neurodeploy.targets.netx_importer import message_bits, netx_needs, weights_of_netx
 from sim_tests.formats.test_netx import write_dense
 from sim_tests.formats.test_slayer import BLOCKS, CANNOT, PARAMETERS, module_of
 from sim_tests.random_networks import Draw

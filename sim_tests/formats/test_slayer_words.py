@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
-from neurodeploy.backends.export import export_job
-from neurodeploy.backends.slayer import agree, audited
 from neurodeploy.errors import InputError, UnsupportedError
+from neurodeploy.exporting.forward_pass import agree, audited
+from neurodeploy.exporting.module import export_job
 from neurodeploy.formats.slayer import export_slayer
 from neurodeploy.network import Rating
 from sim_tests.slayer_oracle import import_slayer, quiet

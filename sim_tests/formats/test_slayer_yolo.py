@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
-from neurodeploy.backends.export import without_wraps
-from neurodeploy.backends.slayer import agree, audited
+from neurodeploy.exporting.forward_pass import agree, audited
+from neurodeploy.exporting.module import without_wraps
 from neurodeploy.formats.slayer import export_slayer, quiet
 from neurodeploy.formats.slayer.checkpoint import load_checkpoint
 from neurodeploy.network import Rating
-from neurodeploy.rewrite import sums_in_parts
+from neurodeploy.targets.rewrite import sums_in_parts
 from sim_tests.slayer_oracle import import_slayer
 
 pytestmark = pytest.mark.filterwarnings("ignore")

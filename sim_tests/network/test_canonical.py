@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
-from neurodeploy.backends.job import read_job
 from neurodeploy.errors import FormatError, NetworkError
 from neurodeploy.network import (
     CubaLIF,
@@ -26,6 +25,7 @@ from neurodeploy.network import (
 )
 from neurodeploy.network.canonical import FIELDS_OF_0_1, fingerprint, flatten, unflatten
 from neurodeploy.network.fields import CLASSES, integers
+from neurodeploy.remote.job import read_job
 from sim_tests.formats.test_files_of_0_1 import FOLDER, TOLD, load
 from sim_tests.random_networks import Draw
 

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
-from neurodeploy.backends.targets import look_ahead
 from neurodeploy.engine.plan import cycles
 from neurodeploy.errors import NetworkError, UnsupportedError
 from neurodeploy.network import (
@@ -42,6 +41,7 @@ from neurodeploy.network import (
     TernaryLIF,
 )
 from neurodeploy.network.fields import limits_of
+from neurodeploy.targets.look_ahead import look_ahead
 
 I = np.int32  # noqa: E741
 

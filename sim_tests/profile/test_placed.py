@@ -23,7 +23,7 @@ from neurodeploy.network import (
     SigmaDelta,
     Source,
 )
-from neurodeploy.profile.benchmarks import ndns_proxy
+from neurodeploy.profiling.benchmarks import ndns_proxy
 
 
 def dense(inputs=256, hidden=200, outputs=40):

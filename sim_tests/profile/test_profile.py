@@ -9,8 +9,8 @@ import pytest
 
 from neurodeploy.chip import load_chip
 from neurodeploy.errors import ChipError, RecordingError
-from neurodeploy.profile import estimate, profile
-from neurodeploy.profile.estimate import barrier_seconds
+from neurodeploy.profiling import estimate, profile
+from neurodeploy.profiling.estimate import barrier_seconds
 from neurodeploy.recording import Header, PopulationHeader, ProjectionHeader, Recording
 
 STEPS = 10

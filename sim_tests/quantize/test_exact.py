@@ -21,8 +21,8 @@ from neurodeploy.network import (
     Rating,
     Source,
 )
-from neurodeploy.quantize import quantization_report
-from neurodeploy.quantize.floats import as_float, is_rescalable
+from neurodeploy.quantization import quantization_report
+from neurodeploy.quantization.floats import as_float, is_rescalable
 from sim_tests.conftest import ROOT
 from sim_tests.random_networks import Draw
 

@@ -19,9 +19,9 @@ from neurodeploy.network import (
     Rating,
     Source,
 )
-from neurodeploy.quantize.calibration import Calibration
-from neurodeploy.quantize.choice import Site
-from neurodeploy.quantize.local import Local
+from neurodeploy.quantization.calibration import Calibration
+from neurodeploy.quantization.choice import Site
+from neurodeploy.quantization.local import Local
 from sim_tests.reference import simulate
 
 F = np.float32
@@ -143,7 +143,7 @@ def test_what_is_measured_on_is_what_the_engine_runs(config):
     reference = Calibration.of(network, inputs)
     fixed = nd.quantize(network, config)
     site = Site(network, network.output, config, reference)
-    from neurodeploy.quantize.verb import choice_of
+    from neurodeploy.quantization.quantize import choice_of
 
     local = Local(network, site, reference).run(choice_of(fixed, "n"))
     recording = nd.run(fixed, inputs, steps=inputs.shape[1] + 1, record=("spikes", "v"))["n"]

@@ -20,14 +20,14 @@ from neurodeploy.network import (
     Projection,
     Source,
 )
-from neurodeploy.quantize import quantization_report
-from neurodeploy.quantize.balance import WIDEST
-from neurodeploy.quantize.calibration import Calibration
-from neurodeploy.quantize.choice import Site
-from neurodeploy.quantize.local import Local
-from neurodeploy.quantize.neurons import THRESHOLD_MAX
-from neurodeploy.quantize.verb import choice_of
-from neurodeploy.quantize.weights import Grid
+from neurodeploy.quantization import quantization_report
+from neurodeploy.quantization.balance import WIDEST
+from neurodeploy.quantization.calibration import Calibration
+from neurodeploy.quantization.choice import Site
+from neurodeploy.quantization.local import Local
+from neurodeploy.quantization.neurons import THRESHOLD_MAX
+from neurodeploy.quantization.quantize import choice_of
+from neurodeploy.quantization.weights import Grid
 
 F = np.float32
 

@@ -23,7 +23,7 @@ def _seeded():
 
 
 def lif(*args, **more):
-    from neurodeploy.quantize.training.layers import LIF
+    from neurodeploy.training.layers import LIF
 
     return LIF(*args, **more)
 
@@ -53,14 +53,14 @@ def inputs(samples=3):
 
 
 def integer_layers(whole):
-    from neurodeploy.quantize.training.layers import LIF
+    from neurodeploy.training.layers import LIF
 
     return [m for m in whole.modules() if isinstance(m, LIF)]
 
 
 def held(whole, x):
     """[(what a layer gives, what its population does on the engine)]."""
-    from neurodeploy.quantize.training.torch_network import to_network
+    from neurodeploy.training.torch_network import to_network
 
     given = []
     hooks = [
@@ -125,7 +125,7 @@ def test_what_was_trained_in_integers_runs(bits):
 
 
 def test_floats_first_and_integers_then():
-    from neurodeploy.quantize.training.torch_network import compute_in
+    from neurodeploy.training.torch_network import compute_in
 
     whole, x = module(8), inputs()
     with torch.no_grad():
@@ -141,7 +141,7 @@ def test_floats_first_and_integers_then():
 
 
 def test_fan_in_holds_and_is_in_the_checkpoint(tmp_path):
-    from neurodeploy.quantize.training.torch_network import to_network
+    from neurodeploy.training.torch_network import to_network
 
     def made(seed):
         torch.manual_seed(seed)
@@ -178,7 +178,7 @@ def test_what_no_chip_has_is_refused(make, problem):
 
 
 def test_other_modules_and_shapes_are_named():
-    from neurodeploy.quantize.training.torch_network import to_network
+    from neurodeploy.training.torch_network import to_network
 
     with pytest.raises(UnsupportedError, match=r"1: ReLU has no counterpart"):
         to_network(nn.Sequential(lif(nn.Linear(2, 2)), nn.ReLU()), (2,))

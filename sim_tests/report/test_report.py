@@ -15,9 +15,7 @@ import pytest
 from rich.console import Console
 
 import neurodeploy as nd
-from neurodeploy.backends.assemble import BlockAssembler, header_of
-from neurodeploy.backends.options import RunOptions
-from neurodeploy.compare import compare
+from neurodeploy.comparison import compare
 from neurodeploy.errors import FormatError
 from neurodeploy.network import (
     Audit,
@@ -33,20 +31,17 @@ from neurodeploy.network import (
     Readout,
     Source,
 )
-from neurodeploy.profile import profile
-from neurodeploy.quantize.costs import Costs
-from neurodeploy.quantize.widths import Sweep, SweepRow
+from neurodeploy.profiling import profile
+from neurodeploy.quantization.costs import Costs
+from neurodeploy.quantization.widths import Sweep, SweepRow
 from neurodeploy.recording import Recording, RecordingWriter
-from neurodeploy.report import report
-from neurodeploy.report.numbers import count, percent, si, signed, wilson_interval
-from neurodeploy.report.quantization import quantization_table, sweep_table
-from neurodeploy.report.rows import limit_lines, network_rows, synapse_counts
-from neurodeploy.report.terminal import (
-    audit_table,
-    counts_table,
-    network_table,
-    profile_table,
-)
+from neurodeploy.recording.assemble import BlockAssembler, header_of
+from neurodeploy.recording.run_options import RunOptions
+from neurodeploy.reporting import report
+from neurodeploy.reporting.numbers import count, percent, si, signed, wilson_interval
+from neurodeploy.reporting.quantization import quantization_table, sweep_table
+from neurodeploy.reporting.rows import limit_lines, network_rows, synapse_counts
+from neurodeploy.reporting.terminal import audit_table, counts_table, network_table, profile_table
 
 needs_plots = pytest.mark.skipif(
     find_spec("matplotlib") is None, reason="drawings need neurodeploy[plots]"
@@ -372,7 +367,7 @@ def test_wilson_interval_against_published_values():
 
 def test_importing_the_rooms_is_light():
     code = (
-        "import sys, neurodeploy.report, neurodeploy.profile, neurodeploy.chip\n"
+        "import sys, neurodeploy.reporting, neurodeploy.profiling, neurodeploy.chip\n"
         "heavy = {'matplotlib', 'jinja2', 'rich'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )
@@ -445,7 +440,7 @@ def test_an_estimate_whose_recording_is_there_gets_its_four_drawings(tmp_path):
 
 
 def test_a_membrane_that_should_be_zero_is_not_called_exact():
-    from neurodeploy.quantize.report import Difference, PopulationReport, QuantReport
+    from neurodeploy.quantization.report import Difference, PopulationReport, QuantReport
 
     same, other = (Difference(sqnr, 0, 0, 1.0, 0) for sqnr in (np.inf, -np.inf))
     found = QuantReport((PopulationReport("a", 8, same, other, 0, 0, 4),), 1, 5)

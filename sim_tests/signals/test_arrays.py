@@ -7,6 +7,9 @@ import pytest
 
 import neurodeploy as nd
 from neurodeploy.errors import InputError, InputWarning
+from neurodeploy.inputs import as_samples, draining_steps, order_axes, read_inputs
+from neurodeploy.inputs import present as presented
+from neurodeploy.inputs.arrays import TIME_FIRST
 from neurodeploy.network import (
     Conv,
     CubaLIF,
@@ -18,9 +21,6 @@ from neurodeploy.network import (
     Projection,
     Source,
 )
-from neurodeploy.signals import as_samples, draining_steps, order_axes, read_inputs
-from neurodeploy.signals import present as presented
-from neurodeploy.signals.arrays import TIME_FIRST
 
 
 def network_with(neuron, shape=(2, 3, 4), transform=None):

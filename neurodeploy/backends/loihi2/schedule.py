@@ -21,7 +21,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...chip import on_chip
 from ...network import Average, CubaLIF, DelayedDense, Network, Population, Source, TernaryLIF
 
 LONGEST_RUN = 1 << 16
@@ -136,7 +135,7 @@ def repeated(network: Network, samples: int, steps: int) -> Schedule:
     With resets where all neurons have them, also where that lets samples leak
     into each other: that changes what an inference costs very little.
     """
-    placed = [p.neuron for p in network.populations if on_chip(network, p)]
+    placed = [p.neuron for p in network.populations if network.on_chip(p)]
     resets = all(isinstance(neuron, CubaLIF) for neuron in placed)
     slot = power_of_two(steps) if resets else steps
     at_once = max(1, min(samples, LONGEST_REPEATED // slot))

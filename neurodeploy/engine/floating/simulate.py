@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UnsupportedError
+from ...inputs import Presented
 from ...network import FloatLIF, Network, Population, Source
-from ...signals import Presented
 from ..plan import cycles
 from .neurons import Neurons
 from .synapses import Deliver, deliveries

@@ -35,7 +35,7 @@ from ...network import (
     Synapse,
 )
 from ...network.fixed_point import DECAY_UNITY
-from ..whole import with_mismatch
+from ..netx.whole_network import with_mismatch
 from .graph import Graph
 from .presets import RESETS
 

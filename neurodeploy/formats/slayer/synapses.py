@@ -23,7 +23,7 @@ from ...network import (
     Synapse,
     Unpool,
 )
-from ..netx_synapses import as_slayer_pools
+from ..netx.synapse_reader import as_slayer_pools
 from .neurons import Note
 from .scattered import as_list
 from .shadows import Group

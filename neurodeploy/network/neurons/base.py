@@ -38,6 +38,10 @@ class Neuron(Declared):
     masks_v : bool
         Whether the chip keeps its refractory counter in v of a neuron that has just sent, so
         that v is compared nowhere there.
+    runs_on_host : {"never", "first", "always"}
+        Whether it has no neurons on the chip: a port or a readout always, an encoder where it
+        stands first, which then sends what it encodes (lava-dl, ``netx/yolo_kp/run.ipynb``:
+        ``skip_layers=1``).
     sends_values : bool
         Whether messages add up to values of a signal rather than to votes for a class.
     passes_on : bool
@@ -54,6 +58,7 @@ class Neuron(Declared):
     resettable: ClassVar[bool] = True
     is_float: ClassVar[bool] = False
     masks_v: ClassVar[bool] = False
+    runs_on_host: ClassVar[str] = "never"
     sends_values: ClassVar[bool] = False
     passes_on: ClassVar[bool] = False
     fires_above: ClassVar[str] = "threshold"
@@ -148,6 +153,7 @@ class Source(Neuron):
     signed: bool = field(default=False, metadata=flag())
     kind: ClassVar[str] = "source"
     passes_on: ClassVar[bool] = True
+    runs_on_host: ClassVar[str] = "always"
     graded: ClassVar[bool] = True
 
 
@@ -167,4 +173,5 @@ class Average(Neuron):
 
     group_size: int = field(metadata=one_integer(1))
     kind: ClassVar[str] = "average"
+    runs_on_host: ClassVar[str] = "always"
     graded: ClassVar[bool] = True

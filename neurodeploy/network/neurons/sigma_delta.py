@@ -40,6 +40,7 @@ class Delta(Neuron):
     threshold: Parameter = field(metadata=integers(0))
     fraction_bits: int = field(default=0, metadata=one_integer(0, SIGMA_DELTA_SHIFT))
     kind: ClassVar[str] = "delta"
+    runs_on_host: ClassVar[str] = "first"
     states: ClassVar[tuple[str, ...]] = ("u", "v")
     graded: ClassVar[bool] = True
     resettable: ClassVar[bool] = False

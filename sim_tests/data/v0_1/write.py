@@ -21,8 +21,6 @@ from typing import Any
 import numpy as np
 
 import neurodeploy as nd
-from neurodeploy.backends.job import write_job
-from neurodeploy.backends.options import RunOptions
 from neurodeploy.network import (
     ALIF,
     AdaptiveResonateFire,
@@ -64,6 +62,8 @@ from neurodeploy.network import (
     Threshold,
     Unpool,
 )
+from neurodeploy.recording.run_options import RunOptions
+from neurodeploy.remote.job import write_job
 
 RECORD = ("counts", "spikes", "u", "v")
 
