@@ -1,0 +1,47 @@
+// See network.GeneralCubaLIF and network.LeakyIntegrator for the equations.
+#pragma once
+#include "stepper.hpp"
+
+namespace nd::ND_ISA {
+
+struct GeneralCubaLif {
+    using Input = I;
+    struct State { I u, v, wait; };
+    struct Parameters { I keep_u, keep_v, threshold, u_bias, v_bias, refractory; };
+    struct Options { int32_t input_exponent, voltage_exponent, subtract; };
+
+    template <class Range>
+    static Sent step(State& s, I input, const Parameters& p, const Options& o, Range& range) {
+        s.u = range.wrapped(decayed(s.u, p.keep_u) + scaled(input, o.input_exponent) + p.u_bias);
+        I v = decayed(s.v, p.keep_v) + scaled(s.u + p.v_bias, o.voltage_exponent);
+        I awake = s.wait == 0;
+        range.count_v(awake & range.beyond(v));
+        v = awake ? clipped(v) : s.v;
+        I fires = (v > p.threshold) & awake;
+        s.v = v - (fires & (o.subtract ? p.threshold : v));
+        s.wait = fires ? p.refractory - 1 : larger(s.wait - 1, all(0));
+        return {fires, v};
+    }
+};
+NEURON_MODEL("cuba-lif-general", GeneralCubaLif,
+             "keep_u keep_v threshold u_bias v_bias refractory",
+             "input_exponent voltage_exponent subtract");
+
+struct LeakyIntegrator {
+    using Input = I;
+    struct State { I u, v; };
+    struct Parameters { I keep_u, keep_v, bias; };
+    struct Options { int32_t input_exponent; };
+
+    template <class Range>
+    static Sent step(State& s, I input, const Parameters& p, const Options& o, Range& range) {
+        s.u = range.wrapped(decayed(s.u, p.keep_u) + scaled(input, o.input_exponent));
+        I v = decayed(s.v, p.keep_v) + s.u + p.bias;
+        range.count_v(range.beyond(v));
+        s.v = clipped(v);
+        return {I{}, I{}};
+    }
+};
+NEURON_MODEL("leaky-integrator", LeakyIntegrator, "keep_u keep_v bias", "input_exponent");
+
+}  // namespace nd::ND_ISA

@@ -1,0 +1,201 @@
+"""Runs a network on blocks of samples in the core, one call a block, each from zero state."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..network import Network, Population
+from ..signals import Presented
+from . import library as c
+from .library import library, raise_error
+from .network import CoreNetwork, core_network
+from .neurons import core_neuron
+
+BLOCK_BYTES = 1 << 26
+"""Results and inputs of one block of samples should stay within this."""
+
+BLOCK_WORK = 1 << 30
+"""Neurons times steps of a block, a second or so, after which Ctrl-C is heard."""
+
+THREAD_WORK = 1 << 20
+"""Neurons times steps, about a millisecond, below which starting a thread does not pay."""
+
+OVERFLOWS = ("u_overflows", "v_overflows", "input_overflows")
+
+
+@dataclass(frozen=True)
+class PopulationResult:
+    """What one block gave for one population, in flat (C, H, W) order.
+
+    Attributes
+    ----------
+    step_counts : int32 [samples, steps]
+    counts : int64 [samples, neurons]
+        Messages of each neuron.
+    neuron : int32 [events] or None
+        None where messages were not asked for.
+    payload : int32 [events] or None
+        None where every payload is 1, too.
+    states : dict of str to int32 [samples, steps, neurons]
+    overflows : dict of str to int64 [samples]
+    """
+
+    step_counts: NDArray[np.int32]
+    counts: NDArray[np.int64]
+    neuron: NDArray[np.int32] | None
+    payload: NDArray[np.int32] | None
+    states: dict[str, NDArray[np.int32]]
+    overflows: dict[str, NDArray[np.int64]]
+
+
+def simulate(
+    network: Network,
+    values: Presented,
+    *,
+    messages: Collection[str] | None = None,
+    states: tuple[str, ...] = (),
+    threads: int = 1,
+    block: int | None = None,
+    window: int = 0,
+    reset_interval: int | None = None,
+    reset_offset: int = 0,
+) -> Iterator[dict[str, PopulationResult]]:
+    """Run samples block by block.
+
+    Parameters
+    ----------
+    network : Network
+    values : Presented
+        What the input population sends (a source) or receives (a neuron).
+    messages : collection of str, optional
+        Populations whose messages to return; by default all.
+    states : tuple of str
+        Of "u" and "v": which to keep for every step.
+    threads : int
+        Share the samples of a block, or the neurons of one sample.
+    block : int, optional
+        Samples in a block; by default as many as `BLOCK_BYTES` and `BLOCK_WORK` allow.
+    window : int
+        Steps that a population runs at a time, at most; 0 leaves it to the core.
+    reset_interval, reset_offset : int
+        See `RunOptions`.
+
+    Yields
+    ------
+    dict of population name to PopulationResult, in order of samples
+
+    Raises
+    ------
+    UnsupportedError
+        If the core cannot run an element; it names it.
+    """
+    packed = core_network(network)
+    resets = _resets(network, values.steps, reset_interval, reset_offset)
+    wanted = frozenset(packed.names if messages is None else messages)
+    neurons = sum(p.size for p in packed.populations)
+    if block is None:
+        kept = 4 * len(states) * values.steps * neurons
+        kept += 4 * values.steps * (network.input.size + len(packed.names)) + 8 * neurons
+        kept += sum(values.steps * network[name].size for name in wanted)
+        block = max(1, min(BLOCK_BYTES // kept, BLOCK_WORK // (values.steps * neurons)))
+        if block > threads:
+            block -= block % threads
+    for first in range(0, len(values), block):
+        made = values.block(slice(first, first + block))
+        worth = 1 + len(made) * values.steps * neurons // THREAD_WORK
+        yield _run_block(
+            packed, network, made, values.steps, values.binary, wanted, states,
+            min(threads, worth), window, resets,
+        )  # fmt: skip
+
+
+def _resets(
+    network: Network, steps: int, interval: int | None, offset: int
+) -> Mapping[str, NDArray[np.bool_]]:
+    """Say before which steps each population's states return to zero."""
+    if interval is None:
+        return {}
+    clock = np.arange(1, steps + 1) % interval
+    return {
+        p.name: clock == (offset + 1 + network.hops(p.name)) % interval
+        for p in network.populations
+    }
+
+
+def _run_block(
+    packed: CoreNetwork,
+    network: Network,
+    made: NDArray[np.uint8] | NDArray[np.int32],
+    steps: int,
+    binary: bool,
+    wanted: frozenset[str],
+    states: tuple[str, ...],
+    threads: int,
+    window: int,
+    resets: Mapping[str, NDArray[np.bool_]],
+) -> dict[str, PopulationResult]:
+    samples = len(made)
+    asked = (c.Results * len(packed.names))()
+    results = {}
+    for to, population in zip(asked, packed.populations, strict=True):
+        result = _room_for(population, samples, steps, states)
+        to.step_counts = result.step_counts.ctypes.data
+        to.counts = result.counts.ctypes.data
+        if result.overflows:
+            to.overflows = result.overflows[OVERFLOWS[0]].ctypes.data
+        for name, kept in result.states.items():
+            setattr(to, name, kept.ctypes.data)
+        if population.name in resets:
+            to.resets = resets[population.name].ctypes.data
+        to.wants_messages = population.name in wanted
+        results[population.name] = result
+    inputs = c.Inputs(
+        made.ctypes.data, samples, steps, made.shape[1], window, made.itemsize, binary, threads
+    )
+    core = library()
+    handle = core.nd_run(packed.handle, ctypes.byref(inputs), asked, len(asked))
+    if not handle:
+        raise_error("engine")
+    try:
+        for place, name in enumerate(packed.names):
+            if name in wanted:
+                results[name] = _with_messages(handle, place, results[name])
+    finally:
+        core.nd_run_free(handle)
+    return {p.name: results[p.name] for p in network.populations}
+
+
+def _room_for(
+    population: Population, samples: int, steps: int, states: tuple[str, ...]
+) -> PopulationResult:
+    size = population.size
+    described = core_neuron(population.neuron)
+    overflows = {}
+    if described is not None and described.kind != "relay":  # those stand outside the chip
+        overflows = dict(zip(OVERFLOWS, np.zeros((3, samples), np.int64), strict=True))
+    kept = {
+        name: np.empty((samples, steps, size), np.int32)
+        for name in population.neuron.states
+        if name in states
+    }
+    step_counts = np.zeros((samples, steps), np.int32)
+    counts = np.zeros((samples, size), np.int64)
+    return PopulationResult(step_counts, counts, None, None, kept, overflows)
+
+
+def _with_messages(handle: int, place: int, result: PopulationResult) -> PopulationResult:
+    core = library()
+    total = int(result.step_counts.sum(dtype=np.int64))
+    neuron = np.empty(total, np.int32)
+    payload = np.empty(total, np.int32) if core.nd_has_payloads(handle, place) else None
+    core.nd_messages(
+        handle, place, neuron.ctypes.data, None if payload is None else payload.ctypes.data
+    )
+    return PopulationResult(
+        result.step_counts, result.counts, neuron, payload, result.states, result.overflows
+    )
