@@ -48,20 +48,19 @@ def run(network: Network, values: Presented, options: RunOptions) -> Recording:
     -------
     Recording
     """
-    from ..engine.plan import make_plan
-    from ..engine.simulate import simulate
+    from ..engine.run import run_blocks
 
     refuse_floats(network)
-    plan = make_plan(network, options.kernels)
     states = tuple(name for name in ("u", "v") if name in options.record)
     messages = None if "spikes" in options.record else (network.output.name,)
     header = header_of(network, "engine", __version__, options)
     started = time.perf_counter()
     with _fingerprint_of(values) as fingerprint, RecordingWriter(header, options.out) as writer:
         assembler = BlockAssembler(network, options, writer)
-        for block in simulate(
-            plan,
+        for block in run_blocks(
+            network,
             values,
+            kernels=options.kernels,
             messages=messages,
             states=states,
             threads=options.threads or thread_count(),

@@ -52,7 +52,9 @@ struct nd_population {
 };
 
 struct nd_projection {
-    int32_t source, target, lag, port, wraps;
+    int32_t source, target;
+    int32_t lag, delay;  // steps of every message, and those of this part in addition
+    int32_t port, wraps;
 };
 
 struct nd_kernel {
@@ -75,7 +77,7 @@ struct nd_results {
 struct nd_inputs {
     const void* values;
     int64_t samples, steps, given_steps, window;
-    int32_t item, binary, threads, padding;
+    int32_t input, item, binary, threads, held, padding;
 };
 
 struct nd_run_result {
@@ -148,9 +150,10 @@ Projection projection_of(nd_network* to, const nd_projection& from) {
     require(!to->packed, "the network is packed already");
     require(from.source >= 0 && from.source < n && from.target >= 0 && from.target < n,
             "a projection leads to no population");
-    require(from.lag >= 0 && (from.port == 0 || from.port == 1), "a lag or port is out of range");
+    require(from.lag >= 0 && from.delay >= 0 && (from.port == 0 || from.port == 1), "a lag or port is out of range");
     Projection projection{};
-    projection.source = from.source, projection.lag = from.lag;
+    projection.source = from.source;
+    projection.lag = from.lag, projection.delay = from.delay;
     projection.port = from.port, projection.wraps = from.wraps;
     return projection;
 }
@@ -244,8 +247,10 @@ API nd_run_result* nd_run(nd_network* network, const nd_inputs* inputs, const nd
         Run run{};
         run.samples = inputs->samples, run.steps = inputs->steps, run.threads = inputs->threads;
         run.window = inputs->window > 0 ? inputs->window : INT64_MAX;
+        require(inputs->input >= 0 && inputs->input < count, "there is no such input");
+        run.input = inputs->input;
         run.values = inputs->values, run.item = inputs->item, run.binary = inputs->binary;
-        run.given_steps = inputs->given_steps;
+        run.given_steps = inputs->given_steps, run.held = inputs->held;
         for (int i = 0; i < count; i++) {
             const nd_results& r = results[i];
             run.given.push_back({r.given_counts, r.given_neuron, r.given_payload});
@@ -283,10 +288,11 @@ API void nd_messages(const nd_run_result* result, int population, int32_t* neuro
     }
 }
 
-API nd_stream* nd_stream_new(nd_network* network, int output, int gated) {
+API nd_stream* nd_stream_new(nd_network* network, int input, int output, int gated) {
     return guarded(static_cast<nd_stream*>(nullptr), [&] {
-        require(output >= 0 && output < network->populations, "there is no such output");
-        return new nd_stream{network->unit->stream(*network->packed, output, gated != 0)};
+        const int n = network->populations;
+        require(input >= 0 && input < n && output >= 0 && output < n, "there is no such population");
+        return new nd_stream{network->unit->stream(*network->packed, input, output, gated != 0)};
     });
 }
 

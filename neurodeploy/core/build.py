@@ -1,5 +1,7 @@
 """Compiles the core: ``python -m neurodeploy.core.build``, and the hook of ``pip install``.
 
+``python -m neurodeploy.core.build Darwin-aarch64`` compiles for another machine, with Zig.
+
 With ``$CXX``, else the machine's C++ compiler, else Zig's, which comes from PyPI (`ziglang`). Needs
 no header beyond the compiler's own and no CMake. Nothing of neurodeploy is imported here, so that
 a build in isolation can load this file alone.
@@ -30,7 +32,7 @@ BUILT = SOURCES / "_built"
 FLAGS = ("-std=c++20", "-O3", "-fwrapv", "-ffp-contract=off", "-fPIC", "-fvisibility=hidden")
 QUIET = ("-Wno-psabi",)  # vectors are passed between functions of one unit only
 
-UNITS = {
+UNITS: dict[str, dict[str, tuple[str, ...]]] = {
     "x86_64": {
         "x86_64_v2": ("-march=x86-64-v2",),
         "x86_64_v3": ("-march=x86-64-v3",),
@@ -105,7 +107,7 @@ def source_hash() -> str:
 def library_name(machine: Machine | None = None) -> str:
     """File name of the library of these sources."""
     machine = machine or Machine.here()
-    return f"core-{machine.name}-{source_hash()}{machine.suffix}"
+    return f"core-{machine.system}-{machine.name}-{source_hash()}{machine.suffix}"
 
 
 def find_compiler(machine: Machine) -> tuple[list[str], bool]:
@@ -162,7 +164,10 @@ def compile_core(
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as folder:
         # The lowest first: of a function that several units hold, a linker keeps the first.
-        jobs: list[tuple[str, str, list[str]]] = [("api.cpp", "api", []), ("level.cpp", "level", [])]
+        jobs: list[tuple[str, str, list[str]]] = [
+            ("api.cpp", "api", []),
+            ("level.cpp", "level", []),
+        ]
         jobs += (("run.cpp", name, [f"-DND_ISA={name}", *own]) for name, own in units.items())
 
         def compile_unit(job: tuple[str, str, list[str]]) -> str:
@@ -197,15 +202,27 @@ def build_in_place(tell: Callable[[str], None] = lambda line: None) -> Path:
     out = BUILT / library_name()
     if not out.exists():
         compile_core(out, tell=tell)
-        for old in BUILT.glob(f"core-{Machine.here().name}-*"):
+        for old in BUILT.glob(f"core-{Machine.here().system}-{Machine.here().name}-*"):
             if old != out:
                 old.unlink(missing_ok=True)
     return out
 
 
+def main(arguments: list[str]) -> Path:
+    """Compile for this machine, or for the one named ``SYSTEM-MACHINE``."""
+    if not arguments:
+        return build_in_place(tell=print)
+    system, _, name = arguments[0].partition("-")
+    if system not in SUFFIXES or name not in UNITS:
+        known = ", ".join(f"{s}-{n}" for s in SUFFIXES for n in UNITS)
+        raise NoCompiler(f"{arguments[0]!r}: name one of {known}")
+    machine = Machine(system, name)
+    return compile_core(BUILT / library_name(machine), machine, tell=print)
+
+
 if __name__ == "__main__":
     try:
-        print(build_in_place(tell=print))
+        print(main(sys.argv[1:]))
     except NoCompiler as error:
         print(error, file=sys.stderr)
         sys.exit(2)

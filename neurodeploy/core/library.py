@@ -40,7 +40,9 @@ class Population(Structure):
 class Projection(Structure):
     """``nd_projection``."""
 
-    _fields_ = tuple((name, c_int32) for name in ("source", "target", "lag", "port", "wraps"))
+    _fields_ = tuple(
+        (name, c_int32) for name in ("source", "target", "lag", "delay", "port", "wraps")
+    )
 
 
 class Kernel(Structure):
@@ -76,7 +78,7 @@ class Inputs(Structure):
     _fields_ = (
         ("values", c_void_p),
         *((name, c_int64) for name in ("samples", "steps", "given_steps", "window")),
-        *((name, c_int32) for name in ("item", "binary", "threads", "padding")),
+        *((name, c_int32) for name in ("input", "item", "binary", "threads", "held", "padding")),
     )
 
 
@@ -99,7 +101,7 @@ _FUNCTIONS = {
     "nd_run_free": (None, (c_void_p,)),
     "nd_has_payloads": (c_int, (c_void_p, c_int)),
     "nd_messages": (None, (c_void_p, c_int, c_void_p, c_void_p)),
-    "nd_stream_new": (c_void_p, (c_void_p, c_int, c_int)),
+    "nd_stream_new": (c_void_p, (c_void_p, c_int, c_int, c_int)),
     "nd_stream_free": (None, (c_void_p,)),
     "nd_stream_begin": (c_int, (c_void_p,)),
     "nd_stream_step": (c_int, (c_void_p, c_void_p, c_void_p, c_void_p)),

@@ -100,7 +100,7 @@ struct Synapse {
 using List = std::vector<Synapse>;
 
 struct Projection {
-    int source, lag, port;
+    int source, lag, delay, port;  // arrives lag + delay steps later
     bool wraps;  // the sum of this projection wraps to 24 bits, and may reach that
     std::shared_ptr<const Matrix> matrix;  // one of the three
     std::shared_ptr<const Kernel> kernel;
@@ -141,10 +141,13 @@ struct Run {
     int threads;
     int64_t window;  // steps that a population runs at a time, at most
 
-    // What is presented to population 0, [samples][steps given][C][H][W]; or null.
+    // What is presented to population `input`, [samples][steps given, or 1 where `held`][C][H][W];
+    // or null.
+    int input;
     const void* values;
     int item;  // bytes of a value: 1 (unsigned) or 4 (signed)
     int64_t given_steps;
+    bool held;    // the same in every step
     bool binary;  // nothing but 0 and 1
 
     // Of each population, or null.
@@ -185,7 +188,7 @@ struct Stream {
 struct Unit {
     const char* name;
     std::unique_ptr<Packed> (*pack)(const Network&);
-    std::unique_ptr<Stream> (*stream)(Packed&, int output, bool gated);
+    std::unique_ptr<Stream> (*stream)(Packed&, int input, int output, bool gated);
     // "parameters;options" of a model, or null where there is none.
     const char* (*describe)(const char* kind);
 };

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary, finalize
 
@@ -14,9 +15,16 @@ from ..errors import UnsupportedError
 from ..network import Network, Population, Projection
 from . import library as c
 from .library import library, raise_error, unit_in_use
-from .neurons import CoreNeuron, core_neuron
+from .neurons import NEURONS, CoreNeuron, core_neuron
 from .order import cycles
-from .synapses import CoreSynapses, DenseSynapses, KernelSynapses, ListedSynapses, core_synapses
+from .synapses import (
+    SYNAPSES,
+    CoreSynapses,
+    DenseSynapses,
+    KernelSynapses,
+    ListedSynapses,
+    core_synapses,
+)
 
 
 class CoreNetwork:
@@ -78,7 +86,7 @@ class CoreNetwork:
             raise_error(f"population {population.name!r}")
 
     def _connect(self, source: int, target: int, part: CoreSynapses, name: str) -> None:
-        between = c.Projection(source, target, part.lag, part.port, part.wraps)
+        between = c.Projection(source, target, part.lag, part.delay, part.port, part.wraps)
         core, at = self._core, ctypes.byref(between)
         weight = _whole(part.weight)  # type: ignore[attr-defined]
         if isinstance(part, DenseSynapses):
@@ -93,7 +101,7 @@ class CoreNetwork:
             assert isinstance(part, ListedSynapses)
             ends = part.source.ctypes.data, part.target.ctypes.data
             done = core.nd_add_list(
-                self.handle, at, weight.size, *ends, part.delay.ctypes.data, weight.ctypes.data
+                self.handle, at, weight.size, *ends, part.delays.ctypes.data, weight.ctypes.data
             )
         if done < 0:
             raise_error(f"projection {name}")
@@ -126,11 +134,24 @@ def _synapses(
     return synapses
 
 
-_PACKED: WeakKeyDictionary[Network, dict[str, CoreNetwork]] = WeakKeyDictionary()
+def knows(network: Network) -> bool:
+    """Whether the core has every element of a network."""
+    return all(p.neuron.kind in NEURONS for p in network.populations) and all(
+        p.synapse.kind in SYNAPSES for p in network.projections
+    )
 
 
-def core_network(network: Network) -> CoreNetwork:
+_PACKED: WeakKeyDictionary[Network, dict[tuple[str, bool], CoreNetwork]] = WeakKeyDictionary()
+
+
+def core_network(network: Network, gated: bool = False) -> CoreNetwork:
     """Pack a network for the instruction set in use; done once while the network lives.
+
+    Parameters
+    ----------
+    network : Network
+    gated : bool
+        For a gated stream: populations start when the first message can be there.
 
     Raises
     ------
@@ -139,9 +160,15 @@ def core_network(network: Network) -> CoreNetwork:
     """
     unit = unit_in_use()
     packed = _PACKED.setdefault(network, {})
-    if unit not in packed:
-        stretches = [[network[name] for name in names] for names in cycles(network)]
+    if (unit, gated) not in packed:
+        names = list(cycles(network))
+        stretches = [[_early(network, n) if gated else network[n] for n in s] for s in names]
         loops = {p.source for p in network.projections if p.source == p.target}
-        cyclic = [len(s) > 1 or s[0].name in loops for s in stretches]
-        packed[unit] = CoreNetwork(stretches, network.projections, cyclic, unit)
-    return packed[unit]
+        cyclic = [len(s) > 1 or s[0] in loops for s in names]
+        packed[unit, gated] = CoreNetwork(stretches, network.projections, cyclic, unit)
+    return packed[unit, gated]
+
+
+def _early(network: Network, name: str) -> Population:
+    population = network[name]
+    return replace(population, starts=max(0, population.starts - network.hops(name)))

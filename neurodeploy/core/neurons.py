@@ -41,7 +41,7 @@ class CoreNeuron:
 
 def core_neuron(neuron: Neuron) -> CoreNeuron | None:
     """Describe a neuron to the core; None where the core has no such model."""
-    describe = _MODELS.get(neuron.kind)
+    describe = NEURONS.get(neuron.kind)
     return None if describe is None else describe(neuron)
 
 
@@ -197,7 +197,7 @@ def _sigma(neuron: Any) -> CoreNeuron:
     return CoreNeuron("sigma")
 
 
-_MODELS: dict[str, Callable[[Any], CoreNeuron]] = {
+NEURONS: dict[str, Callable[[Any], CoreNeuron]] = {
     "source": _relay,
     "average": _relay,
     "cuba-lif": _cuba,

@@ -43,6 +43,7 @@ struct Member {
     std::vector<Tile> tiles;
     int read_back = 0;    // steps that its targets read back, at most
     bool listed = false;  // somebody reads what it sends
+    bool all_listed = true;  // see Spikes
 
     Member(const Population& population)
         : layout(population.layout), model(find_model(population.kind)),
@@ -111,6 +112,11 @@ struct Layers {
         const std::lock_guard<std::mutex> held(preparing);
         for (Member& member : members)
             for (auto& feed : member.feeds) feed->prepare(graded[feed->source]);
+        std::vector<bool> all(members.size(), false);
+        for (Member& member : members)
+            for (auto& feed : member.feeds)
+                if (feed->needs_all_lists()) all[feed->source] = true;
+        for (size_t i = 0; i < members.size(); i++) members[i].all_listed = all[i];
     }
 
 private:
@@ -124,13 +130,14 @@ private:
         else if (from.layout.image && to.layout.image)
             feed = std::make_unique<Conv>(projection.kernel, from.layout, to.layout);
         else throw Unsupported("rows of an image are longer than the core's 32768 neurons");
-        feed->source = projection.source, feed->lag = projection.lag;
+        feed->source = projection.source, feed->hop = projection.lag;
+        feed->lag = projection.lag + projection.delay;
         feed->port = projection.port, feed->wraps = projection.wraps;
         from.listed = true;
         from.read_back = std::max(from.read_back, feed->longest_lag());
         const bool same_cycle = from.cycle >= 0 && from.cycle == to.cycle;
         const bool before = size_t(projection.source) < target;
-        if (!before && (!same_cycle || projection.lag == 0))
+        if (!before && (!same_cycle || feed->lag == 0))
             throw Unsupported("a population is read before it ran");
         to.feeds.push_back(std::move(feed));
     }

@@ -90,6 +90,14 @@ void run_window(const Layers& layers, Sample& sample, int64_t t0, int64_t t1, Sh
     }
 }
 
+// A sample and what its thread needs, kept from run to run: fresh memory costs a page fault each.
+struct Workplace {
+    Sample sample;
+    Scratch scratch;
+    std::vector<uint8_t> graded;
+    int64_t steps = 0, window = 0;
+};
+
 class Runner final : public Packed {
 public:
     explicit Runner(const Network& network) : layers(network) {}
@@ -100,7 +108,7 @@ public:
             const Member& m = layers.members[i];
             graded[i] = m.graded;
             if (run.given[i].step_counts) graded[i] = run.given[i].payload != nullptr;
-            else if (i == 0 && run.values && run.binary && m.model->kind == "relay") graded[i] = 0;
+            else if (int(i) == run.input && run.values && run.binary && m.model->kind == "relay") graded[i] = 0;
         }
         layers.prepare(graded);
         run.has_payloads = graded;
@@ -119,6 +127,30 @@ public:
     Layers layers;
 
 private:
+    std::mutex choosing_;
+    std::vector<std::unique_ptr<Workplace>> idle_;
+
+    std::unique_ptr<Workplace> workplace(const std::vector<uint8_t>& graded, int64_t steps,
+                                         int64_t window) {
+        std::unique_ptr<Workplace> work;
+        {
+            const std::lock_guard<std::mutex> held(choosing_);
+            if (!idle_.empty()) work = std::move(idle_.back()), idle_.pop_back();
+        }
+        if (!work) work = std::make_unique<Workplace>();
+        // Whether all steps are one window makes a difference; how many they are else, none.
+        const bool same = work->graded == graded && work->window == window &&
+                          (work->steps > window) == (steps > window) && work->steps;
+        if (!same) work->sample.prepare(layers, graded, steps, window);
+        work->graded = graded, work->steps = steps, work->window = window;
+        return work;
+    }
+
+    void leave(std::unique_ptr<Workplace> work) {
+        const std::lock_guard<std::mutex> held(choosing_);
+        idle_.push_back(std::move(work));
+    }
+
     static std::vector<int64_t> starts_of(const Given& given, const Run& run) {
         std::vector<int64_t> starts{0};
         for (int64_t s = 0; s < run.samples; s++) {
@@ -131,28 +163,29 @@ private:
 
     void point(Sample& sample, Run& run, int64_t s) const {
         const size_t count = layers.members.size();
-        const size_t step_bytes = size_t(layers.members[0].layout.size()) * run.item;
+        const size_t step_bytes = size_t(layers.members[run.input].layout.size()) * run.item;
+        const size_t of_sample = (run.held ? 1 : run.given_steps) * step_bytes;
         sample.presented = {};
+        sample.input = run.input;
         if (run.values)
-            sample.presented = {static_cast<const char*>(run.values) +
-                                    s * run.given_steps * step_bytes,
-                                run.item, step_bytes, run.given_steps};
+            sample.presented = {static_cast<const char*>(run.values) + s * of_sample, run.item,
+                                run.held ? 0 : step_bytes, run.given_steps};
         for (size_t i = 0; i < count; i++) {
-            const size_t size = layers.members[i].layout.size(), of_sample = s * run.steps;
+            const size_t size = layers.members[i].layout.size(), steps = s * run.steps;
             auto moved = [](auto* from, size_t by) { return from ? from + by : nullptr; };
             Results& to = sample.results[i];
-            to.step_counts = moved(run.step_counts[i], of_sample);
+            to.step_counts = moved(run.step_counts[i], steps);
             to.counts = moved(run.counts[i], s * size);
             for (int k = 0; k < 3; k++)
                 to.overflows[k] = moved(run.overflows[i], k * run.samples + s);
-            to.u = moved(run.u[i], of_sample * size);
-            to.v = moved(run.v[i], of_sample * size);
-            to.fired = moved(run.fired[i], of_sample * size);
+            to.u = moved(run.u[i], steps * size);
+            to.v = moved(run.v[i], steps * size);
+            to.fired = moved(run.fired[i], steps * size);
             to.messages = run.wanted[i] ? &run.messages[i][s] : nullptr;
             sample.resets[i] = run.resets[i];
             sample.given[i] = {};
             if (run.given[i].step_counts)
-                sample.given[i] = {run.given[i].step_counts + of_sample, run.given[i].neuron,
+                sample.given[i] = {run.given[i].step_counts + steps, run.given[i].neuron,
                                    run.given[i].payload, run.given_starts[i][s]};
         }
     }
@@ -181,23 +214,23 @@ private:
     void run_samples(Run& run, const std::vector<uint8_t>& graded, int64_t window) {
         std::atomic<int64_t> next{0};
         on_threads(static_cast<int>(std::min<int64_t>(run.threads, run.samples)), [&] {
-            Sample sample;
-            Scratch scratch;
+            auto work = workplace(graded, run.steps, window);
             NoTurns alone;
-            sample.prepare(layers, graded, run.steps, window);
             for (int64_t s; (s = next++) < run.samples;) {
-                point(sample, run, s);
-                sample.begin();
+                point(work->sample, run, s);
+                work->sample.begin();
                 for (int64_t t = 0; t < run.steps; t += window)
-                    run_window(layers, sample, t, std::min(t + window, run.steps), alone, scratch);
+                    run_window(layers, work->sample, t, std::min(t + window, run.steps), alone,
+                               work->scratch);
             }
+            leave(std::move(work));
         }, [&] { next = run.samples; });
     }
 
     // All threads on one sample: tiles of each population in turn.
     void run_tiles(Run& run, const std::vector<uint8_t>& graded, int64_t window, int64_t s) {
-        Sample sample;
-        sample.prepare(layers, graded, run.steps, window);
+        auto work = workplace(graded, run.steps, window);
+        Sample& sample = work->sample;
         point(sample, run, s);
         sample.begin();
         Turns turns(run.threads);
@@ -206,14 +239,16 @@ private:
             for (int64_t t = 0; t < run.steps; t += window)
                 run_window(layers, sample, t, std::min(t + window, run.steps), turns, scratch);
         }, [&] { turns.leave(); });
+        leave(std::move(work));
     }
 };
 
 // One sample without an end, one step at a time.
 class StepByStep final : public Stream {
 public:
-    StepByStep(Runner& runner, int output, bool gated)
+    StepByStep(Runner& runner, int input, int output, bool gated)
         : layers_(runner.layers), output_(output), gated_(gated) {
+        sample_.input = input;
         for (const Member& m : layers_.members) graded_.push_back(m.graded);
         layers_.prepare(graded_);
         begin();
@@ -263,8 +298,9 @@ private:
 
 std::unique_ptr<Packed> pack(const Network& network) { return std::make_unique<Runner>(network); }
 
-std::unique_ptr<Stream> stream(Packed& packed, int output, bool gated) {
-    return std::make_unique<StepByStep>(static_cast<Runner&>(packed), output, gated);
+std::unique_ptr<Stream> stream(Packed& packed, int input, int output, bool gated) {
+    return std::make_unique<StepByStep>(static_cast<Runner&>(packed), input, output,
+                                        gated);
 }
 
 const char* describe(const char* kind) {

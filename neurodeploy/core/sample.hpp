@@ -22,7 +22,7 @@ struct Scratch {
     }
 };
 
-// Values presented to the first population.
+// Values presented to the input population.
 struct Presented {
     const char* at = nullptr;
     int item = 4;
@@ -69,6 +69,7 @@ public:
     }
 
     Presented presented;
+    size_t input = 0;  // the population that it is presented to
     std::vector<Results> results;
     std::vector<GivenMessages> given;
     std::vector<const uint8_t*> resets;
@@ -76,8 +77,11 @@ public:
 
     const Spikes& sent(size_t population) const { return sent_[population]; }
 
-    // Begin again from zero state.
+    // Begin again from zero state. What targets read of a population may have changed since
+    // `prepare`: weights are packed when they are first needed.
     void begin() {
+        for (size_t i = 0; i < sent_.size(); i++)
+            sent_[i].all_listed = layers_->members[i].all_listed;
         for (auto& state : states_) std::fill(state.begin(), state.end(), 0);
         for (size_t i = 0; i < sent_.size(); i++) {
             Spikes& spikes = sent_[i];
@@ -103,10 +107,10 @@ public:
         run.finish();
     }
 
-    // Tiles of the first population that only sends bits are rows.
+    // Whether a population sends what is presented, bit by bit; its tiles are rows.
     bool takes_bits(size_t population) const {
-        return population == 0 && presented.at && !sent_[0].graded &&
-               layers_->members[0].model->kind == "relay";
+        return population == input && presented.at && !sent_[population].graded &&
+               layers_->members[population].model->kind == "relay";
     }
 
     // Mark what was recorded of a population.
@@ -212,6 +216,7 @@ private:
         Scratch& scratch;
         int32_t* state;
         int64_t overflows[3] = {};
+        bool presents = false;
         const int32_t* parameters[MOST_PARAMETERS];
 
         TileRun(Sample& s, size_t p, const Member& member, const Tile& t, Scratch& own)
@@ -265,10 +270,10 @@ private:
             const int ports = m.model->ports;
             Currents currents[2] = {{scratch.current[0].data(), tile.size()},
                                     {scratch.current[1].data(), tile.size()}};
-            if (population == 0 && sample.presented.at) present(t, currents[0]);
+            if (population == sample.input && sample.presented.at) present(t, currents[0]);
             for (const auto& feed : m.feeds) {
                 const bool within = sample.early[population] && size_t(feed->source) != population;
-                const int64_t clock = t + (within ? feed->lag : 0);
+                const int64_t clock = t + (within ? feed->hop : 0);
                 if (clock < feed->lag) continue;
                 const Spikes& from = sample.sent_[feed->source];
                 Currents& into = currents[feed->port];
@@ -300,6 +305,12 @@ private:
         void present(int64_t t, Currents& into) {
             const Presented& from = sample.presented;
             if (t >= from.steps) return;
+            // What is held for all steps is there since the first, if nothing is added to it.
+            if (from.step_bytes == 0 && m.feeds.empty() && presents) {
+                into.empty = false;
+                return;
+            }
+            presents = true;
             const char* at = from.at + t * from.step_bytes;
             for (int r = 0; r < tile.rows; r++) {
                 const int row = tile.row + r;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,13 +105,20 @@ def simulate(
         block = max(1, min(BLOCK_BYTES // kept, BLOCK_WORK // (values.steps * neurons)))
         if block > threads:
             block -= block % threads
+    # A picture that is held, as `numpy.broadcast_to` makes one, is looked at once.
+    held = values.given.shape[1] > 1 and values.given.strides[1] == 0
+    given_steps = values.given.shape[1]
+    if held:
+        values = replace(values, given=values.given[:, :1])
     for first in range(0, len(values), block):
         made = values.block(slice(first, first + block))
         worth = 1 + len(made) * values.steps * neurons // THREAD_WORK
-        yield _run_block(
-            packed, network, made, values.steps, values.binary, wanted, states,
-            min(threads, worth), window, resets,
+        inputs = c.Inputs(
+            made.ctypes.data, len(made), values.steps, given_steps, window,
+            packed.names.index(network.input.name), made.itemsize, values.binary,
+            min(threads, worth), held,
         )  # fmt: skip
+        yield _run_block(packed, network, inputs, wanted, states, resets)
 
 
 def _resets(
@@ -122,24 +129,19 @@ def _resets(
         return {}
     clock = np.arange(1, steps + 1) % interval
     return {
-        p.name: clock == (offset + 1 + network.hops(p.name)) % interval
-        for p in network.populations
+        p.name: clock == (offset + 1 + network.hops(p.name)) % interval for p in network.populations
     }
 
 
 def _run_block(
     packed: CoreNetwork,
     network: Network,
-    made: NDArray[np.uint8] | NDArray[np.int32],
-    steps: int,
-    binary: bool,
+    inputs: c.Inputs,
     wanted: frozenset[str],
     states: tuple[str, ...],
-    threads: int,
-    window: int,
     resets: Mapping[str, NDArray[np.bool_]],
 ) -> dict[str, PopulationResult]:
-    samples = len(made)
+    samples, steps = inputs.samples, inputs.steps
     asked = (c.Results * len(packed.names))()
     results = {}
     for to, population in zip(asked, packed.populations, strict=True):
@@ -154,9 +156,6 @@ def _run_block(
             to.resets = resets[population.name].ctypes.data
         to.wants_messages = population.name in wanted
         results[population.name] = result
-    inputs = c.Inputs(
-        made.ctypes.data, samples, steps, made.shape[1], window, made.itemsize, binary, threads
-    )
     core = library()
     handle = core.nd_run(packed.handle, ctypes.byref(inputs), asked, len(asked))
     if not handle:
@@ -164,7 +163,9 @@ def _run_block(
     try:
         for place, name in enumerate(packed.names):
             if name in wanted:
-                results[name] = _with_messages(handle, place, results[name])
+                total = int(results[name].step_counts.sum(dtype=np.int64))
+                neuron, payload = messages_of(handle, place, total)
+                results[name] = replace(results[name], neuron=neuron, payload=payload)
     finally:
         core.nd_run_free(handle)
     return {p.name: results[p.name] for p in network.populations}
@@ -188,14 +189,14 @@ def _room_for(
     return PopulationResult(step_counts, counts, None, None, kept, overflows)
 
 
-def _with_messages(handle: int, place: int, result: PopulationResult) -> PopulationResult:
+def messages_of(
+    handle: int, place: int, total: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32] | None]:
+    """Take neurons and payloads of one population out of a run's result; None if all are 1."""
     core = library()
-    total = int(result.step_counts.sum(dtype=np.int64))
     neuron = np.empty(total, np.int32)
     payload = np.empty(total, np.int32) if core.nd_has_payloads(handle, place) else None
     core.nd_messages(
         handle, place, neuron.ctypes.data, None if payload is None else payload.ctypes.data
     )
-    return PopulationResult(
-        result.step_counts, result.counts, neuron, payload, result.states, result.overflows
-    )
+    return neuron, payload

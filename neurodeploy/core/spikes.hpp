@@ -27,6 +27,8 @@ constexpr BytePositions byte_positions() {
 }
 alignas(64) inline constexpr BytePositions BYTE_POSITIONS = byte_positions();
 
+constexpr double BUSY = 0.12;  // share of a row, see `Spikes::busy`
+
 constexpr int LIST_SLACK = 64;  // entries that `list_bits` may write beyond the last
 
 // Lists the positions of all bits; gives the new end.
@@ -65,7 +67,8 @@ struct Spikes {
     Array<uint16_t> rank;   // as bits: spikes in the words before
     Array<int32_t> payloads;  // [row][slot][stride], where graded
     std::vector<Array<uint16_t>> lists;  // [row][window in the ring]
-    std::vector<uint32_t> starts;        // [row][slot]: where in its list a step begins
+    std::vector<uint32_t> starts, ends;  // [row][slot]: a step's part of its list
+    bool all_listed = true;  // or only the rows that are not busy, see `busy`
 
     // `before`: steps that are read back; `after`: the longest delay of an axon.
     void prepare(const Layout& of, bool has_payloads, bool is_listed, int64_t steps,
@@ -79,6 +82,7 @@ struct Spikes {
         rank.assign(bits.size(), 0);
         lists.resize(size_t(layout.rows) * (slots / window));
         starts.assign(size_t(layout.rows) * slots, 0);
+        ends = starts;
     }
 
     size_t at(int row, int64_t t) const { return size_t(row) * slots + t % slots; }
@@ -110,6 +114,9 @@ struct Spikes {
         return n;
     }
 
+    // Whether so many neurons of a row sent that sums are better looked up in tables.
+    bool busy(int row, int64_t t) const { return count_at(row, t) > BUSY * layout.row; }
+
     void clear(int row, int64_t t) { std::memset(bits_at(row, t), 0, 8 * size_t(layout.words)); }
 
     // List what a row sent in step t, behind the steps of its window before.
@@ -122,9 +129,10 @@ struct Spikes {
             n += __builtin_popcountll(sent[w]);
         }
         ranks[layout.words] = static_cast<uint16_t>(n);
-        uint32_t first = 0;
-        if (t % window) first = starts[at(row, t - 1)] + count_at(row, t - 1);
-        starts[at(row, t)] = first;
+        const uint32_t first = t % window ? ends[at(row, t - 1)] : 0;
+        starts[at(row, t)] = ends[at(row, t)] = first;
+        if (!all_listed && busy(row, t)) return;
+        ends[at(row, t)] = first + n;
         Array<uint16_t>& list = lists[list_of(row, t)];
         make_room(list, first + n + LIST_SLACK);
         list_bits(sent, layout.words, list.data() + first);

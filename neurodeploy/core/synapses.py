@@ -25,6 +25,8 @@ class CoreSynapses:
     ----------
     lag : int
         Steps from message to current.
+    delay : int
+        Steps in addition, of this part alone.
     port : int
         0, or 1 for the imaginary current.
     wraps : bool
@@ -32,6 +34,7 @@ class CoreSynapses:
     """
 
     lag: int
+    delay: int
     port: int
     wraps: bool
 
@@ -57,19 +60,19 @@ class KernelSynapses(CoreSynapses):
 
 @dataclass(frozen=True)
 class ListedSynapses(CoreSynapses):
-    """One entry for each synapse; `delay` in steps beyond `lag`."""
+    """One entry for each synapse; `delays` come in addition."""
 
     source: NDArray[np.int32]
     target: NDArray[np.int32]
     weight: NDArray[np.int32]
-    delay: NDArray[np.int32]
+    delays: NDArray[np.int32]
 
 
 def core_synapses(
     synapse: Synapse, source: Population, target: Population
 ) -> tuple[CoreSynapses, ...] | None:
     """Describe an operator to the core, in parts; None where the core has no such operator."""
-    describe = _OPERATORS.get(synapse.kind)
+    describe = SYNAPSES.get(synapse.kind)
     return None if describe is None else tuple(describe(synapse, source, target))
 
 
@@ -77,12 +80,12 @@ Parts = Iterator[CoreSynapses]
 
 
 def _dense(synapse: Any, source: Population, target: Population) -> Parts:
-    yield DenseSynapses(synapse.steps, 0, False, synapse.weight)
+    yield DenseSynapses(synapse.steps, 0, 0, False, synapse.weight)
 
 
 def _complex_dense(synapse: Any, source: Population, target: Population) -> Parts:
-    yield DenseSynapses(synapse.steps, 0, False, synapse.real)
-    yield DenseSynapses(synapse.steps, 1, False, synapse.imag)
+    yield DenseSynapses(synapse.steps, 0, 0, False, synapse.real)
+    yield DenseSynapses(synapse.steps, 0, 1, False, synapse.imag)
 
 
 def _conv(synapse: Any, source: Population, target: Population, port: int = 0) -> Parts:
@@ -90,7 +93,7 @@ def _conv(synapse: Any, source: Population, target: Population, port: int = 0) -
     largest = np.abs(weight.astype(np.int64)).reshape(len(weight), -1).sum(axis=1).max()
     wraps = type(synapse) is Conv and bool(source.neuron.graded or largest >= STATE_LIMIT)
     yield KernelSynapses(
-        synapse.steps, port, wraps, weight,
+        synapse.steps, 0, port, wraps, weight,
         synapse.stride, synapse.padding, synapse.dilation, synapse.groups,
     )  # fmt: skip
 
@@ -101,7 +104,7 @@ def _conv_transpose(synapse: Any, source: Population, target: Population, port: 
     # [groups, sources, targets, ...] -> [all targets, sources of a group, ...]
     turned = grouped.swapaxes(1, 2).reshape(-1, grouped.shape[1], *grouped.shape[3:])
     yield KernelSynapses(
-        synapse.steps, port, False, turned,
+        synapse.steps, 0, port, False, turned,
         synapse.stride, synapse.padding, synapse.dilation, groups, transposed=True,
     )  # fmt: skip
 
@@ -113,7 +116,7 @@ def _pool(synapse: Any, source: Population, target: Population, port: int = 0) -
     # The same kernel for every channel: a convolution with a group for each.
     weight = np.broadcast_to(synapse.weight, (source.shape[0], 1, *synapse.weight.shape))
     yield KernelSynapses(
-        synapse.steps, port, False, weight,
+        synapse.steps, 0, port, False, weight,
         synapse.stride, synapse.padding, synapse.dilation, source.shape[0],
         transposed=synapse.kind == "unpool",
     )  # fmt: skip
@@ -123,7 +126,7 @@ def _across_channels(
     synapse: Any, source: Population, target: Population, port: int
 ) -> ListedSynapses:
     """Windows that reach into the next channel, synapse by synapse."""
-    channels, height, width = target.shape
+    width = target.shape[2]
     rows, columns = synapse.rows(source.shape), synapse.columns(source.shape)
     own = np.arange(source.size).reshape(source.shape)
     found = []
@@ -132,8 +135,8 @@ def _across_channels(
         lands = (row >= 0) & (column >= 0)
         place = np.broadcast_to(row * width + column, source.shape)
         found.append((own[lands], place[lands], np.full(lands.sum(), synapse.weight[ky, kx])))
-    parts = (np.concatenate(part).astype(np.int32) for part in zip(*found, strict=True))
-    return _listed(synapse, *parts, port=port)
+    out_of, into, weight = (np.concatenate(part) for part in zip(*found, strict=True))
+    return _listed(synapse, out_of, into, weight, port=port)
 
 
 def _listed(
@@ -148,7 +151,7 @@ def _listed(
     delay = np.zeros(source.shape, np.int32) if delay is None else delay
     listed = weight != 0
     parts = (np.ascontiguousarray(a[listed], np.int32) for a in (source, target, weight, delay))
-    return ListedSynapses(synapse.steps, port, False, *parts)
+    return ListedSynapses(synapse.steps, 0, port, False, *parts)
 
 
 def _sparse(synapse: Any, source: Population, target: Population, port: int = 0) -> Parts:
@@ -171,7 +174,7 @@ def _temporal(synapse: Any, source: Population, target: Population) -> Parts:
         yield _listed(synapse, neuron, neuron, synapse.weight[delay, neuron], delay)
         return
     for tap, weight in enumerate(synapse.weight):
-        yield DenseSynapses(synapse.steps + tap, 0, False, weight)
+        yield DenseSynapses(synapse.steps, tap, 0, False, weight)
 
 
 def _complex_parts(synapse: Any, source: Population, target: Population) -> Parts:
@@ -210,7 +213,7 @@ _PARTS: dict[str, Callable[..., Parts]] = {
 }
 """Operators that a complex one can be made of."""
 
-_OPERATORS: dict[str, Callable[[Any, Population, Population], Parts]] = {
+SYNAPSES: dict[str, Callable[[Any, Population, Population], Parts]] = {
     **_PARTS,
     "dense": _dense,
     "complex-dense": _complex_dense,

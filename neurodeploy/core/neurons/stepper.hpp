@@ -40,64 +40,116 @@ constexpr int registers_of() {
     else return sizeof(T) / sizeof(I);
 }
 
+// Some neurons after a step: few enough that all of it stays in registers.
+template <class Model>
+struct Block {
+    static constexpr int REGISTERS = 4;
+    static constexpr int NEURONS = REGISTERS * LANES;
+    typename Model::State states[REGISTERS];
+    uint64_t fires = 0;
+};
+
+template <class T>
+inline T load_registers(const int32_t* const* from, const int32_t* varies, int at) {
+    T loaded;
+    if constexpr (registers_of<T>() > 0) {
+        auto* registers = reinterpret_cast<I*>(&loaded);
+        for (int i = 0; i < registers_of<T>(); i++)
+            registers[i] = load<I>(from[i] + (at & varies[i]));
+    }
+    return loaded;
+}
+
+template <class Model, class Range, class Parameters>
+__attribute__((always_inline)) inline void step_block(const RowStep& row, int first,
+                                                      const typename Model::Options& options,
+                                                      const Parameters& parameters, Range& range,
+                                                      Block<Model>& block) {
+    constexpr int STATES = registers_of<typename Model::State>();
+    uint64_t fires = 0;
+#pragma GCC unroll 4
+    for (int k = 0; k < Block<Model>::REGISTERS; k++) {
+        const int at = first + k * LANES;
+        typename Model::State state;
+        if constexpr (STATES > 0) {
+            auto* registers = reinterpret_cast<I*>(&state);
+            for (int i = 0; i < STATES; i++)
+                registers[i] = load<I>(row.state + i * row.state_stride + at);
+        }
+        typename Model::Input input;
+        auto* ports = reinterpret_cast<I*>(&input);
+        for (int i = 0; i < registers_of<typename Model::Input>(); i++)
+            ports[i] = load<I>(row.current[i] + at);
+        range.look_at(counting(at) < row.neurons);
+        Sent sent = Model::step(state, input, parameters(at), options, range);
+        if (row.payload) {
+            sent.fires &= sent.payload != 0;
+            store(row.payload + at, sent.payload);
+        }
+        block.states[k] = state;
+        fires |= bits_of(sent.fires) << (k * LANES);
+    }
+    block.fires = fires;
+}
+
+// Seldom: by itself, so that it does not crowd the registers of what is usual.
+template <class Model, class Parameters>
+__attribute__((noinline, cold)) Block<Model> step_exactly(RowStep row, int first,
+                                                          typename Model::Options options,
+                                                          Parameters parameters) {
+    Exact exact;
+    Block<Model> block;
+    step_block<Model>(row, first, options, parameters, exact, block);
+    row.overflows[0] += sum_of(exact.u);
+    row.overflows[1] += sum_of(exact.v);
+    row.overflows[2] += sum_of(exact.input);
+    return block;
+}
+
+template <class Model, class Parameters>
+void step_blocks(const RowStep& given, Parameters parameters) {
+    constexpr int STATES = registers_of<typename Model::State>();
+    constexpr int NEURONS = Block<Model>::NEURONS;
+    const RowStep row = given;  // of our own, so that no store can change it
+    typename Model::Options options;
+    if constexpr (!std::is_empty_v<typename Model::Options>)
+        std::memcpy(&options, row.options, sizeof options);
+    for (int word = 0; word < row.neurons; word += 64) {
+        uint64_t fires = 0;
+        for (int first = word; first < word + 64; first += NEURONS) {
+            Block<Model> block;
+            Watched watched;
+            step_block<Model>(row, first, options, parameters, watched, block);
+            if (__builtin_expect(watched.left(), 0))
+                block = step_exactly<Model>(row, first, options, parameters);
+#pragma GCC unroll 4
+            for (int k = 0; k < Block<Model>::REGISTERS; k++)
+                if constexpr (STATES > 0) {
+                    const auto* registers = reinterpret_cast<const I*>(&block.states[k]);
+                    for (int i = 0; i < STATES; i++)
+                        store(row.state + i * row.state_stride + first + k * LANES, registers[i]);
+                }
+            fires |= block.fires << (first - word);
+        }
+        const int rest = row.neurons - word;
+        row.sent[word / 64] = rest < 64 ? fires & ((uint64_t(1) << rest) - 1) : fires;
+    }
+}
+
+// Once for parameters that are the same for all neurons, which then stay in registers.
 template <class Model>
 void step_row(const RowStep& row) {
-    using State = typename Model::State;
     using Parameters = typename Model::Parameters;
-    using Options = typename Model::Options;
-    constexpr int STATES = registers_of<State>(), PARAMETERS = registers_of<Parameters>();
-    constexpr int PORTS = registers_of<typename Model::Input>(), BLOCK = 64 / LANES;
-    Options options;
-    if constexpr (!std::is_empty_v<Options>) std::memcpy(&options, row.options, sizeof options);
-    for (int word = 0; 64 * word < row.neurons; word++) {
-        State states[BLOCK];
-        I payloads[BLOCK];
-        uint64_t bits;
-        auto step_block = [&](auto& range) {
-            bits = 0;
-            for (int k = 0; k < BLOCK; k++) {
-                const int at = word * 64 + k * LANES;
-                if constexpr (STATES > 0) {
-                    auto* state = reinterpret_cast<I*>(&states[k]);
-                    for (int i = 0; i < STATES; i++)
-                        state[i] = load<I>(row.state + i * row.state_stride + at);
-                }
-                Parameters parameters;
-                if constexpr (PARAMETERS > 0) {
-                    auto* parameter = reinterpret_cast<I*>(&parameters);
-                    for (int i = 0; i < PARAMETERS; i++)
-                        parameter[i] = load<I>(row.parameters[i] + (at & row.varies[i]));
-                }
-                typename Model::Input input;
-                auto* port = reinterpret_cast<I*>(&input);
-                for (int i = 0; i < PORTS; i++) port[i] = load<I>(row.current[i] + at);
-                range.look_at(counting(at) < row.neurons);
-                Sent sent = Model::step(states[k], input, parameters, options, range);
-                if (row.payload) sent.fires &= sent.payload != 0;
-                payloads[k] = sent.payload;
-                bits |= bits_of(sent.fires) << (k * LANES);
-            }
-        };
-        Watched watched;
-        step_block(watched);
-        if (__builtin_expect(watched.left(), 0)) {
-            Exact exact;
-            step_block(exact);
-            row.overflows[0] += sum_of(exact.u);
-            row.overflows[1] += sum_of(exact.v);
-            row.overflows[2] += sum_of(exact.input);
-        }
-        for (int k = 0; k < BLOCK; k++) {
-            const int at = word * 64 + k * LANES;
-            if constexpr (STATES > 0) {
-                const auto* state = reinterpret_cast<const I*>(&states[k]);
-                for (int i = 0; i < STATES; i++)
-                    store(row.state + i * row.state_stride + at, state[i]);
-            }
-            if (row.payload) store(row.payload + at, payloads[k]);
-        }
-        const int rest = row.neurons - 64 * word;
-        row.sent[word] = rest < 64 ? bits & ((uint64_t(1) << rest) - 1) : bits;
+    bool vary = false;
+    for (int i = 0; i < registers_of<Parameters>(); i++) vary |= row.varies[i] != 0;
+    if (vary) {
+        const int32_t* const* from = row.parameters;
+        const int32_t* varies = row.varies;
+        step_blocks<Model>(
+            row, [=](int at) { return load_registers<Parameters>(from, varies, at); });
+    } else {
+        const auto same = load_registers<Parameters>(row.parameters, row.varies, 0);
+        step_blocks<Model>(row, [=](int) { return same; });
     }
 }
 

@@ -108,6 +108,8 @@ struct Conv final : Delivery {
         }
     }
 
+    bool needs_all_lists() const override { return !narrow || !narrow->has_tables() || wide; }
+
     void deliver(const Spikes& spikes, int64_t t, const Tile& tile, Currents& into) const override {
         if (messages) messages->deliver(spikes, t - lag, tile, into);
         else if (narrow && !spikes.graded) narrow->deliver(spikes, t - lag, tile, into);

@@ -41,7 +41,6 @@ class ConvWindows {
     static constexpr int TABLE_BITS = 9;
     static constexpr size_t PATTERNS = size_t(1) << TABLE_BITS;
     static constexpr size_t TABLE_BYTES = size_t(1) << 19;  // they should stay in a core's cache
-    static constexpr double BUSY = 0.12;  // share that must send before tables pay
 
 public:
     ConvWindows(const Kernel& kernel, const Layout& from, const Layout& to)
@@ -76,6 +75,9 @@ public:
         into.empty = false;
     }
 
+    // Whether it does without lists of busy rows.
+    bool has_tables() const { return !tables_.empty(); }
+
 private:
     int height_, width_, channels_, out_, positions_, sources_, source_rows_;
     int step_y_, step_x_, pad_y_, pad_x_, spread_;
@@ -87,7 +89,7 @@ private:
     // The source's rows that a target row looks at.
     struct Rows {
         int n = 0;
-        int64_t messages = 0;
+        bool busy = false;
         int tap[MOST_KERNEL_ROWS];
         const uint64_t* bits[MOST_KERNEL_ROWS];
         const uint16_t* rank[MOST_KERNEL_ROWS];
@@ -108,7 +110,7 @@ private:
             rows.rank[n] = from.rank_at(row, sent);
             rows.list[n] = from.list_at(row, sent);
             rows.payload[n] = from.graded ? from.payload_at(row, sent) : nullptr;
-            rows.messages += from.count_at(row, sent);
+            rows.busy |= from.busy(row, sent);
         }
         return rows;
     }
@@ -144,9 +146,7 @@ private:
             if constexpr (!NARROW) add_messages<N, true>(rows, first, to, onto);
             return;
         }
-        const double inputs = double(rows.n) * sources_ * channels_;
-        if (tables_.empty() || rows.messages < BUSY * inputs)
-            add_messages<N, false>(rows, first, to, onto);
+        if (tables_.empty() || !rows.busy) add_messages<N, false>(rows, first, to, onto);
         else if (rows.n == 3 && edges_.size() == 2) look_up<N, 3, 1>(rows, to, onto);
         else look_up<N, 0, 0>(rows, to, onto);
     }

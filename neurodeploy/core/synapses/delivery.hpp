@@ -27,7 +27,9 @@ struct Currents {
 };
 
 struct Delivery {
-    int source = 0, lag = 1, port = 0;
+    int source = 0, port = 0;
+    int lag = 1;  // steps from message to current, the shortest where there are several
+    int hop = 1;  // of them, those that a gated stream leaves out
     bool wraps = false;
 
     virtual ~Delivery() = default;
@@ -35,6 +37,8 @@ struct Delivery {
     virtual int longest_lag() const { return lag; }
     // Whether all of a population must be one tile, because targets are found message by message.
     virtual bool needs_all() const { return false; }
+    // Whether it needs lists of rows in which many sent, too.
+    virtual bool needs_all_lists() const { return true; }
     // Make ready what depends on whether messages have payloads; called before any `deliver`.
     virtual void prepare(bool graded) { (void)graded; }
     // Add what arrives at the tile from messages sent `lag` steps before step t (>= lag).
