@@ -109,8 +109,9 @@ public:
 
     // Whether a population sends what is presented, bit by bit; its tiles are rows.
     bool takes_bits(size_t population) const {
+        const Member& m = layers_->members[population];
         return population == input && presented.at && !sent_[population].graded &&
-               layers_->members[population].model->kind == "relay";
+               m.model->kind == "relay" && m.axon_delay.empty();
     }
 
     // Mark what was recorded of a population.
