@@ -44,13 +44,19 @@ struct Cpu {
     }
 };
 
-std::vector<const Unit*> available() {
+std::vector<const Unit*> find_units() {
     const Cpu cpu;
     std::vector<const Unit*> found;
     if (cpu.v2()) found.push_back(&x86_64_v2::UNIT);
     if (cpu.v3()) found.push_back(&x86_64_v3::UNIT);
     if (cpu.v4()) found.push_back(&x86_64_v4::UNIT);
     if (found.empty()) throw Unsupported("this processor is older than x86-64-v2 (2009)");
+    return found;
+}
+
+// Asked once: in a virtual machine, CPUID takes microseconds.
+const std::vector<const Unit*>& available() {
+    static const std::vector<const Unit*> found = find_units();
     return found;
 }
 }  // namespace
@@ -71,7 +77,7 @@ std::vector<std::string> units() {
 }
 
 const Unit& unit_of(const char* name) {
-    const auto found = available();
+    const auto& found = available();
     if (!*name) return *found.back();
     std::string known;
     for (const Unit* unit : found) {

@@ -2,7 +2,7 @@
 
 The library of exactly these sources is loaded; where it is missing, as in a fresh source tree, it
 is compiled first. ``NEURODEPLOY_ISA`` names the instruction set to use, in place of the best that
-the machine has.
+the machine has; ``NEURODEPLOY_CORE`` another library, with sanitizers for example.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import sys
 from ctypes import POINTER, Structure, c_char_p, c_int, c_int32, c_int64, c_void_p
 from functools import cache
+from pathlib import Path
 
 from ..errors import BackendError, NeurodeployError, TooLargeError, UnsupportedError
 from .build import BUILT, NoCompiler, build_in_place, library_name
@@ -119,7 +120,8 @@ def library() -> ctypes.CDLL:
     BackendError
         If it is not there and cannot be compiled.
     """
-    path = BUILT / library_name()
+    given = os.environ.get("NEURODEPLOY_CORE", "")  # one with sanitizers, for example
+    path = Path(given) if given else BUILT / library_name()
     if not path.exists():
         try:
             build_in_place(tell=lambda line: print(line, file=sys.stderr))
@@ -132,6 +134,7 @@ def library() -> ctypes.CDLL:
     return loaded
 
 
+@cache
 def units() -> tuple[str, ...]:
     """Instruction sets that the core can use here, lowest first."""
     names = library().nd_units()

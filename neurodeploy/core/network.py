@@ -34,6 +34,12 @@ class CoreNetwork:
     ----------
     names : tuple of str
         Populations in the order in which the core runs them.
+    populations : tuple of Population
+        As `names`.
+    neurons : int
+        Of all populations.
+    on_chip : tuple of bool
+        Of each population: those that only pass on what they get stand outside the chip.
     unit : str
         The instruction set that it is packed for.
     """
@@ -57,6 +63,8 @@ class CoreNetwork:
                 self._add(population, number if cycle else -1)
                 populations.append(population)
         self.populations = tuple(populations)
+        self.neurons = sum(p.size for p in populations)
+        self.on_chip = tuple(_neuron(p).kind != "relay" for p in populations)
         self.names = tuple(p.name for p in populations)
         place = {name: k for k, name in enumerate(self.names)}
         for projection in projections:

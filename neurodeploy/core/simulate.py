@@ -5,16 +5,16 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..network import Network, Population
+from ..network import Network
 from ..signals import Presented
 from . import library as c
 from .library import library, raise_error
 from .network import CoreNetwork, core_network
-from .neurons import core_neuron
 
 BLOCK_BYTES = 1 << 26
 """Results and inputs of one block of samples should stay within this."""
@@ -97,7 +97,7 @@ def simulate(
     packed = core_network(network)
     resets = _resets(network, values.steps, reset_interval, reset_offset)
     wanted = frozenset(packed.names if messages is None else messages)
-    neurons = sum(p.size for p in packed.populations)
+    neurons = packed.neurons
     if block is None:
         kept = 4 * len(states) * values.steps * neurons
         kept += 4 * values.steps * (network.input.size + len(packed.names)) + 8 * neurons
@@ -141,21 +141,12 @@ def _run_block(
     states: tuple[str, ...],
     resets: Mapping[str, NDArray[np.bool_]],
 ) -> dict[str, PopulationResult]:
-    samples, steps = inputs.samples, inputs.steps
     asked = (c.Results * len(packed.names))()
-    results = {}
-    for to, population in zip(asked, packed.populations, strict=True):
-        result = _room_for(population, samples, steps, states)
-        to.step_counts = result.step_counts.ctypes.data
-        to.counts = result.counts.ctypes.data
-        if result.overflows:
-            to.overflows = result.overflows[OVERFLOWS[0]].ctypes.data
-        for name, kept in result.states.items():
-            setattr(to, name, kept.ctypes.data)
-        if population.name in resets:
-            to.resets = resets[population.name].ctypes.data
-        to.wants_messages = population.name in wanted
-        results[population.name] = result
+    results = _make_room(packed, inputs.samples, inputs.steps, states, asked)
+    for to, name in zip(asked, packed.names, strict=True):
+        if name in resets:
+            to.resets = resets[name].ctypes.data
+        to.wants_messages = name in wanted
     core = library()
     handle = core.nd_run(packed.handle, ctypes.byref(inputs), asked, len(asked))
     if not handle:
@@ -171,22 +162,39 @@ def _run_block(
     return {p.name: results[p.name] for p in network.populations}
 
 
-def _room_for(
-    population: Population, samples: int, steps: int, states: tuple[str, ...]
-) -> PopulationResult:
-    size = population.size
-    described = core_neuron(population.neuron)
-    overflows = {}
-    if described is not None and described.kind != "relay":  # those stand outside the chip
-        overflows = dict(zip(OVERFLOWS, np.zeros((3, samples), np.int64), strict=True))
-    kept = {
-        name: np.empty((samples, steps, size), np.int32)
-        for name in population.neuron.states
-        if name in states
-    }
-    step_counts = np.zeros((samples, steps), np.int32)
-    counts = np.zeros((samples, size), np.int64)
-    return PopulationResult(step_counts, counts, None, None, kept, overflows)
+def _make_room(
+    packed: CoreNetwork, samples: int, steps: int, states: tuple[str, ...], asked: Any
+) -> dict[str, PopulationResult]:
+    """Make arrays for all populations, zero where the core adds, and tell it where they are.
+
+    All that it adds to is one array: finding out where an array lies takes as long as a short
+    step.
+    """
+    populations = packed.populations
+    step_counts = np.zeros((len(populations), samples, steps), np.int32)
+    overflows = np.zeros((len(populations), len(OVERFLOWS), samples), np.int64)
+    counts = np.zeros(samples * sum(p.size for p in populations), np.int64)
+    at_steps, at_overflows, at_counts = (a.ctypes.data for a in (step_counts, overflows, counts))
+    results, first = {}, 0
+    for place, (to, population) in enumerate(zip(asked, populations, strict=True)):
+        size = samples * population.size
+        to.step_counts = at_steps + place * step_counts.strides[0]
+        to.overflows = at_overflows + place * overflows.strides[0]
+        to.counts = at_counts + first * counts.itemsize
+        kept = {}
+        for name in population.neuron.states:
+            if name in states:
+                kept[name] = np.empty((samples, steps, population.size), np.int32)
+                setattr(to, name, kept[name].ctypes.data)
+        own = counts[first : first + size].reshape(samples, population.size)
+        counted = (
+            dict(zip(OVERFLOWS, overflows[place], strict=True)) if packed.on_chip[place] else {}
+        )
+        results[population.name] = PopulationResult(
+            step_counts[place], own, None, None, kept, counted
+        )
+        first += size
+    return results
 
 
 def messages_of(

@@ -85,7 +85,9 @@ struct Spikes {
         ends = starts;
     }
 
-    size_t at(int row, int64_t t) const { return size_t(row) * slots + t % slots; }
+    // Divisions take longer than what they are for: most runs are one window.
+    int64_t slot(int64_t t) const { return t < slots ? t : t % slots; }
+    size_t at(int row, int64_t t) const { return size_t(row) * slots + slot(t); }
     uint64_t* bits_at(int row, int64_t t) { return bits.data() + at(row, t) * (layout.words + 1); }
     const uint64_t* bits_at(int row, int64_t t) const {
         return bits.data() + at(row, t) * (layout.words + 1);
@@ -100,7 +102,9 @@ struct Spikes {
         return payloads.data() + at(row, t) * layout.stride();
     }
     size_t list_of(int row, int64_t t) const {
-        return size_t(row) * (slots / window) + t % slots / window;
+        const int64_t place = slot(t);
+        if (slots == window) return row;
+        return size_t(row) * (slots / window) + place / window;
     }
     const uint16_t* list_at(int row, int64_t t) const {
         return lists[list_of(row, t)].data() + starts[at(row, t)];
@@ -129,7 +133,8 @@ struct Spikes {
             n += __builtin_popcountll(sent[w]);
         }
         ranks[layout.words] = static_cast<uint16_t>(n);
-        const uint32_t first = t % window ? ends[at(row, t - 1)] : 0;
+        const bool begins = window == 1 || slot(t) % window == 0;
+        const uint32_t first = begins ? 0 : ends[at(row, t - 1)];
         starts[at(row, t)] = ends[at(row, t)] = first;
         if (!all_listed && busy(row, t)) return;
         ends[at(row, t)] = first + n;

@@ -173,7 +173,9 @@ private:
                     for (int k = 0; k < many; k++) times[n + k] = rows.payload[i][who[k]];
                 n += many;
             }
-            Sum sum[N] = {}, more[N] = {};
+            Sum sum[N], more[N];
+#pragma GCC unroll 8
+            for (int k = 0; k < N; k++) sum[k] = more[k] = Sum{};
             int i = 0;
             if constexpr (!graded)
                 for (; i + 2 <= n; i += 2) {
@@ -209,7 +211,9 @@ private:
         for (int x = 0; x < positions_; x++) {
             const int start = (x * step_x_ - pad_x_) * channels_;
             const bool inside = start >= 0 && start + width_ * channels_ <= end;
-            Sum sum[N] = {};
+            Sum sum[N];
+#pragma GCC unroll 8
+            for (int k = 0; k < N; k++) sum[k] = Sum{};
 #pragma GCC unroll 4
             for (int i = 0; i < (ROWS ? ROWS : rows.n); i++)
                 for (int piece = 0; piece < pieces; piece++) {

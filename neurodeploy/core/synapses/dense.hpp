@@ -101,7 +101,9 @@ private:
     template <int N>
     void add_to_block(const Spikes& from, int64_t sent, const uint8_t* rows, int32_t* to, int room,
                       bool onto) const {
-        U16 low[N] = {}, high[N] = {};
+        U16 low[N], high[N];
+#pragma GCC unroll 8
+        for (int k = 0; k < N; k++) low[k] = high[k] = U16{};  // `= {}` would call memset
         int added = 0;
         auto write = [&] {
             for (int k = 0; k < N; k++) {
@@ -129,6 +131,7 @@ private:
                   U16* high_sums) const {
         constexpr size_t LENGTH = size_t(N) * REGISTER_BYTES;
         U16 low[N], high[N];
+#pragma GCC unroll 8
         for (int k = 0; k < N; k++) low[k] = low_sums[k], high[k] = high_sums[k];
         auto add = [&](int k, U16 numbers) {
             low[k] += numbers;
@@ -160,6 +163,7 @@ private:
 #pragma GCC unroll 8
             for (int k = 0; k < N; k++) add(k, load<U16>(a + k * REGISTER_BYTES));
         }
+#pragma GCC unroll 8
         for (int k = 0; k < N; k++) low_sums[k] = low[k], high_sums[k] = high[k];
     }
 
