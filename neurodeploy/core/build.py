@@ -136,6 +136,7 @@ def compile_core(
     out: Path,
     machine: Machine | None = None,
     flags: tuple[str, ...] = (),
+    units: dict[str, tuple[str, ...]] | None = None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Path:
     """Compile the shared library.
@@ -147,6 +148,8 @@ def compile_core(
     machine : Machine, optional
     flags : tuple of str
         Further flags, of a sanitizer for example.
+    units : dict of str to tuple of str, optional
+        Other flags than `UNITS`' for each instruction set.
     tell : callable
         Called with what is happening.
 
@@ -157,7 +160,7 @@ def compile_core(
     """
     machine = machine or Machine.here()
     compiler, zig = find_compiler(machine)
-    units = UNITS.get(machine.name)
+    units = units or UNITS.get(machine.name)
     if units is None:
         raise NoCompiler(f"the core knows {' and '.join(UNITS)}, not {machine.name}")
     tell(f"compiling the core with {' '.join(compiler[:4])}")

@@ -53,7 +53,8 @@ struct Watched {
         most = larger(most, x);
         return x;
     }
-    I wrapped(I u) { return seen(u); }
+    I wrapped_u(I u) { return seen(u); }
+    I clipped_v(I v) { return seen(v); }
     I beyond(I x) { return seen(x), I{}; }
     I outside(I x) { return seen(x), I{}; }
     void count_u(I) {}
@@ -70,10 +71,15 @@ struct Exact {
     void look_at(I lanes) { real = lanes; }
 
     // fixed_point.wrap_current: +2^23 is kept, although 24 bits cannot hold it.
-    I wrapped(I x) {
+    I wrapped_u(I x) {
         I over = x > STATE_LIMIT, under = x <= -STATE_LIMIT;
         count_u(over | under);
         return x - (over & 2 * STATE_LIMIT) + (under & 2 * STATE_LIMIT);
+    }
+    // fixed_point.saturate_voltage.
+    I clipped_v(I x) {
+        count_v(beyond(x));
+        return clipped(x);
     }
     // Where `clipped` changes a state.
     I beyond(I x) { return (x > STATE_TOP) | (x < -STATE_TOP); }

@@ -17,13 +17,27 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "bitmaps and packed byt
 
 namespace nd::ND_ISA {
 
+// Bytes of a register. -DND_WIDTH asks for another than the machine's: far slower, but it runs
+// everywhere, and so what depends on the width is tested on machines that lack it.
+#if !defined(ND_WIDTH)
 #if defined(__AVX512BW__) && defined(__AVX512DQ__)
-constexpr int REGISTER_BYTES = 64;
+#define ND_WIDTH 64
 #elif defined(__AVX2__)
-constexpr int REGISTER_BYTES = 32;
+#define ND_WIDTH 32
 #else
-constexpr int REGISTER_BYTES = 16;
+#define ND_WIDTH 16
 #endif
+#endif
+#if ND_WIDTH == 64 && defined(__AVX512BW__) && defined(__AVX512DQ__)
+#define ND_AVX512
+#elif ND_WIDTH == 32 && defined(__AVX2__)
+#define ND_AVX2
+#elif ND_WIDTH == 16 && defined(__SSE2__)
+#define ND_SSE2
+#elif ND_WIDTH == 16 && defined(__aarch64__)
+#define ND_NEON
+#endif
+constexpr int REGISTER_BYTES = ND_WIDTH;
 
 #define ND_VECTOR(bytes) __attribute__((vector_size(bytes)))
 using I = int32_t ND_VECTOR(REGISTER_BYTES);
@@ -63,13 +77,13 @@ inline I smaller(I a, I b) { return a < b ? a : b; }
 
 // One bit for each lane of a mask (0 or -1 in each).
 inline uint64_t bits_of(I mask) {
-#if defined(__AVX512DQ__)
+#if defined(ND_AVX512)
     return _mm512_movepi32_mask((__m512i)mask);
-#elif defined(__AVX2__)
+#elif defined(ND_AVX2)
     return static_cast<uint32_t>(_mm256_movemask_ps((__m256)mask));
-#elif defined(__SSE2__)
+#elif defined(ND_SSE2)
     return static_cast<uint32_t>(_mm_movemask_ps((__m128)mask));
-#elif defined(__aarch64__)
+#elif defined(ND_NEON)
     const uint32x4_t place = {1, 2, 4, 8};
     return vaddvq_u32(vandq_u32((uint32x4_t)mask, place));
 #else
@@ -86,9 +100,9 @@ inline int64_t sum_of(I x) {
 }
 
 inline I widened(HalfS16 x) {
-#if defined(__AVX512BW__)
+#if defined(ND_AVX512)
     return (I)_mm512_cvtepi16_epi32((__m256i)x);
-#elif defined(__AVX2__)
+#elif defined(ND_AVX2)
     return (I)_mm256_cvtepi16_epi32((__m128i)x);
 #else
     return __builtin_convertvector(x, I);
@@ -96,9 +110,9 @@ inline I widened(HalfS16 x) {
 }
 
 inline I widened(HalfU16 x) {
-#if defined(__AVX512BW__)
+#if defined(ND_AVX512)
     return (I)_mm512_cvtepu16_epi32((__m256i)x);
-#elif defined(__AVX2__)
+#elif defined(ND_AVX2)
     return (I)_mm256_cvtepu16_epi32((__m128i)x);
 #else
     return __builtin_convertvector(x, I);
@@ -110,10 +124,10 @@ inline I load_widened(const int32_t* from) { return load<I>(from); }
 
 // One bit for each of 64 bytes: whether it is not 0.
 inline uint64_t bits_of_bytes(const uint8_t* bytes) {
-#if defined(__AVX512BW__)
+#if defined(ND_AVX512)
     __m512i x = _mm512_loadu_si512(bytes);
     return _mm512_test_epi8_mask(x, x);
-#elif defined(__AVX2__)
+#elif defined(ND_AVX2)
     auto half = [](const uint8_t* from) {
         __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
         return static_cast<uint32_t>(

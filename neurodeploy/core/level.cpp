@@ -37,6 +37,9 @@ struct Cpu {
                has(extended_b, bit_AVX2 | bit_BMI | bit_BMI2);
     }
     bool v4() const {
+#if defined(ND_EMULATE_V4)
+        return true;
+#endif
         constexpr unsigned ZMM = 0xe6;
         return v3() && has(saved, ZMM) &&
                has(extended_b,

@@ -11,6 +11,8 @@ struct Scratch {
     Array<uint64_t> sent;
     Array<uint8_t> flags;
     Array<uint32_t> counts;
+    std::vector<RowStep> rows;
+    std::vector<const int32_t*> parameters;
 
     void fit(size_t tile, size_t states) {
         for (auto* a : {&current[0], &current[1], &part}) make_room(*a, tile + SLACK);
@@ -149,7 +151,13 @@ public:
         make_room(scratch.counts, size_t(layout.stride()) + 64);
         count_row(spikes, row, t0, t1, scratch.counts.data());
         const uint32_t* counted = scratch.counts.data();
-        each_flat(layers_->members[population], row, 0, layout.neurons_in(row),
+        const int n = layout.neurons_in(row);
+        if (!layout.image || layout.height * layout.width == 1) {  // the same order
+            int64_t* own = to.counts + size_t(row) * layout.row;
+            for (int j = 0; j < n; j++) own[j] += counted[j];
+            return;
+        }
+        each_flat(layers_->members[population], row, 0, n,
                   [&](int column, int32_t flat) { to.counts[flat] += counted[column]; });
     }
 
@@ -218,7 +226,6 @@ private:
         int32_t* state;
         int64_t overflows[3] = {};
         bool presents = false;
-        const int32_t* parameters[MOST_PARAMETERS];
 
         TileRun(Sample& s, size_t p, const Member& member, const Tile& t, Scratch& own)
             : sample(s), population(p), m(member), tile(t), scratch(own) {
@@ -232,6 +239,25 @@ private:
             // Lanes beyond a row's neurons are stepped, too, and should see zeros.
             for (int port = 0; port < m.model->ports; port++)
                 std::memset(scratch.current[port].data(), 0, 4 * (tile.size() + SLACK));
+            lay_out_rows();
+        }
+
+        // What stays the same from step to step.
+        void lay_out_rows() {
+            const size_t parameters = m.parameters.size();
+            scratch.rows.resize(tile.rows);
+            scratch.parameters.resize(tile.rows * parameters);
+            for (int r = 0; r < tile.rows; r++) {
+                const size_t at = size_t(r) * tile.columns;
+                const int rest = m.layout.neurons_in(tile.row + r) - tile.column;
+                const int32_t** own = scratch.parameters.data() + r * parameters;
+                for (size_t i = 0; i < parameters; i++)
+                    own[i] = m.parameters[i].at(m.place_of(tile) + at);
+                scratch.rows[r] = {std::min(rest, tile.columns),
+                                   {scratch.current[0].data() + at, scratch.current[1].data() + at},
+                                   state + at, tile.size(), own, m.varies.data(), m.options.data(),
+                                   scratch.sent.data(), nullptr, overflows};
+            }
         }
 
         void step(int64_t t) {
@@ -247,22 +273,20 @@ private:
             if (resets && resets[t] && m.model->resets)
                 std::memset(state, 0, 4 * tile.size() * m.model->states);
             collect(t);
+            const Results& to = sample.results[population];
+            const bool records = to.u || to.v || to.fired;
             for (int r = 0; r < tile.rows; r++) {
                 const int row = tile.row + r;
-                const size_t at = size_t(r) * tile.columns, place = m.place_of(tile) + at;
-                const int neurons = std::min(m.layout.neurons_in(row) - tile.column, tile.columns);
-                for (size_t i = 0; i < m.parameters.size(); i++)
-                    parameters[i] = m.parameters[i].at(place);
-                uint64_t* bits = sent.bits_at(row, t) + tile.column / 64;
-                int32_t* payload = sent.graded ? sent.payload_at(row, t) + tile.column : nullptr;
-                if (delays) bits = scratch.sent.data();
-                if (delays && payload) payload = scratch.payload.data();
-                m.model->step({neurons, {scratch.current[0].data() + at,
-                                         scratch.current[1].data() + at},
-                               state + at, tile.size(), parameters, m.varies.data(),
-                               m.options.data(), bits, payload, overflows});
-                if (delays) send_late(row, t, neurons, m.axon_delay.data() + place);
-                record(row, t, neurons, state + at, bits);
+                RowStep& step = scratch.rows[r];
+                if (!delays) {
+                    step.sent = sent.bits_at(row, t) + tile.column / 64;
+                    if (sent.graded) step.payload = sent.payload_at(row, t) + tile.column;
+                } else if (sent.graded) {
+                    step.payload = scratch.payload.data();
+                }
+                m.model->step(step);
+                if (delays) send_late(row, t, step.neurons);
+                if (records) record(row, t, step.neurons, step.state, step.sent);
             }
         }
 
@@ -328,7 +352,9 @@ private:
         }
 
         // Messages wait on their axons; each neuron's always equally long.
-        void send_late(int row, int64_t t, int neurons, const int32_t* delay) {
+        void send_late(int row, int64_t t, int neurons) {
+            const int32_t* delay =
+                m.axon_delay.data() + size_t(row) * m.layout.stride() + tile.column;
             Spikes& sent = sample.sent_[population];
             for (int w = 0; 64 * w < neurons; w++)
                 for (uint64_t word = scratch.sent[w]; word; word &= word - 1) {

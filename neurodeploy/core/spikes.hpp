@@ -33,7 +33,7 @@ constexpr int LIST_SLACK = 64;  // entries that `list_bits` may write beyond the
 
 // Lists the positions of all bits; gives the new end.
 inline uint16_t* list_bits(const uint64_t* bits, int words, uint16_t* to) {
-#if defined(__AVX512BW__)
+#if defined(ND_AVX512)
     const __m512i sixteen = _mm512_set1_epi32(16);
     __m512i place = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
     for (int w = 0; w < words; w++)
@@ -47,7 +47,12 @@ inline uint16_t* list_bits(const uint64_t* bits, int words, uint16_t* to) {
 #else
     using Eight = uint16_t ND_VECTOR(16);
     for (int w = 0; w < words; w++) {
-        if (!bits[w]) continue;
+        // Few are found one by one, many by bytes.
+        if (__builtin_popcountll(bits[w]) < 6) {
+            for (uint64_t word = bits[w]; word; word &= word - 1)
+                *to++ = static_cast<uint16_t>(64 * w + __builtin_ctzll(word));
+            continue;
+        }
         for (int k = 0; k < 64; k += 8) {
             const unsigned byte = bits[w] >> k & 255;
             const auto first = static_cast<uint16_t>(64 * w + k);
@@ -202,7 +207,7 @@ inline void count_row(const Spikes& sent, int row, int64_t t0, int64_t t1, uint3
                 for (int b = 0; b < planes; b++) {
                     const auto* plane_words = reinterpret_cast<const char*>(&plane[b]);
                     const auto some = load<uint64_t>(plane_words + 8 * (w - first)) >> k;
-#if defined(__AVX512BW__)
+#if defined(ND_AVX512)
                     sum = (I)_mm512_mask_add_epi32((__m512i)sum, static_cast<__mmask16>(some),
                                                    (__m512i)sum, _mm512_set1_epi32(1 << b));
 #else

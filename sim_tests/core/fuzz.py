@@ -20,6 +20,9 @@ import numpy as np
 
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-O1", "-g")
 
+EMULATED = ("-march=x86-64-v2", "-DND_WIDTH=64")
+"""Registers of AVX-512's width on machines without: what the width decides is run all the same."""
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -28,14 +31,18 @@ def main() -> int:
     options = parser.parse_args()
     if "NEURODEPLOY_CORE" in os.environ:
         return fuzz(options.seconds, options.seed)
-    from neurodeploy.core.build import Machine, compile_core, find_compiler
+    from neurodeploy.core.build import UNITS, Machine, compile_core, find_compiler
 
     compiler, zig = find_compiler(Machine.here())
     if zig:
         print("fuzz: needs g++ or clang, whose sanitizers come with a runtime")
         return 2
     with tempfile.TemporaryDirectory() as folder:
-        library = compile_core(Path(folder, "core.so"), flags=SANITIZERS, tell=print)
+        flags, units = SANITIZERS, dict(UNITS[Machine.here().name])
+        if "x86_64_v4" in units:
+            flags += ("-DND_EMULATE_V4",)
+            units["x86_64_v4"] = EMULATED
+        library = compile_core(Path(folder, "core.so"), flags=flags, units=units, tell=print)
         asked = [*compiler, "-print-file-name=libasan.so"]
         runtime = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
         own = {

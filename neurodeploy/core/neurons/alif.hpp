@@ -12,7 +12,7 @@ struct Alif {
 
     template <class Range>
     static Sent step(State& s, I input, const Parameters& p, const Options& o, Range& range) {
-        s.u = range.wrapped(decayed(s.u, p.keep_u) + scaled(input, o.input_exponent) + p.bias);
+        s.u = range.wrapped_u(decayed(s.u, p.keep_u) + scaled(input, o.input_exponent) + p.bias);
         I v = decayed(s.v, p.keep_v) + s.u;
         s.v = clipped(v);
         s.rise = decayed(s.rise, p.keep_rise);

@@ -12,10 +12,8 @@ struct CubaLif {
 
     template <class Range>
     static Sent step(State& s, I input, const Parameters& p, const Options&, Range& range) {
-        s.u = range.wrapped(decayed(s.u, p.keep_u) + (input << ACTIVATION_SHIFT));
-        I v = decayed(s.v, p.keep_v) + s.u + p.bias;
-        range.count_v(range.beyond(v));
-        v = clipped(v);
+        s.u = range.wrapped_u(decayed(s.u, p.keep_u) + (input << ACTIVATION_SHIFT));
+        I v = range.clipped_v(decayed(s.v, p.keep_v) + s.u + p.bias);
         I fires = v > p.threshold;
         s.v = v & ~fires;
         return {fires, all(1)};
@@ -32,10 +30,8 @@ struct CubaLifOfInput {
 
     template <class Range>
     static Sent step(State& s, I input, const Parameters& p, const Options&, Range& range) {
-        s.u = range.wrapped(input << ACTIVATION_SHIFT);
-        I v = decayed(s.v, p.keep_v) + s.u + p.bias;
-        range.count_v(range.beyond(v));
-        v = clipped(v);
+        s.u = range.wrapped_u(input << ACTIVATION_SHIFT);
+        I v = range.clipped_v(decayed(s.v, p.keep_v) + s.u + p.bias);
         I fires = v > p.threshold;
         s.v = v & ~fires;
         return {fires, all(1)};

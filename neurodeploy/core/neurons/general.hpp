@@ -12,7 +12,7 @@ struct GeneralCubaLif {
 
     template <class Range>
     static Sent step(State& s, I input, const Parameters& p, const Options& o, Range& range) {
-        s.u = range.wrapped(decayed(s.u, p.keep_u) + scaled(input, o.input_exponent) + p.u_bias);
+        s.u = range.wrapped_u(decayed(s.u, p.keep_u) + scaled(input, o.input_exponent) + p.u_bias);
         I v = decayed(s.v, p.keep_v) + scaled(s.u + p.v_bias, o.voltage_exponent);
         I awake = s.wait == 0;
         range.count_v(awake & range.beyond(v));
@@ -35,10 +35,8 @@ struct LeakyIntegrator {
 
     template <class Range>
     static Sent step(State& s, I input, const Parameters& p, const Options& o, Range& range) {
-        s.u = range.wrapped(decayed(s.u, p.keep_u) + scaled(input, o.input_exponent));
-        I v = decayed(s.v, p.keep_v) + s.u + p.bias;
-        range.count_v(range.beyond(v));
-        s.v = clipped(v);
+        s.u = range.wrapped_u(decayed(s.u, p.keep_u) + scaled(input, o.input_exponent));
+        s.v = range.clipped_v(decayed(s.v, p.keep_v) + s.u + p.bias);
         return {I{}, I{}};
     }
 };

@@ -12,10 +12,8 @@ struct TernaryLif {
 
     template <class Range>
     static Sent step(State& s, I input, const Parameters& p, const Options&, Range& range) {
-        s.u = range.wrapped(decayed(s.u, p.keep_u) + (input << ACTIVATION_SHIFT));
-        I v = decayed(s.v, p.keep_v) + s.u + p.bias;
-        range.count_v(range.beyond(v));
-        v = clipped(v);
+        s.u = range.wrapped_u(decayed(s.u, p.keep_u) + (input << ACTIVATION_SHIFT));
+        I v = range.clipped_v(decayed(s.v, p.keep_v) + s.u + p.bias);
         I sign = (v < p.lower) - (v > p.upper);  // masks are -1
         I fires = sign != 0;
         s.v = v & ~fires;
