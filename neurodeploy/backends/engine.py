@@ -22,7 +22,13 @@ BESIDE_BYTES = 1 << 20
 
 def available() -> tuple[bool, str]:
     """Whether this backend runs here, and what it is or lacks."""
-    return True, f"neurodeploy {__version__}, {thread_count()} threads"
+    from ..core.library import unit_in_use
+
+    try:
+        unit = unit_in_use()
+    except BackendError as error:
+        return False, str(error)
+    return True, f"neurodeploy {__version__}, {thread_count()} threads, {unit}"
 
 
 def thread_count() -> int:
