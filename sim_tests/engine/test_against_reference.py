@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
+from neurodeploy.engine.synapses.conv_tables import ConvTables
 from neurodeploy.errors import BackendError, InputError
 from neurodeploy.network import (
     Conv,
