@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 import neurodeploy as nd
 from neurodeploy.engine.plan import make_plan
 from neurodeploy.engine.simulate import simulate
+from neurodeploy.inputs import present
 from neurodeploy.network import Network
-from neurodeploy.signals import present
 
 THREADS_VARIABLE = "NEURODEPLOY_THREADS"
 

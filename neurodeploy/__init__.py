@@ -10,33 +10,38 @@ from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
 
-# These are named like their subpackages. Imported here, the functions
-# stand; imported later, a subpackage would take their place.
-from .compare import compare
-from .profile import profile
-from .quantize import QuantConfig, quantize
-from .report import report
-
 if TYPE_CHECKING:
     from .backends import run
-    from .backends.loading import load
     from .chip import fit
+    from .comparison import compare
     from .engine.stream import stream
     from .errors import NeurodeployError
+    from .exporting.loading import load
+    from .exporting.verify import verify
     from .formats import save
     from .network import Network
+    from .profiling import profile
+    from .quantization import QuantConfig, quantize
     from .recording import Recording
+    from .reporting import report
 
 _HOMES = {
-    "NeurodeployError": "errors",
     "Network": "network",
+    "NeurodeployError": "errors",
+    "QuantConfig": "quantization",
     "Recording": "recording",
+    "compare": "comparison",
     "fit": "chip",
-    "load": "backends.loading",
+    "load": "exporting.loading",
+    "profile": "profiling",
+    "quantize": "quantization",
+    "report": "reporting",
     "run": "backends",
     "save": "formats",
     "stream": "engine.stream",
+    "verify": "exporting.verify",
 }
+"""Public names and their rooms, which are imported when a name is first asked for."""
 
 __all__ = [
     "Network",
@@ -53,6 +58,7 @@ __all__ = [
     "run",
     "save",
     "stream",
+    "verify",
 ]
 
 

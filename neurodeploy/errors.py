@@ -11,6 +11,10 @@ class ChipWarning(UserWarning):
     """A network runs here as asked, but no chip can run it."""
 
 
+class InputWarning(UserWarning):
+    """Inputs can be read in two ways, and one of them was chosen."""
+
+
 class NeurodeployError(Exception):
     """Base class. ``str(error)`` is one line fit for a user to read."""
 

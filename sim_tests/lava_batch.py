@@ -3,7 +3,7 @@
     python -m sim_tests.lava_batch lava JOB...     our own Lava processes
     python -m sim_tests.lava_batch netx JOB...     lava-dl's importer, the way its users run it
 
-A JOB is a folder as `neurodeploy.backends.job` writes it; ``lava`` leaves
+A JOB is a folder as `neurodeploy.remote.job` writes it; ``lava`` leaves
 ``recording.h5`` in it, ``netx`` leaves ``output.npy`` [steps, neurons].
 """
 
@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from neurodeploy.backends.job import read_job
+from neurodeploy.remote.job import read_job
 
 
 def run_lava(folder: Path) -> None:
-    from neurodeploy.backends import lava_processes
+    from neurodeploy.backends.lava import processes as lava_processes
 
     _, network, values, options = read_job(folder)
     lava_processes.run_network(network, values, replace(options, out=folder / "recording.h5"))

@@ -4,7 +4,8 @@
 
 For each ``NAME.net`` in the folder, ``facts.json`` says what netx made of it; where
 there is ``NAME.npy`` [steps, *shape] too, it runs on Lava and leaves ``NAME.out.npy``
-[steps, neurons] in (C, H, W) order.
+[steps, neurons] in (C, H, W) order. A name that starts with ``graded`` is run with
+24 message bits at the input, with ``bits8_`` with 8, any other with netx's default of 0.
 """
 
 from __future__ import annotations
@@ -67,6 +68,8 @@ def main(folder: Path) -> None:
         given = np.load(values) if values.exists() else None
         shape = given.shape[:0:-1] if given is not None and given.ndim == 4 else None
         bits = 24 if path.stem.startswith("graded") else 0
+        if path.stem.startswith("bits"):
+            bits = int(path.stem[4:].partition("_")[0])
         try:
             imported = netx.hdf5.Network(str(path), input_message_bits=bits, input_shape=shape)
             facts[path.stem] = facts_of(imported)

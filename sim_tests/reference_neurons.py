@@ -55,7 +55,7 @@ class Cell:
         self.reset()
 
     def reset(self):
-        for name in ("u", "v", "wait", "rise", "refractory"):
+        for name in ("u", "v", "wait", "owed", "rise", "refractory"):
             setattr(self, name, np.zeros(self.size, np.int64))
 
     def message(self, fires, height):
@@ -82,11 +82,16 @@ class GeneralCubaCell(Cell):
         self.u = wrap(rz(self.u * (4096 - wide(n.current_decay))) + arriving)
         moved = rz(self.v * (4096 - wide(n.voltage_decay))) + self.u + (0 if into_current else bias)
         awake = self.wait == 0
+        amount = wide(n.threshold) * 64 if n.reset_amount is None else wide(n.reset_amount)
+        if n.reset == "subtract-late":
+            moved = moved - self.owed * amount
         self.v = np.where(awake, clip(moved), self.v)
+        self.owed = np.where(awake, 0, self.owed)
         fires = awake & (self.v > wide(n.threshold) * 64)
         messages = self.message(fires, self.v)
-        left = self.v - wide(n.threshold) * 64 if n.reset == "subtract" else 0
+        left = {"zero": 0, "subtract": self.v - amount, "subtract-late": self.v}[n.reset]
         self.v = np.where(fires, left, self.v)
+        self.owed = np.where(fires, 1, self.owed)
         self.wait = np.where(fires, wide(n.refractory) - 1, np.maximum(self.wait - 1, 0))
         return messages
 

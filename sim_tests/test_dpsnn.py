@@ -15,9 +15,9 @@ import pytest
 import soundfile
 
 import neurodeploy as nd
-from neurodeploy import rewrite
+from neurodeploy.audio.enhancement import MaskCodec, MaskFront, enhance_whole, separator, si_snr
 from neurodeploy.network import Network
-from neurodeploy.sound import MaskCodec, MaskFront, enhance_whole, separator, si_snr
+from neurodeploy.targets import rewrite
 from sim_tests.sound.nets import speechlike
 from sim_tests.sound.test_denoise import streamed
 

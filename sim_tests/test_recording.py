@@ -64,14 +64,20 @@ def test_a_file_says_what_memory_says(draw, values, recording, tmp_path, how):
     assert [p.name for p in tmp_path.iterdir()] == ["a.h5"]
 
 
-def test_parallel_projections_add_their_synops():
+def test_parallel_projections_have_names_and_synops_of_their_own():
     one = Dense(np.ones((3, 2), np.int32))
     network = Network(
         (Population("input", (2,), Source()), Population("out", (3,), CubaLIF(0, 0, 9))),
-        (Projection("input", "out", one), Projection("input", "out", one)),
+        (
+            Projection("input", "out", one),
+            Projection("input", "out", Dense(np.eye(3, 2, dtype=np.int32))),
+        ),
     )
     recording = nd.run(network, np.ones((2, 4, 2), int))
-    assert recording.synops() == {"input->out": pytest.approx([48, 48])}
+    assert {n: c.tolist() for n, c in recording.synops().items()} == {
+        "input->out": [24, 24],
+        "input->out#2": [8, 8],
+    }
 
 
 def test_opens_with_plain_h5py(recording, tmp_path):

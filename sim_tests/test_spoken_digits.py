@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
+from neurodeploy.audio.files import write_audio
 from neurodeploy.errors import InputError
-from neurodeploy.signals.audio import write_audio
 
 from .conftest import HAS_LAVA, ROOT
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 import neurodeploy as nd
+from neurodeploy.audio.encoders.ndns import HOP, NdnsEncoder
+from neurodeploy.audio.enhancement import Denoiser, MaskCodec, MaskFront, separator
+from neurodeploy.audio.mixing import noise
 from neurodeploy.engine.stream import Stream
 from neurodeploy.network import Network
-from neurodeploy.signals.coding.ndns import HOP, NdnsEncoder
-from neurodeploy.signals.mixing import noise
-from neurodeploy.sound import Denoiser, MaskCodec, MaskFront, separator
 
 from .. import ours
 from ..measure import FOLDER, Ratio, Row, Settings, interleaved, microseconds, missing, ratio, timed

@@ -23,8 +23,7 @@ def accuracy(net: nd.Network, inputs: np.ndarray, labels: np.ndarray, backend: s
     The chip takes a step for each hop, so its run is longer by as many.
     """
     steps = inputs.shape[1] + net.hops(net.output.name)
-    counts = nd.run(net, inputs, backend=backend, steps=steps).output.sum(axis=1)
-    return float((counts.argmax(axis=1) == labels).mean())
+    return nd.run(net, inputs, backend=backend, steps=steps, axes="BTN").accuracy(labels)
 
 
 def main() -> None:
@@ -42,7 +41,7 @@ def main() -> None:
 
     for name, options, what in (
         (HARD, {}, "hard reset, in the step of the spike"),
-        (HARD, {"preset": "snntorch"}, "hard reset, snnTorch's late one"),
+        (HARD, {"preset": "snntorch", "reset": "hard"}, "hard reset, snnTorch's late one"),
         (HARD, {"preset": "norse"}, "as Norse's import runs it"),
         (SOFT, {"preset": "snntorch", "reset": "soft"}, "soft reset, as trained in snnTorch"),
         (SOFT, {"reset": "soft"}, "soft reset, in the step of the spike"),

@@ -11,8 +11,8 @@ from pathlib import Path
 import neurodeploy as nd
 from neurodeploy.demo import digits
 from neurodeploy.demo.shipped import float_digits, shipped_digits
-from neurodeploy.quantize import sweep
-from neurodeploy.report.quantization import sweep_table
+from neurodeploy.quantization import sweep
+from neurodeploy.reporting.quantization import sweep_table
 
 WIDTHS = (8, 6, 4, 3, 2)
 
@@ -22,6 +22,9 @@ def main() -> None:
     parser.add_argument("--no-fine-tune", action="store_true", help="needs no torch")
     parser.add_argument("--report", type=Path, metavar="HTML", help="write a page with the plot")
     given = parser.parse_args()
+    tuner = None
+    if not given.no_fine_tune:
+        from neurodeploy.training import fine_tune as tuner
     shipped, split = shipped_digits(), digits.load_split()
     found = sweep(
         float_digits(shipped.float_weights),
@@ -30,7 +33,7 @@ def main() -> None:
         config=nd.QuantConfig(method="mse"),
         tests=shipped.inputs,
         labels=shipped.labels,
-        fine_tune=not given.no_fine_tune,
+        fine_tune=tuner,
         calibration_labels=split.train_labels,
     )
     from rich.console import Console

@@ -12,8 +12,8 @@ import numpy as np
 from frames import RATE, SIZE
 from numpy.typing import NDArray
 
-from neurodeploy.signals.datasets import ndns, spoken_digits, vctk
-from neurodeploy.signals.mixing import NOISES, mix, noise
+from neurodeploy.audio.datasets import ndns, spoken_digits, vctk
+from neurodeploy.audio.mixing import NOISES, mix, noise
 
 Sound = NDArray[np.float32]
 
@@ -50,7 +50,7 @@ class Recorded(Mixer):
     Parameters
     ----------
     folder : Path
-        As `neurodeploy.signals.datasets.vctk` or ``ndns`` have it.
+        As `neurodeploy.audio.datasets.vctk` or ``ndns`` have it.
     dataset : {"vctk", "ndns"}
     part : {"train", "validation"}
         Every fiftieth pair of the training set validates.

@@ -17,6 +17,7 @@ from network import DPSNN
 from numpy.typing import NDArray
 
 import neurodeploy as nd
+from neurodeploy.audio.enhancement import MaskCodec, MaskFront
 from neurodeploy.errors import NeurodeployError
 from neurodeploy.network import (
     ALIF,
@@ -30,7 +31,6 @@ from neurodeploy.network import (
     TemporalFIR,
 )
 from neurodeploy.network.fixed_point import DECAY_UNITY, STATE_LIMIT
-from neurodeploy.sound import MaskCodec, MaskFront
 
 BITS = 8
 GAIN, LARGEST = 16, 255

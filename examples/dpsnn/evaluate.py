@@ -17,10 +17,7 @@ from frames import RATE, one_line_errors
 from numpy.typing import NDArray
 
 import neurodeploy as nd
-from neurodeploy import rewrite
-from neurodeploy.network import Network
-from neurodeploy.signals.mixing import NOISES
-from neurodeploy.sound import (
+from neurodeploy.audio.enhancement import (
     Denoiser,
     MaskCodec,
     MaskFront,
@@ -29,7 +26,10 @@ from neurodeploy.sound import (
     separator,
     si_snr,
 )
-from neurodeploy.sound.denoise import in_time
+from neurodeploy.audio.enhancement.denoise import in_time
+from neurodeploy.audio.mixing import NOISES
+from neurodeploy.network import Network
+from neurodeploy.targets import rewrite
 
 SNRS = (0.0, 5.0, 10.0)
 SECONDS = 4

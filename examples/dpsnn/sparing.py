@@ -18,7 +18,7 @@ from evaluate import streamed
 from frames import RATE, one_line_errors
 from train import load, train
 
-from neurodeploy.sound import separator, si_snr
+from neurodeploy.audio.enhancement import separator, si_snr
 
 PRICES = (0.0, 1.0, 4.0, 16.0, 64.0)
 CLIPS, SECONDS = 30, 2

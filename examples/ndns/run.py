@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 import neurodeploy as nd
-from neurodeploy.signals.coding.ndns import HOP, RATE
-from neurodeploy.signals.datasets import spoken_digits
-from neurodeploy.signals.mixing import mix, noise
-from neurodeploy.sound import Denoiser, NdnsFront, enhance_whole, scores
-from neurodeploy.sound.denoise import in_time
+from neurodeploy.audio.datasets import spoken_digits
+from neurodeploy.audio.encoders.ndns import HOP, RATE
+from neurodeploy.audio.enhancement import Denoiser, NdnsFront, enhance_whole, scores
+from neurodeploy.audio.enhancement.denoise import in_time
+from neurodeploy.audio.mixing import mix, noise
 
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 SNRS = (0, 5, 10)

@@ -15,9 +15,9 @@ import numpy as np
 import spoken
 
 import neurodeploy as nd
+from neurodeploy.audio.encoders import parse_encoder
+from neurodeploy.audio.files import AudioReader, to_pcm16
 from neurodeploy.errors import NeurodeployError
-from neurodeploy.signals.audio import AudioReader, to_pcm16
-from neurodeploy.signals.coding import parse_encoder
 
 EXPORTS = Path(__file__).resolve().parents[2] / "netx_exports"
 WIDTHS = (8, 6, 5, 4, 3)
@@ -29,8 +29,7 @@ def accuracy(net: nd.Network, clips: spoken.Clips, backend: str = "engine") -> f
     The chip takes a step for each hop, floats none: they get as many steps less to decide in.
     """
     steps = spoken.STEPS - (net.hops(net.output.name) if backend == "float" else 0)
-    output = nd.run(net, clips.inputs[:, :steps], backend=backend).output
-    return float((spoken.decide(output) == clips.labels).mean())
+    return nd.run(net, clips.inputs[:, :steps], backend=backend).accuracy(clips.labels)
 
 
 def without_delays(net: nd.Network) -> nd.Network:
@@ -40,7 +39,7 @@ def without_delays(net: nd.Network) -> nd.Network:
 
 def by_speaker(net: nd.Network, clips: spoken.Clips) -> None:
     """Accuracy of each speaker, and which digits are taken for which."""
-    found = spoken.decide(nd.run(net, clips.inputs).output)
+    found = nd.run(net, clips.inputs).decisions()
     right = found == clips.labels
     shares = (f"{name} {right[clips.speakers == name].mean():.0%}"
               for name in np.unique(clips.speakers))  # fmt: skip
@@ -98,7 +97,7 @@ def on_lava(net: nd.Network, clips: spoken.Clips, number: int) -> None:
         began = time.monotonic()
         recordings[backend] = nd.run(net, inputs, backend=backend, record=("spikes",))
         seconds[backend] = time.monotonic() - began
-    right = (spoken.decide(recordings["lava"].output) == labels).mean()
+    right = recordings["lava"].accuracy(labels)
     ratio = seconds["lava"] / seconds["engine"]
     print(f"Lava, {len(labels)} clips: {right:.2%}; the engine is {ratio:.0f} times as fast")
     print(nd.compare(recordings["engine"], recordings["lava"]).summary())

@@ -18,12 +18,13 @@ import spoken
 from evaluate import accuracy
 
 import neurodeploy as nd
-from neurodeploy.backends.targets import look_ahead
 from neurodeploy.errors import FormatError, NeurodeployError
 from neurodeploy.files import written_whole
 from neurodeploy.formats.slayer import batched
 from neurodeploy.formats.slayer.checkpoint import load_checkpoint
 from neurodeploy.formats.slayer.importing import import_slayer
+from neurodeploy.targets.look_ahead import look_ahead
+from neurodeploy.targets.netx_importer import netx_needs
 
 NAME = "spoken_digits"
 
@@ -65,11 +66,11 @@ nothing of other voices. No recording is part of this project.
 """
 
 
-def netx_line(network: nd.Network) -> str:
-    """What lava-dl's importer makes of the file."""
+def netx_line(network: nd.Network, inputs: np.ndarray) -> str:
+    """What lava-dl's importer makes of the file, and what it needs for such inputs."""
     entries = [e for e in look_ahead(network, "netx") if e.rating.value != "faithful"]
-    told = "; ".join(f"{e.element}: {e.reason}" for e in entries)
-    return told or "reads it and runs it the same"
+    told = [f"{e.element}: {e.reason}" for e in entries] + netx_needs(network, inputs)
+    return "; ".join(told) or "reads it and runs it the same"
 
 
 def delay_line(arrays: dict[str, np.ndarray]) -> str:
@@ -162,7 +163,7 @@ def export(folder: Path, run: Path, out: Path) -> None:
             f"{counts[p.name].counts.sum() / len(test.labels):.0f} {names.get(p.name, 'output')}"
             for p in network.populations
         ),
-        netx=netx_line(network), seed=held["seed"], epochs=held["epochs"],
+        netx=netx_line(network, test.inputs), seed=held["seed"], epochs=held["epochs"],
         lava_dl=importlib.metadata.version("lava-dl"), torch=importlib.metadata.version("torch"),
     )  # fmt: skip
     with written_whole(out / f"{NAME}.md") as temporary:

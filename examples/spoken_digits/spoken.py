@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from neurodeploy.audio.datasets import Clip, spoken_digits
+from neurodeploy.audio.encoders import parse_encoder
+from neurodeploy.audio.files import read_audio, to_pcm16
 from neurodeploy.errors import InputError
 from neurodeploy.files import written_whole
 from neurodeploy.network import Dense, FloatLIF, Network, Population, Projection, Source
-from neurodeploy.signals.audio import read_audio, to_pcm16
-from neurodeploy.signals.coding import parse_encoder
-from neurodeploy.signals.datasets import Clip, spoken_digits
+from neurodeploy.recording import decide as decide_from_sums
 
 RATE = 8000
 BANDS, HOP = 32, 64
@@ -130,7 +131,7 @@ def decide(output: np.ndarray) -> np.ndarray:
 
     `output` is [samples, steps, CLASSES].
     """
-    return output.sum(axis=1).argmax(axis=1)
+    return decide_from_sums(output.sum(axis=1))[0]
 
 
 def make(hidden: int = HIDDEN, delays: bool = True) -> Any:

@@ -21,10 +21,10 @@ import spoken
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from neurodeploy.audio.datasets import Clip
 from neurodeploy.errors import FormatError, NeurodeployError
 from neurodeploy.files import written_whole
 from neurodeploy.formats.slayer.importing import import_slayer
-from neurodeploy.signals.datasets import Clip
 
 BATCH = 64
 WEIGHT_RATE, DELAY_RATE = 0.005, 0.05

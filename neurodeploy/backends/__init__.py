@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import sys
 import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -12,14 +13,22 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BackendError, ChipWarning, InputError, UnsupportedError
+from ..inputs import draining_steps, order_axes, present, warn_of_time_first
 from ..network import Network
 from ..recording import Recording
-from ..signals import present
-from .foresee import check_run
-from .options import KERNELS, RECORDABLE, Progress, RunOptions
+from ..recording.run_options import (
+    KERNELS,
+    KNOWN_OPTIONS,
+    RECORDABLE,
+    Progress,
+    RunOptions,
+    names_of,
+)
+from .memory_need import check_run
 
 BACKENDS = ("engine", "float", "lava", "loihi2")
 
@@ -32,9 +41,11 @@ def run(
     inputs: NDArray[Any],
     *,
     backend: str = "engine",
-    record: Iterable[str] = ("counts",),
+    record: str | Iterable[str] = ("counts",),
     steps: int | None = None,
+    drain: bool = False,
     apply_transform: bool = True,
+    axes: str | None = None,
     reset_interval: int | None = None,
     reset_offset: int = 0,
     out: str | os.PathLike[str] | None = None,
@@ -56,17 +67,21 @@ def run(
         each starts from zero state.
     backend : str
         One of `BACKENDS`.
-    record : iterable of str
+    record : str or iterable of str
         Of ``counts``, ``spikes``, ``u``, ``v``. Counts, and the messages of
         the last population, are always recorded.
     steps : int, optional
         Chip time steps per sample; by default as many as the inputs have.
-        The last population lags by ``network.hops(...)`` steps, so add them
-        to see all that the inputs cause.
+        The last population lags by ``network.hops(...)`` steps, see `drain`.
+    drain : bool
+        Run on until the last inputs have reached the output; instead of `steps`.
     apply_transform : bool
         Whether to apply the input layer's weight and bias to the inputs.
+    axes : str, optional
+        The order of the inputs' axes where it is another one: ``TBN`` is [steps, samples,
+        neurons]; see `signals.order_axes`.
     reset_interval, reset_offset : int, optional
-        See `RunOptions`.
+        See `RunOptions`; an offset alone resets nothing and is refused.
     out : path, optional
         Stream the recording to this HDF5 file; memory then does not grow
         with the number of samples.
@@ -79,7 +94,7 @@ def run(
         tables of sums where an operator has them (convolutions), ``auto`` by
         the activity that it measures. The results are the same to the bit.
     timeout_seconds : float, optional
-        End a worker process that takes longer.
+        End a worker process that takes longer. Only of a backend that has one.
     progress : callable, optional
         Called with (samples done, samples in all).
     host : str, optional
@@ -99,6 +114,7 @@ def run(
     Raises
     ------
     InputError, UnsupportedError, BackendError
+        Also for an option that `backend` does not know.
         Where samples are done, the message says how many, where they are kept and
         how to go on, as that of a KeyboardInterrupt does.
     TooLargeError
@@ -108,10 +124,12 @@ def run(
     -----
     ChipWarning
         If delays are longer than the chip's; the recording's header says so too.
+    InputWarning
+        If the inputs may be time first and `axes` does not say.
     """
     if backend not in BACKENDS:
         raise BackendError(f"backend {backend!r}: unknown; there are {', '.join(BACKENDS)}")
-    wanted = tuple(record)
+    wanted = names_of(record)
     for what in wanted:
         if what not in RECORDABLE:
             raise InputError(f"record {what!r}: unknown; there are {', '.join(RECORDABLE)}")
@@ -119,10 +137,23 @@ def run(
         raise InputError(f"threads: {threads}; give at least 1")
     if kernels not in KERNELS:
         raise InputError(f"kernels {kernels!r}: unknown; there are {', '.join(KERNELS)}")
-    _check_elsewhere(backend, host=host, job=job, chip=chip)
-    if reset_interval is not None:
-        _check_reset(network, reset_interval)
-    values = present(network, inputs, steps, apply_transform)
+    _check_known(
+        backend,
+        threads=threads,
+        kernels=None if kernels == "auto" else kernels,
+        timeout_seconds=timeout_seconds,
+        host=host,
+        job=job,
+        chip=chip,
+    )
+    _check_reset(network, reset_interval, reset_offset)
+    if drain:
+        if steps is not None:
+            raise InputError(f"drain: together with {steps} steps; give one of the two")
+        steps = draining_steps(network, order_axes(np.asanyarray(inputs), axes))
+    values = present(network, inputs, steps, apply_transform, axes)
+    if axes is None and not _called_by_us():
+        warn_of_time_first(network, values.shape)
     options = RunOptions(
         steps=values.steps,
         record=tuple(what for what in RECORDABLE if what in wanted or what == "counts"),
@@ -142,6 +173,12 @@ def run(
         warnings.warn(line, ChipWarning, stacklevel=2)
     recording: Recording = _module(backend).run(network, values, options)
     return recording
+
+
+def _called_by_us() -> bool:
+    """Whether `run` was called from within this package, with inputs that it has in order."""
+    name = str(sys._getframe(2).f_globals.get("__name__", ""))
+    return name.partition(".")[0] == __name__.partition(".")[0]
 
 
 def write_job(
@@ -170,7 +207,7 @@ def write_job(
     InputError, UnsupportedError, BackendError
         As `run`.
     """
-    from .places import BY_HAND, JobWritten
+    from ..remote.places import BY_HAND, JobWritten
 
     with suppress(JobWritten):
         run(network, inputs, host=BY_HAND, job=job, **how)
@@ -183,21 +220,29 @@ def _module(backend: str) -> Any:
     return importlib.import_module(f".{backend}", __name__)
 
 
-def _check_elsewhere(backend: str, **given: Any) -> None:
-    """Refuse options of backends that run in a worker where there is none."""
-    for name, value in given.items():
-        if value is not None and backend in IN_THIS_PROCESS:
-            raise BackendError(
-                f"{name}: backend {backend!r} runs in this process; leave it out, or take another "
-                f"backend ({', '.join(b for b in BACKENDS if b not in IN_THIS_PROCESS)})"
-            )
+def _check_known(backend: str, **given: Any) -> None:
+    """Refuse options that a backend would ignore."""
     try:
         json.dumps(given["chip"], allow_nan=False)
     except (TypeError, ValueError) as error:
         raise InputError(f"chip: {error}; give plain values, as JSON has them") from None
+    for name, value in given.items():
+        if value is None or name in KNOWN_OPTIONS[backend]:
+            continue
+        others = [other for other, known in KNOWN_OPTIONS.items() if name in known]
+        local = backend in IN_THIS_PROCESS and not set(others) & set(IN_THIS_PROCESS)
+        why = "runs in this process" if local else "does not know it"
+        raise BackendError(
+            f"{name}: backend {backend!r} {why}; leave it out, or take another backend "
+            f"({', '.join(others)})"
+        )
 
 
-def _check_reset(network: Network, interval: int) -> None:
+def _check_reset(network: Network, interval: int | None, offset: int) -> None:
+    if interval is None:
+        if offset:
+            raise InputError(f"reset_offset: {offset} without reset_interval; give both, or none")
+        return
     if interval < 1:
         raise InputError(f"reset_interval: {interval}; give at least 1 step")
     for population in network.populations:

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 
 from .._version import __version__
 from ..errors import BackendError
+from ..inputs import Presented
 from ..network import Network
 from ..recording import Recording, RecordingWriter
-from ..signals import Presented
-from .assemble import BlockAssembler, Events, header_of
-from .options import RunOptions, refuse_floats
+from ..recording.assemble import BlockAssembler, Events, header_of
+from ..recording.run_options import RunOptions, refuse_floats
 
 BESIDE_BYTES = 1 << 20
 """Inputs whose hashing takes longer than starting a thread for it."""

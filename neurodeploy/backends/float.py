@@ -6,11 +6,11 @@ import time
 
 from .._version import __version__
 from ..errors import UnsupportedError
+from ..inputs import Presented
 from ..network import Network
 from ..recording import Recording, RecordingWriter
-from ..signals import Presented
-from .assemble import BlockAssembler, header_of
-from .options import RunOptions
+from ..recording.assemble import BlockAssembler, header_of
+from ..recording.run_options import RunOptions
 
 
 def available() -> tuple[bool, str]:
@@ -67,5 +67,7 @@ def run(network: Network, values: Presented, options: RunOptions) -> Recording:
             )
             if options.progress is not None:
                 options.progress(assembler.samples, len(values))
-        writer.finish(samples=assembler.samples, seconds=time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        inputs = values.fingerprint()
+        writer.finish(samples=assembler.samples, seconds=seconds, inputs=inputs)
     return writer.recording()

@@ -2,9 +2,10 @@
 
 from .fitting import boards, fit
 from .placement import Misfit, Placement, Utilisation
-from .specification import Chip, Constant, load_chip
+from .specification import DEFAULT_CHIP, Chip, Constant, load_chip
 
 __all__ = [
+    "DEFAULT_CHIP",
     "Chip",
     "Constant",
     "Misfit",

@@ -30,7 +30,6 @@ FloatArray = NDArray[np.float64]
 
 def balanced(
     plain: Placement,
-    network: Network,
     recording: Recording,
     place: Callable[[dict[str, int]], Placement],
 ) -> Placement:
@@ -40,13 +39,12 @@ def balanced(
     ----------
     plain : Placement
         Where to start.
-    network : Network
     recording : Recording
         With counts of every population.
     place : callable
         Places the network with a bound on the neurons of a core, by population.
     """
-    loads = _loads(plain, network, recording)
+    loads = _loads(plain, recording)
     best, most = plain, {p.population.name: p.population.size for p in plain.partitions}
     cores = plain.chips_used * plain.chip.limit("cores_per_chip")
     while True:
@@ -64,14 +62,14 @@ def balanced(
     )
 
 
-def busiest_seconds(placement: Placement, network: Network, recording: Recording) -> float:
+def busiest_seconds(placement: Placement, recording: Recording) -> float:
     """Seconds of a mean step that the busiest core of a placement is at work."""
-    return busiest(placement, _loads(placement, network, recording))[1]
+    return busiest(placement, _loads(placement, recording))[1]
 
 
-def _loads(placement: Placement, network: Network, recording: Recording) -> dict[str, FloatArray]:
+def _loads(placement: Placement, recording: Recording) -> dict[str, FloatArray]:
     names = [partition.population.name for partition in placement.partitions]
-    return {name: neuron_seconds(network, recording, placement, name) for name in names}
+    return {name: neuron_seconds(recording, placement, name) for name in names}
 
 
 def in_stripes(placement: Placement) -> dict[str, NDArray[np.int64]]:
@@ -112,16 +110,14 @@ def busiest_link(placement: Placement, recording: Recording) -> float:
     return float(np.max(taken)) / (recording.samples * recording.steps)
 
 
-def neuron_seconds(
-    network: Network, recording: Recording, placement: Placement, name: str
-) -> FloatArray:
+def neuron_seconds(recording: Recording, placement: Placement, name: str) -> FloatArray:
     """Time that a core spends on each neuron of a population per step, float64 [neurons].
 
     An idle update, what a sent message adds to it, and every synapse that is read for it,
     stored zeros too; means over samples and steps.
     """
     chip = placement.chip
-    messages, synops = neuron_events(network, recording, name, stored=True)
+    messages, synops = neuron_events(placement.laid_out, recording, name, stored=True)
     active = chip["neuron_update_active_time"] - chip["neuron_update_inactive_time"]
     steps = recording.samples * recording.steps
     busy = (messages * active + synops * chip["synop_time"]) / steps

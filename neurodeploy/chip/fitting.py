@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,10 +13,11 @@ from typing import TYPE_CHECKING
 from ..errors import ChipError, NetworkError
 from ..network import Network, Population
 from .balance import balanced
-from .partition import Partition, cut_into_blocks, cut_into_lists
-from .placement import Misfit, Placement
-from .resources import ALONE, NEURONS, REMEDY, Needs, on_chip
-from .specification import LIMITS, Chip, Constant, load_chip, read_toml
+from .parallel import with_parts_as_one
+from .partition import LARGEST_SYSTEM, Partition, cut_into_blocks, cut_into_lists
+from .placement import CHIPS, CORES, Misfit, Placement
+from .resources import ALONE, ALONE_IN_IMAGE, NEURONS, REMEDY, Needs
+from .specification import DEFAULT_CHIP, LIMITS, Chip, Constant, load_chip, read_toml
 
 if TYPE_CHECKING:
     from ..recording import Recording
@@ -28,7 +30,7 @@ _BOARDS = Path(__file__).parent / "data" / "boards.toml"
 
 def fit(
     network: Network,
-    chip: str | os.PathLike[str] | Chip = "loihi2",
+    chip: str | os.PathLike[str] | Chip = DEFAULT_CHIP,
     *,
     board: str | None = None,
     cores: int | None = None,
@@ -75,19 +77,18 @@ def fit(
             "network: computes in float32, a chip in integers; quantize it before it is placed"
         )
     chips = _chips_of(board, chip)
-    partitions = _partitions(network, chip)
-    plain = _placement(network, chip, board, chips, partitions)
-    if recording is None:
-        return plain
-    if recording.header.network != network.fingerprint:
+    needs = Needs(with_parts_as_one(network), chip)
+    plain = _placement(network, needs, board, chips, _partitions(needs))
+    if recording is not None and recording.header.network != network.fingerprint:
         raise NetworkError(
             "recording: made by another network; record this one, then place it by its counts"
         )
+    if recording is None or any(part.counted is not None for part in plain.partitions):
+        return plain
     return balanced(
         plain,
-        network,
         recording,
-        lambda most: _placement(network, chip, board, chips, _partitions(network, chip, most)),
+        lambda most: _placement(network, needs, board, chips, _partitions(needs, most)),
     )
 
 
@@ -104,8 +105,11 @@ def _chips_of(board: str | None, chip: Chip) -> int | None:
     if board not in known:
         raise ChipError(f"no board {board!r}; there are {', '.join(sorted(known))}")
     kind, chips = known[board]
-    if kind != chip.name.split("-")[0]:  # loihi2-fitted is a loihi2 with other constants
-        raise ChipError(f"board {board!r} carries {kind}, not {chip.name}; ask for that chip")
+    if kind != chip.kind:
+        raise ChipError(
+            f"board {board!r} carries {kind}, not {chip.name}; ask for that chip, or name "
+            f'base = "{kind}" in the chip file'
+        )
     return chips
 
 
@@ -118,20 +122,18 @@ def _with_cores(chip: Chip, cores: int | None) -> Chip:
     return replace(chip, constants=MappingProxyType(changed))
 
 
-def _partitions(
-    network: Network, chip: Chip, most: dict[str, int] | None = None
-) -> tuple[Partition, ...]:
+def _partitions(needs: Needs, most: dict[str, int] | None = None) -> tuple[Partition, ...]:
     """Cut every population; `most` bounds the neurons of one core."""
     known: dict[str, int] = {}
     for _ in range(4):  # an output axon per core that is reached: cores depend on each other
-        needs = Needs(network, chip, known)
+        needs = replace(needs, cores=known)
         cut = tuple(
             _cut(needs, p, (most or {}).get(p.name, p.size))
-            for p in network.populations
-            if on_chip(network, p)
+            for p in needs.network.populations
+            if needs.network.on_chip(p)
         )
         found = {partition.population.name: partition.cores for partition in cut}
-        if found == known or not chip.limit("map_per_target_core"):
+        if found == known or not needs.chip.limit("map_per_target_core"):
             break
         known = found
     return cut
@@ -146,29 +148,35 @@ def _cut(needs: Needs, population: Population, bound: int) -> Partition:
     if needs.is_image(population):
         fits = partial(needs.kernels_fit, population)
         return cut_into_blocks(population, need, limits, most, fits)
-    return cut_into_lists(population, need, limits, most)
+    return cut_into_lists(population, need, limits, most, needs.fullest(population))
 
 
 def _placement(
     network: Network,
-    chip: Chip,
+    needs: Needs,
     board: str | None,
     chips: int | None,
     partitions: tuple[Partition, ...],
 ) -> Placement:
-    needs = Needs(network, chip, {})
     limits = {p.population.name: needs.limits(p.population) for p in partitions}
-    misfits = []
-    for partition in partitions:
-        name = partition.population.name
-        for resource, limit in limits[name].items():
-            worst = max(used[resource] for used in partition.used)
-            if worst > limit:
-                alone = max(piece.neurons for piece in partition.pieces) == 1
-                remedy = (ALONE if alone else REMEDY)[resource]
-                misfits.append(Misfit(name, resource, worst, limit, remedy))
-    place = Placement(network, chip, board or "", partitions, limits)
+    misfits = [m for p in partitions for m in _misfits(p, limits[p.population.name])]
+    place = Placement(network, needs.chip, board or "", partitions, limits, laid_out=needs.network)
     if chips is not None and place.chips_used > chips:
         remedy = "take a larger board, or fewer weight bits"
-        misfits.append(Misfit("", "chips", place.chips_used, chips, remedy))
+        misfits.append(Misfit("", CHIPS, place.chips_used, chips, remedy))
     return replace(place, misfits=tuple(misfits))
+
+
+def _misfits(partition: Partition, limits: Mapping[str, int]) -> Iterator[Misfit]:
+    name = partition.population.name
+    single = max(piece.neurons for piece in partition.pieces) == 1
+    remedies = REMEDY
+    if single or partition.alone is not None:
+        remedies = ALONE if partition.block is None else ALONE_IN_IMAGE
+    used = partition.used if partition.alone is None else (partition.alone,)
+    for resource, limit in limits.items():
+        worst = max(u[resource] for u in used)
+        if worst > limit:
+            yield Misfit(name, resource, worst, limit, remedies[resource])
+    if partition.counted is not None:
+        yield Misfit(name, CORES, partition.counted, LARGEST_SYSTEM, "make the layer smaller")

@@ -10,6 +10,10 @@ it has, M becomes ``M // max(2, ceil(r))``.
 The channels are halved until their kernels fit; x is a power of two, y the height halved
 some times; the fewest cores win. Of equal ones the block is taken that halving x and y in
 turn arrives at, x first, or y first where the channels had to be halved.
+
+**No cut helps** where a single neuron takes more than a core has: of an image, where one
+channel's kernels do, for all positions of a block share them. Such a population is not cut
+beyond what its neurons need, and `Partition.alone` says what the single neuron takes.
 """
 
 from __future__ import annotations
@@ -18,15 +22,20 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import NetworkError
 from ..network import Population
 
 INPUT_AXONS = "input axons"
 """The one resource that a core needs as much of, however few neurons it holds."""
+
+LARGEST_SYSTEM = 1152 * 128
+"""Cores of Hala Point, the largest system of Loihi chips: what needs more is not laid out."""
 
 _POOLS = ("words of core memory",)
 """Resources that input axons take part of: full of them, no cut helps."""
@@ -74,21 +83,40 @@ class Partition:
         What each piece takes of each resource.
     block : (int, int, int) or None
         The (x, y, z) of a whole block of an image.
+    alone : mapping of str to int or None
+        What its fullest neuron takes by itself, where that is more than a core has: then no
+        cut fits.
+    counted : int or None
+        Cores that it takes at least, where they are more than `LARGEST_SYSTEM`: then `pieces`
+        holds the first alone.
     """
 
     population: Population
     pieces: tuple[Piece, ...]
     used: tuple[Mapping[str, int], ...]
     block: tuple[int, int, int] | None = None
+    alone: Mapping[str, int] | None = None
+    counted: int | None = None
 
     @property
     def cores(self) -> int:
         """Cores that it takes."""
-        return len(self.pieces)
+        return len(self.pieces) if self.counted is None else self.counted
 
     @cached_property
     def core_of(self) -> NDArray[np.int64]:
-        """Which of its cores each neuron is on, int64 [neurons]."""
+        """Which of its cores each neuron is on, int64 [neurons].
+
+        Raises
+        ------
+        NetworkError
+            If it takes more cores than there are, and so was not laid out.
+        """
+        if self.counted is not None:
+            raise NetworkError(
+                f"population {self.population.name!r}: takes {self.counted:,} cores, the largest "
+                f"system has {LARGEST_SYSTEM:,}; make the layer smaller"
+            )
         cores = np.zeros(self.population.size, np.int64)
         for core, piece in enumerate(self.pieces):
             cores[piece.indices(self.population.shape)] = core
@@ -96,9 +124,9 @@ class Partition:
 
 
 def cut_into_lists(
-    population: Population, need: Need, limits: Mapping[str, int], most: int
+    population: Population, need: Need, limits: Mapping[str, int], most: int, fullest: int = 0
 ) -> Partition:
-    """Cut neuron by neuron; a piece that cannot fit is left as it is, for the caller to report.
+    """Cut neuron by neuron.
 
     Parameters
     ----------
@@ -108,16 +136,23 @@ def cut_into_lists(
         Of each resource, per core.
     most : int
         Neurons that a core holds at most.
+    fullest : int
+        The neuron with the most synapses.
     """
+    single = need(Piece(fullest, 1))
+    alone = single if _excess(single, limits) > 1 else None
     while True:
-        pieces = [
+        cores = -(-population.size // most)
+        listed = 1 if cores > LARGEST_SYSTEM else cores
+        pieces = tuple(
             Piece(first, min(most, population.size - first))
-            for first in range(0, population.size, most)
-        ]
-        used = tuple(need(piece) for piece in pieces)
+            for first in range(0, listed * most, most)
+        )
+        used = tuple(map(need, pieces))
         worst = max(_excess(u, limits) for u in used)
-        if worst <= 1 or most == 1:
-            return Partition(population, tuple(pieces), used)
+        if listed != cores or alone is not None or worst <= 1 or most == 1:
+            counted = None if listed == cores else cores
+            return Partition(population, pieces, used, alone=alone, counted=counted)
         most = max(1, most // max(2, math.ceil(worst)))
 
 
@@ -147,16 +182,22 @@ def cut_into_blocks(
     fits : callable
         Whether the kernels of so many channels fit on a core.
     """
+    single = need(Piece(0, 1, (0, 0, 0), (1, 1, 1)))
+    alone = single if any(single[name] > limit for name, limit in limits.items()) else None
     depth = population.shape[0]
     while depth > 1 and not (fits(depth) and depth <= most):
         depth = math.ceil(depth / 2)
     while True:
         block = _best_block(population.shape, depth, most)
-        pieces = tuple(_blocks(population.shape, block))
-        used = tuple(need(piece) for piece in pieces)
+        cores = math.prod(-(-n // b) for n, b in zip(population.shape[::-1], block, strict=True))
+        listed = None if cores > LARGEST_SYSTEM else cores
+        pieces = tuple(islice(_blocks(population.shape, block), listed or 1))
+        used = tuple(map(need, pieces))
         worst = max(u[name] / limit for u in used for name, limit in limits.items())
-        if worst <= 1 or most == 1 or block == (1, 1, 1):
-            return Partition(population, pieces, used, block)
+        done = listed is None or alone is not None or worst <= 1
+        if done or most == 1 or block == (1, 1, 1):
+            counted = cores if listed is None else None
+            return Partition(population, pieces, used, block, alone, counted)
         most = max(1, most // 2)
         depth = min(depth, most)
 

@@ -15,6 +15,9 @@ from ..network import Network
 from .partition import Partition
 from .specification import Chip
 
+CORES, CHIPS = "cores", "chips"
+"""What a population, or the network, takes as a whole; other resources are those of one core."""
+
 
 @dataclass(frozen=True)
 class Misfit:
@@ -37,7 +40,7 @@ class Misfit:
 
     def __str__(self) -> str:
         who = f"population {self.population!r}" if self.population else "network"
-        where = "" if self.resource in ("chips",) else " on one core"
+        where = "" if self.resource in (CORES, CHIPS) else " on one core"
         return (
             f"{who} needs {self.value:,} {self.resource}{where}, limit {self.limit:,}: "
             f"{self.remedy}"
@@ -100,6 +103,7 @@ class Placement:
     misfits: tuple[Misfit, ...] = ()
     strategy: str = "compiler"
     places: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    laid_out: Network = field(kw_only=True)
 
     @property
     def fits(self) -> bool:
@@ -134,7 +138,7 @@ class Placement:
             if partition.population.name == population:
                 break
             before += partition.cores
-        return before + np.arange(self[population].cores)
+        return before + np.arange(len(self[population].pieces))
 
     def check(self) -> None:
         """Raise a `NetworkError` with the first thing that does not fit."""
@@ -212,8 +216,9 @@ class Placement:
     def _utilisation(self, partition: Partition) -> Utilisation:
         name = partition.population.name
         resources = self.limits[name]
-        used = {r: sum(u[r] for u in partition.used) / partition.cores for r in resources}
-        percents = [self._percent(name, u) for u in partition.used]
+        used = {r: sum(u[r] for u in partition.used) / len(partition.used) for r in resources}
+        alike = {id(u): u for u in partition.used}.values()
+        percents = [self._percent(name, u) for u in alike]
         percent = {r: max(p[r] for p in percents) for r in resources}
         # One group a core is what every population has: it binds nothing.
         binds = max(percent, key=lambda r: (r != "neuron groups" or used[r] > 1, percent[r]))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
-from ..network import Average, Delta, Network, Population, Projection, Source
+import numpy as np
+
+from ..network import Network, Population, Projection, Sparse
 from ..network.synapses import Readout
 from .memory import input_axons, is_image, kernel_words, list_words, synapse_bits
 from .partition import INPUT_AXONS, Piece
@@ -42,6 +45,15 @@ ALONE: Mapping[str, str] = {
 }
 """What helps where not even a single neuron fits on a core."""
 
+ALONE_IN_IMAGE: Mapping[str, str] = {
+    **ALONE,
+    WORDS: "the kernels of one channel alone take them; use smaller kernels, groups or fewer "
+    "input channels",
+    MEMORY: "the kernels of one channel alone take them; use smaller kernels, groups or fewer "
+    "input channels",
+}
+"""The same, for a population whose kernels all positions of an image share."""
+
 
 @dataclass(frozen=True, eq=False)
 class Needs:
@@ -50,15 +62,20 @@ class Needs:
     Attributes
     ----------
     network : Network
+        As the chip holds it, see `parallel.with_parts_as_one`.
     chip : Chip
     cores : mapping of str to int
         Cores of each population, as far as they are known: on chips where a neuron needs
         an output axon for every core that it reaches.
+    bits : dict
+        What `memory.synapse_bits` gave, by the projection's identity; it does not depend on
+        the cut.
     """
 
     network: Network
     chip: Chip
-    cores: Mapping[str, int]
+    cores: Mapping[str, int] = field(default_factory=dict)
+    bits: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
     def incoming(self, name: str) -> tuple[Projection, ...]:
         """Projections into a population that cost synaptic memory."""
@@ -69,7 +86,7 @@ class Needs:
         return tuple(
             p
             for p in self.network.out_of(name)
-            if not isinstance(p.synapse, Readout) and on_chip(self.network, self.network[p.target])
+            if not isinstance(p.synapse, Readout) and self.network.on_chip(self.network[p.target])
         )
 
     def is_image(self, population: Population) -> bool:
@@ -108,8 +125,26 @@ class Needs:
         )
         return words <= self.limits(population)[WORDS]
 
+    def fullest(self, population: Population) -> int:
+        """The neuron of a population with the most synapses, as far as they are listed."""
+        listed = [p.synapse for p in self.incoming(population.name)]
+        sparse = [np.diff(s.indptr) for s in listed if isinstance(s, Sparse)]
+        return int(np.sum(sparse, axis=0).argmax()) if sparse else 0
+
     def of(self, population: Population, piece: Piece) -> dict[str, int]:
-        """What a piece takes of each resource."""
+        """What a piece takes of each resource; pieces alike share one answer."""
+        incoming = self.incoming(population.name)
+        by_place = piece.block is None and any(isinstance(p.synapse, Sparse) for p in incoming)
+        key = (population.name, piece.first if by_place else 0, piece.neurons, piece.block)
+        if key not in self._known:
+            self._known[key] = self._count(population, piece)
+        return self._known[key]
+
+    @cached_property
+    def _known(self) -> dict[tuple[Any, ...], dict[str, int]]:
+        return {}
+
+    def _count(self, population: Population, piece: Piece) -> dict[str, int]:
         incoming = self.incoming(population.name)
         words = inputs = 0
         for projection in incoming:
@@ -142,13 +177,9 @@ class Needs:
 
     def _bits(self, projection: Projection) -> tuple[int, ...]:
         key = id(projection)  # of the same two populations there may be several
-        if key not in self._known_bits:
-            self._known_bits[key] = synapse_bits(projection.synapse, self.chip)
-        return self._known_bits[key]
-
-    @cached_property
-    def _known_bits(self) -> dict[int, tuple[int, ...]]:
-        return {}
+        if key not in self.bits:
+            self.bits[key] = synapse_bits(projection.synapse, self.chip)
+        return self.bits[key]
 
     def _axon_maps(self, population: Population, piece: Piece) -> int:
         outgoing = self.outgoing(population.name)
@@ -174,18 +205,6 @@ class Needs:
                 if delay is not None:
                     longest = max(longest, int(delay.max(initial=0)))
         return int(max(8, 1 << math.ceil(math.log2(longest + 2))))
-
-
-def on_chip(network: Network, population: Population) -> bool:
-    """Whether a population has neurons of its own on the chip.
-
-    Sources and averages have none; a delta encoder that stands first runs on the host,
-    which sends what it encodes (lava-dl, ``netx/yolo_kp/run.ipynb``: ``skip_layers=1``).
-    """
-    first = population.name == network.input.name
-    return not isinstance(population.neuron, (Source, Average)) and not (
-        first and isinstance(population.neuron, Delta)
-    )
 
 
 def _runs_of_channels(channels: int) -> int:

@@ -56,14 +56,14 @@ def all_routes(placement: Placement) -> tuple[Routes, ...]:
     if placement not in _KNOWN:
         on_cores = {partition.population.name for partition in placement.partitions}
         _KNOWN[placement] = tuple(
-            routes(placement, p) for p in placement.network.projections if p.target in on_cores
+            routes(placement, p) for p in placement.laid_out.projections if p.target in on_cores
         )
     return _KNOWN[placement]
 
 
 def routes(placement: Placement, projection: Projection) -> Routes:
     """Copies and hops of a projection's messages; hops are 0 for what enters from outside."""
-    source = placement.network[projection.source]
+    source = placement.laid_out[projection.source]
     reach = _reach(placement, projection)
     copies = reach.copies(source.shape)
     tiles = _tiles(placement)
@@ -158,10 +158,10 @@ def _load(
 
 
 def _reach(placement: Placement, projection: Projection) -> _Reach:
-    source, target = placement.network[projection.source], placement[projection.target]
+    source, target = placement.laid_out[projection.source], placement[projection.target]
     synapse = parts_of(projection.synapse)[0]
     if not is_image(synapse) or target.block is None:
-        reaches = placement.network.fan_out(projection, dense=True) > 0
+        reaches = placement.laid_out.fan_out(projection, dense=True) > 0
         rows = np.ones((1, 1)) if reaches.all() else reaches.astype(np.float64)[:, None]
         return _Reach(
             np.repeat(rows, target.cores, axis=1), np.ones((target.cores, 1)), image=False

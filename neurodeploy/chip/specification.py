@@ -30,6 +30,9 @@ _DATA = Path(__file__).parent / "data"
 ALIASES: Mapping[str, str] = MappingProxyType({"loihi1-davies": "loihi1"})
 """Other names of chips: those of `loihi1` are Davies et al. 2018's constants."""
 
+DEFAULT_CHIP = "loihi2"
+"""The chip of everything for which no other is asked."""
+
 _PREFIXES = {"": 1.0, "m": 1e-3, "u": 1e-6, "µ": 1e-6, "n": 1e-9, "p": 1e-12}
 _BASE_UNITS = ("J", "s", "W")
 
@@ -119,6 +122,9 @@ class Chip:
     ----------
     name, title : str
         The name users type, and the one they read.
+    kind : str
+        The chip that it is one of, as boards carry it: ``loihi2`` for ``loihi2-fitted`` and for
+        every chip file with ``loihi2`` as its base.
     constants : mapping of str to Constant
         At least those in `REQUIRED`.
     notes : tuple of str
@@ -129,6 +135,7 @@ class Chip:
     title: str
     constants: Mapping[str, Constant]
     notes: tuple[str, ...] = ()
+    kind: str = ""
 
     def __getitem__(self, name: str) -> float:
         """A constant's value in its base unit (joules, seconds, watts or 1)."""
@@ -174,9 +181,15 @@ def load_chip(name: str | os.PathLike[str]) -> Chip:
     ChipError
         If there is no such chip, or its file is broken or incomplete.
     """
-    name = os.fspath(name)
+    return _load(os.fspath(name), ())
+
+
+def _load(name: str, above: tuple[str, ...]) -> Chip:
+    """Load a chip, or the base of those `above`."""
+    if name in above:
+        raise ChipError(f"{name}: is its own base; name another chip as its base")
     if name.endswith(".toml"):  # a user's own file is named as they typed it
-        return _read_chip(Path(name), name)
+        return _read_chip(Path(name), name, above)
     return _built_in(ALIASES.get(name, name))
 
 
@@ -190,9 +203,9 @@ def _built_in(name: str) -> Chip:
     return _read_chip(_DATA / f"{name}.toml", f"{name}.toml")
 
 
-def _read_chip(path: Path, label: str) -> Chip:
+def _read_chip(path: Path, label: str, above: tuple[str, ...] = ()) -> Chip:
     raw = read_toml(path, label)
-    base = load_chip(str(raw["base"])) if "base" in raw else None
+    base = _load(str(raw["base"]), (*above, label)) if "base" in raw else None
     constants = raw.get("constants")
     if not isinstance(constants, dict):
         raise ChipError(f"{label}: no constants; add a table [constants.NAME] for each constant")
@@ -208,6 +221,7 @@ def _read_chip(path: Path, label: str) -> Chip:
         title=str(raw.get("title", chip_name)),
         constants=MappingProxyType(read),
         notes=tuple(str(note) for note in notes),
+        kind=base.kind if base else chip_name.split("-")[0],
     )
 
 
@@ -223,7 +237,7 @@ def read_toml(path: Path, label: str) -> dict[str, Any]:
         raise ChipError(
             f"{label}: cannot be read ({error.strerror}); give the path of a chip file (.toml)"
         ) from error
-    except ValueError as error:  # broken TOML, or bytes that are no UTF-8
+    except (ValueError, RecursionError) as error:  # broken, bytes that are no UTF-8, too deep
         raise ChipError(f"{label}: not valid TOML ({error}); correct the file") from error
 
 

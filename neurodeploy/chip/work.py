@@ -49,9 +49,9 @@ def operations(placement: Placement, projection: Projection, counts: FloatArray)
     part = parts_of(synapse)[0]
     across = isinstance(part, Pool) and part.across_channels
     if isinstance(part, IMAGES) and target.block is not None and not across:
-        shape = placement.network[projection.source].shape
+        shape = placement.laid_out[projection.source].shape
         return _of_image(target, synapse, counts.reshape(len(counts), *shape))
-    total = counts @ placement.network.fan_out(projection, dense=True)
+    total = counts @ placement.laid_out.fan_out(projection, dense=True)
     return np.outer(total, neurons / neurons.sum())
 
 

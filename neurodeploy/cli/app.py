@@ -29,7 +29,7 @@ app = typer.Typer(
     help="Take a trained spiking network to Loihi 2, and see what the chip will do with it.",
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
 

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from .shared import Json, print_json, show
+from .shared import NO_OPTIONS, Json, Reading, print_json, reads_a_network, show
 
 
+@reads_a_network
 def compare(
     a: Annotated[Path, typer.Argument(metavar="A.h5", help="A recording.")],
     b: Annotated[Path, typer.Argument(metavar="B.h5", help="A recording to hold against it.")],
@@ -52,6 +53,7 @@ def compare(
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Compare recordings of different networks or inputs.")
     ] = False,
+    reading: Reading = NO_OPTIONS,
     json: Json = False,
 ) -> int:
     """Compare two recordings: spikes, u and v of every population, and where they first part.
@@ -61,13 +63,13 @@ def compare(
     """
     import neurodeploy as nd
 
-    from ..compare import FloorOptions, Tolerances
-    from ..compare.junit import write_junit
-    from ..signals import read_inputs, read_labels
+    from ..comparison import FloorOptions, Tolerances
+    from ..comparison.junit import write_junit
+    from ..inputs import read_inputs, read_labels
     from . import DIFFERS, DONE
 
     recordings = [nd.Recording.load(path) for path in (a, b)]
-    networks = [None if path is None else nd.load(path) for path in (net, net_b)]
+    networks = [None if path is None else reading.load(path) for path in (net, net_b)]
     values, truth = (None, None) if input is None else read_inputs(input)
     result = nd.compare(
         *recordings,

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from .shared import Dt, From, Json, Reset, is_nir_file, load_network, print_json, show
+from ..network import Audit, Rating
+from .shared import NO_OPTIONS, Json, Reading, is_nir_file, print_json, reads_a_network, show
 
 
+@reads_a_network
 def convert(
     source: Annotated[Path, typer.Argument(metavar="IN", help="A network to read.")],
     target: Annotated[
         Path, typer.Argument(metavar="OUT", help="The network to write (.net or .nir).")
     ],
-    dt: Dt = None,
-    reset: Reset = None,
-    source_framework: From = None,
     framework: Annotated[
         str | None, typer.Option("--to", metavar="FRAMEWORK", help="NIR: who shall run OUT.")
     ] = None,
@@ -25,8 +25,9 @@ def convert(
         str | None,
         typer.Option("--for", metavar="lava|loihi2", help="Rewrite exactly what it lacks."),
     ] = None,
+    reading: Reading = NO_OPTIONS,
     json: Json = False,
-) -> None:
+) -> int:
     """Read a network in one format and write it in another, saying what changed.
 
     Formats are told by what IN holds and by OUT's suffix: NetX HDF5 (.net) or
@@ -34,23 +35,32 @@ def convert(
     Writing NetX anew brings files of older exporters into today's layout. With
     --for, operators that a target lacks are rewritten where an exact form
     exists: sum pools as convolutions, taps as delays, delays moved to axons.
+    What the target still cannot run is listed then, and the exit status is 1.
     """
     import neurodeploy as nd
 
-    from ..report.terminal import audit_table
+    from ..reporting.terminal import audit_table
+    from . import DIFFERS, DONE
 
     # NetX counts time in steps: --dt then says what a step is in the NIR to be written.
-    reads_nir = is_nir_file(source)
-    network = load_network(source, dt if reads_nir else None, reset, source_framework)
+    read = reading if is_nir_file(source) else replace(reading, dt=None)
+    network = read.load(source)
+    left = Audit()
     if target_chip is not None:
-        from ..rewrite import rewritten_for
+        from ..targets.look_ahead import look_ahead
+        from ..targets.rewrite import rewritten_for
 
         network = rewritten_for(network, target_chip)
-    written = {"dt": dt, "preset": framework}
+        left = Audit(look_ahead(network, target_chip).rated(Rating.UNSUPPORTED))
+    written = {"dt": reading.dt, "preset": framework}
     given = {key: value for key, value in written.items() if value is not None}
     nd.save(network, target, **(given if target.suffix.lower() == ".nir" else {}))
     if json:
         entries = [entry.as_dict() for entry in network.audit]
-        print_json({"network": target, "fingerprint": network.fingerprint, "audit": entries})
-        return
-    show(audit_table(network.audit), f"{source} -> {target}")
+        found = {"network": target, "fingerprint": network.fingerprint, "audit": entries}
+        print_json({**found, "left": [entry.as_dict() for entry in left]})
+    else:
+        show(audit_table(network.audit), f"{source} -> {target}")
+        if left:
+            show(f"{target_chip} cannot run {len(left)} elements of it:", audit_table(left))
+    return DIFFERS if left else DONE

@@ -7,10 +7,10 @@ from .shared import Json, print_json, show
 
 def doctor(json: Json = False) -> None:
     """Tell which backends and extras this machine has, and how to add what is missing."""
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
-    from ..backends.inventory import take_inventory
+    from .inventory import take_inventory
 
     items = take_inventory()
     if json:
@@ -20,7 +20,5 @@ def doctor(json: Json = False) -> None:
     for heading in ("part", "here", "what it is, or what adds it"):
         table.add_column(heading, overflow="fold")
     for item in items:
-        table.add_row(
-            item.name, "[green]yes[/green]" if item.present else "no", escape(item.detail)
-        )
+        table.add_row(item.name, Text("yes", "green") if item.present else "no", item.detail)
     show(table)

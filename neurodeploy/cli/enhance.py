@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from .shared import Json, Net, load_network, print_json, show
+from ..errors import InputError
+from ..network import Network
+from .shared import NO_OPTIONS, Json, Net, Reading, print_json, reads_a_network, show
 
 Channel = Annotated[
     str | None, typer.Option(help="Which channel, from 0, or mix; needed where there are several.")
@@ -34,21 +36,22 @@ Fixed = Annotated[
 
 
 def load_denoiser(
-    net: Path, codec: Path | None, pipelined: bool, wait: int | None, fixed: bool
+    net: Network, codec: Path | None, pipelined: bool, wait: int | None, fixed: bool
 ) -> Any:
     """Open a network for sound, with the front end that its options ask for."""
-    from ..sound import Denoiser, MaskCodec, NdnsFront, separator
-    from ..sound.fronts import WAIT
+    from ..audio.enhancement import Denoiser, MaskCodec, NdnsFront, separator
+    from ..audio.enhancement.fronts import WAIT
 
     if codec is None:
         if pipelined:
-            raise typer.BadParameter("--pipelined is for networks with a --codec.")
-        return Denoiser(load_network(net), NdnsFront(WAIT if wait is None else wait, fixed))
+            raise InputError("--pipelined is for networks with a --codec")
+        return Denoiser(net, NdnsFront(WAIT if wait is None else wait, fixed))
     if wait is not None or fixed:
-        raise typer.BadParameter("--wait and --fixed are for N-DNS networks, without --codec.")
-    return separator(load_network(net), MaskCodec.load(codec), gated=not pipelined)
+        raise InputError("--wait and --fixed are for N-DNS networks, without --codec")
+    return separator(net, MaskCodec.load(codec), gated=not pipelined)
 
 
+@reads_a_network
 def enhance(
     net: Net,
     input: Annotated[Path, typer.Option("--input", help="Noisy speech: .wav, .flac or .ogg.")],
@@ -64,6 +67,7 @@ def enhance(
     pipelined: Pipelined = False,
     wait: Wait = None,
     fixed: Fixed = False,
+    reading: Reading = NO_OPTIONS,
     json: Json = False,
 ) -> None:
     """Enhance noisy speech in the chip's integers, block by block.
@@ -74,14 +78,14 @@ def enhance(
     The result is in time with the input. With `--clean`: SI-SNR, and STOI and PESQ where they are
     installed (extra `audio-metrics`).
     """
-    from ..report.devices import metrics_table
-    from ..signals.audio import read_audio
-    from ..sound import enhance_file, scores
-    from ..sound.fronts import RATE
+    from ..audio.enhancement import enhance_file, scores
+    from ..audio.enhancement.fronts import RATE
+    from ..audio.files import read_audio
+    from ..reporting.devices import metrics_table
 
     if dnsmos is not None and clean is None:
-        raise typer.BadParameter("--dnsmos needs the clean speech: add --clean CLEAN.")
-    denoiser = load_denoiser(net, codec, pipelined, wait, fixed)
+        raise InputError("--dnsmos needs the clean speech: add --clean CLEAN")
+    denoiser = load_denoiser(reading.load(net), codec, pipelined, wait, fixed)
     reference = None if clean is None else read_audio(clean, RATE, channel)[0]
     done = enhance_file(denoiser, input, out, channel=channel)
     found: dict[str, Any] = done.as_dict()
@@ -91,10 +95,10 @@ def enhance(
     if json:
         print_json({"out": out, **found})
         return
-    reading = done.reading
-    show(reading.line)
-    parts = ", ".join(f"{k[:-3]} {v:g} ms" for k, v in reading.latency.items() if k != "total_ms")
-    show(f"latency {reading.latency['total_ms']:g} ms: {parts}; computing comes on top")
+    meter = done.reading
+    show(meter.line)
+    parts = ", ".join(f"{k[:-3]} {v:g} ms" for k, v in meter.latency.items() if k != "total_ms")
+    show(f"latency {meter.latency['total_ms']:g} ms: {parts}; computing comes on top")
     for count, what in ((done.bad, "were NaN, read as 0"), (done.clipped, "at full scale")):
         if count:
             show(f"{count} samples {what}")

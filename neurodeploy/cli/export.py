@@ -35,6 +35,10 @@ def export(
     split_sums: Annotated[
         bool, typer.Option("--split-sums", help="Split convolutions whose sums leave 24 bits.")
     ] = False,
+    static: Annotated[
+        bool,
+        typer.Option("--static", help="It takes images without time and repeats them itself."),
+    ] = False,
     json: Json = False,
 ) -> int:
     """Turn a trained SLAYER network into a file, and prove it.
@@ -44,11 +48,13 @@ def export(
     Exit status 0: they agree to the bit; 1: written, but they differ, and it
     says where first; 2: it could not be exported.
     """
-    from ..backends.export import export_job
-    from ..report.terminal import audit_table
+    from ..exporting.module import export_job
+    from ..reporting.terminal import audit_table
     from . import DIFFERS, DONE
 
-    done = export_job(factory, out, weights, example, shape, steps, seed, allow or (), split_sums)
+    done = export_job(
+        factory, out, weights, example, shape, steps, seed, allow or (), split_sums, static
+    )
     if json:
         print_json(done.as_dict())
         return DONE if done.equal else DIFFERS

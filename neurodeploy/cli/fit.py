@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from .shared import Dt, From, Json, Net, Reset, load_network, print_json
+from .shared import NO_OPTIONS, Json, Net, Reading, print_json, reads_a_network
 
 
+@reads_a_network
 def fit(
     net: Net,
     chip: Annotated[str, typer.Option(help="loihi1, loihi2, or a chip's .toml file.")] = "loihi2",
@@ -24,9 +25,7 @@ def fit(
         Path | None,
         typer.Option(metavar="REC.h5", help="Spread the busiest layers by what this run counted."),
     ] = None,
-    dt: Dt = None,
-    reset: Reset = None,
-    source: From = None,
+    reading: Reading = NO_OPTIONS,
     json: Json = False,
 ) -> int:
     """Place a network on a chip: cores it takes, how full they are, what does not fit.
@@ -36,18 +35,18 @@ def fit(
     import neurodeploy as nd
 
     from ..chip.balance import busiest_seconds
-    from ..report.numbers import si
+    from ..reporting.numbers import si
 
     counted = None if recording is None else nd.Recording.load(recording)
-    network = load_network(net, dt, reset, source)
+    network = reading.load(net)
     placement = nd.fit(network, chip, board=board, cores=cores, recording=counted)
     gain = {}
     if counted is not None:
         plain = nd.fit(network, chip, board=board, cores=cores)
         gain = {
             "plain_cores_used": plain.cores_used,
-            "plain_busiest_core_seconds": busiest_seconds(plain, network, counted),
-            "busiest_core_seconds": busiest_seconds(placement, network, counted),
+            "plain_busiest_core_seconds": busiest_seconds(plain, counted),
+            "busiest_core_seconds": busiest_seconds(placement, counted),
         }
     if json:
         print_json({**placement.as_dict(), **gain})

@@ -6,17 +6,16 @@ from typing import Annotated
 
 import typer
 
-from .shared import Dt, From, Json, Net, Reset, load_network, print_json, show
+from .shared import NO_OPTIONS, Json, Net, Reading, print_json, reads_a_network, show
 
 
+@reads_a_network
 def inspect(
     net: Net,
     target: Annotated[
         str | None, typer.Option(help="What lava, loihi2 or netx would do to each element.")
     ] = None,
-    dt: Dt = None,
-    reset: Reset = None,
-    source: From = None,
+    reading: Reading = NO_OPTIONS,
     json: Json = False,
 ) -> int:
     """Show what NET holds and how each element of the file was read.
@@ -26,12 +25,12 @@ def inspect(
     would do to this network, before any run; exit status 1 if it has no place
     for an element.
     """
-    from ..backends.targets import look_ahead
     from ..network import Rating
-    from ..report.terminal import audit_table, network_table
+    from ..reporting.terminal import audit_table, network_table
+    from ..targets.look_ahead import look_ahead
     from . import DIFFERS, DONE
 
-    network = load_network(net, dt, reset, source)
+    network = reading.load(net)
     ahead = None if target is None else look_ahead(network, target)
     if json:
         found = _as_dict(network)

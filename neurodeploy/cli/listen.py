@@ -9,10 +9,12 @@ from typing import Annotated, Any
 
 import typer
 
+from ..errors import InputError
 from .enhance import Channel, Codec, Fixed, Pipelined, Wait, load_denoiser
-from .shared import Json, Net, print_json, show
+from .shared import NO_OPTIONS, Json, Net, Reading, print_json, reads_a_network, show
 
 
+@reads_a_network
 def listen(
     net: Net,
     input: Annotated[
@@ -33,6 +35,7 @@ def listen(
     pipelined: Pipelined = False,
     wait: Wait = None,
     fixed: Fixed = False,
+    reading: Reading = NO_OPTIONS,
     json: Json = False,
 ) -> None:
     """Enhance live sound with a network that `enhance` takes, and show what it spends.
@@ -42,12 +45,12 @@ def listen(
     16000` is a hearing aid. Blocks with NaN (in f32) and those a microphone loses are concealed
     and counted.
     """
-    from ..sound.live import listen as run
-    from ..sound.live import microphone_blocks, pipe_blocks
+    from ..audio.enhancement.live import listen as run
+    from ..audio.enhancement.live import microphone_blocks, pipe_blocks
 
     if out == "-" and json:
-        raise typer.BadParameter("--json and -o - both want standard output; choose one.")
-    denoiser = load_denoiser(net, codec, pipelined, wait, fixed)
+        raise InputError("--json and -o - both want standard output; choose one")
+    denoiser = load_denoiser(reading.load(net), codec, pipelined, wait, fixed)
     hop = denoiser.front.hop
     with ExitStack() as stack:
         if input == "mic":
@@ -56,17 +59,16 @@ def listen(
             pipe = _open(input, stack)
             blocks = pipe_blocks(pipe, hop, format, rate, channels, channel)
         play = _player(out, format, stack)
-        reading = run(denoiser, blocks, play, _meter(), every, seconds)
+        meter = run(denoiser, blocks, play, _meter(), every, seconds)
     if json:
-        print_json(reading.as_dict())
+        print_json(meter.as_dict())
     elif out == "-":
-        print(reading.line, file=sys.stderr)
+        print(meter.line, file=sys.stderr)
     else:
-        show(reading.line)
+        show(meter.line)
 
 
 def _open(name: str, stack: ExitStack) -> Any:
-    from ..errors import InputError
 
     if name == "-":
         return sys.stdin.buffer
@@ -77,9 +79,9 @@ def _open(name: str, stack: ExitStack) -> Any:
 
 
 def _player(out: str | None, format: str, stack: ExitStack) -> Any:
-    from ..signals.audio import write_audio
-    from ..sound.fronts import RATE
-    from ..sound.live import to_bytes
+    from ..audio.enhancement.fronts import RATE
+    from ..audio.enhancement.live import to_bytes
+    from ..audio.files import write_audio
 
     if out is None:
         return None

@@ -7,15 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
-from .shared import Json, load_network, print_json, progress_bar, show
+from ..errors import InputError
+from .shared import NO_OPTIONS, Json, Reading, print_json, progress_bar, reads_a_network, show
 
 
+@reads_a_network
 def profile(
     recording: Annotated[Path, typer.Argument(metavar="REC.h5", help="A recording.")],
     chip: Annotated[
         str,
         typer.Option(help="loihi1, loihi1-sanafe, loihi2, loihi2-fitted, or a chip's .toml file."),
-    ] = "loihi1",
+    ] = "loihi2",
     net: Annotated[
         Path | None,
         typer.Option(metavar="NET", help="The network that ran: place it, and count by core."),
@@ -53,6 +55,7 @@ def profile(
     report: Annotated[
         Path | None, typer.Option(metavar="OUT.html", help="Write the page with all drawings.")
     ] = None,
+    reading: Reading = NO_OPTIONS,
     json: Json = False,
 ) -> None:
     """Price a recording: energy and time per inference on a chip.
@@ -63,19 +66,19 @@ def profile(
     """
     import neurodeploy as nd
 
-    from ..profile.benchmarks import ndns_proxy
-    from ..profile.benchmarks import neurobench as metrics_of
-    from ..profile.elsewhere import elsewhere as price_elsewhere
-    from ..profile.host import profile_host
-    from ..report.devices import elsewhere_table, metrics_table
-    from ..report.terminal import profile_table
-    from ..signals import read_inputs
+    from ..inputs import read_inputs
+    from ..profiling.benchmarks import ndns_proxy
+    from ..profiling.benchmarks import neurobench as metrics_of
+    from ..profiling.elsewhere import elsewhere as price_elsewhere
+    from ..profiling.host import profile_host
+    from ..reporting.devices import elsewhere_table, metrics_table
+    from ..reporting.terminal import profile_table
 
     for flag, asked in (("--balance", balance), ("--host", host), ("--neurobench", neurobench)):
         if asked and net is None:
-            raise typer.BadParameter(f"{flag} needs the network: add --net NET.")
+            raise InputError(f"{flag} needs the network: add --net NET")
     recorded = nd.Recording.load(recording)
-    network = None if net is None else load_network(net)
+    network = None if net is None else reading.load(net)
     placement = None
     if network is not None:
         placement = nd.fit(network, chip, recording=recorded if balance else None)

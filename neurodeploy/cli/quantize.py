@@ -8,12 +8,23 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import InputError, NetworkError
-from .shared import Dt, From, Json, Net, Reset, load_network, print_json, progress_bar, show
+from ..errors import BackendError, InputError, NetworkError
+from .shared import (
+    NO_OPTIONS,
+    Axes,
+    Json,
+    Net,
+    Reading,
+    print_json,
+    progress_bar,
+    reads_a_network,
+    show,
+)
 
 CHIP = "loihi2"
 
 
+@reads_a_network
 def quantize(
     net: Net,
     out: Annotated[
@@ -66,9 +77,8 @@ def quantize(
     config: Annotated[
         Path | None, typer.Option(help="A configuration as JSON; options go before it.")
     ] = None,
-    dt: Dt = None,
-    reset: Reset = None,
-    source: From = None,
+    axes: Axes = None,
+    reading: Reading = NO_OPTIONS,
     json: Json = False,
 ) -> None:
     """Round a network to the chip's integers and say what each element lost.
@@ -84,8 +94,8 @@ def quantize(
     import neurodeploy as nd
 
     from ..files import check_place
-    from ..formats import check_out
-    from ..quantize import quantization_report
+    from ..formats import check_holds, check_out
+    from ..quantization import quantization_report
 
     given = {"bits": bits, "scale": scale, "method": method, "rounding": rounding, "split": split}
     chosen = _configuration(config, out, given)
@@ -94,11 +104,11 @@ def quantize(
     for place, check in ((out, check_out), (report, check_place)):
         if place is not None:
             check(place)
-    data = _data(calibrate, test, labels)
+    data = _data(calibrate, test, labels, axes)
     if sweep is not None:
         if out is not None or budgets:
             raise InputError("sweep: writes no network and takes no budget; leave out -o, --budget")
-        network = load_network(net, dt, reset, source)
+        network = reading.load(net)
         found = _swept(network, data, chosen, _widths(sweep), chip or CHIP, fine_tune, report)
         _print_sweep(found, json)
         return
@@ -110,7 +120,9 @@ def quantize(
             raise InputError(f"{name}: goes with a budget or --sweep; add one or leave it out")
     if out is None:
         raise InputError("quantize: nowhere to write to; give -o OUT (.nir, .net), or --sweep")
-    network, costs, inputs = load_network(net, dt, reset, source), None, data.inputs
+    network, costs, inputs = reading.load(net), None, data.inputs
+    # What a search chooses are numbers; the kinds of elements are the same without it.
+    check_holds(nd.quantize(network, replace(chosen, method="max", rounding="nearest")), out)
     if budgets:
         made = _within(network, budgets, chosen, data, chip or CHIP)
         chosen, costs, fixed = made.config, made.costs, made.network
@@ -139,16 +151,18 @@ class _Data:
     labels: Any
 
 
-def _data(calibrate: Path | None, test: Path | None, labels: Path | None) -> _Data:
-    from ..signals import read_inputs, read_labels
+def _data(
+    calibrate: Path | None, test: Path | None, labels: Path | None, axes: str | None
+) -> _Data:
+    from ..inputs import read_inputs, read_labels
 
-    inputs, own = (None, None) if calibrate is None else read_inputs(calibrate)
-    tests, theirs = (None, own) if test is None else read_inputs(test)
+    inputs, own = (None, None) if calibrate is None else read_inputs(calibrate, axes)
+    tests, theirs = (None, own) if test is None else read_inputs(test, axes)
     return _Data(inputs, own, tests, theirs if labels is None else read_labels(labels))
 
 
 def _within(network: Any, budgets: dict[str, Any], config: Any, data: _Data, chip: str) -> Any:
-    from ..quantize import Budget, within_budget
+    from ..quantization import Budget, within_budget
 
     limit = Budget(**budgets)
     if data.inputs is None:
@@ -162,22 +176,33 @@ def _swept(
 ) -> Any:  # fmt: skip
     import neurodeploy as nd
 
-    from ..quantize import sweep
+    from ..quantization import sweep
 
     if data.inputs is None:
         raise InputError("sweep: needs --calibrate INPUTS to choose scales on and measure with")
     with progress_bar("widths") as progress:
         found = sweep(
             network, widths, data.inputs, config=config, tests=data.tests, labels=data.labels,
-            fine_tune=tune, calibration_labels=data.own_labels, chip=chip, progress=progress,
+            fine_tune=_fine_tune() if tune else None, calibration_labels=data.own_labels,
+            chip=chip, progress=progress,
         )  # fmt: skip
     if page is not None:
         nd.report(page, sweep=found, title="Bits of a weight")
     return found
 
 
+def _fine_tune() -> Any:
+    try:
+        from ..training import fine_tune
+    except ImportError as error:
+        raise BackendError(
+            f"--fine-tune: needs torch ({error}); pip install 'neurodeploy[lava]' on Python 3.10"
+        ) from None
+    return fine_tune
+
+
 def _print_sweep(found: Any, json: bool) -> None:
-    from ..report.quantization import sweep_table
+    from ..reporting.quantization import sweep_table
 
     if json:
         print_json(found.as_dict())
@@ -186,8 +211,8 @@ def _print_sweep(found: Any, json: bool) -> None:
 
 
 def _print(fixed: Any, lost: Any, costs: Any, line: str) -> None:
-    from ..report.quantization import costs_line, quantization_table
-    from ..report.terminal import audit_table
+    from ..reporting.quantization import costs_line, quantization_table
+    from ..reporting.terminal import audit_table
 
     tables = [audit_table(fixed.audit)] + ([] if lost is None else [quantization_table(lost)])
     show(*tables, *([] if costs is None else [costs_line(costs)]), line)
@@ -203,7 +228,7 @@ def _words(text: str) -> list[str]:
 
 def _configuration(path: Path | None, out: Path | None, given: dict[str, Any]) -> Any:
     """Take the file's configuration, or the default, with what was given as options before it."""
-    from ..quantize import QuantConfig
+    from ..quantization import QuantConfig
 
     config = QuantConfig()
     if path is not None:

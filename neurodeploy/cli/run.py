@@ -7,23 +7,25 @@ from typing import Annotated, Any
 
 import typer
 
+from ..errors import InputError
 from .shared import (
-    Dt,
-    From,
+    NO_OPTIONS,
+    Axes,
     Host,
     Json,
     Net,
-    Reset,
+    Reading,
     Settings,
     interruptible,
-    load_network,
     print_json,
     progress_bar,
     read_settings,
+    reads_a_network,
     show,
 )
 
 
+@reads_a_network
 def run(
     net: Net,
     input: Annotated[
@@ -72,9 +74,8 @@ def run(
     ] = None,
     rate: Annotated[int | None, typer.Option(help="Sound: Hz to resample to.")] = None,
     channel: Annotated[str | None, typer.Option(help="Sound: which channel, or mix.")] = None,
-    dt: Dt = None,
-    reset: Reset = None,
-    source: From = None,
+    axes: Axes = None,
+    reading: Reading = NO_OPTIONS,
     json: Json = False,
 ) -> None:
     """Run NET on inputs and record what it does.
@@ -90,30 +91,31 @@ def run(
     import neurodeploy as nd
 
     from ..backends import IN_THIS_PROCESS, write_job
-    from ..report.rows import limit_lines
-    from ..report.terminal import counts_table
-    from ..signals import draining_steps
+    from ..inputs import as_samples, warn_of_time_first
+    from ..reporting.rows import limit_lines
+    from ..reporting.terminal import counts_table
 
-    network = load_network(net, dt, reset, source)
-    inputs = _read(input, encoder, rate, channel)
-    if drain and steps is None:
-        steps = draining_steps(network, inputs)
+    network = reading.load(net)
+    inputs = _read(input, encoder, rate, channel, axes)
+    if axes is None and encoder is None:
+        warn_of_time_first(network, as_samples(network, inputs).shape)
     how: dict[str, Any] = {
         "backend": backend,
         "record": tuple(what.strip() for what in record.split(",") if what.strip()),
         "steps": steps,
+        "drain": drain,
         "apply_transform": not raw_input,
         "chip": read_settings(chip_set),
     }
     if job_only is not None:
         if backend in IN_THIS_PROCESS:
-            raise typer.BadParameter(
-                f"--job-only: backend {backend!r} runs in this process; add --backend lava."
+            raise InputError(
+                f"--job-only: backend {backend!r} runs in this process; add --backend lava"
             )
         _written(write_job(network, inputs, job_only, **how), json)
         return
     if out is None:
-        raise typer.BadParameter("Missing option '-o' / '--out'.")
+        raise InputError("--out: says nowhere to write; add -o RECORDING.h5")
     with interruptible(), progress_bar(f"running on {backend}") as progress:
         recording = nd.run(
             network,
@@ -153,20 +155,25 @@ def run(
     )
 
 
-def _read(path: Path, encoder: str | None, rate: int | None, channel: str | None) -> Any:
-    from ..signals import read_inputs
-    from ..signals.audio import SUFFIXES
+def _read(
+    path: Path, encoder: str | None, rate: int | None, channel: str | None, axes: str | None
+) -> Any:
+    """Inputs in the documented order of axes."""
+    from ..audio.files import SUFFIXES
+    from ..inputs import read_inputs
 
     if path.suffix.lower() in SUFFIXES:
-        from ..signals.coding import ENCODERS, encode_file
+        from ..audio.encoders import ENCODERS, encode_file
 
         if encoder is None:
-            raise typer.BadParameter(f"{path} is sound: add --encoder, of {', '.join(ENCODERS)}.")
+            raise InputError(f"{path} is sound: add --encoder, of {', '.join(ENCODERS)}")
+        if axes is not None:
+            raise InputError(f"--axes: is for arrays; {path} is sound, leave it out")
         return encode_file(path, encoder, rate, channel)
     for option, given in (("encoder", encoder), ("rate", rate), ("channel", channel)):
         if given is not None:
-            raise typer.BadParameter(f"--{option} is for sound files; {path} is none.")
-    return read_inputs(path)[0]
+            raise InputError(f"--{option}: is for sound files; {path} is none, leave it out")
+    return read_inputs(path, axes)[0]
 
 
 def _written(job: Path, json: bool) -> None:

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ..backends.options import Progress
+from ..errors import InputError
 from ..network import Network
+from ..recording.run_options import Progress
 
 Net = Annotated[Path, typer.Argument(metavar="NET", help="A network: NetX HDF5 (.net) or NIR.")]
-Dt = Annotated[
-    float | None, typer.Option("--dt", metavar="SECONDS", help="NIR: the time step, in seconds.")
-]
-Reset = Annotated[
-    str | None, typer.Option("--reset", metavar="hard|soft", help="NIR: to a value or subtract.")
-]
-From = Annotated[
+Axes = Annotated[
     str | None,
     typer.Option(
-        "--from",
-        metavar="FRAMEWORK",
-        help="NIR: who trained it (snntorch, norse, sinabs, rockpool, spikingjelly, spyx, lava).",
+        "--axes",
+        metavar="TBN|BTCHW|TB...",
+        help="Order of the inputs' axes: T steps, B samples, else the shape's; default BT...",
     ),
 ]
 Host = Annotated[
@@ -48,14 +46,134 @@ Settings = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
-def load_network(
-    path: Path, dt: float | None = None, reset: str | None = None, source: str | None = None
-) -> Network:
-    """Read a network with the options that were given."""
-    import neurodeploy as nd
+@dataclass(frozen=True)
+class Reading:
+    """How a file is read, as the options of `reads_a_network` say it; None is not given.
 
-    options: dict[str, Any] = {"dt": dt, "reset": reset, "preset": source}
-    return nd.load(path, **{key: value for key, value in options.items() if value is not None})
+    Attributes
+    ----------
+    dt : float or None
+        NIR: seconds of a time step.
+    preset : str or None
+        NIR: the framework that trained the network.
+    reset : list of str or None
+        NIR: hard, soft or none, once for all neurons or as ``NAME=soft`` for each.
+    reset_delay : bool or None
+        NIR: see `formats.nir.load_nir`.
+    as_trained : bool or None
+        NetX: see `formats.netx.load_netx`.
+    allow : list of str or None
+        Unsupported elements to go on without.
+    """
+
+    dt: float | None = None
+    preset: str | None = None
+    reset: list[str] | None = None
+    reset_delay: bool | None = None
+    as_trained: bool | None = None
+    allow: list[str] | None = None
+
+    def load(self, path: Path) -> Network:
+        """Read a network with the options that were given."""
+        import neurodeploy as nd
+
+        options = {**vars(self), "reset": _read_resets(self.reset)}
+        given = {name: value for name, value in options.items() if value is not None}
+        return nd.load(path, **given)
+
+
+def _read_resets(given: list[str] | None) -> str | dict[str, str] | None:
+    """``--reset``, once for all neurons, or ``NAME=`` for each."""
+    if not given:
+        return None
+    pairs = [item.rpartition("=") for item in given]
+    if len(pairs) == 1 and not pairs[0][0]:
+        return given[0]
+    return {name or "*": how for name, _, how in pairs}
+
+
+NO_OPTIONS = Reading()
+
+READING: dict[str, Any] = {
+    "dt": Annotated[
+        float | None,
+        typer.Option("--dt", metavar="SECONDS", help="NIR: the time step, in seconds."),
+    ],
+    "preset": Annotated[
+        str | None,
+        typer.Option(
+            "--preset",
+            metavar="FRAMEWORK",
+            help="NIR: who trained it (snntorch, norse, sinabs, rockpool, spikingjelly, spyx, "
+            "lava).",
+        ),
+    ],
+    "reset": Annotated[
+        list[str] | None,
+        typer.Option(
+            "--reset",
+            metavar="hard|soft|none",
+            help="NIR: to a value, by subtraction or not at all; NAME=soft, repeated, for each "
+            "layer.",
+        ),
+    ],
+    "reset_delay": Annotated[
+        bool | None,
+        typer.Option(
+            "--reset-delay/--no-reset-delay",
+            help="NIR of snnTorch: whether it was trained with reset_delay=True, its default.",
+            show_default=False,
+        ),
+    ],
+    "as_trained": Annotated[
+        bool | None,
+        typer.Option(
+            "--as-trained",
+            help="NetX that SLAYER wrote: biases act from the step on from which they do there.",
+        ),
+    ],
+    "allow": Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ELEMENT",
+            help="An unsupported element to go on without, as the error names it.",
+        ),
+    ],
+}
+"""The options of every verb that reads a network, by the field of `Reading` that they fill. One
+more: a field there and an entry here."""
+
+OLDER_SPELLINGS: dict[str, Any] = {
+    "preset": Annotated[str | None, typer.Option("--from", hidden=True)],
+}
+"""Options under the names that they had."""
+
+
+def reads_a_network(verb: Callable[..., int | None]) -> Callable[..., int | None]:
+    """Give a verb the options of `READING`; it gets what they say as `reading`."""
+    older = {f"older_{name}": option for name, option in OLDER_SPELLINGS.items()}
+    options = {**READING, **older}
+
+    @wraps(verb)
+    def with_options(**given: Any) -> int | None:
+        said = {name: given.pop(name) for name in options}
+        for name in OLDER_SPELLINGS:
+            older_value = said.pop(f"older_{name}")
+            said[name] = older_value if said[name] is None else said[name]
+        return verb(**given, reading=Reading(**said))
+
+    own = signature(verb, eval_str=True)
+    kept = [p for p in own.parameters.values() if p.name not in ("reading", "json")]
+    last = [p for p in own.parameters.values() if p.name == "json"]
+    added = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=option)
+        for name, option in options.items()
+    ]
+    ordered = [p.replace(kind=Parameter.KEYWORD_ONLY) for p in kept] + added
+    ordered += [p.replace(kind=Parameter.KEYWORD_ONLY) for p in last]
+    with_options.__annotations__ = {p.name: p.annotation for p in ordered}
+    with_options.__signature__ = own.replace(parameters=ordered)  # type: ignore[attr-defined]
+    return with_options
 
 
 def is_nir_file(path: Path) -> bool:
@@ -105,7 +223,7 @@ def read_settings(given: list[str] | None) -> dict[str, str] | None:
         return None
     pairs = [item.partition("=") for item in given]
     if wrong := [item for item, (_, equals, _) in zip(given, pairs, strict=True) if not equals]:
-        raise typer.BadParameter(f"--chip-set {wrong[0]!r}: give NAME=VALUE.")
+        raise InputError(f"--chip-set {wrong[0]!r}: give NAME=VALUE")
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
@@ -131,4 +249,5 @@ def show(*renderables: Any) -> None:
     for renderable in renderables:
         # Sentences are left to the terminal to wrap, so that a file keeps them whole.
         is_text = isinstance(renderable, str)
-        console.print(renderable, highlight=False, markup=not is_text, soft_wrap=is_text)
+        # Names and shapes have brackets of their own: nothing is markup.
+        console.print(renderable, highlight=False, markup=False, soft_wrap=is_text)

@@ -8,22 +8,23 @@ from typing import Annotated
 import typer
 
 from .shared import (
-    Dt,
-    From,
+    NO_OPTIONS,
+    Axes,
     Host,
     Json,
     Net,
-    Reset,
+    Reading,
     Settings,
     interruptible,
-    load_network,
     print_json,
     progress_bar,
     read_settings,
+    reads_a_network,
     show,
 )
 
 
+@reads_a_network
 def verify(
     net: Net,
     input: Annotated[Path, typer.Option("--input", help="Inputs: .npy, or .npz with 'inputs'.")],
@@ -33,6 +34,9 @@ def verify(
     ] = Path("verified"),
     record: Annotated[str, typer.Option(help="Of counts,spikes,u,v.")] = "spikes",
     steps: Annotated[int | None, typer.Option(help="Chip time steps per sample.")] = None,
+    drain: Annotated[
+        bool, typer.Option("--drain", help="Run on until the last inputs have reached the output.")
+    ] = False,
     samples: Annotated[int | None, typer.Option(min=1, help="Only the first so many.")] = None,
     labels: Annotated[
         Path | None, typer.Option(help="The right class of each sample: .npy, or .npz 'labels'.")
@@ -49,27 +53,26 @@ def verify(
         typer.Option(metavar="DIR", help="Keep finished samples here; the same call goes on."),
     ] = None,
     chip_set: Settings = None,
+    axes: Axes = None,
     chip: Annotated[
         str | None,
         typer.Option(help="Whose energy and time are estimated where no meter was read."),
     ] = None,
-    dt: Dt = None,
-    reset: Reset = None,
-    source: From = None,
+    reading: Reading = NO_OPTIONS,
     json: Json = False,
 ) -> int:
     """Run NET on the engine and on Lava or the chip, compare the two, and write a report.
 
     Exit status 0: equal; 1: they differ, and it says where first; 2: it could not be done.
     """
-    from ..report.measured import measured_figures
-    from ..signals import as_samples, read_inputs, read_labels
-    from ..verify import REPORT
-    from ..verify import verify as run_verify
+    from ..exporting.verify import REPORT
+    from ..exporting.verify import verify as run_verify
+    from ..inputs import as_samples, read_inputs, read_labels
+    from ..reporting.measured import measured_figures
     from . import DIFFERS, DONE
 
-    network = load_network(net, dt, reset, source)
-    inputs, truth = read_inputs(input)
+    network = reading.load(net)
+    inputs, truth = read_inputs(input, axes)
     classes = read_labels(labels) if labels is not None else truth
     if samples is not None:
         inputs = as_samples(network, inputs)[:samples]
@@ -82,6 +85,7 @@ def verify(
             on=on,
             record=tuple(what.strip() for what in record.split(",") if what.strip()),
             steps=steps,
+            drain=drain,
             labels=classes,
             chip=chip,
             apply_transform=not raw_input,
@@ -104,6 +108,7 @@ def verify(
         )
     else:
         figures = [f"{name}: {value}" for name, value in measured_figures(other)]
-        show(*found.comparison.tables(), *figures, *other.header.warnings)
+        notes = found.comparison.notes
+        show(*found.comparison.tables(), *notes, *figures, *other.header.warnings)
         show(found.comparison.summary(), f"recordings and report: {out / REPORT}")
     return DONE if found.comparison.equal else DIFFERS

@@ -79,6 +79,7 @@ def _general(neuron: Any) -> CoreNeuron:
             "keep_u": _kept(neuron.current_decay),
             "keep_v": _kept(neuron.voltage_decay),
             "threshold": _state(neuron.threshold),
+            "taken_off": neuron.taken_off,
             "u_bias": bias if into_current else 0,
             "v_bias": 0 if into_current else bias,
             "refractory": neuron.refractory,
@@ -86,7 +87,7 @@ def _general(neuron: Any) -> CoreNeuron:
         {
             "input_exponent": neuron.input_exponent,
             "voltage_exponent": neuron.voltage_exponent,
-            "subtract": int(neuron.reset == "subtract"),
+            "reset": ("zero", "subtract", "subtract-late").index(neuron.reset),
         },
     )
 

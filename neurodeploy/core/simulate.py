@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..inputs import Presented
 from ..network import Network
-from ..signals import Presented
 from . import library as c
 from .library import library, raise_error
 from .network import CoreNetwork, core_network

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import BackendError, InputError
 from ..files import written_whole
 from ..formats.slayer.importing import quiet
+from ..recording import decide as decide_from_sums
 
 PIXELS = 64
 """8 x 8 grey levels, row by row."""
@@ -151,8 +152,7 @@ def decide(output: NDArray[Any]) -> NDArray[np.int64]:
     -------
     int64 [samples]
     """
-    decided: NDArray[np.int64] = output.sum(axis=1).argmax(axis=1)
-    return decided
+    return decide_from_sums(output.sum(axis=1))[0]
 
 
 def load_split(fold: int = 0) -> Split:

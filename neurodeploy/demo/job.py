@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backends import available, run
-from ..backends.options import Progress
-from ..compare import Comparison, compare
+from ..comparison import Comparison, compare
 from ..errors import BackendError
 from ..formats import load
 from ..network import Network
-from ..profile import Profile, profile
+from ..profiling import Profile, profile
 from ..recording import Recording
-from ..report import report
+from ..recording.run_options import Progress
+from ..reporting import report
 from . import digits, pilotnet
 from .shipped import shipped_digits
 
@@ -152,7 +152,7 @@ def _run_digits(
                 out=out / f"digits_{backend}.h5",
                 progress=progress,
             )
-        correct = int(np.count_nonzero(digits.decide(recording.output) == labels))
+        correct = int(np.count_nonzero(recording.decisions() == labels))
         outcome.recordings.append(recording)
         outcome.accuracy.append((f"{backend}, fixed point", correct, len(labels)))
         share = f"{correct / len(labels):.2%} of {len(labels)} images"
@@ -163,7 +163,7 @@ def _run_digits(
     else:
         outcome.facts.append(("Lava", f"not run: {detail}"))
         say(f"digits: not compared with Lava: {detail}")
-    price = profile(outcome.recordings[0], chip="loihi1")
+    price = profile(outcome.recordings[0])
     outcome.profiles.append(replace(price, workload="digits"))
     say(f"digits: {_price(outcome.profiles[-1])}")
 
@@ -191,7 +191,7 @@ def _run_pilotnet(outcome: Outcome, out: Path, bar: Bar, say: Say) -> None:
     outcome.comparisons.append(compare(recording, model.truth, names=labels, check=False))
     say(f"PilotNet: {outcome.comparisons[-1].summary()}")
     frame = np.broadcast_to(model.frame, (pilotnet.FRAME_STEPS, *model.frame.shape))
-    price = profile(run(model.network, frame, **settings), chip="loihi1")
+    price = profile(run(model.network, frame, **settings))
     outcome.profiles.append(replace(price, workload="PilotNet"))
     say(f"PilotNet: {_price(outcome.profiles[-1])}")
 

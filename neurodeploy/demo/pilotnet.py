@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..backends.assemble import BlockAssembler, header_of
-from ..backends.options import RunOptions
 from ..formats import load
 from ..network import Network
 from ..recording import Recording, RecordingWriter
+from ..recording.assemble import BlockAssembler, header_of
+from ..recording.run_options import RunOptions
 
 LAYERS = ("input", "conv-0", "conv-1", "conv-2", "conv-3", "conv-4", "fc-0", "fc-1", "fc-2")
 """Files of the record, in the order of the network's populations; the last layer has none."""

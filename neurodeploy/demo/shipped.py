@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BackendError
+from ..inputs import read_inputs
 from ..network import Dense, FloatLIF, Network, Population, Projection, Source
-from ..signals import read_inputs
 
 _PLACES = (
     Path(__file__).parent / "data",  # in an installed wheel

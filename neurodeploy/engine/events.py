@@ -145,7 +145,7 @@ class DelayLine:
     def of(population: Population) -> NDArray[np.int32]:
         """Give a population's axonal delays in the engine's order."""
         assert population.axon_delay is not None
-        return np.ascontiguousarray(to_engine(population.axon_delay, population), np.int32)
+        return np.array(to_engine(population.axon_delay, population), np.int32, order="C")
 
     def pass_on(self, sent: EventBuffer, t: int, clock: int | None = None) -> None:
         """Take in what was sent at step t, and let go what leaves at step t.

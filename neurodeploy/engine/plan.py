@@ -6,13 +6,13 @@ step by step; all others run a window of steps at a time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.order import cycles
 from ..errors import UnsupportedError
 from ..network import Network, Population, Source
 from .layout import order_of
@@ -147,32 +147,3 @@ def plan_population(network: Network, name: str, kernels: str) -> PopulationPlan
         order=order_of(population),
         is_input=population is network.input,
     )
-
-
-def cycles(network: Network) -> Iterator[list[str]]:
-    """Strongly connected populations, sources before their targets (Tarjan 1972)."""
-    order = [p.name for p in network.populations]
-    sources = {name: [p.source for p in network.into(name)] for name in order}
-    number: dict[str, int] = {}
-    lowest: dict[str, int] = {}
-    stack: list[str] = []
-    found: list[list[str]] = []
-
-    def visit(name: str) -> None:
-        number[name] = lowest[name] = len(number)
-        stack.append(name)
-        for source in sources[name]:
-            if source not in number:
-                visit(source)
-                lowest[name] = min(lowest[name], lowest[source])
-            elif source in stack:
-                lowest[name] = min(lowest[name], number[source])
-        if lowest[name] == number[name]:
-            group = stack[stack.index(name) :]
-            del stack[stack.index(name) :]
-            found.append(sorted(group, key=order.index))
-
-    for name in order:
-        if name not in number:
-            visit(name)
-    yield from found

@@ -118,7 +118,11 @@ def replay(
     sent = EventBuffer.empty(samples, steps, plan.population.size, graded)
     window = max(1, min(steps, WINDOW_BYTES // (4 * plan.width * samples)))
     order = order_of(plan.population)
-    for t0 in range(0, steps, window):
+    awake = min(plan.population.starts, steps)
+    sent.rest(0, awake)
+    for kept_states in stepper.kept.values():
+        kept_states[:, :awake] = 0
+    for t0 in range(awake, steps, window):
         t1 = min(t0 + window, steps)
         current = np.zeros((samples, t1 - t0, plan.width), np.int32)
         if plan.is_input and values is not None:

@@ -8,8 +8,8 @@ from typing import Any
 from ..core.network import knows
 from ..core.simulate import PopulationResult
 from ..core.simulate import simulate as simulate_in_core
+from ..inputs import Presented
 from ..network import Network
-from ..signals import Presented
 
 
 def run_blocks(

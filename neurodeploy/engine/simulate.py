@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.simulate import PopulationResult
-from ..signals import Presented
+from ..inputs import Presented
 from .events import DelayLine, EventBuffer
 from .intake import send_in, take_in
 from .layout import from_engine

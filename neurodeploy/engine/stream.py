@@ -11,8 +11,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ..errors import ChipWarning, InputError, UnsupportedError
+from ..inputs import present, range_of
 from ..network import Network, Population
-from ..signals import present, range_of
 from .events import DelayLine, EventBuffer
 from .intake import send_in, take_in
 from .layout import to_engine

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from ..errors import FormatError
+from ..errors import FormatError, UnsupportedError
 from ..files import check_place
 from ..network import Network
 
@@ -22,8 +24,8 @@ def load(source: str | os.PathLike[str] | Any, **options: Any) -> Network:
     source : path or torch.nn.Module
         A NetX HDF5 file, a NIR graph, or a module of SLAYER blocks.
     **options
-        See `netx.load_netx` (allow, input_shape) and `nir.load_nir` (dt, preset, reset, allow);
-        for a module `slayer.export_slayer` (example, shape, allow).
+        See `netx.load_netx` (allow, input_shape, as_trained) and `nir.load_nir` (dt, preset,
+        reset, reset_delay, allow); for a module `slayer.export_slayer` (example, shape, allow).
 
     Returns
     -------
@@ -40,17 +42,9 @@ def load(source: str | os.PathLike[str] | Any, **options: Any) -> Network:
         from .slayer import load_slayer
 
         return load_slayer(source, **options)
-    from .netx import load_netx
+    from .netx.reader import load_netx
 
-    nir = is_nir(source)
-    known = ("dt", "preset", "reset", "allow") if nir else ("allow", "input_shape")
-    for name in options:
-        if name not in known:
-            kind = "a NIR graph" if nir else "NetX HDF5, whose time is in steps"
-            raise FormatError(
-                f"{source}: {name}: no option for {kind}; there are {', '.join(known)}; "
-                f"leave it out"
-            )
+    nir = check_options(source, options)
     if nir:
         from .nir import load_nir
 
@@ -58,8 +52,31 @@ def load(source: str | os.PathLike[str] | Any, **options: Any) -> Network:
     return load_netx(source, **options)
 
 
+def check_options(source: str | os.PathLike[str], options: Mapping[str, Any]) -> bool:
+    """Refuse an option that a file's format has not; whether it is a NIR graph.
+
+    Raises
+    ------
+    FormatError
+    """
+    nir = is_nir(source)
+    known = (
+        ("dt", "preset", "reset", "reset_delay", "allow")
+        if nir
+        else ("allow", "input_shape", "as_trained")
+    )
+    for name in options:
+        if name not in known:
+            kind = "a NIR graph" if nir else "NetX HDF5, whose time is in steps"
+            raise FormatError(
+                f"{source}: {name}: no option for {kind}; there are {', '.join(known)}; "
+                f"leave it out"
+            )
+    return nir
+
+
 def is_nir(path: str | os.PathLike[str]) -> bool:
-    """Whether a file has the layout of a NIR graph.
+    """Whether a file holds a NIR graph.
 
     Raises
     ------
@@ -70,7 +87,8 @@ def is_nir(path: str | os.PathLike[str]) -> bool:
     from .nir.file import has_nir_layout
 
     with open_hdf5(Path(path)) as file:
-        return has_nir_layout(file)
+        # A file without a version is NIR's, too: its reader says so.
+        return has_nir_layout(file) or ("node" in file and "layer" not in file)
 
 
 def check_out(path: str | os.PathLike[str]) -> None:
@@ -87,6 +105,25 @@ def check_out(path: str | os.PathLike[str]) -> None:
             f"{path}: unknown network suffix {suffix!r}; write .net (NetX HDF5) or .nir"
         )
     check_place(path)
+
+
+def check_holds(network: Network, path: str | os.PathLike[str]) -> None:
+    """Refuse a path whose format cannot hold a network; for asking before a long computation.
+
+    The network is written to a temporary folder and thrown away, as `save` writes it.
+
+    Raises
+    ------
+    FormatError, UnsupportedError
+        As `save`.
+    """
+    check_out(path)
+    with TemporaryDirectory() as folder:
+        probe = Path(folder) / Path(path).name
+        try:
+            save(network, probe)
+        except UnsupportedError as error:
+            raise UnsupportedError(str(error).replace(str(probe), str(path))) from None
 
 
 def save(network: Network, path: str | os.PathLike[str], **options: Any) -> None:
@@ -115,6 +152,6 @@ def save(network: Network, path: str | os.PathLike[str], **options: Any) -> None
 
         save_nir(network, path, **options)
         return
-    from .netx_writer import save_netx
+    from .netx.writer import save_netx
 
     save_netx(network, path, **options)

@@ -19,6 +19,11 @@ BYTES_PER_NUMBER = 36
 """Memory to read one number: as float64, rounded, and as integers of 64 and of 32 bits."""
 
 
+RAW_LOSS = 0.1
+"""Weights that rounding changes by more than this share of their size are no integers yet. Of
+weights spread evenly up to 5 it takes so much; of raw weights below 1, nearly all."""
+
+
 def open_hdf5(path: Path) -> h5py.File:
     """Open a file for reading.
 
@@ -38,7 +43,29 @@ def open_hdf5(path: Path) -> h5py.File:
     except OSError as error:
         reason = str(error).strip().split("\n")[0]
         raise FormatError(f"{path}: HDF5 file is damaged ({reason}); export it again") from error
-    raise FormatError(f"{path}: not an HDF5 file; a NetX network is HDF5 with a group 'layer'")
+    raise FormatError(f"{path}: not an HDF5 file; {_what_else(path)}")
+
+
+_ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
+
+
+def _what_else(path: Path) -> str:
+    """What a file is instead, as far as its first bytes say, and what to do."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    nir = path.suffix.lower() == ".nir"
+    if start == _ZIP or start[:1] == _PICKLE:
+        how = "nir.write" if nir else "nir.write, or give the module itself to nd.load in Python"
+        return f"it is a pickled object (torch.save), which is not opened; write it with {how}"
+    if nir:
+        return "a NIR graph is HDF5 with a group 'node'; write it with nir.write"
+    return "a NetX network is HDF5 with a group 'layer'"
+
+
+def rounding_loss(values: NDArray[np.float64]) -> float:
+    """What rounding to whole numbers takes from values: a share of their root mean square."""
+    lost, whole = np.linalg.norm(values - np.rint(values)), np.linalg.norm(values)
+    return float(lost / whole) if whole else 0.0
 
 
 class Layer:
@@ -65,7 +92,12 @@ class Layer:
         self.clipped: dict[str, int] = {}
 
     def __contains__(self, key: str) -> bool:
-        return key in self.group
+        return key in self.group and not self._is_empty(key)
+
+    def _is_empty(self, key: str) -> bool:
+        """Whether a dataset was made without a value, as some writers do; it says nothing."""
+        item = self.group.get(key)
+        return isinstance(item, h5py.Dataset) and item.shape is None
 
     def fail(self, key: str, problem: str) -> FormatError:
         """Build the error for a dataset of this group."""
@@ -91,13 +123,13 @@ class Layer:
             raise self.fail(key, f"{count} of {values.size} values are NaN or infinite; retrain")
         return values
 
-    def integers(self, key: str) -> NDArray[np.int64]:
-        """Read numbers that must be whole."""
+    def integers(self, key: str, cure: str = "quantize the network") -> NDArray[np.int64]:
+        """Read numbers that must be whole; `cure` says what to do where they are not."""
         values = self.numbers(key)
         rounded = np.rint(values)
         if (rounded != values).any():
             worst = values.ravel()[np.argmax(np.abs(values - rounded))]
-            raise self.fail(key, f"holds {worst:g}, needs whole numbers; quantize the network")
+            raise self.fail(key, f"holds {worst:g}, needs whole numbers; {cure}")
         return rounded.astype(np.int64)
 
     def integer(self, key: str) -> int:
@@ -128,12 +160,18 @@ class Layer:
         return inside
 
     def unread(self) -> list[str]:
-        """Names that nothing asked for."""
-        return [key for key in self.group if key not in self.read]
+        """Names that nothing asked for, of what holds a value."""
+        return [key for key in self.group if key not in self.read and key in self]
+
+    def empty(self) -> list[str]:
+        """Names of datasets without a value."""
+        return [key for key in self.group if self._is_empty(key)]
 
     def _dataset(self, key: str) -> Any:
         if key not in self.group or not isinstance(self.group[key], h5py.Dataset):
             raise self.fail(key, "dataset is missing; export the layer again")
+        if self._is_empty(key):
+            raise self.fail(key, "dataset is empty, without a value; export the layer again")
         self.read.add(key)
         dataset = self.group[key]
         if dataset.size is not None and dataset.size > MAX_ELEMENTS:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from .fields import Declared
+
 
 class Rating(str, Enum):
     """How well an element's meaning survived."""
@@ -17,7 +19,7 @@ class Rating(str, Enum):
 
 
 @dataclass(frozen=True)
-class Effect:
+class Effect(Declared):
     """What a change made of given inputs, in one population, measured.
 
     What is upstream counts, too: a population that is fed other messages sends others.
@@ -64,7 +66,7 @@ class Effect:
 
 
 @dataclass(frozen=True)
-class AuditEntry:
+class AuditEntry(Declared):
     """One element's rating.
 
     Attributes
@@ -83,6 +85,9 @@ class AuditEntry:
     reason: str
     effect: Effect | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rating", Rating(self.rating))  # a file holds the word
+
     @property
     def text(self) -> str:
         """The reason, and the effect where it was measured."""
@@ -95,7 +100,7 @@ class AuditEntry:
 
 
 @dataclass(frozen=True)
-class Audit:
+class Audit(Declared):
     """All entries of one conversion, in the order of the file."""
 
     entries: tuple[AuditEntry, ...] = ()

@@ -30,6 +30,15 @@ ACTIVATION_SHIFT = 6
 THRESHOLD_BITS = 17
 """Width of the threshold mantissa (unsigned)."""
 
+THRESHOLD_LIMIT = (1 << 25) - 1
+"""Largest threshold mantissa: 64 times it is within int32, in which the engine and Lava compute."""
+
+BIAS_LIMIT = (1 << 24) - 1
+"""Largest bias mantissa: 64 times it and two 24-bit states are within int32 together."""
+
+RISE_LIMIT = (1 << 23) - 1
+"""Largest threshold mantissa that adapts, and largest rise: their sums are within int32."""
+
 BIAS_BITS = 16
 """Lava keeps a bias mantissa in int16; the chip has 13 bits."""
 

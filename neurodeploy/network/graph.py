@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 
 from ..errors import NetworkError
 from .audit import Audit
+from .canonical import fingerprint
+from .fields import DERIVED, Declared, flag, indices, one_float, one_integer, shape
 from .fixed_point import MAX_DELAY
 from .neurons import Neuron, Source
 from .synapses import Synapse
@@ -23,7 +26,7 @@ CLIPPED = "weights_clipped/"
 
 
 @dataclass(frozen=True, eq=False)
-class InputTransform:
+class InputTransform(Declared):
     """How values presented to an ``input`` layer become integers.
 
     ``a = round(value * weight + bias)``; weight and bias in 1/64 of SLAYER's
@@ -39,9 +42,9 @@ class InputTransform:
         nothing of it.
     """
 
-    weight: float
-    bias: float
-    rounds_first: bool = False
+    weight: float = field(metadata=one_float())
+    bias: float = field(metadata=one_float())
+    rounds_first: bool = field(default=False, metadata=flag())
 
     def __call__(self, values: Any) -> NDArray[np.float64]:
         """Give whole numbers, as floats, for values of any shape."""
@@ -54,12 +57,13 @@ class InputTransform:
 
 
 @dataclass(frozen=True, eq=False)
-class Population:
+class Population(Declared):
     """Neurons of one model and shape.
 
     Attributes
     ----------
     name : str
+        Words between single slashes, because files hold it as a path.
     shape : tuple of int
         (neurons,) or (channels, height, width).
     neuron : Neuron
@@ -77,11 +81,31 @@ class Population:
     """
 
     name: str
-    shape: tuple[int, ...]
+    shape: tuple[int, ...] = field(metadata=shape())
     neuron: Neuron
-    axon_delay: NDArray[np.int32] | None = None
+    axon_delay: NDArray[np.int32] | None = field(default=None, metadata=indices(optional=True))
     transform: InputTransform | None = None
-    starts: int = 0
+    starts: int = field(default=0, metadata=one_integer(0))
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+        super().__post_init__()
+        if not isinstance(self.neuron, Neuron):
+            raise NetworkError(f"{self.label}: {self.neuron!r} is no neuron model")
+        if self.axon_delay is not None and self.axon_delay.shape != (self.size,):
+            raise NetworkError(
+                f"{self.label}: axon_delay has shape {self.axon_delay.shape}, needs one delay for "
+                f"each of {self.size} neurons"
+            )
+        try:
+            self.neuron.check(self.size)
+        except NetworkError as error:
+            raise NetworkError(f"{self.label}: {self.neuron.kind} neurons: {error}") from None
+
+    @property
+    def label(self) -> str:
+        """What an error calls it."""
+        return f"population {self.name!r}"
 
     @property
     def size(self) -> int:
@@ -89,22 +113,36 @@ class Population:
         return math.prod(self.shape)
 
 
+def name_between(source: str, target: str, number: int) -> str:
+    """Name of a projection; see `Projection.name`."""
+    return f"{source}->{target}" + (f"#{number + 1}" if number else "")
+
+
 @dataclass(frozen=True, eq=False)
-class Projection:
-    """Synapses from one population to another, or to itself."""
+class Projection(Declared):
+    """Synapses from one population to another, or to itself.
+
+    Attributes
+    ----------
+    source, target : str
+    synapse : Synapse
+    number : int
+        0; 1, 2, ... of further projections between the same two populations. `Network` sets it.
+    """
 
     source: str
     target: str
     synapse: Synapse
+    number: int = field(default=0, metadata={DERIVED: True})
 
     @property
     def name(self) -> str:
-        """``source->target``."""
-        return f"{self.source}->{self.target}"
+        """``source->target``; ``source->target#2`` of the second between them, and so on."""
+        return name_between(self.source, self.target, self.number)
 
 
 @dataclass(frozen=True, eq=False)
-class Network:
+class Network(Declared):
     """A spiking network in the chip's integers, or in float32 before it is quantized.
 
     Attributes
@@ -132,35 +170,37 @@ class Network:
     metadata: Mapping[str, str | int | float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        # Lists would make another fingerprint.
         object.__setattr__(self, "populations", tuple(self.populations))
-        object.__setattr__(self, "projections", tuple(self.projections))
-        names = [population.name for population in self.populations]
-        if not names:
+        object.__setattr__(self, "projections", tuple(_numbered(self.projections)))
+        object.__setattr__(self, "metadata", MappingProxyType(dict(self.metadata)))
+        if not self.populations:
             raise NetworkError("network: no populations; a network needs at least one layer")
-        twice = {name for name in names if names.count(name) > 1}
-        if twice:
-            raise NetworkError(f"population {min(twice)!r}: name used twice; rename one")
-        for population in self.populations:
-            _check_delay(population)
-            _check_start(population)
+        _check_names([population.name for population in self.populations])
         for projection in self.projections:
             for end in (projection.source, projection.target):
-                if end not in names:
+                if end not in self._places:
                     raise NetworkError(
                         f"projection {projection.name}: no population {end!r}; "
-                        f"there are {', '.join(names)}"
+                        f"there are {', '.join(self._places)}"
                     )
             _check_projection(self[projection.source], self[projection.target], projection)
         _check_worlds(self)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Network, (self.populations, self.projections, self.audit, dict(self.metadata))
+
     def __getitem__(self, name: str) -> Population:
-        for population in self.populations:
-            if population.name == name:
-                return population
-        raise NetworkError(
-            f"no population {name!r}; there are {', '.join(p.name for p in self.populations)}"
-        )
+        try:
+            return self.populations[self._places[name]]
+        except KeyError:
+            raise NetworkError(
+                f"no population {name!r}; there are {', '.join(self._places)}"
+            ) from None
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        """Where each population stands, by name."""
+        return {population.name: place for place, population in enumerate(self.populations)}
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Network) and self.fingerprint == other.fingerprint
@@ -180,11 +220,30 @@ class Network:
 
     def into(self, name: str) -> tuple[Projection, ...]:
         """Projections that end in a population."""
-        return tuple(p for p in self.projections if p.target == name)
+        return self._into.get(name, ())
 
     def out_of(self, name: str) -> tuple[Projection, ...]:
         """Projections that start from a population."""
-        return tuple(p for p in self.projections if p.source == name)
+        return self._out_of.get(name, ())
+
+    @cached_property
+    def _into(self) -> dict[str, tuple[Projection, ...]]:
+        found: dict[str, tuple[Projection, ...]] = {}
+        for p in self.projections:
+            found[p.target] = (*found.get(p.target, ()), p)
+        return found
+
+    @cached_property
+    def _out_of(self) -> dict[str, tuple[Projection, ...]]:
+        found: dict[str, tuple[Projection, ...]] = {}
+        for p in self.projections:
+            found[p.source] = (*found.get(p.source, ()), p)
+        return found
+
+    def on_chip(self, population: Population) -> bool:
+        """Whether a population has neurons of its own on the chip, see `Neuron.runs_on_host`."""
+        where = population.neuron.runs_on_host
+        return where == "never" or (where == "first" and population.name != self.input.name)
 
     @cached_property
     def is_float(self) -> bool:
@@ -198,8 +257,7 @@ class Network:
         framework that trained it, such a projection delivers what was sent in the step
         before, and every other one what is sent in the same step.
         """
-        order = [p.name for p in self.populations]
-        return order.index(projection.target) <= order.index(projection.source)
+        return self._places[projection.target] <= self._places[projection.source]
 
     def hops(self, name: str) -> int:
         """Steps by which a population lags the input on the shortest path; 0 in a float network."""
@@ -210,15 +268,14 @@ class Network:
         if self.is_float:
             return {p.name: 0 for p in self.populations}
         hops = {self.input.name: 0}
-        changed = True
-        while changed:
-            changed = False
-            for projection in self.projections:
-                if projection.source in hops:
-                    steps = hops[projection.source] + projection.synapse.steps
-                    if steps < hops.get(projection.target, steps + 1):
-                        hops[projection.target] = steps
-                        changed = True
+        ahead = deque(hops)
+        while ahead:
+            name = ahead.popleft()
+            for projection in self.out_of(name):
+                steps = hops[name] + projection.synapse.steps
+                if steps < hops.get(projection.target, steps + 1):
+                    hops[projection.target] = steps
+                    ahead.append(projection.target)
         return {p.name: hops.get(p.name, 0) for p in self.populations}
 
     def weights_clipped(self, projection: Projection) -> int:
@@ -230,22 +287,20 @@ class Network:
 
         Kept, because every recording needs it and it takes longer than a short run.
         """
-        key = (id(projection), dense)  # of the same two populations there may be several
+        key = (projection.name, dense)
         if key not in self._fan_outs:
             shape = self[projection.source].shape
             self._fan_outs[key] = projection.synapse.fan_out(shape, dense=dense)
         return self._fan_outs[key]
 
     @cached_property
-    def _fan_outs(self) -> dict[tuple[int, bool], NDArray[np.int64]]:
+    def _fan_outs(self) -> dict[tuple[str, bool], NDArray[np.int64]]:
         return {}
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over everything that decides how the network runs."""
-        digest = hashlib.sha256(b"neurodeploy.network.1")
-        _feed(digest, (self.populations, self.projections))
-        return digest.hexdigest()
+        """SHA-256 over everything that decides how the network runs; see `canonical`."""
+        return fingerprint((self.populations, self.projections))
 
     @cached_property
     def beyond_chip(self) -> tuple[str, ...]:
@@ -264,24 +319,41 @@ class Network:
         )
 
 
-def _check_delay(population: Population) -> None:
-    delay = population.axon_delay
-    if delay is None:
-        return
-    if delay.shape != (population.size,) or delay.min(initial=0) < 0:
+def _check_name(name: Any) -> None:
+    """Refuse a name under which HDF5 would hold nothing, or something else."""
+    if not isinstance(name, str) or "\0" in name or {"", ".", ".."} & set(name.split("/")):
         raise NetworkError(
-            f"population {population.name!r}: axon_delay has shape {delay.shape} and holds "
-            f"{delay.min(initial=0)}; needs one delay of 0 or more steps for each of "
-            f"{population.size} neurons"
+            f"population {name!r}: no name that a file can hold; give words, with single slashes "
+            f"between them if need be"
         )
 
 
-def _check_start(population: Population) -> None:
-    if population.starts < 0:
-        raise NetworkError(
-            f"population {population.name!r}: starts at step {population.starts}; steps count from "
-            f"0"
-        )
+def _check_names(names: list[str]) -> None:
+    """Refuse names that are used twice, or that a file would hold one inside the other."""
+    before: set[str] = set()
+    for name in names:
+        if name in before:
+            raise NetworkError(f"population {name!r}: name used twice; rename one")
+        before.add(name)
+    for name in names:
+        parts = name.split("/")
+        for length in range(1, len(parts)):
+            if (around := "/".join(parts[:length])) in before:
+                raise NetworkError(
+                    f"population {name!r}: its name lies within that of population {around!r}, and "
+                    f"in files its data would; rename one"
+                )
+
+
+def _numbered(projections: tuple[Projection, ...]) -> Iterator[Projection]:
+    """Projections with a name of their own each."""
+    names: set[str] = set()
+    for projection in projections:
+        number = 0
+        while (one := replace(projection, number=number)).name in names:
+            number += 1
+        names.add(one.name)
+        yield projection if projection.number == number else one
 
 
 def _check_projection(source: Population, target: Population, projection: Projection) -> None:
@@ -310,33 +382,8 @@ def _check_worlds(network: Network) -> None:
     if network.is_float:
         return
     for projection in network.projections:
-        weight = getattr(projection.synapse, "weight", None)
-        if isinstance(weight, float) or getattr(weight, "dtype", np.dtype(int)).kind == "f":
+        if projection.synapse.is_float:
             raise NetworkError(
-                f"projection {projection.name}: weights are {np.asarray(weight).dtype} between "
-                f"neurons that compute in integers; round them, or quantize the network"
+                f"projection {projection.name}: weights are float32 between neurons that compute "
+                f"in integers; round them, or quantize the network"
             )
-
-
-def _feed(digest: Any, value: Any) -> None:
-    """Feed a value into a hash so that equal networks give equal hashes."""
-    if isinstance(value, (np.ndarray, np.generic)) or (
-        isinstance(value, (int, float)) and not isinstance(value, bool)
-    ):
-        array = np.asarray(value)
-        # One integer and an array full of it run alike but are written
-        # differently; the width an array happens to have is no difference.
-        array = array.astype(np.int64 if array.dtype.kind in "iub" else np.float64)
-        digest.update(f"a{array.shape}{array.dtype.kind}".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    elif is_dataclass(value) and not isinstance(value, type):
-        digest.update(type(value).__name__.encode())
-        for item in fields(value):
-            digest.update(item.name.encode())
-            _feed(digest, getattr(value, item.name))
-    elif isinstance(value, (tuple, list)):
-        digest.update(f"t{len(value)}".encode())
-        for item in value:
-            _feed(digest, item)
-    else:
-        digest.update(repr(value).encode())

@@ -19,6 +19,7 @@ Events are sorted by sample and step, not within a step. Events of the last
 population are always there; they are the run's output.
 """
 
+from .decisions import decide
 from .header import SCHEMA, SCHEMA_VERSION, Header, PopulationHeader, ProjectionHeader
 from .population import OVERFLOWS, Arrays, PopulationRecord
 from .recording import Recording
@@ -35,4 +36,5 @@ __all__ = [
     "ProjectionHeader",
     "Recording",
     "RecordingWriter",
+    "decide",
 ]

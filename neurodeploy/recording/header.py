@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
+
+from ..network.graph import name_between
 
 SCHEMA = "neurodeploy.recording"
 SCHEMA_VERSION = 1
@@ -50,11 +53,12 @@ class ProjectionHeader:
     source: str
     target: str
     synapse: str
+    number: int = 0
 
     @property
     def name(self) -> str:
-        """``source->target``."""
-        return f"{self.source}->{self.target}"
+        """``source->target``, see `Projection.name`; parallel ones share it in files of 0.1."""
+        return name_between(self.source, self.target, self.number)
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,11 @@ class Header:
         Wall-clock time of the run; on the engine with the compilation of kernels
         that this machine has not run before.
     reset_interval : int or None
-        Set if samples ran back to back with resets on the chip clock.
+        Set if states were set to zero at intervals within each sample.
+    reset_offset : int
+        With `reset_interval`: the population at hop h was reset where ``t % interval ==
+        (reset_offset + 1 + h) % interval``, t counted from 1. 0 in a recording that does not
+        say: versions before this field existed did not keep it.
     measured : mapping
         Figures read from meters, by name with unit; empty where there is no meter.
     warnings : tuple of str
@@ -100,10 +108,24 @@ class Header:
     measured: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     counters: Mapping[str, list[float]] = field(default_factory=dict)
+    reset_offset: int = 0
 
     def to_json(self) -> str:
-        """The header as JSON text."""
-        return json.dumps(asdict(self))
+        """The header as JSON text; an offset of 0 is left out, as older versions know none."""
+        items = asdict(self)
+        if not self.reset_offset:
+            del items["reset_offset"]
+        return json.dumps(items)
+
+    def resets(self, hops: int) -> NDArray[np.bool_]:
+        """Steps before which the states of a population at hop `hops` became zero, bool [steps]."""
+        if self.reset_interval is None:
+            return np.zeros(self.steps, np.bool_)
+        clock = np.arange(1, self.steps + 1)
+        found: NDArray[np.bool_] = (
+            clock % self.reset_interval == (self.reset_offset + 1 + hops) % self.reset_interval
+        )
+        return found
 
     @classmethod
     def from_json(cls, text: str) -> Header:

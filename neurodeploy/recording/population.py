@@ -113,10 +113,14 @@ class PopulationRecord:
         """U or v of samples start..stop."""
         return np.asarray(self._get(name)[start:stop])
 
-    def overflows(self) -> dict[str, int]:
-        """How often a state wrapped or saturated, summed over samples; silicon may differ there."""
+    def overflows(self) -> dict[str, int] | None:
+        """How often a number left its bits, summed over samples; silicon may differ there.
+
+        None where the backend counts none.
+        """
         keys = {name: self._key(name) for name in OVERFLOWS}
-        return {n: int(self._arrays[k][:].sum()) for n, k in keys.items() if k in self._arrays}
+        found = {n: int(self._arrays[k][:].sum()) for n, k in keys.items() if k in self._arrays}
+        return found or None
 
     @cached_property
     def _ends(self) -> NDArray[np.int64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import RecordingError
+from ..errors import InputError, RecordingError
+from .decisions import check_classes, check_labels, decide, decided_by, readouts
 from .header import SCHEMA, SCHEMA_VERSION, Header
 from .population import Arrays, PopulationRecord
 
@@ -77,6 +78,43 @@ class Recording:
         float32, on the framework's clock, where a float network's readout sends numbers.
         """
         return self[self.names[-1]].spikes
+
+    def decisions(self) -> NDArray[np.int64]:
+        """What the run decides: the output neuron with the most, int64 [samples].
+
+        The most messages (payloads added up) over all steps; where the output population
+        sent none in the whole run, the largest sum of v. Of equals the lowest index.
+
+        Raises
+        ------
+        RecordingError
+            If there is one output neuron, or nothing that decides was recorded.
+        """
+        output = self[self.names[-1]]
+        return decide(readouts(output, decided_by(output), 0, self.samples))[0]
+
+    def accuracy(self, labels: NDArray[Any] | Sequence[int]) -> float:
+        """Share of samples whose decision is the label, 0..1.
+
+        Parameters
+        ----------
+        labels : int [samples]
+            The right class of each sample: the index of an output neuron.
+
+        Raises
+        ------
+        InputError
+            If there are more or fewer labels than samples, or some no output stands for.
+        RecordingError
+            As `decisions`.
+        """
+        truth = check_labels(labels, self.samples)
+        if len(np.asarray(labels)) != self.samples or not self.samples:
+            raise InputError(
+                f"labels: {len(np.asarray(labels))} for {self.samples} samples; give one for each"
+            )
+        check_classes(truth, self[self.names[-1]])
+        return float((self.decisions() == truth).mean())
 
     def synops(self, dense: bool = False) -> dict[str, NDArray[np.int64]]:
         """Synaptic operations per projection, int64 [samples].

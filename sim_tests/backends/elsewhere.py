@@ -18,8 +18,8 @@ BACKEND = """
 import os, resource, signal, time
 from pathlib import Path
 import numpy as np
-from neurodeploy.backends.assemble import header_of
-from neurodeploy.backends.blocks import Blocks
+from neurodeploy.recording.assemble import header_of
+from neurodeploy.remote.blocks import Blocks
 
 LAB = Path({lab!r})
 
@@ -71,7 +71,7 @@ import importlib.util, sys
 class Finder:
     @staticmethod
     def find_spec(name, path=None, target=None):
-        if name == "neurodeploy.backends.lava_processes":
+        if name == "neurodeploy.backends.lava.processes":
             return importlib.util.spec_from_file_location(name, {backend!r})
 
 

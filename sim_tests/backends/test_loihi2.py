@@ -10,11 +10,9 @@ import pytest
 
 import neurodeploy as nd
 from hw_tests.cases import CASES, dense
-from neurodeploy.backends.job import write_job
 from neurodeploy.backends.loihi2 import check_supported
-from neurodeploy.backends.options import RunOptions
-from neurodeploy.backends.targets import look_ahead
 from neurodeploy.errors import BackendError, UnsupportedError
+from neurodeploy.inputs import present
 from neurodeploy.network import (
     ComplexDense,
     CubaLIF,
@@ -26,7 +24,9 @@ from neurodeploy.network import (
     ResonateFire,
     Source,
 )
-from neurodeploy.signals import present
+from neurodeploy.recording.run_options import RunOptions
+from neurodeploy.remote.job import write_job
+from neurodeploy.targets.look_ahead import look_ahead
 from sim_tests.backends.standin import StandIn, run_batch
 
 EVERYTHING = ("counts", "spikes", "u", "v")

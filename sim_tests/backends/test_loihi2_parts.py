@@ -10,14 +10,14 @@ import pytest
 
 import neurodeploy as nd
 from hw_tests.cases import CASES
-from neurodeploy.backends.assemble import BlockAssembler, header_of
 from neurodeploy.backends.loihi2.energy import Measured, PowerReading, energy
 from neurodeploy.backends.loihi2.schedule import Lag, carried_over, schedules
 from neurodeploy.backends.loihi2.settings import ChipSettings
-from neurodeploy.backends.options import RunOptions
 from neurodeploy.errors import BackendError, InputError
 from neurodeploy.network import CubaLIF, Dense, Network, Population, Projection, Source
 from neurodeploy.recording import Recording, RecordingWriter
+from neurodeploy.recording.assemble import BlockAssembler, header_of
+from neurodeploy.recording.run_options import RunOptions
 
 
 @pytest.mark.parametrize("lag", [Lag(), Lag(input=3)])

@@ -18,13 +18,14 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
-from neurodeploy.backends import follow, places, write_job
-from neurodeploy.backends.blocks import FOLDER, samples_done
-from neurodeploy.backends.follow import Listener, Parcels
-from neurodeploy.backends.options import RunOptions
-from neurodeploy.backends.worker import work
+from neurodeploy.backends import write_job
 from neurodeploy.errors import BackendError, InputError
 from neurodeploy.recording import Recording
+from neurodeploy.recording.run_options import RunOptions
+from neurodeploy.remote import follow, places
+from neurodeploy.remote.blocks import FOLDER, samples_done
+from neurodeploy.remote.follow import Listener, Parcels
+from neurodeploy.remote.worker import work
 
 from .elsewhere import Lab
 from .test_worker import NETWORK, needs_lava, needs_proc, processes_in

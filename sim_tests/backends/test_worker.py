@@ -17,11 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from neurodeploy.backends import lava
-from neurodeploy.backends.job import pack, read_job, unpack, write_job
-from neurodeploy.backends.options import RunOptions
-from neurodeploy.backends.places import Local, Place
-from neurodeploy.backends.worker import WorkerError, run_in_worker
+from neurodeploy.backends.lava import backend as lava
 from neurodeploy.errors import BackendError, UnsupportedError
 from neurodeploy.network import (
     Average,
@@ -35,6 +31,11 @@ from neurodeploy.network import (
     SigmaDelta,
     Source,
 )
+from neurodeploy.network.canonical import flatten, unflatten
+from neurodeploy.recording.run_options import RunOptions
+from neurodeploy.remote.job import read_job, write_job
+from neurodeploy.remote.places import Local, Place
+from neurodeploy.remote.worker import WorkerError, run_in_worker
 
 needs_lava = pytest.mark.skipif(
     find_spec("lava") is None, reason="lava is not installed in this interpreter"
@@ -160,9 +161,9 @@ def test_a_job_holds_any_network(tmp_path: Path) -> None:
 
 
 def test_a_job_makes_nothing_but_parts_of_networks() -> None:
-    packed = pack(CubaLIF(1, 2, 3), {})
+    packed = flatten(CubaLIF(1, 2, 3), {})
     with pytest.raises(ValueError, match="no class 'Popen'"):
-        unpack({**packed, "class": "Popen"}, {})
+        unflatten({**packed, "class": "Popen"}, {})
 
 
 def test_a_worker_needs_numpy_and_h5py_only() -> None:

@@ -163,6 +163,17 @@ def test_usable_cores_make_chips_and_boards_bound_them():
     assert boards()["kapoho-point"] == ("loihi2", 8)
 
 
+def test_a_chip_file_with_loihi2_as_its_base_is_on_the_boards_of_loihi2(tmp_path):
+    file = tmp_path / "loihi9.toml"
+    file.write_text('name = "loihi9"\nbase = "loihi2"\n[constants]\n', encoding="utf-8")
+    network = chain(4, 5)
+    assert nd.fit(network, str(file), board="oheo-gulch").fits
+    with pytest.raises(
+        ChipError, match=r'nahuku-32.* carries loihi1, not loihi9; .*base = "loihi1'
+    ):
+        nd.fit(network, str(file), board="nahuku-32")
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
@@ -221,7 +232,7 @@ def test_cores_from_a_recording_shorten_the_busiest_one():
     inputs = np.ones((10, 64), np.int32)
     recording = nd.run(network, inputs, record=("counts",))
     plain, better = nd.fit(network), nd.fit(network, recording=recording)
-    loads = {name: neuron_seconds(network, recording, plain, name) for name in ("layer0", "layer1")}
+    loads = {name: neuron_seconds(recording, plain, name) for name in ("layer0", "layer1")}
     assert better.strategy == "balanced"
     assert better.chips_used == plain.chips_used
     assert busiest(better, loads)[1] < busiest(plain, loads)[1] / 4

@@ -106,6 +106,29 @@ def test_an_unknown_chip_lists_those_there_are():
         load_chip("loihi9")
 
 
+def test_a_chip_file_is_of_the_kind_of_its_base(tmp_path):
+    file = tmp_path / "loihi9.toml"
+    file.write_text('name = "loihi9"\nbase = "loihi2-fitted"\n[constants]\n', encoding="utf-8")
+    assert load_chip(str(file)).kind == "loihi2"
+    assert [load_chip(name).kind for name in CHIPS] == ["loihi1", "loihi2"] * 2
+    assert load_chip(str(chip_file(tmp_path))).kind == "mine"
+
+
+@pytest.mark.parametrize("through", [("a",), ("a", "b"), ("a", "b", "c")])
+def test_a_chip_file_that_is_its_own_base_is_refused(tmp_path, monkeypatch, through):
+    monkeypatch.chdir(tmp_path)
+    for name, base in zip(through, (*through[1:], through[0]), strict=True):
+        (tmp_path / f"{name}.toml").write_text(f'base = "{base}.toml"\n[constants]\n')
+    with pytest.raises(ChipError, match=r"a\.toml: is its own base; name another chip"):
+        load_chip("a.toml")
+
+
+def test_a_chip_file_nested_too_deep_is_one_line(faults):
+    with pytest.raises(ChipError, match=r"nested_400_deep\.toml: not valid TOML") as caught:
+        load_chip(str(faults / "hostile" / "nested_400_deep.toml"))
+    assert "\n" not in str(caught.value)
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ChipError, match=r"nowhere\.toml: cannot be read"):
         load_chip(str(tmp_path / "nowhere.toml"))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import builtins
+import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +17,15 @@ import pytest
 
 import neurodeploy as nd
 from neurodeploy import cli
+from neurodeploy.cli.app import VERBS
 from sim_tests.random_networks import Draw
+
+
+def parameters_of(verb):
+    """The options of a verb, annotated as they are declared."""
+    function = next(f for f in VERBS if f.__name__ == verb)
+    parameters = inspect.signature(function, eval_str=True).parameters.values()
+    return [p for p in parameters if hasattr(p.annotation, "__metadata__")]
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +158,7 @@ def test_profile_places_the_network_that_ran(call):
 def test_profile_prices_the_run_elsewhere_and_by_the_benchmarks_metrics(call, files, monkeypatch):
     from functools import partial
 
-    from neurodeploy.profile import host
+    from neurodeploy.profiling import host
 
     assert call("run", "a.net", "--input", "x.npy", "-o", "p.h5", "--record", "spikes,v")[0] == 0
     short = partial(host.profile_host, window_seconds=0.01, windows=2, meter=None)
@@ -172,8 +182,8 @@ def test_profile_prices_the_run_elsewhere_and_by_the_benchmarks_metrics(call, fi
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--neurobench"], "--neurobench needs the network: add --net NET."),
-        (["--host", "x.npy"], "--host needs the network: add --net NET."),
+        (["--neurobench"], "--neurobench needs the network: add --net NET"),
+        (["--host", "x.npy"], "--host needs the network: add --net NET"),
         (["--ndns", "0", "1"], "N-DNS proxy: step 0 s, latency 1 s"),
         (["--chip", "loihi9"], "no chip 'loihi9'; there are loihi1"),
         (["--chip", "none.toml"], "none.toml: cannot be read"),
@@ -245,6 +255,33 @@ def test_inspect_and_convert(call):
     assert nd.load("copy.net") == nd.load("a.net")
 
 
+@pytest.mark.parametrize("json_flag", [(), ("--json",)])
+def test_convert_for_a_target_ends_with_what_it_still_cannot_run(call, files, json_flag):
+    """The converted file is written all the same, and the exit status is 1."""
+    nd.save(network_of("a", nd.network.ALIF(1000, 200, 64, 100, 200, 5, 9)), "alif.net")
+    status, out, _ = call("convert", "alif.net", "left.net", "--for", "lava", *json_flag)
+    assert status == 1
+    assert nd.load("left.net").output.name == "a"
+    if json_flag:
+        assert [entry["element"] for entry in json.loads(out)["left"]] == ["a"]
+    else:
+        assert "lava cannot run 1 elements of it" in out
+    assert call("convert", "a.net", "whole.net", "--for", "lava", *json_flag)[0] == 0
+
+
+def test_axes_in_another_order_run_the_same(call, files):
+    inputs = np.load("x.npy")  # [samples, steps, *shape]
+    np.save("time_first.npy", np.moveaxis(inputs, 0, 1))
+    assert call("run", "a.net", "--input", "x.npy", "-o", "right.h5")[0] == 0
+    status, _, err = call(
+        "run", "a.net", "--input", "time_first.npy", "-o", "turned.h5", "--axes", "TB..."
+    )
+    assert status == 0, err
+    right, turned = (nd.Recording.load(files / name) for name in ("right.h5", "turned.h5"))
+    assert right.header.inputs == turned.header.inputs
+    assert np.array_equal(right.output, turned.output)
+
+
 def test_doctor(call, monkeypatch):
     monkeypatch.setenv("PATH", "/nonexistent")  # no sinfo must not take it down
     status, out, _ = call("doctor")
@@ -268,6 +305,37 @@ def test_version_and_help(call):
     for verb in verbs.split():
         assert verb in out
         assert call(verb, "--help")[0] == 0
+
+
+@pytest.mark.parametrize("verb", [verb.__name__ for verb in VERBS])
+def test_help_shows_its_brackets(call, verb, monkeypatch):
+    """Shapes and places are written with brackets, which a markup language would eat."""
+    monkeypatch.setenv("COLUMNS", "400")
+    _, out, _ = call(verb, "--help")
+    shown = " ".join(out.replace("│", " ").split())
+    texts = [next(f for f in VERBS if f.__name__ == verb).__doc__]
+    texts += [
+        option.help
+        for option in (p.annotation.__metadata__[0] for p in parameters_of(verb))
+        if option.help
+    ]
+    brackets = [
+        found for text in texts for found in re.findall(r"\[[^\]]*\]", " ".join(text.split()))
+    ]
+    assert [text for text in brackets if text not in shown] == []
+
+
+def network_of(name, neuron):
+    """A source of three channels and one population of two neurons."""
+    populations = (nd.network.Population("in", (3,), nd.network.Source()),)
+    populations += (nd.network.Population(name, (2,), neuron),)
+    projection = nd.network.Projection("in", name, nd.network.Dense(np.ones((2, 3), np.int32)))
+    return nd.network.Network(populations, (projection,))
+
+
+def test_names_with_brackets_are_shown_whole(call):
+    nd.save(network_of("out[red]", nd.network.CubaLIF(1000, 200, 64)), "brackets.net")
+    assert "out[red]" in call("inspect", "brackets.net")[1]
 
 
 def test_ctrl_c_while_the_verbs_are_loaded(call, monkeypatch):
@@ -304,6 +372,9 @@ BAD = {
     "missing argument": ("run a.net", "--input"),
     "not a number": ("run a.net --input x.npy -o o.h5 --steps many", "--steps"),
     "no steps": ("run a.net --input x.npy -o o.h5 --steps 0", "steps"),
+    "nowhere to write": ("run a.net --input x.npy", "--out: says nowhere to write"),
+    "axes of fewer letters": ("run a.net --input x.npy -o o.h5 --axes T", "axes 'T': needs one"),
+    "no time among the axes": ("run a.net --input x.npy -o o.h5 --axes B...", "name it T"),
 }
 
 
@@ -323,6 +394,7 @@ def test_bad_input_gets_one_line_and_status_2(call, files, fault):
     assert err.count("\n") == 1
     assert text in err
     assert "Traceback" not in out + err
+    assert "Invalid value: " not in err or "'--" in err  # an option by its name
     assert sorted(p.name for p in files.iterdir()) == before
 
 

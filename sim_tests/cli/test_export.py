@@ -120,7 +120,20 @@ def test_an_example_of_the_user_s(folder, capsys):
     out = capsys.readouterr().out
     assert "on x.npy" in out
     assert "they agree to the bit" in out
-    assert "lava-dl's netx reads it and runs it the same" in out
+    assert "lava-dl's netx reads it and runs it the same\n" in out
+
+
+def test_payloads_need_netx_s_message_bits(folder, capsys):
+    _, name = folder
+    np.save("pay.npy", np.random.default_rng(2).integers(0, 8, (30, 12)))
+    arguments = ("export", f"{name}:make", "-o", "a.net", "--example", "pay.npy")
+    assert run(*arguments) == 0
+    out = capsys.readouterr().out
+    assert "lava-dl's netx reads it and runs it the same, if:" in out
+    assert "give netx input_message_bits=8; its default, 0, counts each as 1" in out
+    assert run(*arguments, "--json") == 0
+    (need,) = json.loads(capsys.readouterr().out)["netx_needs"]
+    assert "payloads (0..7)" in need
 
 
 def test_a_difference_is_said_and_exits_1(folder, capsys, monkeypatch):

@@ -53,6 +53,20 @@ def test_from_nir_to_integers_and_compare(call):
     assert nd.Recording.load("f.h5").output.any()
 
 
+def test_the_reset_of_each_layer_and_its_delay_are_options(call):
+    preset = ("--dt", "1e-4", "--preset", "snntorch")
+    for options, expected in (
+        (("--reset", "soft"), {"reset": "soft"}),
+        (("--reset", "lif=hard"), {"reset": {"lif": "hard"}}),
+        (("--reset", "none", "--reset", "lif=soft"), {"reset": {"*": "none", "lif": "soft"}}),
+        (("--reset", "soft", "--no-reset-delay"), {"reset": "soft", "reset_delay": False}),
+    ):
+        status, out, _ = call("inspect", "net.nir", *preset, *options, "--json")
+        assert status == 0
+        network = nd.load("net.nir", dt=1e-4, preset="snntorch", **expected)
+        assert json.loads(out)["fingerprint"] == network.fingerprint
+
+
 def test_convert_between_formats(call):
     assert call("quantize", "net.nir", "--dt", "1e-4", "-o", "a.net")[0] == 0
     assert call("convert", "a.net", "b.nir", "--dt", "1e-3")[0] == 0
@@ -70,6 +84,10 @@ def test_convert_between_formats(call):
         (("inspect", "net.nir"), "give it in seconds: --dt"),
         (("inspect", "net.nir", "--dt", "1e-4", "--from", "brian"), "preset 'brian': unknown"),
         (("inspect", "net.nir", "--dt", "1e-4", "--reset", "late"), "reset: 'late'; give hard"),
+        (("inspect", "net.nir", "--dt", "1e-4", "--preset", "snntorch"), "give --reset soft"),
+        (("inspect", "net.nir", "--preset", "snntorch", "--reset", "soft"), "for --dt 1e-4"),
+        (("inspect", "net.nir", "--dt", "1e-4", "--no-reset-delay"), "resets in one way only"),
+        (("inspect", "net.nir", "--dt", "1e-4", "--reset", "x=soft"), "there are lif"),
         (("run", "net.nir", "--dt", "1e-4", "--input", "x.npy", "-o", "a.h5"),
          "population 'lif': float neurons; quantize the network first"),
         (("quantize", "net.nir", "--dt", "1e-4", "-o", "a.nir", "--bits", "12"), "bits: 12"),

@@ -202,6 +202,31 @@ def test_errors_are_one_line_and_nothing_is_written(call, arguments, words):
     assert not call.new()
 
 
+def test_a_format_that_cannot_hold_the_result_is_refused_before_the_search(call, monkeypatch):
+    """NIR has no soft reset in integers."""
+    nir = pytest.importorskip("nir", reason="needs nir: pip install 'neurodeploy[nir]'")
+    tau = np.full(4, 1e-3)
+    nodes = {
+        "input": nir.Input({"input": np.array([5])}),
+        "fc": nir.Linear(np.ones((4, 5), np.float32)),
+        "lif": nir.LIF(tau=tau, r=tau / 1e-4, v_leak=0 * tau, v_threshold=0 * tau + 1),
+        "output": nir.Output({"output": np.array([4])}),
+    }
+    edges = [("input", "fc"), ("fc", "lif"), ("lif", "output")]
+    nir.write("late.nir", nir.NIRGraph(nodes, edges))
+
+    def search(*given):
+        raise AssertionError("the search has begun")
+
+    monkeypatch.setattr("neurodeploy.quantization.search.search", search)
+    read = ("late.nir", "--from", "snntorch", "--dt", "1e-4", "--reset", "soft")
+    status, _, err = call("quantize", *read, "--calibrate", "x.npy", "-o", "out.nir")
+    assert status == 2
+    assert "late.nir" not in err
+    assert "out.nir" in err or "write .net" in err
+    assert not call.new() - {"late.nir"}
+
+
 def test_weights_that_nothing_holds_and_layers_of_zeros(call):
     nir = pytest.importorskip("nir", reason="needs nir: pip install 'neurodeploy[nir]'")
     tau = np.full(4, 1e-3)

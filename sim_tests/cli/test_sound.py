@@ -13,8 +13,8 @@ import soundfile
 
 import neurodeploy as nd
 from neurodeploy import cli
-from neurodeploy.sound import MaskFront, enhance_whole
-from neurodeploy.sound.live import to_bytes
+from neurodeploy.audio.enhancement import MaskFront, enhance_whole
+from neurodeploy.audio.enhancement.live import to_bytes
 from sim_tests.sound.nets import small_network, small_separator, speechlike
 
 NETWORK = small_network()
@@ -146,7 +146,7 @@ def test_run_encodes_sound(call, folder):
         (["listen", "--input", "noisy.raw", "-o", "-", "--json"], "both want standard output"),
         (["run", "--input", "noisy.wav", "-o", "r.h5"], "is sound: add --encoder"),
         (["run", "--input", "noisy.wav", "--encoder", "x", "-o", "r.h5"], "encoder 'x': unknown"),
-        (["run", "--input", "x.npy", "--rate", "8000", "-o", "r.h5"], "--rate is for sound files"),
+        (["run", "--input", "x.npy", "--rate", "8000", "-o", "r.h5"], "--rate: is for sound files"),
         (["run", "--input", "noisy.wav", "--encoder", "mel", "-o", "r.h5"], "does not fit"),
     ],
 )

@@ -14,7 +14,7 @@ import pytest
 import neurodeploy as nd
 from hw_tests.cases import dense
 from neurodeploy import cli
-from neurodeploy import verify as module
+from neurodeploy.exporting import verify as module
 from sim_tests.backends.standin import StandIn
 
 Call = Callable[..., tuple[int, str, str]]
@@ -56,7 +56,8 @@ def deviating(run: Any) -> Any:
 
 @pytest.mark.usefixtures("lava")
 def test_equal_on_lava(call: Call) -> None:
-    status, out, err = call("verify", "a.net", "--input", "x.npz", "--record", "spikes,u,v")
+    recorded = ("--record", "spikes,u,v", "--drain")
+    status, out, err = call("verify", "a.net", "--input", "x.npz", *recorded)
     assert status == 0, err
     assert "engine and lava are equal: spikes, u, v of 3 populations, 2 samples, 18 steps" in out
     assert "recordings and report: verified/report.html" in out
@@ -73,6 +74,7 @@ def test_a_run_that_deviates(call: Call, monkeypatch: pytest.MonkeyPatch) -> Non
     status, out, err = call("verify", "a.net", "--input", "x.npz", "-o", "v", "--samples", 1)
     assert status == 1, err
     assert "first" in out
+    assert "sent no messages and v was not recorded" in " ".join(out.split())  # no decisions
     assert "Different" in Path("v/report.html").read_text()
     status, out, _ = call("verify", "a.net", "--input", "x.npz", "-o", "v", "--json")
     assert status == 1
@@ -91,6 +93,8 @@ def test_a_run_that_deviates(call: Call, monkeypatch: pytest.MonkeyPatch) -> Non
             "'--samples': Input should be greater than or equal to 1",
         ),
         (("--on", "lava", "-o", "a.net"), "no folder can be made there"),
+        (("--on", "lava", "--steps", "3", "--drain"), "drain: together with 3 steps; give one"),
+        (("--on", "lava", "--chip-set", "measure=1"), "chip: backend 'lava' does not know it"),
         (("--on", "loihi2", "--chip-set", "partion=kp"), "'partion': unknown"),
         (("--on", "loihi2", "--chip-set", "measure"), "give NAME=VALUE"),
     ],

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from neurodeploy.backends.assemble import BlockAssembler, header_of
-from neurodeploy.backends.options import RunOptions
 from neurodeploy.network import Conv, CubaLIF, DelayedDense, Dense, Network, SigmaDelta
 from neurodeploy.recording import Recording, RecordingWriter
+from neurodeploy.recording.assemble import BlockAssembler, header_of
+from neurodeploy.recording.run_options import RunOptions
 from sim_tests.reference_synapses import arriving
 
 

@@ -11,8 +11,8 @@ import pytest
 
 import neurodeploy as nd
 from neurodeploy.cli import main
-from neurodeploy.compare import FloorOptions
-from neurodeploy.compare.floor import perturb
+from neurodeploy.comparison import FloorOptions
+from neurodeploy.comparison.sensitivity import perturb
 from neurodeploy.errors import InputError
 from neurodeploy.recording import Recording
 from sim_tests.compare.test_compare import RECORD, network_of

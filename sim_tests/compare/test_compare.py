@@ -155,7 +155,7 @@ def test_different_inputs_are_refused(recording, inputs):
 def test_blocks_change_nothing(recording, inputs, monkeypatch):
     other = nd.run(network_of(2), inputs, record=RECORD)
     whole = nd.compare(recording, other, check=False)
-    monkeypatch.setattr(sys.modules["neurodeploy.compare.blocks"], "BLOCK_BYTES", 1)
+    monkeypatch.setattr(sys.modules["neurodeploy.comparison.blocks"], "BLOCK_BYTES", 1)
     assert nd.compare(recording, other, check=False) == whole
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
-from neurodeploy.compare import Tolerances
-from neurodeploy.compare.outputs import si_snr_db
-from neurodeploy.compare.trains import coincidences, intervals, van_rossum
+from neurodeploy.comparison import Tolerances
+from neurodeploy.comparison.outputs import si_snr_db
+from neurodeploy.comparison.trains import coincidences, intervals, van_rossum
 from neurodeploy.errors import InputError, RecordingError
 from neurodeploy.network import CubaLIF, Dense, Network, Population, Projection, Source
 from neurodeploy.recording import Recording
@@ -181,7 +181,7 @@ def test_float_recordings_compare_and_nan_is_named(recordings):
 def test_blocks_change_no_digit(recordings, monkeypatch):
     a, b = recordings
     whole = nd.compare(a, b, check=False).as_dict()
-    monkeypatch.setattr(sys.modules["neurodeploy.compare.blocks"], "BLOCK_BYTES", 1)
+    monkeypatch.setattr(sys.modules["neurodeploy.comparison.blocks"], "BLOCK_BYTES", 1)
     assert nd.compare(a, b, check=False).as_dict() == whole
 
 

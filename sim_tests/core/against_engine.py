@@ -7,7 +7,7 @@ import numpy as np
 from neurodeploy.core.simulate import simulate as simulate_core
 from neurodeploy.engine.plan import make_plan
 from neurodeploy.engine.simulate import simulate as simulate_engine
-from neurodeploy.signals import present
+from neurodeploy.inputs import present
 from sim_tests import reference
 
 STATES = ("u", "v")
@@ -42,7 +42,7 @@ def _dense(part):
 
 
 def run_core(network, inputs, steps=None, *, resets=(None, 0), **options):
-    """Run on inputs as `signals.present` gives them; see `joined`."""
+    """Run on inputs as `inputs.present` gives them; see `joined`."""
     values = present(network, inputs, steps, apply_transform=False)
     how = {"reset_interval": resets[0], "reset_offset": resets[1]}
     return joined(simulate_core(network, values, states=STATES, **how, **options))

@@ -110,7 +110,7 @@ def _random_network(rng, seed, kinds, draw):
 
 def _everything(network, inputs, threads, window):
     from neurodeploy.core.simulate import simulate
-    from neurodeploy.signals import present
+    from neurodeploy.inputs import present
 
     steps = inputs.shape[1] + 3
     values = present(network, inputs, steps, apply_transform=False)

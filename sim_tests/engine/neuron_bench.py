@@ -120,8 +120,9 @@ def draw_neuron(rng, model, size):
         return GeneralCubaLIF(
             decay(), decay(), value(1, 400), value(-20, 20),
             bias_into=str(rng.choice(["voltage", "current"])),
-            reset=str(rng.choice(["zero", "subtract"])),
-            refractory=value(1, 6), **extra,
+            reset=str(rng.choice(["zero", "subtract", "subtract-late"])),
+            refractory=value(1, 6), reset_amount=value(0, 30000) if rng.random() < 0.4 else None,
+            **extra,
         )  # fmt: skip
     if model is LeakyIntegrator:
         return LeakyIntegrator(decay(), decay(), value(-20, 20), exponent)

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
-from neurodeploy.backends.job import write_job
-from neurodeploy.backends.lava import check_supported
-from neurodeploy.backends.options import RunOptions
 from neurodeploy.errors import UnsupportedError
 from neurodeploy.network import CubaLIF, Dense, SigmaDelta
+from neurodeploy.recording.run_options import RunOptions
+from neurodeploy.remote.job import write_job
+from neurodeploy.targets.lava_rules import check_supported
 from sim_tests.random_networks import Draw
 
 NETWORKS = int(os.environ.get("NEURODEPLOY_NETWORKS", "20"))

@@ -113,7 +113,7 @@ def test_forward_projections_deliver_in_the_same_step_and_closing_ones_in_the_ne
 def test_synapses_and_delays(block):
     """Each operator beside sums written out, on a cycle too, whatever the block."""
     from neurodeploy.engine.floating import simulate
-    from neurodeploy.signals import present
+    from neurodeploy.inputs import present
 
     rng = np.random.default_rng(5)
     relay = FloatLIF.relay()
@@ -183,7 +183,7 @@ def test_one_world_at_a_time():
             (source, Population("b", (2,), integers)),
             (Projection("in", "b", Dense(weight.astype(F))),),
         )
-    with pytest.raises(NetworkError, match="threshold holds NaN"):
+    with pytest.raises(NetworkError, match="threshold holds 1 numbers, 1 are NaN"):
         FloatLIF(threshold=float("nan"))
 
 

@@ -87,7 +87,9 @@ class TestAgainstTheEquations:
     @pytest.mark.parametrize(
         ("change", "message"),
         [
-            ({"reset": "soft"}, "zero, subtract"),
+            ({"reset": "soft"}, "zero, subtract, subtract-late"),
+            ({"reset": "subtract-late", "threshold": -1}, "threshold holds -1"),
+            ({"reset_amount": 1 << 23}, "reset_amount holds 8388608"),
             ({"bias_into": "axon"}, "voltage, current"),
             ({"refractory": 0}, "refractory holds 0"),
             ({"input_exponent": 30}, "input_exponent holds 30"),
@@ -148,6 +150,33 @@ class TestModelsAgreeWhereTheyMeet:
         assert v.min() > 0
         hard, *_ = run_engine(GeneralCubaLIF(4096, 0, 80), currents)
         assert soft.sum() > hard.sum()
+
+    def test_a_late_soft_reset_leaves_the_threshold_after_the_decay(self):
+        currents = np.array([100, 0, 0, 40]).reshape(1, 4, 1)
+        neuron = GeneralCubaLIF(4096, 1024, 80, reset="subtract-late")
+        messages, _, v, _ = run_engine(neuron, currents)
+        assert messages.ravel().tolist() == [1, 0, 0, 0]
+        kept = 6400 * 3072 // 4096 - 80 * 64
+        below = -(-kept * 3072 // 4096)
+        assert v.ravel().tolist() == [6400, kept, below, -(-below * 3072 // 4096) + 40 * 64]
+
+    @pytest.mark.parametrize("seed", range(10))
+    def test_threshold_by_keep_before_the_decay_is_the_late_reset_within_two_units(self, seed):
+        rng = np.random.default_rng([seed, 10])
+        decay = rng.integers(1, 3500, 300).astype(np.int32)
+        threshold = rng.integers(40, 400, 300).astype(np.int32)
+        amount = np.rint(threshold * 64 * 4096 / (4096 - decay)).astype(np.int32)
+        spiking = rng.integers(threshold + 1, 4 * threshold)
+        currents = np.stack([spiking, rng.integers(-40, 40, 300)])[None]  # a spike, a reset
+        common = (4096, decay, threshold)
+        late, _, v, _ = run_engine(GeneralCubaLIF(*common, reset="subtract-late"), currents)
+        early = GeneralCubaLIF(*common, reset="subtract", reset_amount=amount)
+        sent, _, w, _ = run_engine(early, currents)
+        np.testing.assert_array_equal(sent[:, 0], late[:, 0])
+        assert late[:, 0].all()
+        before = np.abs(v[:, 1] - (w[:, 1] + amount * sent[:, 1]))
+        assert before.max() <= 2
+        assert before.any()
 
 
 class TestInNetworks:

@@ -113,13 +113,10 @@ class TestReading:
         np.testing.assert_array_equal(network["0_dense"].axon_delay, [0, 1, 5, 62, 62, 62])
         assert "2 of 6" in ratings(network, "approximate")["layer/0/delay"]
 
-    @pytest.mark.parametrize(("key", "value"), [("refDelay", 0), ("weight_exp", 2.0)])
-    def test_unsupported_stops_unless_allowed_by_name(self, simple, key, value):
+    def test_unsupported_stops_unless_allowed_by_name(self, simple):
+        element = "layer/0/neuron/weight_exp"
         with h5py.File(simple, "a") as file:
-            if f"layer/0/neuron/{key}" in file:
-                del file[f"layer/0/neuron/{key}"]
-            file[f"layer/0/neuron/{key}"] = value
-        element = f"layer/0/neuron/{key}"
+            file[element] = 2.0
         with pytest.raises(UnsupportedError, match=element):
             nd.load(simple)
         network = nd.load(simple, allow=[element])
@@ -141,8 +138,10 @@ class TestReading:
     def test_shipped_networks_are_read_without_remarks(self, netx_truth):
         for path in netx_truth.rglob("*.net"):
             network = nd.load(path)
-            noted = set(ratings(network, "approximate"))
-            assert noted <= {"layer/3/neuron"}, path  # mnist.net ends without a neuron
+            noted = ratings(network, "approximate")
+            # mnist.net ends without a neuron; SLAYER's norms act later in training.
+            others = {e for e, why in noted.items() if "SLAYER's training" not in why}
+            assert others <= {"layer/3/neuron"}, path
 
 
 class TestWriting:
@@ -164,6 +163,8 @@ class TestWriting:
 
     def test_case_networks_survive_the_round_trip(self, cases, tmp_path):
         for path in cases.rglob("*.net"):
+            if "hostile" in path.parts:
+                continue  # no networks
             network = nd.load(path)
             nd.save(network, tmp_path / "copy.net")
             assert nd.load(tmp_path / "copy.net") == network, path

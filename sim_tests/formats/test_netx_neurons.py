@@ -67,6 +67,7 @@ def test_what_is_written_is_read_back(tmp_path, name):
     "neuron",
     [
         GeneralCubaLIF(1, 2, 3, reset="subtract"),
+        GeneralCubaLIF(1, 2, 3, reset="subtract-late"),
         GeneralCubaLIF(1, 2, 3, 4, bias_into="current"),
         GeneralCubaLIF(1, 2, 3, refractory=64),
         GeneralCubaLIF(1, 2, 3, input_exponent=14),

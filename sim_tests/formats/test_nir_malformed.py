@@ -133,6 +133,12 @@ def test_cycle_without_a_neuron(sound):
     assert "part of a cycle without a neuron" in broken(sound, change)
 
 
+@pytest.mark.parametrize("name", ["dia30", "dag60"])
+def test_exponentially_many_ways_are_counted_not_followed(name, faults):
+    with pytest.raises(NetworkError, match="more than 1000 ways lead into it"):
+        nd.load(faults / "hostile" / f"{name}.nir", dt=1e-4)
+
+
 def test_truncated_file(sound):
     data = sound.read_bytes()
     for size in (0, 100, len(data) // 2, len(data) - 50):

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
-from neurodeploy.backends.slayer import agree
 from neurodeploy.errors import UnsupportedError
+from neurodeploy.exporting.forward_pass import agree
 from neurodeploy.formats.slayer import export_slayer, quiet
 from sim_tests.slayer_oracle import import_slayer
 
@@ -231,7 +231,7 @@ class TestTwelveChanges:
         network = nd.network.Network(
             (source, target), (nd.network.Projection("input", "0_dense", synapse),)
         )
-        from neurodeploy.backends.lava import lava_weight
+        from neurodeploy.targets.lava_rules import lava_weight
 
         mantissa, shift = lava_weight(network.projections[0])
         assert np.array_equal(mantissa * 2.0**shift, weight)

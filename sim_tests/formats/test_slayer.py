@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
-from neurodeploy.backends.slayer import agree
 from neurodeploy.errors import InputError, NetworkError, UnsupportedError
+from neurodeploy.exporting.forward_pass import agree
 from neurodeploy.formats.slayer import export_slayer
 from neurodeploy.network import Rating
 from sim_tests.conftest import ROOT

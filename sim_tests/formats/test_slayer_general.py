@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
-from neurodeploy.backends.slayer import agree, audited
 from neurodeploy.errors import UnsupportedError
+from neurodeploy.exporting.forward_pass import agree, audited
 from neurodeploy.formats.slayer import export_slayer, scattered
 from neurodeploy.network import GeneralSigmaDelta, Rating, Sparse
 from sim_tests.formats.test_slayer import CUBA, IMAGE, PARAMETERS, assert_agree, parameters

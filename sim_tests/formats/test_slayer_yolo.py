@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
-from neurodeploy.backends.export import without_wraps
-from neurodeploy.backends.slayer import agree, audited
+from neurodeploy.exporting.forward_pass import agree, audited
+from neurodeploy.exporting.module import without_wraps
 from neurodeploy.formats.slayer import export_slayer, quiet
 from neurodeploy.formats.slayer.checkpoint import load_checkpoint
 from neurodeploy.network import Rating
-from neurodeploy.rewrite import sums_in_parts
+from neurodeploy.targets.rewrite import sums_in_parts
 from sim_tests.slayer_oracle import import_slayer
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -84,8 +84,10 @@ def test_small_frames(tmp_path, name):
     equal = up_to_the_first_wrap(found)
     assert len(equal) >= 5
     assert all(a.equal and a.sent > 100 for a in equal)
-    for population in agree(replace(export, network=sums_in_parts(export.network, 32))):
+    split = sums_in_parts(export.network, 32)
+    for population in agree(replace(export, network=split)):
         assert population.equal, population.line()
+    assert nd.fit(split).table() == nd.fit(export.network).table()
     nd.save(export.network, tmp_path / "a.net")
     assert nd.load(tmp_path / "a.net") == export.network
 

@@ -36,6 +36,7 @@ from sim_tests.random_networks import Draw
 NEURONS = (
     CubaLIF(300, 200, 100, 3),
     GeneralCubaLIF(300, 200, 100, 5, "current", "subtract", 3, True, -6, -2),
+    GeneralCubaLIF(300, 200, 100, reset="subtract-late", refractory=2, reset_amount=6500),
     LeakyIntegrator(300, 200, 4),
     TernaryLIF(300, 200, 90, -80),
     ALIF(300, 200, 30, 40, 100, 9),
@@ -126,6 +127,15 @@ def test_a_chain_that_netx_holds_is_netx_alone(tmp_path):
         assert list(file) == ["layer"]
 
 
+def edit(path, old, new):
+    """Change the tree that a file holds."""
+    with h5py.File(path, "a") as file:
+        tree = file["neurodeploy/network"][()].decode()
+        assert old in tree
+        del file["neurodeploy/network"]
+        file["neurodeploy/network"] = tree.replace(old, new)
+
+
 class TestFilesOfOthers:
     @pytest.fixture
     def path(self, tmp_path):
@@ -144,27 +154,28 @@ class TestFilesOfOthers:
             file["layer/0/neuron/vThMant"][()] = 99
         network = nd.load(path)
         assert network["0_dense"].neuron.threshold == 99
-        (entry,) = network.audit.rated(Rating.APPROXIMATE)
-        assert entry.element == "neurodeploy"
-        assert "changed by another program" in entry.reason
+        noted = {e.element: e.reason for e in network.audit.rated(Rating.APPROXIMATE)}
+        assert set(noted) == {"neurodeploy", "layer/0/bias"}
+        assert "changed by another program" in noted["neurodeploy"]
 
-    def test_an_edited_group_is_refused(self, path):
-        with h5py.File(path, "a") as file:
-            file["neurodeploy/populations/000001/neuron"].attrs["threshold"] = 99
-        with pytest.raises(FormatError, match="does not match its fingerprint"):
-            nd.load(path)
+    def test_an_edited_group_is_read_as_it_stands_and_the_audit_says_so(self, path):
+        edit(path, '"threshold": 70', '"threshold": 99')
+        network = nd.load(path)
+        assert network["0_dense"].neuron.threshold == 99
+        (entry,) = network.audit.rated(Rating.APPROXIMATE)
+        assert entry.element == "neurodeploy/fingerprint"
+        assert "of another network: the file was changed" in entry.reason
 
     @pytest.mark.parametrize("name", ["Path", "Network", "annotations"])
     def test_classes_that_are_none_of_ours_are_refused(self, path, name):
-        with h5py.File(path, "a") as file:
-            file["neurodeploy/populations/000001/neuron"].attrs["class"] = name
+        edit(path, '"class": "CubaLIF"', f'"class": "{name}"')
         with pytest.raises(FormatError, match="damaged"):
             nd.load(path)
 
     def test_a_newer_version_is_refused(self, path):
         with h5py.File(path, "a") as file:
-            file["neurodeploy"].attrs["version"] = 2
-        with pytest.raises(FormatError, match="version 2"):
+            file["neurodeploy"].attrs["version"] = 3
+        with pytest.raises(FormatError, match=r"version 3, this neurodeploy reads 1\.\.2"):
             nd.load(path)
 
 

@@ -1,6 +1,6 @@
 """Runs neurodeploy's worker beside the stand-in, or many jobs in one process: see the package.
 
-python -m sim_tests.loihi_standin -m neurodeploy.backends.worker JOB
+python -m sim_tests.loihi_standin -m neurodeploy.remote.worker JOB
 python -m sim_tests.loihi_standin --batch JOB...
 """
 
@@ -16,8 +16,8 @@ from . import install
 
 def run_batch(folders: list[str]) -> None:
     """Run jobs one after the other: importing Lava takes longer than running them."""
-    from neurodeploy.backends.job import read_job
     from neurodeploy.backends.loihi2.run import run_network
+    from neurodeploy.remote.job import read_job
 
     for folder in map(Path, folders):
         _, network, values, options = read_job(folder)
@@ -30,8 +30,8 @@ if __name__ == "__main__":
         run_batch(sys.argv[2:])
         os._exit(0)  # Lava's destructors would wait for ever
     *_, module, job = sys.argv
-    if module != "neurodeploy.backends.worker":
+    if module != "neurodeploy.remote.worker":
         sys.exit(f"the stand-in runs neurodeploy's worker only, not {module}")
-    from neurodeploy.backends.serve import main
+    from neurodeploy.remote.serve import main
 
     main(job)

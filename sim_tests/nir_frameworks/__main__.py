@@ -20,7 +20,18 @@ import neurodeploy as nd
 
 from . import report
 from .graphs import FLAVOURS, NODES, graph_of, spikes_for
-from .run import ENVIRONMENTS, HERE, Agreement, Answer, Job, agreement, ask, interpreter, ours
+from .run import (
+    ENVIRONMENTS,
+    GIVEN,
+    HERE,
+    Agreement,
+    Answer,
+    Job,
+    agreement,
+    ask,
+    interpreter,
+    ours,
+)
 
 TRUTH = HERE / "truth"
 BRAILLE = ("braille_noDelay_bias_zero.nir", "braille_noDelay_noBias_subtract.nir")
@@ -36,7 +47,7 @@ def jobs_of(framework: str, folder: Path) -> list[Job]:
         nir.write(path, graph)
         read.append(Job(path, spikes_for(shape), flavour.dt))
         back = folder / f"{framework}-{node}-back.nir"
-        net = nd.load(path, dt=flavour.dt, preset=framework)
+        net = nd.load(path, dt=flavour.dt, preset=framework, **GIVEN.get(framework, {}))
         nd.save(net, back, dt=flavour.dt, preset=framework)
         written.append(Job(back, spikes_for(shape), flavour.dt))
     return read + written
@@ -60,6 +71,7 @@ def main() -> None:
     parser.add_argument("--braille", type=Path, help="folder of the two graphs and val_0.npz")
     braille = parser.parse_args().braille
     results: dict[str, dict[str, object]] = {}
+    before = json.loads((HERE / "results.json").read_text())
     TRUTH.mkdir(exist_ok=True)
     for framework in ENVIRONMENTS:
         if not interpreter(framework).exists():
@@ -73,7 +85,9 @@ def main() -> None:
         results[framework] = {
             "in": dict(zip(NODES, found[:count], strict=True)),
             "out": dict(zip(NODES, found[count : 2 * count], strict=True)),
-            "braille": dict(zip(BRAILLE, found[2 * count :], strict=False)),
+            "braille": dict(zip(BRAILLE, found[2 * count :], strict=True))
+            if braille
+            else before[framework]["braille"],
         }
         keep(framework, found[:count], answers[:count])
         exact = sum(r.get("differing") == 0 for r in found[:count])

@@ -53,7 +53,9 @@ FLAVOURS = {
     "snntorch-import": Flavour(r_if=1.0),
     "spikingjelly": Flavour(),
     "norse": Flavour(r_lif="one", r_if=1.0),
+    "norse-import": Flavour(r_lif="one", r_if=1.0),
     "sinabs": Flavour(dt=1.0, r="one", r_lif="one", r_if=1.0, images="IF"),
+    "sinabs-import": Flavour(dt=1.0, r="one", r_lif="one", r_if=1.0, images="IF"),
     "rockpool": Flavour(dt=1e-3, r="rockpool", r_lif="rockpool", w_in="one", base="CubaLIF"),
     "spyx": Flavour(dt=1.0, r="one", r_lif="one", w_in="one", r_if=1.0),
 }

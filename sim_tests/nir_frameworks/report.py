@@ -14,10 +14,19 @@ DOCS = ROOT / "docs" / "nir.md"
 
 
 def renew(results: Mapping[str, Any]) -> None:
-    """Rewrite the marked blocks."""
-    text = DOCS.read_text()
+    """Rewrite the blocks of the graphs that we made."""
     tables = {"presets": presets, "matrix": matrix, "braille": braille}
-    for mark, table in ((mark, make(results)) for mark, make in tables.items()):
+    _rewrite({mark: make(results) for mark, make in tables.items()})
+
+
+def renew_trained(results: Mapping[str, Any]) -> None:
+    """Rewrite the block of the networks that frameworks exported."""
+    _rewrite({"trained": trained(results)})
+
+
+def _rewrite(tables: Mapping[str, str]) -> None:
+    text = DOCS.read_text()
+    for mark, table in tables.items():
         start, end = f"<!-- {mark} -->", f"<!-- end of {mark} -->"
         before, rest = text.split(start)
         text = before + start + "\n" + table + end + rest.split(end)[1]
@@ -40,6 +49,34 @@ def presets(results: Mapping[str, Any]) -> str:
             f"| `{name}` | {framework} | {len(ran)} of {len(NODES)} | {equal:.4%} of "
             f"{entries:,} | {worst} |"
         )
+    return "\n".join(lines) + "\n"
+
+
+def trained(results: Mapping[str, Any]) -> str:
+    """A row for each neuron with each reset."""
+    lines = [
+        "| preset | neuron | reset | networks | spikes | differ of |",
+        "|---|---|---|---|---|---|",
+    ]
+    for framework, cases in results.items():
+        rows: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+        for case in cases:
+            late = case.get("delay")
+            when = "" if late is None else f", reset_delay={late}"
+            key = (case.get("preset", framework), case["neuron"], f"{case['reset']}{when}")
+            rows.setdefault(key, []).append(case)
+        for (preset, neuron, reset), found in rows.items():
+            ran = [case for case in found if "refused" not in case]
+            start = f"| `{preset}` | {neuron} | {reset} | {len(found)} |"
+            if not ran:
+                lines.append(f"{start} | its export refuses: {found[0]['refused']} |")
+                continue
+            spikes, off, entries = (
+                sum(case[key] for case in ran) for key in ("spikes", "differing", "entries")
+            )
+            lost = found[0].get("lost")
+            why = f" ({lost})" if lost and off else ""
+            lines.append(f"{start} {spikes:,} | {off:,} of {entries:,}{why} |")
     return "\n".join(lines) + "\n"
 
 

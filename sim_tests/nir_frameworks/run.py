@@ -20,12 +20,16 @@ ROOT = HERE.parents[1]
 ENVIRONMENTS = {
     "snntorch": "nir-torch",
     "snntorch-import": "nir-torch",
-    "norse": "nir-torch",
+    "norse-import": "nir-torch",
     "spikingjelly": "nir-torch",
-    "sinabs": "nir-sinabs",
+    "sinabs-import": "nir-sinabs",
     "rockpool": "nir-rockpool",
     "spyx": "nir-spyx",
 }
+
+
+GIVEN = {"snntorch": {"reset": "hard"}}
+"""What must be said to read a graph; `workers.snntorch_worker` resets to a value."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,13 @@ class Answer:
 
 def interpreter(framework: str) -> Path:
     """The Python of a framework's environment; it may not be there."""
+    return python_of(ENVIRONMENTS[framework])
+
+
+def python_of(environment: str) -> Path:
+    """The Python of an environment of `benchmarks/make_peers`; it may not be there."""
     folder = Path(os.environ.get("NEURODEPLOY_PEERS") or ROOT / ".venv-peers")
-    return folder / ENVIRONMENTS[framework] / "bin" / "python"
+    return folder / environment / "bin" / "python"
 
 
 def ask(framework: str, jobs: Sequence[Job], timeout: float = 600) -> list[Answer]:
@@ -82,7 +91,7 @@ def ask(framework: str, jobs: Sequence[Job], timeout: float = 600) -> list[Answe
 
 def ours(job: Job, preset: str) -> tuple[np.ndarray, np.ndarray]:
     """Our output of a job and the voltages behind it, float32 [samples, steps, *shape]."""
-    net = nd.load(job.graph, dt=job.dt, preset=preset)
+    net = nd.load(job.graph, dt=job.dt, preset=preset, measure=False, **GIVEN.get(preset, {}))
     rec = nd.run(net, job.inputs, backend="float", record=("spikes", "v"))
     return rec.output.astype(np.float32), rec[net.output.name].v
 

@@ -12,8 +12,8 @@ import pytest
 
 import neurodeploy as nd
 from neurodeploy.network import CubaLIF, Dense, Network, Population, Projection, Source
-from neurodeploy.profile.benchmarks import ndns_proxy, neurobench
-from neurodeploy.profile.elsewhere import elsewhere
+from neurodeploy.profiling.benchmarks import ndns_proxy, neurobench
+from neurodeploy.profiling.elsewhere import elsewhere
 
 ROOT = Path(__file__).parents[2]
 PEERS = Path(os.environ.get("NEURODEPLOY_PEERS", ROOT / ".venv-peers"))

@@ -14,7 +14,7 @@ import pytest
 import neurodeploy as nd
 from neurodeploy.errors import BackendError, InputError, RecordingError
 from neurodeploy.network import CubaLIF, Dense, Network, Population, Projection, Source
-from neurodeploy.profile import host, profile_host
+from neurodeploy.profiling import host, profile_host
 
 SHORT = {"window_seconds": 0.05, "windows": 3}
 

@@ -12,7 +12,18 @@ import neurodeploy as nd
 from neurodeploy.chip import load_chip
 from neurodeploy.chip.routes import routes
 from neurodeploy.errors import ChipError, RecordingError
-from neurodeploy.network import Conv, CubaLIF, Dense, Network, Population, Projection, Source
+from neurodeploy.network import (
+    Conv,
+    CubaLIF,
+    Delta,
+    Dense,
+    Network,
+    Population,
+    Projection,
+    SigmaDelta,
+    Source,
+)
+from neurodeploy.profiling.benchmarks import ndns_proxy
 
 
 def dense(inputs=256, hidden=200, outputs=40):
@@ -133,6 +144,34 @@ def test_a_placement_of_another_network_is_refused(run):
         nd.profile(recording, "loihi2", nd.fit(dense(outputs=41)))
 
 
+def test_the_chip_that_was_placed_on_is_the_one_that_is_priced(run):
+    network, recording = run
+    on_loihi1 = nd.fit(network, chip="loihi1")
+    assert nd.profile(recording, placement=nd.fit(network)).chip == "loihi2"
+    assert nd.profile(recording, placement=on_loihi1).chip == "loihi1"
+    assert nd.profile(recording, "loihi2-fitted", nd.fit(network)).chip == "loihi2-fitted"
+    with pytest.raises(ChipError, match=r"chip 'loihi2': the network was placed on 'loihi1'"):
+        nd.profile(recording, "loihi2", on_loihi1)
+
+
+def test_an_encoder_on_the_host_is_off_the_chip_with_and_without_a_placement():
+    network = Network(
+        (
+            Population("input", (120,), Delta(6)),
+            Population("hidden", (80,), SigmaDelta(6)),
+        ),
+        (Projection("input", "hidden", Dense(np.ones((80, 120), np.int32))),),
+    )
+    recording = nd.run(network, np.ones((1, 10, 120), np.int32))
+    assert [p.on_chip for p in recording.header.populations] == [False, True]
+    found = [nd.profile(recording, placement=p) for p in (None, nd.fit(network))]
+    assert [profile.neuron_updates for profile in found] == [800, 800]
+    # The N-DNS proxy is of the whole network, wherever its parts run.
+    for profile in found:
+        proxy = ndns_proxy(profile, step_seconds=0.008, latency_seconds=0.032)["power_proxy"]
+        assert proxy == pytest.approx((profile.synops + 10 * 2000) / 0.08)
+
+
 def test_steps_one_by_one_are_bound_by_their_own_busiest_core():
     network = dense()
     rng = np.random.default_rng(6)
@@ -185,6 +224,11 @@ def test_the_host_hands_over_every_value_of_every_step(run):
     assert fed.seconds_per_step == pytest.approx(alone.seconds_per_step + waiting)
     assert fed.dynamic_joules == alone.dynamic_joules
     assert "host's input and output" in fed.model
+    # The host's time is in both ends of the band, by the same factors as the model's.
+    waited = 20 * waiting
+    assert fed.band.high_seconds == pytest.approx(alone.band.high_seconds + 20.0 * waited)
+    assert fed.band.low_seconds == pytest.approx(alone.band.low_seconds + 0.5 * waited)
+    assert fed.band.low_seconds > 0.4 * fed.seconds
     with pytest.raises(ChipError, match=r"loihi1: constant 'host_value_time' is missing"):
         nd.profile(recording, "loihi1", host_io=True)
 
@@ -199,6 +243,10 @@ def test_processors_of_the_chip_are_paid_for_where_their_power_is_known(run, tmp
     result = nd.profile(recording, str(file), host_io=True)
     parts = {part.kind: part for part in result.parts}
     assert parts["embedded processors"].joules == pytest.approx(0.065 * result.seconds)
+    chip, low = load_chip("loihi1"), result.band.low_seconds
+    dynamic = result.dynamic_joules * chip["dynamic_energy_low"]
+    static = (chip["static_power_low"] + 0.065) * low
+    assert result.band.low_joules == pytest.approx(dynamic + static)
     assert sum(part.joules for part in result.parts) == pytest.approx(result.energy_joules)
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from neurodeploy.chip import load_chip
 from neurodeploy.errors import ChipError, RecordingError
-from neurodeploy.profile import estimate, profile
-from neurodeploy.profile.estimate import barrier_seconds
+from neurodeploy.profiling import estimate, profile
+from neurodeploy.profiling.estimate import barrier_seconds
 from neurodeploy.recording import Header, PopulationHeader, ProjectionHeader, Recording
 
 STEPS = 10
@@ -77,6 +77,10 @@ def test_dynamic_energy_is_that_of_the_counted_events():
     assert result.chip == "loihi1"
 
 
+def test_the_chip_is_loihi2_unless_another_is_asked_for():
+    assert profile(recording()).as_dict() == profile(recording(), chip="loihi2").as_dict()
+
+
 def test_step_time_is_the_busiest_core_and_the_barrier():
     result = profile(recording(), chip="loihi1")
     # hidden: 2000 neurons on 2 cores of 1024, so 1000 each; output on a third core, idle by far.
@@ -121,7 +125,7 @@ def test_populations_add_up_to_the_dynamic_energy():
 
 
 def test_spread_is_over_samples():
-    result = profile(recording())
+    result = profile(recording(), chip="loihi1")
     seconds = [
         STEPS * (1000 * 5.3e-9 + 5 * 3.1e-9 + 1005 * 3.5e-9 + 113e-9),
         STEPS * (1000 * 5.3e-9 + 15 * 3.1e-9 + 2015 * 3.5e-9 + 113e-9),

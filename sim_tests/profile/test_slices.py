@@ -9,8 +9,8 @@ import pytest
 
 import neurodeploy as nd
 from neurodeploy.errors import RecordingError
-from neurodeploy.profile import estimate
-from neurodeploy.profile.slices import busy_cores, by_sample, over_sparsity, over_time
+from neurodeploy.profiling import estimate
+from neurodeploy.profiling.slices import busy_cores, by_sample, over_sparsity, over_time
 
 DIGITS = Path(__file__).parents[2] / "netx_exports"
 

@@ -8,8 +8,8 @@ import pytest
 import neurodeploy as nd
 from neurodeploy.errors import InputError, NetworkError
 from neurodeploy.network import ALIF, Dense, Network, Population, Projection, Source
-from neurodeploy.quantize import Budget, sweep, within_budget
-from neurodeploy.quantize.costs import Meter, synaptic_memory
+from neurodeploy.quantization import Budget, sweep, within_budget
+from neurodeploy.quantization.costs import Meter, synaptic_memory
 
 from .test_quantize import recurrent, spikes
 

@@ -8,7 +8,7 @@ import pytest
 import neurodeploy as nd
 from neurodeploy.demo import digits
 from neurodeploy.demo.shipped import float_digits, shipped_digits
-from neurodeploy.quantize import sweep
+from neurodeploy.quantization import sweep
 from sim_tests.slayer_oracle import import_slayer
 
 

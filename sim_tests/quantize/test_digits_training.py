@@ -49,7 +49,7 @@ def accuracy(net, inputs, labels, backend="engine"):
 
 @pytest.mark.parametrize("bits", LOSS)
 def test_fine_tuned_network_is_near_the_float_one(net, split, bits):
-    from neurodeploy.quantize.training import fine_tune
+    from neurodeploy.training import fine_tune
 
     train, train_labels, test, labels = split
     config = nd.QuantConfig(bits, method="mse", split=0.0)
@@ -63,7 +63,7 @@ def test_fine_tuned_network_is_near_the_float_one(net, split, bits):
 def test_slayers_module_in_few_bits_is_near_the_one_in_eight(trained, split, bits):
     import torch
 
-    from neurodeploy.quantize.training import slayer
+    from neurodeploy.training import slayer
 
     train, train_labels, test, labels = split
     module = slayer.quantized(copy.deepcopy(trained.module), bits)

@@ -22,8 +22,8 @@ from neurodeploy.network import (
     Source,
     TemporalFIR,
 )
-from neurodeploy.quantize import quantization_report
-from neurodeploy.quantize.floats import is_rescalable
+from neurodeploy.quantization import quantization_report
+from neurodeploy.quantization.floats import is_rescalable
 from sim_tests import random_synapses
 from sim_tests.random_networks import Draw
 

@@ -20,14 +20,14 @@ from neurodeploy.network import (
     Projection,
     Source,
 )
-from neurodeploy.quantize import quantization_report
-from neurodeploy.quantize.balance import WIDEST
-from neurodeploy.quantize.calibration import Calibration
-from neurodeploy.quantize.choice import Site
-from neurodeploy.quantize.local import Local
-from neurodeploy.quantize.neurons import THRESHOLD_MAX
-from neurodeploy.quantize.verb import choice_of
-from neurodeploy.quantize.weights import Grid
+from neurodeploy.quantization import quantization_report
+from neurodeploy.quantization.balance import WIDEST
+from neurodeploy.quantization.calibration import Calibration
+from neurodeploy.quantization.choice import Site
+from neurodeploy.quantization.local import Local
+from neurodeploy.quantization.neurons import THRESHOLD_MAX
+from neurodeploy.quantization.quantize import choice_of
+from neurodeploy.quantization.weights import Grid
 
 F = np.float32
 
@@ -255,16 +255,12 @@ def test_all_zero_layer_is_rounded():
         assert not nd.quantize(net, config).projections[0].synapse.weight.any()
 
 
-@pytest.mark.parametrize(
-    ("weight", "problem"),
-    [(np.nan, "are NaN or infinite"), (1e30, "whatever the weight exponent")],
-)
-def test_weights_that_nothing_holds_are_named(weight, problem):
+def test_weights_that_nothing_holds_are_named():
     net = Network(
         (Population("in", (2,), Source()), Population("n", (2,), FloatLIF())),
-        (Projection("in", "n", Dense(np.array([[weight, 1], [1, 1]], F))),),
+        (Projection("in", "n", Dense(np.array([[1e30, 1], [1, 1]], F))),),
     )
-    with pytest.raises(UnsupportedError, match=problem):
+    with pytest.raises(UnsupportedError, match="whatever the weight exponent"):
         nd.quantize(net, nd.QuantConfig(split=0.0))
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import neurodeploy as nd
 from neurodeploy.network import DelayedDense
-from neurodeploy.quantize import quantization_report
+from neurodeploy.quantization import quantization_report
 from sim_tests.conftest import ROOT
 
 STEPS = 4000

@@ -138,7 +138,7 @@ def test_soft_resets_and_readouts_have_neurons_of_their_own():
 
 
 def test_threshold_that_would_not_fit_lowers_the_scale():
-    fixed = nd.quantize(network(FloatLIF(threshold=1e4), [[0.1, -0.2, 0.3, 0.4]] * 3), COARSE)
+    fixed = nd.quantize(network(FloatLIF(threshold=1e4), [[0.1, -0.23, 0.37, 0.41]] * 3), COARSE)
     assert (1 << 16) <= fixed["n"].neuron.threshold < (1 << 17)
     assert any("less than their range" in e.reason for e in fixed.audit)
 

@@ -39,7 +39,7 @@ def slayer(torch):
 
 @pytest.fixture(scope="module")
 def training(torch):
-    from neurodeploy.quantize.training import slayer
+    from neurodeploy.training import slayer
 
     return slayer
 

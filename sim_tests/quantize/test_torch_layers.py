@@ -23,7 +23,7 @@ def _seeded():
 
 
 def lif(*args, **more):
-    from neurodeploy.quantize.training.layers import LIF
+    from neurodeploy.training.layers import LIF
 
     return LIF(*args, **more)
 
@@ -41,6 +41,9 @@ def module(bits=8):
             current_keep=0.5, threshold=0.3, delay=2, refractory=3,
         ),
         nn.Dropout(0.5),
+        lif(
+            nn.Linear(16, 16), bits=bits, threshold=0.2, reset="subtract-late", refractory=2,
+        ),
         lif(nn.Linear(16, 5), bits=bits, sends="voltage"),
     ).eval()  # fmt: skip
 
@@ -50,14 +53,14 @@ def inputs(samples=3):
 
 
 def integer_layers(whole):
-    from neurodeploy.quantize.training.layers import LIF
+    from neurodeploy.training.layers import LIF
 
     return [m for m in whole.modules() if isinstance(m, LIF)]
 
 
 def held(whole, x):
     """[(what a layer gives, what its population does on the engine)]."""
-    from neurodeploy.quantize.training.torch_network import to_network
+    from neurodeploy.training.torch_network import to_network
 
     given = []
     hooks = [
@@ -91,7 +94,7 @@ def test_layers_are_the_engine_to_the_bit(bits):
     for own, engine in pairs:
         assert np.count_nonzero(engine) > 50
         np.testing.assert_array_equal(own, engine)
-    assert [p.name for p in net.populations] == ["input", "0", "1.0", "2", "4"]
+    assert [p.name for p in net.populations] == ["input", "0", "1.0", "2", "4", "5"]
     for projection in net.projections:
         weight = projection.synapse.weight
         levels = np.unique(weight)
@@ -115,14 +118,14 @@ def test_what_was_trained_in_integers_runs(bits):
     assert losses[-1] < 0.8 * losses[0]
     after = [w.detach() for layer in integer_layers(whole) for w in layer.integers()]
     changed = [bool((a != b).any()) for a, b in zip(after, before, strict=True)]
-    assert changed == [True, False, True, True, True]  # a pool's weights are not trained
+    assert changed == [True, False, True, True, True, True]  # a pool's weights are not trained
     _, pairs = held(whole, x)
     for own, engine in pairs:
         np.testing.assert_array_equal(own, engine)
 
 
 def test_floats_first_and_integers_then():
-    from neurodeploy.quantize.training.torch_network import compute_in
+    from neurodeploy.training.torch_network import compute_in
 
     whole, x = module(8), inputs()
     with torch.no_grad():
@@ -138,7 +141,7 @@ def test_floats_first_and_integers_then():
 
 
 def test_fan_in_holds_and_is_in_the_checkpoint(tmp_path):
-    from neurodeploy.quantize.training.torch_network import to_network
+    from neurodeploy.training.torch_network import to_network
 
     def made(seed):
         torch.manual_seed(seed)
@@ -175,7 +178,7 @@ def test_what_no_chip_has_is_refused(make, problem):
 
 
 def test_other_modules_and_shapes_are_named():
-    from neurodeploy.quantize.training.torch_network import to_network
+    from neurodeploy.training.torch_network import to_network
 
     with pytest.raises(UnsupportedError, match=r"1: ReLU has no counterpart"):
         to_network(nn.Sequential(lif(nn.Linear(2, 2)), nn.ReLU()), (2,))

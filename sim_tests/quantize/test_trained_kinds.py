@@ -27,6 +27,7 @@ from neurodeploy.network import (
 torch = pytest.importorskip("torch", reason="needs torch: pip install 'neurodeploy[lava]'")
 F = np.float32
 SOFT = {"reset": "subtract"}
+LATE_SOFT = {"reset": "subtract", "reset_time": "after"}
 LATE = {"reset_time": "after"}
 STEPS = 30
 
@@ -83,7 +84,7 @@ def cycle():
             Population("in", (7,), Source()),
             Population("a", (8,), lif(**SOFT)),
             Population("b", (6,), lif(**LATE)),
-            Population("o", (3,), lif()),
+            Population("o", (3,), lif(**LATE_SOFT)),
         ],
         [
             ("in", "a", dense(8, 7, 1)),
@@ -126,10 +127,10 @@ def inputs_for(net, samples=4, seed=1):
 
 def held(net, config, inputs):
     """(model, rounded network, what each sends in both on the float clock)."""
-    from neurodeploy.quantize.calibration import Calibration
-    from neurodeploy.quantize.choice import Site
-    from neurodeploy.quantize.training.model import IntegerNetwork
-    from neurodeploy.quantize.verb import choose, finished
+    from neurodeploy.quantization.calibration import Calibration
+    from neurodeploy.quantization.choice import Site
+    from neurodeploy.quantization.quantize import choose, finished
+    from neurodeploy.training.model import IntegerNetwork
 
     reference = Calibration.of(net, inputs)
     names = [p.name for p in net.populations[1:]]
@@ -166,9 +167,9 @@ def test_forward_pass_of_every_kind_is_the_engine(kind, bits):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_trains_and_gives_the_trained_integers_back(kind):
-    from neurodeploy.quantize.choice import Site
-    from neurodeploy.quantize.training import fine_tune
-    from neurodeploy.quantize.verb import choice_of
+    from neurodeploy.quantization.choice import Site
+    from neurodeploy.quantization.quantize import choice_of
+    from neurodeploy.training import fine_tune
 
     net = KINDS[kind]()
     inputs, labels = inputs_for(net, samples=8), np.arange(8) % 3
@@ -198,7 +199,7 @@ def test_every_kind_trains_and_gives_the_trained_integers_back(kind):
 
 
 def test_gains_of_neurons_are_taken_out_again():
-    from neurodeploy.quantize.training import fine_tune
+    from neurodeploy.training import fine_tune
 
     net = network(
         [
@@ -214,7 +215,7 @@ def test_gains_of_neurons_are_taken_out_again():
 
 
 def test_labels_train_a_readout_without_spikes():
-    from neurodeploy.quantize.training import fine_tune
+    from neurodeploy.training import fine_tune
 
     net = delayed()
     inputs = inputs_for(net, samples=24)
@@ -225,7 +226,7 @@ def test_labels_train_a_readout_without_spikes():
 
 
 def test_progressive_tuning_freezes_the_integers_of_one_population_after_another():
-    from neurodeploy.quantize.training import fine_tune
+    from neurodeploy.training import fine_tune
 
     net = cycle()
     inputs, told, labels = inputs_for(net, samples=8), [], np.arange(8) % 3
@@ -249,7 +250,7 @@ def test_progressive_tuning_freezes_the_integers_of_one_population_after_another
 
 @pytest.mark.parametrize("progressive", [False, True])
 def test_fan_in_and_memory_hold_after_training(progressive):
-    from neurodeploy.quantize.training import Limits, fine_tune
+    from neurodeploy.training import Limits, fine_tune
 
     def weight_memory(network, config):
         return sum(
@@ -282,7 +283,7 @@ def test_fan_in_and_memory_hold_after_training(progressive):
 
 
 def test_fan_in_of_kernels_counts_channels_and_pools_cannot_be_pruned():
-    from neurodeploy.quantize.training import Limits, fine_tune
+    from neurodeploy.training import Limits, fine_tune
 
     net = image()
     config, inputs = nd.QuantConfig(4, method="mse"), inputs_for(net)
@@ -300,14 +301,14 @@ def test_fan_in_of_kernels_counts_channels_and_pools_cannot_be_pruned():
 
 
 def test_what_is_not_trained_is_named():
-    from neurodeploy.quantize.training.operators import feeds_of
+    from neurodeploy.training.operators import feeds_of
 
     source = Population("in", (2, 3, 3), Source())
     unpool = Projection("in", "n", Unpool(np.ones((2, 2), F), (2, 2)))
     with pytest.raises(UnsupportedError, match="in->n: unpool synapses are not trained here"):
         feeds_of(unpool, source, 0)
     from neurodeploy.network import GeneralCubaLIF
-    from neurodeploy.quantize.training.cells import Cells
+    from neurodeploy.training.cells import Cells
 
     graded = GeneralCubaLIF(4096, 100, 64, graded_spike=True)
     with pytest.raises(UnsupportedError, match="'n': cuba-lif-general neurons with these choices"):
@@ -316,7 +317,7 @@ def test_what_is_not_trained_is_named():
 
 def test_weights_of_a_torch_module_come_into_the_network():
     from neurodeploy.errors import InputError
-    from neurodeploy.quantize.training import from_torch
+    from neurodeploy.training import from_torch
 
     class Plain(torch.nn.Module):
         def __init__(self):

@@ -16,10 +16,10 @@ torch = pytest.importorskip("torch", reason="needs torch: pip install 'neurodepl
 
 @pytest.mark.parametrize("bits", [8, 3, "ternary"])
 def test_forward_pass_is_the_engine_to_the_bit(bits):
-    from neurodeploy.quantize.calibration import Calibration
-    from neurodeploy.quantize.choice import Site
-    from neurodeploy.quantize.training.model import IntegerNetwork
-    from neurodeploy.quantize.verb import choose, finished
+    from neurodeploy.quantization.calibration import Calibration
+    from neurodeploy.quantization.choice import Site
+    from neurodeploy.quantization.quantize import choose, finished
+    from neurodeploy.training.model import IntegerNetwork
 
     net, inputs, config = recurrent(), spikes(), nd.QuantConfig(bits)
     reference = Calibration.of(net, inputs)
@@ -35,7 +35,7 @@ def test_forward_pass_is_the_engine_to_the_bit(bits):
 
 
 def test_distillation_brings_few_bits_nearer_to_the_float_network():
-    from neurodeploy.quantize.training import fine_tune
+    from neurodeploy.training import fine_tune
 
     net, inputs, config = recurrent(), spikes(24), nd.QuantConfig(2, split=0.0, method="mse")
     exact = nd.run(net, inputs, backend="float").output.sum(axis=1)
@@ -63,7 +63,7 @@ def test_the_first_lines_of_python_in_the_docs_run():
 
 
 def test_bits_of_a_population_that_is_not_there_are_refused():
-    from neurodeploy.quantize.training import fine_tune
+    from neurodeploy.training import fine_tune
 
     config = nd.QuantConfig(4, population_bits=(("z", 8),))
     with pytest.raises(NetworkError, match="no population 'z' to round"):
@@ -71,7 +71,7 @@ def test_bits_of_a_population_that_is_not_there_are_refused():
 
 
 def test_labels_that_do_not_fit_are_refused():
-    from neurodeploy.quantize.training import fine_tune
+    from neurodeploy.training import fine_tune
 
     with pytest.raises(InputError, match=r"labels: 0..9; .* 4 output neurons"):
         fine_tune(recurrent(), nd.QuantConfig(4), spikes(10), np.arange(10))

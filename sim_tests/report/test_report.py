@@ -15,9 +15,7 @@ import pytest
 from rich.console import Console
 
 import neurodeploy as nd
-from neurodeploy.backends.assemble import BlockAssembler, header_of
-from neurodeploy.backends.options import RunOptions
-from neurodeploy.compare import compare
+from neurodeploy.comparison import compare
 from neurodeploy.errors import FormatError
 from neurodeploy.network import (
     Audit,
@@ -33,20 +31,17 @@ from neurodeploy.network import (
     Readout,
     Source,
 )
-from neurodeploy.profile import profile
-from neurodeploy.quantize.costs import Costs
-from neurodeploy.quantize.widths import Sweep, SweepRow
+from neurodeploy.profiling import profile
+from neurodeploy.quantization.costs import Costs
+from neurodeploy.quantization.widths import Sweep, SweepRow
 from neurodeploy.recording import Recording, RecordingWriter
-from neurodeploy.report import report
-from neurodeploy.report.numbers import count, percent, si, signed, wilson_interval
-from neurodeploy.report.quantization import quantization_table, sweep_table
-from neurodeploy.report.rows import limit_lines, network_rows, synapse_counts
-from neurodeploy.report.terminal import (
-    audit_table,
-    counts_table,
-    network_table,
-    profile_table,
-)
+from neurodeploy.recording.assemble import BlockAssembler, header_of
+from neurodeploy.recording.run_options import RunOptions
+from neurodeploy.reporting import report
+from neurodeploy.reporting.numbers import count, percent, si, signed, wilson_interval
+from neurodeploy.reporting.quantization import quantization_table, sweep_table
+from neurodeploy.reporting.rows import limit_lines, network_rows, synapse_counts
+from neurodeploy.reporting.terminal import audit_table, counts_table, network_table, profile_table
 
 needs_plots = pytest.mark.skipif(
     find_spec("matplotlib") is None, reason="drawings need neurodeploy[plots]"
@@ -120,7 +115,7 @@ def full_report(path, dense_name="3_dense", **more):
     network = make_network(dense_name)
     a, b = make_recording(network), make_recording(network, "lava", flip=True)
     measured = replace(a.header, backend="loihi2", measured={"energy_joules": 1e-4})
-    profiles = [profile(a), profile(a, "loihi2"), profile(Recording(measured, a.arrays))]
+    profiles = [profile(a, "loihi1"), profile(a), profile(Recording(measured, a.arrays))]
     arguments = {
         "net": network,
         "recordings": [a, b],
@@ -285,7 +280,7 @@ def test_a_page_that_cannot_be_written_leaves_nothing_behind(tmp_path):
 def test_tables_fit_100_columns_and_cut_no_number(name):
     network = make_network(name)
     a, b = make_recording(network), make_recording(network, "lava", flip=True)
-    profiles = [profile(a), profile(a, "loihi2"), profile(a), profile(a, "loihi2")]
+    profiles = [profile(a, "loihi1"), profile(a)] * 2
     tables = [
         network_table(network),
         counts_table([a]),
@@ -372,7 +367,7 @@ def test_wilson_interval_against_published_values():
 
 def test_importing_the_rooms_is_light():
     code = (
-        "import sys, neurodeploy.report, neurodeploy.profile, neurodeploy.chip\n"
+        "import sys, neurodeploy.reporting, neurodeploy.profiling, neurodeploy.chip\n"
         "heavy = {'matplotlib', 'jinja2', 'rich'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )
@@ -445,7 +440,7 @@ def test_an_estimate_whose_recording_is_there_gets_its_four_drawings(tmp_path):
 
 
 def test_a_membrane_that_should_be_zero_is_not_called_exact():
-    from neurodeploy.quantize.report import Difference, PopulationReport, QuantReport
+    from neurodeploy.quantization.report import Difference, PopulationReport, QuantReport
 
     same, other = (Difference(sqnr, 0, 0, 1.0, 0) for sqnr in (np.inf, -np.inf))
     found = QuantReport((PopulationReport("a", 8, same, other, 0, 0, 4),), 1, 5)

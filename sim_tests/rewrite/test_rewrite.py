@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
-from neurodeploy.backends.targets import look_ahead
 from neurodeploy.errors import InputError, NetworkError, UnsupportedError
 from neurodeploy.network import (
     ALIF,
@@ -27,7 +26,8 @@ from neurodeploy.network import (
     Source,
     TemporalFIR,
 )
-from neurodeploy.rewrite import (
+from neurodeploy.targets.look_ahead import look_ahead
+from neurodeploy.targets.rewrite import (
     as_atrlif,
     averages_on_host,
     columns_in_order,

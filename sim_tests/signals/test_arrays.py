@@ -5,19 +5,22 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neurodeploy.errors import InputError
+import neurodeploy as nd
+from neurodeploy.errors import InputError, InputWarning
+from neurodeploy.inputs import as_samples, draining_steps, order_axes, read_inputs
+from neurodeploy.inputs import present as presented
+from neurodeploy.inputs.arrays import TIME_FIRST
 from neurodeploy.network import (
     Conv,
     CubaLIF,
     Delta,
+    Dense,
     InputTransform,
     Network,
     Population,
     Projection,
     Source,
 )
-from neurodeploy.signals import as_samples, draining_steps, read_inputs
-from neurodeploy.signals import present as presented
 
 
 def network_with(neuron, shape=(2, 3, 4), transform=None):
@@ -158,3 +161,59 @@ def test_steps_until_the_output_has_seen_all_whatever_axes_are_left_out():
     for shape in ((7, 5, 5), (7, 1, 5, 5), (3, 7, 5, 5), (3, 7, 1, 5, 5)):
         assert draining_steps(network, np.zeros(shape, np.int32)) == 8
     assert as_samples(network, np.zeros((3, 7, 5, 5))).shape == (3, 7, 1, 5, 5)
+
+
+def test_axes_are_brought_into_order_without_a_copy():
+    inputs = np.arange(2 * 3 * 4 * 5 * 6).reshape(2, 3, 4, 5, 6)  # T, B, H, W, C
+    ordered = order_axes(inputs, "TBHWC")
+    assert ordered.shape == (3, 2, 6, 4, 5)
+    assert np.shares_memory(ordered, inputs)
+    assert ordered[2, 1, 5, 3, 4] == inputs[1, 2, 3, 4, 5]
+    assert np.array_equal(order_axes(inputs, "tb..."), np.moveaxis(inputs, 0, 1))
+    assert np.array_equal(order_axes(inputs, "...BT"), inputs.transpose(3, 4, 0, 1, 2))
+    assert np.array_equal(order_axes(inputs[0, 0], "NTC"), inputs[0, 0].transpose(1, 2, 0))
+
+
+@pytest.mark.parametrize(
+    ("axes", "said"),
+    [
+        ("TB", "needs one letter for each of 3 axes"),
+        ("TBNC", "needs one letter"),
+        ("TTN", "each once"),
+        ("T.N", "needs one letter"),
+        ("BNC", "name it T"),
+        ("...", "name it T"),
+    ],
+)
+def test_axes_that_do_not_fit_are_refused(axes, said):
+    with pytest.raises(InputError, match=said):
+        order_axes(np.zeros((3, 4, 5)), axes)
+
+
+def trained_time_first(framework):
+    source = Population("in", (5,), Source())
+    out = Population("out", (2,), CubaLIF(4096, 4096, 1))
+    projection = Projection("in", "out", Dense(np.ones((2, 5), np.int32)))
+    return Network((source, out), (projection,), metadata={"nir/preset": framework})
+
+
+def test_more_samples_than_steps_may_be_time_first():
+    """The frameworks' own arrays are [steps, samples, ...]; read as documented they fit as well."""
+    inputs = np.zeros((100, 8, 5), np.uint8)
+    for framework in TIME_FIRST:
+        network = trained_time_first(framework)
+        with pytest.warns(InputWarning, match="read as 100 samples of 8 steps"):
+            assert nd.run(network, inputs).samples == 100
+        assert nd.run(network, inputs, axes="TBN").samples == 8
+        assert nd.run(network, inputs, axes="BTN").samples == 100
+    assert nd.run(trained_time_first("sinabs"), inputs).samples == 100
+
+
+def test_labels_tell_time_first_inputs(tmp_path):
+    path = tmp_path / "x.npz"
+    np.savez(path, inputs=np.zeros((100, 8, 5), np.uint8), labels=np.zeros(8, int))
+    with pytest.raises(InputError, match=r"8 labels seem to be \[steps, samples"):
+        read_inputs(path)
+    inputs, labels = read_inputs(path, axes="TB...")
+    assert inputs.shape == (8, 100, 5)
+    assert len(labels) == 8

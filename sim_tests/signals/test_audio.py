@@ -11,15 +11,8 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from neurodeploy.audio.files import AudioReader, mended, read_audio, read_pcm, to_pcm16, write_audio
 from neurodeploy.errors import FormatError, InputError
-from neurodeploy.signals.audio import (
-    AudioReader,
-    mended,
-    read_audio,
-    read_pcm,
-    to_pcm16,
-    write_audio,
-)
 
 RATE = 16000
 SOUND = np.random.default_rng(0).uniform(-0.9, 0.9, 10_000).astype(np.float32)

@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 
 import neurodeploy as nd
 from neurodeploy import network as graph
-from neurodeploy.errors import InputError
-from neurodeploy.signals.audio import to_pcm16
-from neurodeploy.signals.coding import (
+from neurodeploy.audio.encoders import (
     STFT,
     Chain,
     ConvDecoder,
@@ -39,9 +37,11 @@ from neurodeploy.signals.coding import (
     phase,
     polar,
 )
-from neurodeploy.signals.coding.codec import quantized
-from neurodeploy.signals.coding.filterbanks import log2_integer
-from neurodeploy.signals.coding.ndns import NdnsEncoder
+from neurodeploy.audio.encoders.codec import quantized
+from neurodeploy.audio.encoders.filterbanks import log2_integer
+from neurodeploy.audio.encoders.ndns import NdnsEncoder
+from neurodeploy.audio.files import to_pcm16
+from neurodeploy.errors import InputError
 
 RNG = np.random.default_rng(1)
 SOUND = np.cumsum(RNG.uniform(-0.1, 0.1, 1500))

@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from neurodeploy.errors import InputError
-from neurodeploy.signals.audio import read_audio
-from neurodeploy.signals.datasets import (
+from neurodeploy.audio.datasets import (
     COMMANDS,
     SOURCES,
     ndns,
@@ -19,6 +17,8 @@ from neurodeploy.signals.datasets import (
     vctk,
     which_set,
 )
+from neurodeploy.audio.files import read_audio
+from neurodeploy.errors import InputError
 
 RATE = 16000
 SOUND = np.random.default_rng(0).uniform(-0.5, 0.5, 800).astype(np.float32)

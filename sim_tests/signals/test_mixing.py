@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from neurodeploy.audio.mixing import NOISES, PEAK, mix, noise
 from neurodeploy.errors import InputError
-from neurodeploy.signals.mixing import NOISES, PEAK, mix, noise
 
 RATE = 16000
 SAMPLES = 1 << 16

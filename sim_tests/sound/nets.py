@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from neurodeploy.audio.enhancement import MaskCodec
 from neurodeploy.network import (
     ALIF,
     CubaLIF,
@@ -18,7 +19,6 @@ from neurodeploy.network import (
     Source,
     TemporalFIR,
 )
-from neurodeploy.sound import MaskCodec
 
 
 def small_network(seed=0, hidden=24):

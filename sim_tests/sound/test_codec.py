@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import neurodeploy as nd
+from neurodeploy.audio.enhancement import Denoiser, MaskCodec, MaskFront, enhance_whole, separator
 from neurodeploy.errors import InputError
-from neurodeploy.sound import Denoiser, MaskCodec, MaskFront, enhance_whole, separator
 from sim_tests.sound.nets import small_network, small_separator, speechlike
 from sim_tests.sound.test_denoise import streamed
 

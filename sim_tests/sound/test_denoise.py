@@ -14,11 +14,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import neurodeploy as nd
+from neurodeploy.audio.encoders.ndns import HOP, NdnsDecoder, NdnsEncoder
+from neurodeploy.audio.enhancement import (
+    Denoiser,
+    NdnsFront,
+    enhance_file,
+    enhance_whole,
+    separator,
+    si_snr,
+)
+from neurodeploy.audio.enhancement.denoise import in_time
 from neurodeploy.errors import InputError
-from neurodeploy.profile.benchmarks import ndns_proxy
-from neurodeploy.signals.coding.ndns import HOP, NdnsDecoder, NdnsEncoder
-from neurodeploy.sound import Denoiser, NdnsFront, enhance_file, enhance_whole, separator, si_snr
-from neurodeploy.sound.denoise import in_time
+from neurodeploy.profiling.benchmarks import ndns_proxy
 from sim_tests.sound.nets import small_network, small_separator, speechlike
 
 NETWORK = small_network()

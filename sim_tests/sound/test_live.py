@@ -7,10 +7,10 @@ import io
 import numpy as np
 import pytest
 
+from neurodeploy.audio.encoders.ndns import HOP
+from neurodeploy.audio.enhancement import Denoiser, enhance_whole
+from neurodeploy.audio.enhancement.live import listen, microphone_blocks, pipe_blocks, to_bytes
 from neurodeploy.errors import BackendError, InputError
-from neurodeploy.signals.coding.ndns import HOP
-from neurodeploy.sound import Denoiser, enhance_whole
-from neurodeploy.sound.live import listen, microphone_blocks, pipe_blocks, to_bytes
 from sim_tests.sound.nets import small_network, speechlike
 
 NETWORK = small_network()

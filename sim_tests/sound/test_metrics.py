@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from neurodeploy.audio.enhancement import dnsmos, pesq, scores, si_snr, stoi
 from neurodeploy.errors import BackendError, InputError
-from neurodeploy.sound import dnsmos, pesq, scores, si_snr, stoi
 from sim_tests.sound.nets import speechlike
 
 CLEAN = speechlike(32000)

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from ...chip import fit
 from ...errors import UnsupportedError
+from ...inputs import Presented
 from ...network import Network, Rating
 from ...recording import Recording
-from ...signals import Presented
-from ..options import RunOptions, refuse_floats
-from ..places import VARIABLES
-from ..targets import check_chip_population, check_chip_projection, look_ahead
-from ..worker import run_elsewhere
+from ...recording.run_options import RunOptions, refuse_floats
+from ...remote.places import VARIABLES
+from ...remote.worker import run_elsewhere
+from ...targets.look_ahead import check_chip_population, check_chip_projection, look_ahead
 from .settings import ChipSettings
 
 HOST_VARIABLE = VARIABLES["loihi2"]

@@ -39,10 +39,10 @@ from numpy.typing import NDArray
 from ...errors import BackendError, UnsupportedError
 from ...network import Average, Conv, CubaLIF, Network, Population, Projection, Source
 from ...network.fixed_point import PAYLOAD_BITS
-from ..lava_build import are_graded, conv, matrix, message_bits, neurons
-from ..lava_models import MODELS
-from ..lava_processes import JOIN_SECONDS, run_watched
-from ..worker import WorkerError
+from ...remote.worker import WorkerError
+from ..lava.build import are_graded, conv, matrix, message_bits, neurons
+from ..lava.models import MODELS
+from ..lava.processes import JOIN_SECONDS, run_watched
 from .schedule import Schedule
 
 CONV_INPUT_BITS = 16

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from ...errors import BackendError
 from ...network import Network
-from ..blocks import write_into_place
+from ...remote.blocks import write_into_place
 from .board import Board
 from .energy import Measured, PowerReading, energy
 from .schedule import Schedule

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from ...errors import NeurodeployError
 from ...network import Average, Network, Source
 from ...recording import Header
-from ..assemble import header_of, with_host_part
-from ..blocks import Blocks
-from ..lava_build import are_graded
-from ..options import RunOptions
+from ...recording.assemble import header_of, with_host_part
+from ...recording.run_options import RunOptions
+from ...remote.blocks import Blocks
+from ..lava.build import are_graded
 from .board import Board, Spikes, States, feeds_convolution, input_lag_of
 from .energy import Measured
 from .host import Reached, reach

@@ -135,8 +135,8 @@ def repeated(network: Network, samples: int, steps: int) -> Schedule:
     With resets where all neurons have them, also where that lets samples leak
     into each other: that changes what an inference costs very little.
     """
-    on_chip = [p.neuron for p in network.populations if not isinstance(p.neuron, (Source, Average))]
-    resets = all(isinstance(neuron, CubaLIF) for neuron in on_chip)
+    placed = [p.neuron for p in network.populations if network.on_chip(p)]
+    resets = all(isinstance(neuron, CubaLIF) for neuron in placed)
     slot = power_of_two(steps) if resets else steps
     at_once = max(1, min(samples, LONGEST_REPEATED // slot))
     return Schedule(at_once, steps, slot, Lag(), resets=resets)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...network import FloatLIF
 
 _VALUE, _SUBTRACT, _NONE = 0, 1, 2
-_SAME, _BEFORE, _AFTER = 0, 1, 2
+_SAME, _BEFORE, _AFTER, _AGAIN = 0, 1, 2, 3
 _SPIKE, _VOLTAGE, _COUNT = 0, 1, 2
 
 _LOWEST = np.finfo(np.float32).min
@@ -27,7 +27,8 @@ class Neurons:
     ----------
     u, v : float32 [samples, neurons]
     owed : float32 [samples, neurons]
-        Resets that are still to come: the spikes of the last step.
+        Resets that are still to come: the spikes of the last step, or, for the reset time
+        ``again``, whether v is still above the threshold.
     """
 
     parameters: tuple[Floats, ...]
@@ -51,7 +52,7 @@ class Neurons:
         )
         choices = (
             ("value", "subtract", "none").index(neuron.reset),
-            ("same", "before", "after").index(neuron.reset_time),
+            ("same", "before", "after", "again").index(neuron.reset_time),
             neuron.inclusive,
             neuron.sees_last_current,
             ("spike", "voltage", "count").index(neuron.sends),
@@ -93,6 +94,9 @@ def _step(  # type: ignore[no-untyped-def]
                 x += voltage_bias[j]
                 if reset_time == _AFTER and count > zero:
                     x = reset_value[j] if reset == _VALUE else x - count * threshold[j]
+                if reset_time == _AGAIN:
+                    x -= count * threshold[j]
+                    before = count
                 fires = x >= threshold[j] if inclusive else x > threshold[j]
                 count = one if fires else zero
                 if sends == _COUNT:
@@ -100,7 +104,10 @@ def _step(  # type: ignore[no-untyped-def]
                 sent[s, t, j] = x if sends == _VOLTAGE else count
                 if reset == _NONE:
                     count = zero
-                if reset_time == _SAME:
+                if reset_time == _AGAIN:
+                    x -= (count - before) * threshold[j]
+                    owed[s, j] = one if x > threshold[j] else zero
+                elif reset_time == _SAME:
                     if count > zero:
                         x = reset_value[j] if reset == _VALUE else x - count * threshold[j]
                 else:

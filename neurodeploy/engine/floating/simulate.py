@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.order import cycles
 from ...errors import UnsupportedError
+from ...inputs import Presented
 from ...network import FloatLIF, Network, Population, Source
-from ...signals import Presented
-from ..plan import cycles
 from .neurons import Neurons
 from .synapses import Deliver, deliveries
 
@@ -88,10 +88,10 @@ def simulate(
 
 
 def _feeds(network: Network, population: Population) -> list[Feed]:
-    if not isinstance(population.neuron, (FloatLIF, Source)):
+    if type(population.neuron) not in (FloatLIF, Source):
         raise UnsupportedError(
-            f"population {population.name!r}: {population.neuron.kind} neurons compute in "
-            f"integers; run the network on backend 'engine'"
+            f"population {population.name!r}: {population.neuron.kind} neurons are none that the "
+            f"float backend has; those in integers run on backend 'engine'"
         )
     feeds = []
     for projection in network.into(population.name):

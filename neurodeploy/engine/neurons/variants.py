@@ -17,6 +17,7 @@ from .base import KernelStepper, Stepper, decayed, listed
 
 _ZERO = np.int32(0)
 _ONE = np.int32(1)
+_ZERO_RESET, _SUBTRACT, _LATE = range(3)
 _NEVER = STATE_LIMIT
 """A threshold in the state's unit that a clipped voltage does not exceed."""
 
@@ -31,11 +32,12 @@ class VariantStepper(KernelStepper):
         u_bias: Parameter = 0
         v_bias: Parameter = neuron.bias
         threshold, refractory = spread(_NEVER, population), spread(1, population)
-        subtract, entering = False, 0
+        reset, amount, entering = _ZERO_RESET, threshold, 0
         if isinstance(neuron, GeneralCubaLIF):
             threshold = spread(neuron.threshold, population, ACTIVATION_SHIFT)
             refractory = spread(neuron.refractory, population)
-            subtract = neuron.reset == "subtract"
+            reset = ("zero", "subtract", "subtract-late").index(neuron.reset)
+            amount = spread(neuron.taken_off, population)
             if neuron.bias_into == "current":
                 u_bias, v_bias = neuron.bias, 0
             entering = neuron.voltage_exponent
@@ -46,7 +48,8 @@ class VariantStepper(KernelStepper):
             spread(u_bias, population, ACTIVATION_SHIFT),
             spread(v_bias, population, ACTIVATION_SHIFT),
             refractory,
-            subtract,
+            reset,
+            amount,
             neuron.input_exponent,
             entering,
         )
@@ -87,8 +90,8 @@ class TernaryStepper(Stepper):
 
 @njit(nogil=True, cache=True)
 def _step(  # type: ignore[no-untyped-def]
-    current, t0, u, v, wait, keep_u, keep_v, threshold, u_bias, v_bias, refractory, subtract,
-    exponent, entering, resets, used, start, count, neuron, payload, graded,
+    current, t0, u, v, wait, keep_u, keep_v, threshold, u_bias, v_bias, refractory, reset,
+    amount, exponent, entering, resets, used, start, count, neuron, payload, graded,
     u_record, v_record, u_overflows, v_overflows,
 ):  # fmt: skip
     size = u.shape[1]
@@ -107,6 +110,8 @@ def _step(  # type: ignore[no-untyped-def]
                 us[j] = wrapped(i)
                 adds = scaled(np.int32(us[j] + v_bias[j]), entering)
                 x = np.int32(decayed(vs[j], keep_v[j]) + adds)
+                if reset == _LATE and vs[j] > threshold[j]:  # it has spiked and not been reset
+                    x = np.int32(x - amount[j])
                 awake = waits[j] == _ZERO
                 v_overflows[s] += awake & clips(x)
                 vs[j] = clipped(x) if awake else vs[j]
@@ -115,7 +120,10 @@ def _step(  # type: ignore[no-untyped-def]
                 fires = (vs[j] > threshold[j]) & (waits[j] == _ZERO)
                 used = listed(neuron, payload, graded, used, j, fires, vs[j])
                 if fires:
-                    vs[j] = np.int32(vs[j] - threshold[j]) if subtract else _ZERO
+                    if reset == _ZERO_RESET:
+                        vs[j] = _ZERO
+                    elif reset == _SUBTRACT:
+                        vs[j] = np.int32(vs[j] - amount[j])
                     waits[j] = np.int32(refractory[j] - _ONE)
                 else:
                     waits[j] = max(np.int32(waits[j] - _ONE), _ZERO)

@@ -69,7 +69,7 @@ def narrowest(weight: NDArray[Any]) -> NDArray[Any]:
     """Copy to the narrowest of int8, int16 and int32 that holds the weights."""
     largest = int(np.abs(weight.astype(np.int64)).max(initial=0))
     kind = np.int8 if largest < 1 << 7 else np.int16 if largest < 1 << 15 else np.int32
-    return np.ascontiguousarray(weight, dtype=kind)
+    return np.array(weight, dtype=kind, order="C")  # Numba takes read-only arrays for another type
 
 
 def reciprocal(divisor: int) -> tuple[np.uint64, np.uint64]:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UnsupportedError
-from ...network import Complex, ComplexConv, ComplexDense, Dense, Population
+from ...network import Complex, ComplexConv, ComplexDense, Dense, Population, Source
 from ..events import EventBuffer
 from ..layout import order_of
 from .base import Delivery
@@ -23,7 +23,7 @@ class ComplexDenseDelivery(DenseDelivery):
     def __init__(self, synapse: ComplexDense, source: Population, target: Population) -> None:
         order = order_of(target)
         halves = [part[order] if order.size else part for part in (synapse.real, synapse.imag)]
-        both = Population(target.name, (2 * target.size,), target.neuron)
+        both = Population(target.name, (2 * target.size,), Source())  # only its size counts
         super().__init__(Dense(np.concatenate(halves)), source, both)
 
 

@@ -32,7 +32,7 @@ class DenseDelivery(Delivery):
     def __init__(self, synapse: Dense, source: Population, target: Population) -> None:
         super().__init__(synapse, source, target)
         rows = to_engine(synapse.weight, source).T
-        self.rows = np.ascontiguousarray(to_engine(rows, target), np.int32)
+        self.rows = np.array(to_engine(rows, target), np.int32, order="C")
         # Mixed-sign weights of a NetX file are even and go to 254: their halves fit.
         bits = int(np.bitwise_or.reduce(self.rows, axis=None)) if self.rows.size else 0
         self.shift = (bits & -bits).bit_length() - 1 if bits else 0

@@ -1,13 +1,14 @@
 """NIR, the interchange format of snnTorch, Norse, Sinabs, Rockpool, SpikingJelly and Spyx.
 
 ``file`` reads the HDF5 within bounds, ``graph`` makes one flat graph of it, ``shapes`` says how
-many neurons each node has, ``presets`` and ``clock`` make its neurons discrete in time, ``chain``
-and ``operators`` compose what lies between them, ``reader`` builds the network; ``writer`` and
-``fixed`` lead back.
+many neurons each node has, ``presets``, ``resets`` and ``clock`` make its neurons discrete in
+time, ``chain`` and ``operators`` compose what lies between them, ``reader`` builds the network
+for ``loading``; ``writer`` and ``fixed`` lead back.
 """
 
+from .loading import load_nir, read_nir
 from .presets import PRESETS, Preset
-from .reader import load_nir
+from .resets import Assumption
 from .writer import save_nir
 
-__all__ = ["PRESETS", "Preset", "load_nir", "save_nir"]
+__all__ = ["PRESETS", "Assumption", "Preset", "load_nir", "read_nir", "save_nir"]

@@ -11,7 +11,7 @@ TOLERANCE = 1e-4
 """Relative; exporters compute the parameters in float32."""
 
 
-def time_step(graph: Graph, dt: float | None) -> tuple[float, str | None]:
+def time_step(graph: Graph, dt: float | None, advice: str = "") -> tuple[float, str | None]:
     """Check the time step that was given, or infer it.
 
     A `CubaLIF` whose R is tau_mem / dt and whose w_in is tau_syn / dt was written to cancel the
@@ -23,6 +23,8 @@ def time_step(graph: Graph, dt: float | None) -> tuple[float, str | None]:
     graph : Graph
     dt : float or None
         Seconds.
+    advice : str
+        The time step that belongs to the framework, as a sentence for the error.
 
     Returns
     -------
@@ -35,7 +37,7 @@ def time_step(graph: Graph, dt: float | None) -> tuple[float, str | None]:
         If none is given and none can be inferred, or the one given is impossible.
     """
     if dt is not None:
-        _check(graph, dt)
+        _check(graph, dt, advice)
         return float(dt), None
     if not any(graph.kind(n) in _TIMED for n in graph.nodes):
         return 1.0, "no node of it depends on the time step"
@@ -50,21 +52,25 @@ def time_step(graph: Graph, dt: float | None) -> tuple[float, str | None]:
         first = float(found[0])
         if first > 0 and np.allclose(found, first, rtol=TOLERANCE, atol=0):
             inferred = float(np.format_float_positional(first, precision=4, fractional=False))
-            _check(graph, inferred)
+            _check(graph, inferred, advice)
             return inferred, (
                 f"r = tau_mem / dt and w_in = tau_syn / dt in all of {', '.join(cubas)} give "
                 f"dt = {inferred:g} s"
             )
     raise FormatError(
         f"{graph.path}: NIR has no time step and this graph does not imply one; give it in "
-        f"seconds: --dt, or dt= in Python"
+        f"seconds: --dt, or dt= in Python{_also(advice)}"
     )
 
 
 _TIMED = ("I", "IF", "LI", "LIF", "CubaLI", "CubaLIF", "Delay")
 
 
-def _check(graph: Graph, dt: float) -> None:
+def _also(advice: str) -> str:
+    return f" ({advice})" if advice else ""
+
+
+def _check(graph: Graph, dt: float, advice: str) -> None:
     if not (np.isfinite(dt) and dt > 0):
         raise FormatError(f"{graph.path}: dt = {dt:g} s; give a positive number of seconds")
     for name, node in graph.nodes.items():
@@ -78,5 +84,5 @@ def _check(graph: Graph, dt: float) -> None:
             if least < dt * (1 - TOLERANCE):
                 raise graph.fail(
                     name, f"{key} is {least:g} s, shorter than the time step of {dt:g} s; give a "
-                    f"smaller --dt (in the unit of the file's time constants)"
+                    f"smaller --dt (in the unit of the file's time constants){_also(advice)}"
                 )  # fmt: skip

@@ -64,6 +64,11 @@ def read_file(path: Path) -> tuple[dict[str, Any], str]:
     """
     nir = nir_package()
     with open_hdf5(path) as file:
+        if isinstance(file.get("node"), h5py.Group) and "version" not in file:
+            raise FormatError(
+                f"{path}: a NIR file without 'version', which says how to read its group 'node'; "
+                f"write it again with nir.write"
+            )
         if not has_nir_layout(file):
             raise FormatError(
                 f"{path}: HDF5, but no NIR graph (needs a group 'node' and a 'version'); write it "
@@ -177,6 +182,7 @@ def make_node(path: Path, name: str, raw: dict[str, Any]) -> tuple[Any, list[str
         for key, value in raw.items()
         if key in names and (key not in _DERIVED or kind == "Flatten")
     }
+    _fill_older(known, kept)
     if "padding" in kept and isinstance(kept["padding"], bytes):
         kept["padding"] = kept["padding"].decode("ascii", "replace")
     _check_numbers(path, name, kept)
@@ -189,6 +195,19 @@ def make_node(path: Path, name: str, raw: dict[str, Any]) -> tuple[Any, list[str
         ) from error
 
 
+def _fill_older(known: type, kept: dict[str, Any]) -> None:
+    """Give a node what older exporters left out: no bias is one of 0, a shape flows in."""
+    names = {item.name for item in fields(known)}
+    if "input_shape" in names:
+        kept.setdefault("input_shape", None)
+    weight = np.asarray(kept.get("weight", 0))
+    if "bias" in names and "bias" not in kept and weight.ndim:
+        kept["bias"] = np.zeros(len(weight), np.float32)
+
+
+_ENDLESS = ("tau", "tau_mem", "tau_syn", "r", "w_in")
+
+
 def _check_numbers(path: Path, name: str, values: dict[str, Any]) -> None:
     for key, value in values.items():
         if key == "metadata":
@@ -196,7 +215,13 @@ def _check_numbers(path: Path, name: str, values: dict[str, Any]) -> None:
         array = np.asarray(value)
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             count = int(np.count_nonzero(~np.isfinite(array)))
+            cure = "retrain"
+            if key in _ENDLESS and not np.isnan(array).any():
+                cure = (
+                    "a decay of 1 (snnTorch's beta=1 or alpha=1) exports as infinity: write an IF "
+                    "node, which does not leak, or train with less than 1"
+                )
             raise FormatError(
                 f"{path}: node {name!r}: {key}: {count} of {array.size} values are NaN or "
-                f"infinite; retrain"
+                f"infinite; {cure}"
             )

@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import FormatError, NeurodeployError, UnsupportedError
+from ...errors import FormatError, NetworkError, NeurodeployError, UnsupportedError
 from ...network import (
+    Audit,
+    AuditEntry,
     Conv,
     CubaLIF,
     DelayedDense,
@@ -27,17 +29,22 @@ from ...network import (
     Pool,
     Population,
     Projection,
+    Rating,
     Source,
     Sparse,
     Synapse,
 )
 from ...network.fixed_point import DECAY_UNITY
+from ..netx.whole_network import with_mismatch
 from .graph import Graph
+from .presets import RESETS
 
 MARK = "neurodeploy"
 """Entry of a graph's metadata: JSON with dt_seconds, preset, reset, and of integers fingerprint."""
 
-RESETS = ("hard", "soft")
+FINGERPRINT = f"metadata/{MARK}/fingerprint"
+"""What the audit calls the hash of the integers that we wrote."""
+
 CARRIED = (Dense, DelayedDense, Conv, Pool, Sparse, OneToOne)
 
 
@@ -125,7 +132,7 @@ def _cast(synapse: Synapse, kind: Any) -> Synapse:
 
 def read_back(path: Path) -> Network | None:
     """Read a file that holds an integer network."""
-    from .reader import load_nir
+    from .loading import load_nir
 
     try:
         return load_nir(path)
@@ -133,8 +140,12 @@ def read_back(path: Path) -> Network | None:
         return None
 
 
-def as_fixed(network: Network, facts: dict[str, Any]) -> Network | None:
-    """The integer network that a float one was written from, or None if it was not."""
+def as_fixed(network: Network, facts: dict[str, Any]) -> Network:
+    """The integer network that a float one was written from; what changed since, the audit says.
+
+    Integers that are not those we wrote are read as they stand. What is in integers no more stays
+    as it was read, in floats.
+    """
     populations = []
     try:
         for population in network.populations:
@@ -155,12 +166,19 @@ def as_fixed(network: Network, facts: dict[str, Any]) -> Network | None:
         projections = [
             _of_kind(p, pair[2:]) for p, pair in zip(projections, facts["projections"], strict=True)
         ]
-    except (ValueError, KeyError, TypeError):  # another network than the one we wrote
-        return None
-    kept = facts.get("metadata")
-    metadata = {**network.metadata, **(kept if isinstance(kept, dict) else {})}
-    found = Network(tuple(populations), tuple(projections), network.audit, metadata)
-    return found if found.fingerprint == facts.get("fingerprint") else None
+        kept = facts.get("metadata")
+        metadata = {**network.metadata, **(kept if isinstance(kept, dict) else {})}
+        found = Network(tuple(populations), tuple(projections), network.audit, metadata)
+    except (ValueError, KeyError, TypeError, NetworkError) as error:
+        reason = (
+            f"written in integers, and changed since so that they are none now ({error}); read as "
+            f"a network in floats, quantize it again"
+        )
+        entry = AuditEntry(FINGERPRINT, Rating.APPROXIMATE, reason)
+        return replace(network, audit=network.audit + Audit((entry,)))
+    if found.fingerprint != facts.get("fingerprint"):
+        return with_mismatch(found, FINGERPRINT)
+    return found
 
 
 def _cuba(neuron: FloatLIF) -> CubaLIF:
@@ -231,17 +249,31 @@ def _delayed(synapse: Any) -> tuple[NDArray[Any], NDArray[np.int32]]:
     return synapse.weight, np.zeros(synapse.weight.shape, np.int32)
 
 
-def written_as(path: Path, facts: dict[str, Any]) -> tuple[float, str, str]:
-    """Time step, preset and reset that we noted when we wrote a file.
+def noted_reset(facts: dict[str, Any]) -> str | dict[str, str] | None:
+    """The reset that we noted when we wrote a file: one of `RESETS`, or one for each node."""
+    reset = facts.get("reset")
+    if isinstance(reset, dict):
+        whole = reset and all(value in RESETS for value in reset.values())
+        return {str(key): str(value) for key, value in reset.items()} if whole else None
+    return str(reset) if reset in RESETS else None
+
+
+def written_as(
+    path: Path, facts: dict[str, Any]
+) -> tuple[float, str, str | dict[str, str], bool | None]:
+    """Time step, preset, reset and its delay that we noted when we wrote a file.
 
     Raises
     ------
     FormatError
         If the note is malformed.
     """
-    dt, preset, reset = (facts.get(key) for key in ("dt_seconds", "preset", "reset"))
-    if not isinstance(dt, (int, float)) or not isinstance(preset, str) or reset not in RESETS:
+    dt, preset, delay = (facts.get(key) for key in ("dt_seconds", "preset", "reset_delay"))
+    reset = noted_reset(facts)
+    whole = isinstance(dt, (int, float)) and isinstance(preset, str) and reset is not None
+    if not whole or not isinstance(delay, (bool, type(None))):
         raise FormatError(
             f"{path}: metadata {MARK!r}: {json.dumps(facts)[:80]}: malformed; give --dt and --from"
         )
-    return float(dt), preset, str(reset)
+    assert reset is not None
+    return float(dt), str(preset), reset, delay  # type: ignore[arg-type]

@@ -16,16 +16,52 @@ from numpy.typing import NDArray
 
 from ...errors import UnsupportedError
 from ...network import DelayedDense, Dense, FloatLIF, Network, Population, Projection, Synapse
+from .graph import Graph
+from .neuron_writer import resets_at_spikes
 
 
 def late(network: Network) -> Network:
-    """Delay what spiking neurons send on by a step."""
+    """Delay what spiking neurons send on by a step; a relay does it for an output that loops."""
+    last = network.output
+    if _spiking(last) and any(p.source == last.name and network.closes(p)
+                              for p in network.projections):  # fmt: skip
+        relay = Population(f"{last.name}.late", last.shape, FloatLIF.relay())
+        same = Projection(last.name, relay.name, Dense(np.eye(last.size, dtype=np.float32)))
+        network = replace(
+            network,
+            populations=(*network.populations, relay),
+            projections=(*network.projections, same),
+        )
     return _shifted(network, 1)
 
 
 def early(network: Network) -> Network:
     """Take that step away again, before it is written."""
     return _shifted(network, -1)
+
+
+def input_beside_loops(graph: Graph) -> list[str]:
+    """Lead the input of Spyx's recurrent layers to their neurons, where Spyx adds it.
+
+    Its export leads it through the recurrent weights instead (1.0.0), which its import ignores.
+
+    Returns
+    -------
+    list of str
+        The recurrent weights.
+    """
+    found = []
+    for name in graph.nodes:
+        targets = graph.after(name)
+        sources = graph.before(name)
+        if graph.kind(name) not in ("Linear", "Affine") or len(targets) != 1 or len(sources) != 2:
+            continue
+        outer = [source for source in sources if source != targets[0]]
+        if len(outer) == 1 and graph.kind(outer[0]) == "Identity":
+            graph.edges.remove((outer[0], name))
+            graph.edges.append((outer[0], targets[0]))
+            found.append(name)
+    return found
 
 
 def with_loop_biases(network: Network, biases: Mapping[str, NDArray[np.float64]]) -> Network:
@@ -93,5 +129,6 @@ def _delay(
 
 
 def _spiking(population: Population) -> bool:
+    """Whether it has states that spike; a threshold alone passes on what it gets at once."""
     neuron = population.neuron
-    return isinstance(neuron, FloatLIF) and neuron.sends != "voltage"
+    return isinstance(neuron, FloatLIF) and resets_at_spikes(neuron)

@@ -18,7 +18,15 @@ ENDLESS = 2.0**40
 """A time constant in steps that keeps all of a state: 1 - 2^-40 is 1 in float32."""
 
 
-def node_of(population: Population, neuron: FloatLIF, dt: float, preset: Preset) -> Any:
+def resets_at_spikes(neuron: FloatLIF) -> bool:
+    """Whether a neuron is one of NIR's that reset: neither a readout nor a threshold."""
+    states = np.any(np.asarray(neuron.voltage_keep)) or np.any(np.asarray(neuron.current_keep))
+    return neuron.sends != "voltage" and (neuron.reset != "none" or bool(states))
+
+
+def node_of(
+    population: Population, neuron: FloatLIF, dt: float, preset: Preset, loops: bool = False
+) -> Any:
     """Make the NIR node of a population; its constant current is its synapses' bias.
 
     Raises
@@ -39,7 +47,7 @@ def node_of(population: Population, neuron: FloatLIF, dt: float, preset: Preset)
             f"{preset.name!r} cannot say; choose another preset or format"
         )
 
-    _check_rules(neuron, preset, fail)
+    _check_rules(neuron, preset, loops, fail)
     keep_u, keep_v = of("current_keep"), of("voltage_keep")
     gain_u, gain_v, bias = of("current_gain"), of("voltage_gain"), of("voltage_bias")
     spikes = neuron.sends != "voltage"
@@ -69,6 +77,8 @@ def node_of(population: Population, neuron: FloatLIF, dt: float, preset: Preset)
     tau_syn, rest_u = _tau(keep_u, dt, preset, fail)
     if preset.current_input == "equation":
         w_in = gain_u / rest_u
+        if preset.plain_w_in and (w_in == 1).all() and (rest_u != 1).any():
+            raise fail("a current's input factor of dt / tau_syn")
     else:
         expected = keep_u if preset.current_input == "decayed" else np.ones(shape)
         if not np.allclose(gain_u, expected, rtol=1e-6):
@@ -78,12 +88,12 @@ def node_of(population: Population, neuron: FloatLIF, dt: float, preset: Preset)
     return kind(tau_mem=tau, tau_syn=tau_syn, r=r, w_in=w_in, **leak, **ends)
 
 
-def _check_rules(neuron: FloatLIF, preset: Preset, fail: Any) -> None:
+def _check_rules(neuron: FloatLIF, preset: Preset, loops: bool, fail: Any) -> None:
     """Compare what no parameter of NIR says with what the preset implies."""
     if neuron.sends == "voltage" or neuron.reset == "none":
         return
     cuba = neuron.has_current
-    time = preset.cuba_reset_time if cuba else preset.reset_time
+    time = preset.time_of_reset(cuba, loops)
     if neuron.reset_time != time:
         raise fail(f"a reset in time {neuron.reset_time!r}")
     if neuron.inclusive != preset.inclusive:

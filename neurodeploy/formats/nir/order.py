@@ -4,6 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .graph import NEURONS, Graph
+
+MAX_PATHS = 1_000
+"""Ways through the linear nodes into one neuron node."""
+
+
+def check_ways(graph: Graph, name: str) -> None:
+    """Count the ways through linear nodes into a node before anything follows them.
+
+    Raises
+    ------
+    NetworkError
+        If there are more than `MAX_PATHS`, or a cycle without a neuron among them.
+    """
+    ends = (*NEURONS, "Input")
+    ways: dict[str, int] = {}
+    entered: set[str] = set()
+    stack = [name]
+    while stack:
+        node = stack[-1]
+        if node in ways:
+            stack.pop()
+            continue
+        before = graph.before(node)
+        linear = [a for a in before if graph.kind(a) not in ends]
+        waiting = [a for a in linear if a not in ways]
+        if waiting and node in entered:
+            raise graph.fail(
+                waiting[0],
+                "part of a cycle without a neuron, which has no state to run on; add one",
+            )
+        entered.add(node)
+        if waiting:
+            stack += [a for a in waiting if a not in entered] or waiting
+            continue
+        ways[node] = len(before) - len(linear) + sum(ways[a] for a in linear)
+        if ways[node] > MAX_PATHS:
+            raise graph.fail(node, f"more than {MAX_PATHS} ways lead into it; merge linear nodes")
+
 
 def in_order(
     start: str, names: Sequence[str], edges: Sequence[tuple[str, str]], output: str | None

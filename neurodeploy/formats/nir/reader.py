@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Collection
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,73 +25,16 @@ from ...network import (
 )
 from .chain import apply, compose
 from .clock import time_step
-from .fixed import as_fixed, facts_of, written_as
-from .graph import NEURONS, Graph, read_graph
-from .late import late, with_loop_biases
+from .graph import NEURONS, Graph
+from .late import input_beside_loops, late, with_loop_biases
 from .operators import Operator, image_shape, operator_of
-from .order import in_order
-from .presets import Preset, ignored, neuron_of, preset_named
+from .order import check_ways, in_order
+from .presets import counts_from_reset, ignored, neuron_of, reads_plain
+from .resets import Assumption, Resets
 from .shapes import shapes_of
-
-MAX_PATHS = 1_000
-"""Ways through the linear nodes into one neuron node."""
 
 LONGEST_DELAY = 1 << 12
 """Steps."""
-
-
-def load_nir(
-    path: str | os.PathLike[str],
-    *,
-    dt: float | None = None,
-    preset: str | None = None,
-    reset: str | None = None,
-    allow: Collection[str] = (),
-) -> Network:
-    """Read a NIR graph.
-
-    Parameters
-    ----------
-    path : path
-    dt : float, optional
-        Time step in the unit of the graph's time constants, seconds as NIR has it. May be
-        left out where the graph implies it, see `clock.time_step`.
-    preset : str, optional
-        How time becomes discrete, one of `PRESETS`; the order of Lava and the chip by default.
-    reset : {"hard", "soft"}, optional
-        To a value or by subtraction, against the preset; NIR itself knows only the first.
-    allow : collection of str
-        Elements rated unsupported to go on without, by the names that the error gives.
-
-    Returns
-    -------
-    Network
-        In float32 (`Network.is_float`), or in integers where `neurodeploy` wrote the file from
-        such a network and nothing else is asked for. ``network.audit`` says how each node was read.
-
-    Raises
-    ------
-    FormatError
-        If the file is no NIR file, malformed, beyond a bound, or its time step is not known.
-    NetworkError
-        If nodes contradict each other.
-    UnsupportedError
-        If an element cannot be carried and `allow` does not name it, or `nir` is missing.
-    """
-    graph = read_graph(Path(path))
-    facts = facts_of(graph)
-    written = bool(facts) and dt is None and reset is None and preset is None
-    if written:
-        dt, preset, reset = written_as(graph.path, facts)
-    reader = _Reader(graph, preset_named(preset).with_reset(reset), dt, frozenset(allow))
-    if written and "axons" in facts:
-        reader.axons = {a: b for a, b in reader.axons.items() if b in facts["axons"]}
-    if written:
-        reader.note("metadata", Rating.FAITHFUL, "written by neurodeploy, which noted the above")
-    network = reader.network()
-    if written and "fingerprint" in facts and (fixed := as_fixed(network, facts)) is not None:
-        return fixed
-    return network
 
 
 @dataclass(frozen=True)
@@ -105,24 +45,38 @@ class Way:
     operators: tuple[Operator, ...]
 
 
-class _Reader:
+class Reader:
     """Turns one graph into one network."""
 
     def __init__(
-        self, graph: Graph, preset: Preset, dt: float | None, allow: frozenset[str]
+        self, graph: Graph, resets: Resets, dt: float | None, allow: frozenset[str]
     ) -> None:
-        self.graph, self.preset, self.allow = graph, preset, allow
+        self.graph, self.resets, self.allow = graph, resets, allow
+        self.preset = preset = resets.preset
+        self.assumptions = list(resets.assumed())
         self.audit: list[AuditEntry] = []
-        self.shapes = shapes_of(graph)
+        self.rewired = input_beside_loops(graph) if preset.loop_takes_input else []
+        self.shapes, batch = shapes_of(graph)
         self.axons = _axons(graph)
         self.place: dict[str, int] = {}
         self.later: dict[str, NDArray[np.float64]] = {}
-        self.dt, how = time_step(graph, dt)
+        self.dt, how = time_step(graph, dt, preset.time_step)
         if how is None:
             self.note("dt", Rating.FAITHFUL, f"{self.dt:g} s, as given")
         else:
             self.note("dt", Rating.FAITHFUL, f"{self.dt:g} s, inferred: {how}")
         self.note("time", Rating.FAITHFUL, preset.sentence())
+        if batch is not None:
+            reason = f"exported with a batch of {batch} in front of its shapes, which is left out"
+            self.note(graph.only("Input"), Rating.FAITHFUL, reason)
+        if preset.loses:
+            reason = f"whatever the file says; {preset.framework.split()[0]}'s export leaves out "
+            self.note("file", Rating.FAITHFUL, f"{reason}{preset.loses}")
+        for assumption in self.assumptions:
+            self.note(assumption.element, Rating.APPROXIMATE, assumption.reason)
+        for name in self.rewired:
+            reason = "the layer's input goes to its neurons, not through these weights, as in Spyx"
+            self.note(name, Rating.FAITHFUL, reason)
 
     def note(self, element: str, rating: Rating, reason: str) -> None:
         """Add to the audit; an unsupported element stops unless it is allowed."""
@@ -182,19 +136,14 @@ class _Reader:
 
     def _paths(self, name: str) -> list[Way]:
         """All ways into a node through linear nodes, from neurons or the input."""
+        check_ways(self.graph, name)
         found: list[Way] = []
         waiting: list[tuple[str, tuple[str, ...]]] = [(a, ()) for a in self.graph.before(name)]
         while waiting:
             node, behind = waiting.pop(0)
             if self.graph.kind(node) in (*NEURONS, "Input"):
                 found.append(Way(node, self._operators(node, behind)))
-                if len(found) > MAX_PATHS:
-                    raise self.graph.fail(name, f"more than {MAX_PATHS} ways lead into it")
                 continue
-            if node in behind:
-                raise self.graph.fail(
-                    node, "part of a cycle without a neuron, which has no state to run on; add one"
-                )
             waiting += [(a, (node, *behind)) for a in self.graph.before(node)]
         return found
 
@@ -210,15 +159,33 @@ class _Reader:
     def _neuron(self, name: str, paths: list[Way]) -> FloatLIF:
         kind, node = self.graph.kind(name), self.graph.nodes[name]
         size = math.prod(self.shapes[name])
-        neuron = neuron_of(kind, node, self.dt, self.preset, size)
-        lost = ignored(kind, node, self.preset)
+        preset = self.resets.of(name)
+        loops = any(path.source == name for path in paths)
+        neuron = neuron_of(kind, node, self.dt, preset, size, loops)
+        lost = ignored(kind, node, preset)
+        if reads_plain(node, preset) and np.any(neuron.current_keep):
+            self._assume_plain(name)
+        if preset.reset_delay is False and loops and kind == "CubaLIF":
+            reason = "its reset comes late all the same: RSynaptic does not act on reset_delay"
+            self.note(f"{name}/reset", Rating.FAITHFUL, reason)
         if lost:
             reason = f"{kind}; {', '.join(lost)} ignored, as {self.preset.framework} does"
             self.note(name, Rating.APPROXIMATE, reason)
         else:
             states = " and ".join(neuron.states if neuron.has_current else ("v",))
-            self.note(name, Rating.FAITHFUL, f"{kind}, {size} neurons, states {states}")
+            start = "; v counted from v_reset, where it starts"
+            start = start if counts_from_reset(node, preset) else ""
+            self.note(name, Rating.FAITHFUL, f"{kind}, {size} neurons, states {states}{start}")
         return replace(neuron, current_bias=self._drive(name, paths))
+
+    def _assume_plain(self, name: str) -> None:
+        reason = (
+            "w_in is 1, which Norse's export leaves there for LIFCell: read as tau_syn / dt, the "
+            "whole input, as it was trained; --from norse-import takes the file's"
+        )
+        other = {"preset": "norse-import"}
+        self.assumptions.append(Assumption(f"{name}/w_in", name, reason, other))
+        self.note(f"{name}/w_in", Rating.APPROXIMATE, reason)
 
     def _drive(self, name: str, paths: list[Way]) -> float | NDArray[np.float32]:
         """What the biases of all linear nodes before a node bring to it in each step."""
@@ -255,7 +222,8 @@ class _Reader:
         try:
             synapse = compose(path.operators, source.size)
         except NetworkError as error:
-            raise NetworkError(f"{self.graph.path}: {error}") from None
+            where = f"{self.graph.path}: into {target.name!r}"
+            raise NetworkError(f"{where}: {error}") from None
         synapse, at_source = self._delayed(path, synapse, source, target)
         if at_source is None:
             return [Projection(source.name, target.name, synapse)]
@@ -344,11 +312,14 @@ class _Reader:
             self.note(element, Rating.APPROXIMATE, "not known to NIR; ignored")
 
     def _facts(self) -> dict[str, str | int | float]:
-        return {
+        facts: dict[str, str | int | float] = {
             "nir/version": self.graph.version,
             "nir/dt_seconds": self.dt,
             "nir/preset": self.preset.name,
         }
+        if self.preset.reset_delay is not None:
+            facts["nir/reset_delay"] = int(self.preset.reset_delay)
+        return facts
 
 
 def _axons(graph: Graph) -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ...errors import NetworkError
 from .graph import NEURONS, Graph
 from .operators import operator_of
 
@@ -21,20 +22,42 @@ MAX_NEURONS = 1 << 28
 _PARAMETERS = ("v_threshold", "threshold", "r", "tau", "tau_mem", "v_leak")
 
 
-def shapes_of(graph: Graph) -> dict[str, Shape]:
+def shapes_of(graph: Graph) -> tuple[dict[str, Shape], int | None]:
     """Shape of what each node sends, in (C, H, W) order.
+
+    Returns
+    -------
+    dict of str to tuple of int, int or None
+        The shapes, and how many samples the graph was exported with, where its input has a batch
+        in front, which NIR's shapes do not have: without it all nodes fit.
 
     Raises
     ------
     NetworkError
         If shapes contradict each other or cannot be told.
     """
-    shapes: dict[str, Shape] = {}
     start = graph.only("Input")
-    shapes[start] = _input_shape(graph, start)
+    shape = _input_shape(graph, start)
+    follow = {graph.kind(name) for name in graph.after(start)}
+    if len(shape) == 2 and shape[0] == 1 and follow <= {"Affine", "Linear"}:
+        return _shapes_from(graph, start, shape[1:], 1), 1
+    try:
+        return _shapes_from(graph, start, shape, None), None
+    except NetworkError:
+        if len(shape) < 2:
+            raise
+        try:
+            return _shapes_from(graph, start, shape[1:], shape[0]), shape[0]
+        except NetworkError:
+            pass
+        raise
+
+
+def _shapes_from(graph: Graph, start: str, shape: Shape, batch: int | None) -> dict[str, Shape]:
+    shapes: dict[str, Shape] = {start: shape}
     for name, node in graph.nodes.items():
         if graph.kind(name) in NEURONS and (own := _own_shape(node)) is not None:
-            shapes[name] = own
+            shapes[name] = own[1:] if batch == 1 == own[0] and len(own) > 1 else own
     changed = True
     while changed:
         changed = False
@@ -46,7 +69,7 @@ def shapes_of(graph: Graph) -> dict[str, Shape]:
     if unknown:
         raise graph.fail(unknown[0], "the input does not reach it; connect or remove it")
     for a, b in graph.edges:
-        _check(graph, b, shapes[a], shapes[b])
+        _check(graph, b, shapes[a], shapes[b], batch)
     return shapes
 
 
@@ -79,7 +102,7 @@ def _after(graph: Graph, name: str, shape: Shape) -> Shape:
     return operator_of(graph, name, shape).output
 
 
-def _check(graph: Graph, name: str, given: Shape, shape: Shape) -> None:
+def _check(graph: Graph, name: str, given: Shape, shape: Shape, batch: int | None) -> None:
     kind = graph.kind(name)
     if kind in NEURONS:
         if math.prod(given) != math.prod(shape):
@@ -89,7 +112,8 @@ def _check(graph: Graph, name: str, given: Shape, shape: Shape) -> None:
             )  # fmt: skip
     elif kind == "Output":
         claimed = graph.nodes[name].output_type.get("output")
-        if claimed is not None and math.prod(np.ravel(claimed).tolist()) != math.prod(given):
+        sizes = {math.prod(given), (batch or 1) * math.prod(given)}
+        if claimed is not None and math.prod(np.ravel(claimed).tolist()) not in sizes:
             raise graph.fail(
                 name, f"claims shape {tuple(np.ravel(claimed).tolist())}, gets {given}; correct it"
             )

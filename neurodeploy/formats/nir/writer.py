@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -29,8 +29,8 @@ from ...network import (
 from .file import nir_package
 from .fixed import MARK, as_float, read_back, settled
 from .late import early
-from .neuron_writer import node_of
-from .presets import Preset, preset_named
+from .neuron_writer import node_of, resets_at_spikes
+from .presets import RESETS, Preset, preset_named
 
 DEFAULT_DT = 1e-4
 """Seconds; what snnTorch's and SpikingJelly's imports take for granted."""
@@ -77,9 +77,13 @@ def save_nir(
     if preset is None:
         preset = "lava" if fixed else str(network.metadata.get("nir/preset", "lava"))
     chosen = preset_named(preset)
+    if preset == network.metadata.get("nir/preset") and "nir/reset_delay" in network.metadata:
+        chosen = chosen.with_reset_delay(bool(network.metadata["nir/reset_delay"]))
     floating = as_float(network) if fixed else network
     writer = _Writer(early(floating) if chosen.sends_late else floating, dt, chosen)
     facts: dict[str, Any] = {"dt_seconds": dt, "preset": preset, "reset": writer.reset()}
+    if chosen.reset_delay is not None:
+        facts["reset_delay"] = chosen.reset_delay
     if fixed:
         facts["fingerprint"] = network.fingerprint
         delayed = (p.name for p in network.populations if p.axon_delay is not None)
@@ -108,19 +112,20 @@ class _Writer:
     nodes: dict[str, Any] = field(default_factory=dict)
     edges: list[tuple[str, str]] = field(default_factory=list)
 
-    def reset(self) -> str:
-        """The reset of all neurons, which NIR cannot say where it is soft."""
-        resets = {
-            p.neuron.reset
+    def reset(self) -> str | dict[str, str]:
+        """The reset of all neurons, or of each where they differ, which NIR cannot say."""
+        words = {value: key for key, value in RESETS.items()}
+        each = {
+            p.name: words[p.neuron.reset]
             for p in self.network.populations
-            if isinstance(p.neuron, FloatLIF) and p.neuron.sends != "voltage"
-        } - {"none"}
-        if len(resets) > 1:
-            raise UnsupportedError(
-                "NIR: some neurons of this network reset to a value and others by subtraction, "
-                "which a graph cannot say; split it"
-            )
-        return "soft" if resets == {"subtract"} else "hard"
+            if isinstance(p.neuron, FloatLIF) and resets_at_spikes(p.neuron)
+        }
+        found = set(each.values())
+        return each if len(found) > 1 else next(iter(found), "hard")
+
+    def preset_of(self, neuron: FloatLIF) -> Preset:
+        """The preset with a neuron's own reset."""
+        return replace(self.preset, reset=neuron.reset)
 
     def graph(self, metadata: dict[str, Any]) -> Any:
         """Build the graph."""
@@ -141,9 +146,14 @@ class _Writer:
         if isinstance(neuron, Source):
             self.nodes[name] = nir.Input({"input": np.array(population.shape)})
         else:
-            assert isinstance(neuron, FloatLIF)
-            reset = self.preset.with_reset(self.reset())
-            self.nodes[name] = node_of(population, neuron, self.dt, reset)
+            if type(neuron) is not FloatLIF:  # not one derived from it either
+                raise UnsupportedError(
+                    f"population {name!r}: NIR has no {neuron.kind} neurons "
+                    f"({type(neuron).__name__}); write .net instead"
+                )
+            loops = any(p.source == name for p in self.network.into(name))
+            preset = self.preset_of(neuron)
+            self.nodes[name] = node_of(population, neuron, self.dt, preset, loops)
         if population.axon_delay is not None:
             seconds = population.axon_delay.reshape(population.shape) * self.dt
             self.nodes[f"{name}_delay"] = nir.Delay(seconds.astype(np.float64))

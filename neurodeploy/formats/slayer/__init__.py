@@ -8,19 +8,20 @@ read as is in `neurons` and `synapses`.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import InputError, UnsupportedError
-from ...network import Network
+from ...errors import InputError, NetworkError, UnsupportedError
+from ...network import Audit, AuditEntry, Network, Rating
 from .build import Builder
 from .ends import places_of
 from .importing import import_slayer, is_torch_module, quiet
-from .leaves import kind_of
+from .leaves import Rested, in_plain_containers, kind_of
 from .nodes import Sent
+from .weights import Kept, Recomputed
 
 EXAMPLE_STEPS = 24
 """Of a random example."""
@@ -65,9 +66,10 @@ def load_slayer(
     example: NDArray[Any] | None = None,
     shape: tuple[int, ...] | None = None,
     allow: Collection[str] = (),
+    static: bool = False,
 ) -> Network:
     """Read a module of SLAYER blocks; see `export_slayer`."""
-    return export_slayer(module, example=example, shape=shape, allow=allow).network
+    return export_slayer(module, example=example, shape=shape, allow=allow, static=static).network
 
 
 def export_slayer(
@@ -76,6 +78,7 @@ def export_slayer(
     example: NDArray[Any] | None = None,
     shape: tuple[int, ...] | None = None,
     allow: Collection[str] = (),
+    static: bool = False,
 ) -> Export:
     """Turn a module of SLAYER blocks into a network.
 
@@ -91,6 +94,9 @@ def export_slayer(
         (neurons,) or (C, H, W), for the random frame.
     allow : collection of str
         Elements rated unsupported to go on without, by the names the error gives.
+    static : bool
+        The module takes images without time and repeats them itself; an example is then
+        [*shape] or [samples, *shape].
 
     Returns
     -------
@@ -106,23 +112,57 @@ def export_slayer(
         If the module cannot run on the example; with its own words.
     """
     torch, _ = import_slayer()
-    from .tracing import trace
+    from .running import trace
 
     _blocks_of(module)
     if example is None:
-        example = example_for(module, shape)
-    given = np.asarray(example, np.float32)
-    traced = trace(torch, module, batched(given))
-    builder = Builder(traced, allow)
-    network = builder.build()
+        example = example_for(module, shape, static=static)
+    given = batched(np.asarray(example, np.float32), static)
+    # Weights are read, too, in evaluation mode: a spectral norm changes them in training.
+    with Rested(torch, module), Recomputed(torch, module):
+        before = Kept(module)
+        traced = trace(torch, module, given, static)
+        builder = Builder(traced, allow)
+        network = builder.build()
+        notes = _what_runs_change(before, traced.after_first)
     assert builder.inputs is not None
+    if static:
+        steps = builder.inputs.shape[1]
+        reason = f"the module repeats an image for {steps} steps; present it as often"
+        notes.append(AuditEntry("input", Rating.FAITHFUL, reason))
+    network = replace(network, audit=network.audit + Audit(tuple(notes)))
     names = {population.name for population in network.populations}
     places = places_of((e.element for e in network.audit), builder.nodes, names)
     return Export(network, builder.inputs, tuple(builder.sent), places)
 
 
+def _what_runs_change(before: Kept, after_first: Kept) -> list[AuditEntry]:
+    """Notes on numbers of a checkpoint that a forward pass changes.
+
+    Raises
+    ------
+    NetworkError
+        If each pass changes them anew: no file would hold what SLAYER computes with.
+    """
+    for name, count, size in after_first.changed():
+        raise NetworkError(
+            f"{name}: every forward pass changes {count} of its {size} numbers, also in evaluation "
+            f"mode, so no file can hold what SLAYER computes with; let forward leave them alone"
+        )
+    reason = "a forward pass changes {} of its {} numbers (a mask, or bounds); what it uses is kept"
+    return [
+        AuditEntry(name, Rating.FAITHFUL, reason.format(count, size))
+        for name, count, size in before.changed()
+    ]
+
+
 def example_for(
-    module: Any, shape: tuple[int, ...] | None = None, *, steps: int = EXAMPLE_STEPS, seed: int = 0
+    module: Any,
+    shape: tuple[int, ...] | None = None,
+    *,
+    steps: int = EXAMPLE_STEPS,
+    seed: int = 0,
+    static: bool = False,
 ) -> NDArray[np.float32]:
     """Draw a random example: spikes, or values that change at every step for sigma-delta blocks.
 
@@ -132,10 +172,12 @@ def example_for(
     shape : tuple of int, optional
         Told by the first block, if that is dense.
     steps, seed : int
+    static : bool
+        Draw an image: values from 0 to 1 for an Input block, else zeros and ones.
 
     Returns
     -------
-    float32 [1, steps, *shape]
+    float32 [1, steps, *shape], or [1, *shape]
         Multiples of 1/32, which SLAYER's Input blocks take as they are.
 
     Raises
@@ -155,6 +197,10 @@ def example_for(
             f"the shape as C,H,W"
         )
     rng = np.random.default_rng(seed)
+    if static and any(kind_of(m) == "block.Input" for m in leaves):
+        return (rng.integers(0, 33, (1, *shape)) / 32).astype(np.float32)
+    if static:
+        return (rng.random((1, *shape)) < 0.3).astype(np.float32)
     if any(hasattr(m, "sigma_output") or hasattr(getattr(m, "neuron", m), "delta") for m in leaves):
         held = rng.integers(-48, 64, (1, 1, *shape))
         moving = rng.integers(-8, 9, (1, steps, *shape))
@@ -164,6 +210,13 @@ def example_for(
 
 def _blocks_of(module: Any) -> list[Any]:
     leaves = [m for m in module.modules() if kind_of(m)]
+    if lost := in_plain_containers(module):
+        name, value = next(iter(lost.items()))
+        kind = "ModuleDict" if isinstance(value, dict) else "ModuleList"
+        raise UnsupportedError(
+            f"{type(module).__name__}.{name}: SLAYER blocks in a plain {type(value).__name__}, "
+            f"which torch does not see (no checkpoint holds them): use torch.nn.{kind}"
+        )
     if not leaves:
         raise UnsupportedError(
             f"{type(module).__name__}: has no SLAYER block; build it of lava.lib.dl.slayer.block"
@@ -192,14 +245,25 @@ def _shape_told(module: Any) -> tuple[int, ...] | None:
     return (channels,) if kernel == (1, 1) else (channels, *kernel)
 
 
-def batched(example: NDArray[np.float32]) -> NDArray[np.float32]:
+def batched(example: NDArray[np.float32], static: bool = False) -> NDArray[np.float32]:
     """Bring an example to [samples, steps, *shape] by the number of its axes.
+
+    A static one is brought to [samples, *shape].
 
     Raises
     ------
     InputError
         If that tells nothing.
     """
+    if static:
+        if example.ndim in (2, 4):
+            return example
+        if example.ndim in (1, 3):
+            return example[None]
+        raise InputError(
+            f"example: shape {tuple(example.shape)}; without time it is [*shape] or "
+            f"[samples, *shape] with shape (neurons) or (C, H, W)"
+        )
     if example.ndim in (3, 5):
         return example
     if example.ndim in (2, 4):

@@ -36,16 +36,19 @@ from ...network import (
 from ...network.fixed_point import ACTIVATION_SHIFT
 from ...network.synapses import winners_drive, winners_loop
 from ...network.synapses.dense import Dense as DenseSynapse
+from .biases import add_biases
 from .ends import last_is_output
 from .entry import input_block, input_port
-from .leaves import family_of
+from .leaves import family_of, has_dynamics
 from .neurons import Converted, convert_affine, convert_neuron, message_unit
 from .nodes import TYPES, Node, Sent, axon_delay, find_lags, read_inputs, shape_of, stacked, unit_of
 from .shadows import Group
 from .synapses import convert_synapse, integers
+from .weights import computing_hooks
 
 if TYPE_CHECKING:
-    from .tracing import Emitter, Trace
+    from .running import Trace
+    from .tracing import Emitter
 
 
 class Builder:
@@ -170,7 +173,9 @@ class Builder:
             node.population = f"{name}_axon"
             self.put(Population(node.population, shape, Average(1), delay))
             self.neurons[node.population] = made.neuron
+        per_current = unit << (ACTIVATION_SHIFT - exponent)
         self.links.append(lambda: self._connect(node, name, made, feeds, unit))
+        self.links.append(lambda: add_biases(self, node, name, made, feeds, per_current))
 
     def _flattens(self, kind: str, group: Group) -> bool:
         """Whether NetX would have a flatten layer here, which counts in its names."""
@@ -193,7 +198,7 @@ class Builder:
         for feeder, synapse, group, arrival in feeds:
             source = self._late(group, node, arrival)
             where = feeder.name if feeder.module is synapse else f"{feeder.name}.synapse"
-            how = (where, self.note, unit, made.weight_factor)
+            how = (where, self.note, unit, made.weight_factor, self.trace.used)
             operator = convert_synapse(synapse, feeder.shape, group, source.shape, *how)
             self._link(source.name, name, operator)
         self._drive(node, name, made)
@@ -237,7 +242,7 @@ class Builder:
         if emitter.kind == "block.Output" or emitter.kind == "dendrite.Sigma":
             return Converted(Sigma())
         if emitter.kind == "block.Affine":
-            return convert_affine(neuron, bool(emitter.module.dynamics), shape, exponent)
+            return convert_affine(neuron, has_dynamics(emitter.module), shape, exponent)
         where = emitter.name if emitter.kind == "neuron" else f"{emitter.name}.neuron"
         return convert_neuron(neuron, shape, where, self.note, exponent)
 
@@ -288,13 +293,19 @@ class Builder:
         """Constant currents come from a neuron that spikes at every step."""
         if not made.drive:
             return
-        columns = [current[:, None] for current in made.drive]
-        synapse: Synapse = DenseSynapse(columns[0]) if len(columns) == 1 else ComplexDense(*columns)
-        self._link(self._clock(node.arrival - 1), name, synapse)
-        reason = f"the norm's mean, a constant current from {self._clock(node.arrival - 1)!r}"
+        clock = self.clock(node.arrival - 1)
+        self.link_clock(clock, name, made.drive)
+        reason = f"the norm's mean, a constant current from {clock!r}"
         self.note(f"{node.emitter.name}.neuron.norm", Rating.FAITHFUL, reason)
 
-    def _clock(self, starts: int) -> str:
+    def link_clock(self, clock: str, name: str, drive: tuple[NDArray[np.int32], ...]) -> None:
+        """Let a clock drive constant currents, [neurons] for each port."""
+        columns = [current[:, None] for current in drive]
+        synapse: Synapse = DenseSynapse(columns[0]) if len(columns) == 1 else ComplexDense(*columns)
+        self._link(clock, name, synapse)
+
+    def clock(self, starts: int) -> str:
+        """Name a neuron that spikes at every step from one on."""
         name = f"clock{starts}"
         if all(p.name != name for p in self.populations):
             neuron = CubaLIF(4096, 4096, threshold=0, bias=1)
@@ -304,7 +315,11 @@ class Builder:
     def _loop(self, node: Node, name: str, unit: int) -> None:
         block = node.emitter.module
         where = f"{node.emitter.name}.recurrent_synapse"
-        weight = integers(block.recurrent_synapse, where, self.note, unit)
+        synapse = block.recurrent_synapse
+        weight = integers(synapse, where, self.note, unit)
+        if computing_hooks(synapse):
+            reason = "computed from its parameters, which SLAYER's recurrent blocks leave to others"
+            self.note(f"{where}.weight", Rating.FAITHFUL, reason)
         self._link(name, name, Dense(weight.reshape(weight.shape[:2])))
         if node.population == name:
             return
@@ -318,7 +333,7 @@ class Builder:
         drive = winners_drive(shape[0], block.num_winners, threshold)
         self._link(name, name, winners_loop(shape[0], float(block.self_excitation)))
         if drive.weight.any():
-            self._link(self._clock(node.arrival - 1), name, drive)
+            self._link(self.clock(node.arrival - 1), name, drive)
 
     def _note_layer(self, node: Node, name: str, made: Converted) -> None:
         emitter = node.emitter

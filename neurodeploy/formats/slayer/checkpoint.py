@@ -72,7 +72,9 @@ def make_module(spec: str) -> Any:
     return made
 
 
-def load_checkpoint(module: Any, path: Path, example: NDArray[np.float32]) -> None:
+def load_checkpoint(
+    module: Any, path: Path, example: NDArray[np.float32], static: bool = False
+) -> None:
     """Load a state dict into a module.
 
     SLAYER's blocks draw decays and delays in their first forward pass, so that
@@ -85,7 +87,9 @@ def load_checkpoint(module: Any, path: Path, example: NDArray[np.float32]) -> No
     path : Path
         What ``torch.save(module.state_dict(), path)`` wrote; also inside a dict
         under ``state_dict`` or ``model_state_dict``.
-    example : float32 [samples, steps, *shape]
+    example : float32 [samples, steps, *shape], or [samples, *shape]
+    static : bool
+        Whether the example has no time.
 
     Raises
     ------
@@ -93,10 +97,10 @@ def load_checkpoint(module: Any, path: Path, example: NDArray[np.float32]) -> No
         If it is a pickled module, no checkpoint, or does not match.
     """
     torch, _ = import_slayer()
-    from .tracing import run_once  # which needs torch
+    from .running import as_given, run_once  # which needs torch
 
     state = _state_of(torch, path)
-    run_once(torch, module, torch.from_numpy(np.moveaxis(example, 1, -1).copy()))
+    run_once(torch, module, as_given(torch, example, static), static)
     own = module.state_dict()
     missing = [key for key in own if key not in state]
     unknown = [key for key in state if key not in own]

@@ -6,7 +6,11 @@ from typing import Any
 
 from .importing import SLAYER
 
+BOOTSTRAP = "lava.lib.dl.bootstrap"
 ROOMS = tuple(f"{SLAYER}.{room}" for room in ("block", "synapse", "neuron", "dendrite", "axon"))
+THEIRS = ("lava.lib.dl.", "torch.")
+COMPUTING = ("forward", "dynamics", "spike", "_forward_synapse", "_forward_snn")
+"""Methods by which SLAYER's modules compute what they send."""
 
 
 def kind_of(module: Any) -> str:
@@ -17,11 +21,13 @@ def kind_of(module: Any) -> str:
     str
         ``block.Dense`` (``Conv``, ``Input``, ...), ``synapse.Dense`` (...), ``neuron``,
         ``dendrite.Sigma``, ``axon.Delay``, ``axon.Delta``; nothing for a module
-        that is not SLAYER's, or whose ``forward`` somebody has rewritten.
+        that is not SLAYER's, or whose ``forward`` somebody has rewritten. Of a
+        synapse that makes no difference here: see `weights.used_by`.
     """
     forward = getattr(type(module).forward, "__module__", "")
-    if not forward.startswith(ROOMS):
-        return ""
+    if not forward.startswith((*ROOMS, f"{BOOTSTRAP}.block")) or "forward" in vars(module):
+        synapses = (c for c in type(module).__mro__ if c.__module__ == f"{SLAYER}.synapse.layer")
+        return next((f"synapse.{c.__name__}" for c in synapses if c.__name__ in SYNAPSES), "")
     for cls in type(module).__mro__:
         if cls.__module__ == f"{SLAYER}.block.base":
             if cls.__name__ == "AbstractFlatten":  # only moves numbers, which is followed anyway
@@ -34,6 +40,66 @@ def kind_of(module: Any) -> str:
             short = room.removeprefix(f"{SLAYER}.")
             return short if short == "neuron" else f"{short}.{cls.__name__}"
     return ""
+
+
+SYNAPSES = ("Dense", "Conv", "Pool", "ConvTranspose", "Unpool")
+
+
+def own_forward(module: Any) -> str:
+    """Name a method that computes what a module sends and is neither SLAYER's nor torch's."""
+    for name in COMPUTING:
+        own = vars(module).get(name)
+        if callable(own):
+            return called(own)
+        function = getattr(type(module), name, None)
+        if callable(function) and not f"{function.__module__}.".startswith(THEIRS):
+            return called(function)
+    return ""
+
+
+def called(function: Any) -> str:
+    """The name of a function or a hook, as its author knows it."""
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    return f"{getattr(function, '__module__', '')}.{name.replace('.<locals>', '')}".lstrip(".")
+
+
+def is_bootstrap(module: Any) -> bool:
+    """Whether a block is of lava-dl's second library, ``lava.lib.dl.bootstrap``."""
+    return any(c.__module__ == f"{BOOTSTRAP}.block.base" for c in type(module).__mro__)
+
+
+def has_dynamics(affine: Any) -> bool:
+    """Whether an Affine block gives voltages; bootstrap's gives its currents, whatever is set."""
+    return bool(affine.dynamics) and not is_bootstrap(affine)
+
+
+def in_plain_containers(module: Any) -> dict[str, Any]:
+    """SLAYER's modules that stand in plain lists or dicts, by the attribute, unknown to torch."""
+    registered = {id(m) for m in module.modules()}
+    found: dict[str, Any] = {}
+    for name, holder in module.named_modules():
+        for key, value in vars(holder).items():
+            if key.startswith("_") and key in ("_modules", "_parameters", "_buffers"):
+                continue
+            lost = [m for m in _held(value) if id(m) not in registered and _has_leaf(m)]
+            if lost:
+                found[f"{name}.{key}" if name else key] = value
+    return found
+
+
+def _has_leaf(module: Any) -> bool:
+    return any(kind_of(m) for m in module.modules())
+
+
+def _held(value: Any) -> list[Any]:
+    """Modules in a container, however deep."""
+    if hasattr(value, "named_modules"):
+        return [value]
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, (list, tuple, set)):
+        return [module for item in value for module in _held(item)]
+    return []
 
 
 def family_of(module: Any) -> str:

@@ -97,6 +97,13 @@ def convert_neuron(
         more["threshold_step"] = spread(params["vThStep"], shape)
     threshold = spread(params["vThMant"], shape)
     if kind == "CUBA":
+        if not _fires_only_above(module):
+            reason = (
+                f"threshold {module.threshold:g} at scale {module.w_scale}: SLAYER spikes where v "
+                f"equals the threshold, since float32 loses the 0.01 steps that it adds; the chip "
+                f"only where v is above it"
+            )
+            note(f"{where}.threshold", Rating.APPROXIMATE, reason)
         return _cuba(module, shape, threshold, exponent)
     if kind == "ALIF":
         leaks = spread(params["iDecay"], shape), spread(params["vDecay"], shape)
@@ -122,6 +129,18 @@ def convert_neuron(
         **more,
     )
     return Converted(neuron, _currents(shape, *(bias for bias, _ in norms)))
+
+
+def _fires_only_above(module: Any) -> bool:
+    """Whether SLAYER's CUBA neurons are silent at v == threshold, as Lava's and the chip's are.
+
+    It adds ``threshold_eps`` for that (``neuron/cuba.py:134``), in float32, both where a spike
+    is told and where v is reset (``dynamics/leaky_integrator.py``).
+    """
+    raised = module.threshold + module.threshold_eps
+    told = np.float32(raised) > np.float32(module.threshold)
+    reset = np.float32(raised * module.s_scale) > np.float32(module.threshold * module.s_scale)
+    return bool(told and reset)
 
 
 def _cuba(module: Any, shape: tuple[int, ...], threshold: Parameter, exponent: int) -> Converted:

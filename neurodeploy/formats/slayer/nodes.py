@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UnsupportedError
+from .leaves import is_bootstrap
 from .neurons import message_unit
 from .shadows import Group, read
 
@@ -140,8 +141,8 @@ def shape_of(emitter: Emitter) -> tuple[int, ...]:
 def axon_delay(module: Any, shape: tuple[int, ...]) -> NDArray[np.int32] | None:
     """Axonal delays of a block, one for each neuron; its forward pass takes their floor."""
     delay = getattr(module, "delay", None)
-    if delay is None or not hasattr(delay, "delay"):
-        return None
+    if delay is None or not hasattr(delay, "delay") or is_bootstrap(module):
+        return None  # bootstrap's blocks have delays and never use them
     delay.clamp()
     steps = np.floor(delay.delay.detach().cpu().numpy()).astype(np.int64).ravel()
     spread = np.repeat(steps, math.prod(shape) // steps.size).astype(np.int32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,10 +23,11 @@ from ...network import (
     Synapse,
     Unpool,
 )
-from ..netx_synapses import as_slayer_pools
+from ..netx.synapse_reader import as_slayer_pools
 from .neurons import Note
 from .scattered import as_list
 from .shadows import Group
+from .weights import Used, effective_weight
 
 LARGEST = 255 << 7
 """What 8 bits and the largest weight exponent of the chip (7) hold."""
@@ -42,6 +44,7 @@ def convert_synapse(
     note: Note,
     unit: int = 64,
     factor: int = 1,
+    used: Mapping[int, Used] | None = None,
 ) -> Synapse:
     """Give the synapses from one population into a SLAYER synapse.
 
@@ -61,6 +64,8 @@ def convert_synapse(
         What a weight of 1.0 is in integers (``neuron.w_scale``).
     factor : int
         Multiplies the weights.
+    used : mapping of int to Used, optional
+        See `running.Trace`.
 
     Raises
     ------
@@ -71,11 +76,11 @@ def convert_synapse(
     """
     if getattr(module, "complex", False):
         parts = [
-            convert_synapse(part, taken, group, source, f"{where}.{name}", note, unit, factor)
+            convert_synapse(part, taken, group, source, f"{where}.{name}", note, unit, factor, used)
             for name, part in (("real", module.real), ("imag", module.imag))
         ]
         return _complex(parts[0], parts[1])
-    weight = integers(module, where, note, unit) * factor
+    weight = integers(module, where, note, unit, used) * factor
     kind = type(module).__name__
     for cls in type(module).__mro__:
         if cls.__name__ in ("Dense", "Conv", "ConvTranspose", "Pool", "Unpool"):
@@ -113,7 +118,9 @@ def convert_synapse(
     return kernel(part, stride, padding, dilation, 1)
 
 
-def integers(module: Any, where: str, note: Note, unit: int = 64) -> NDArray[np.int32]:
+def integers(
+    module: Any, where: str, note: Note, unit: int = 64, used: Mapping[int, Used] | None = None
+) -> NDArray[np.int32]:
     """Weights in 1 / `unit` as the forward pass uses them, of the shape that torch has.
 
     Raises
@@ -121,26 +128,24 @@ def integers(module: Any, where: str, note: Note, unit: int = 64) -> NDArray[np.
     NetworkError
         If they are NaN, infinite, or beyond what any exponent of the chip holds.
     """
-    hook = module.pre_hook_fx
-    raw = module.weight.detach()
-    used = (raw if hook is None else hook(raw)).cpu().numpy().astype(np.float64) * unit
-    if not np.isfinite(used).all():
-        bad = int(np.count_nonzero(~np.isfinite(used)))
+    exact = effective_weight(module, (used or {}).get(id(module)), where) * unit
+    if not np.isfinite(exact).all():
+        bad = int(np.count_nonzero(~np.isfinite(exact)))
         raise NetworkError(
-            f"{where}.weight: {bad} of {used.size} weights are NaN or infinite; train again, or "
+            f"{where}.weight: {bad} of {exact.size} weights are NaN or infinite; train again, or "
             f"load another checkpoint"
         )
-    whole = np.rint(used)
+    whole = np.rint(exact)
     largest = np.abs(whole).max(initial=0)
     if largest > LARGEST:
         raise NetworkError(
             f"{where}.weight: {largest / unit:g} is {largest:g} in units of 1/{unit}; the chip's 8 "
             f"bits hold at most {LARGEST} with the largest exponent, 7: scale the layer down"
         )
-    change = np.abs(whole - used)
+    change = np.abs(whole - exact)
     if change.any():
         reason = (
-            f"{np.count_nonzero(change)} of {used.size} weights are no multiples of 1/{unit} (no "
+            f"{np.count_nonzero(change)} of {exact.size} weights are no multiples of 1/{unit} (no "
             f"quantizing pre_hook_fx); rounded, by at most {change.max() / unit:.2g}"
         )
         note(f"{where}.weight", Rating.APPROXIMATE, reason)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from torch.overrides import TorchFunctionMode
 
-from ...errors import InputError, NeurodeployError, UnsupportedError
-from .importing import quiet
-from .leaves import Rested, kind_of
+from ...errors import UnsupportedError
+from .leaves import is_bootstrap, kind_of
 from .shadows import NOTHING, made_by
 
 MOVES = {
@@ -43,11 +40,17 @@ class Wire:
         The operation after which it is no longer a sum of messages.
     host : bool
         Whether it depends on the network's input alone.
+    static : bool
+        Whether it comes of an image without time, which the module repeats itself.
+    version : int
+        Of the tensor when this was known of it; torch counts changes in place.
     """
 
     terms: list[Any]
     spoilt: str = ""
     host: bool = False
+    static: bool = False
+    version: int = 0
 
 
 @dataclass(eq=False)
@@ -82,7 +85,7 @@ class Emitter:
 class Tracer(TorchFunctionMode):
     """Follows a forward pass; see `shadows` for how."""
 
-    def __init__(self, torch: Any, module: Any, x: Any) -> None:
+    def __init__(self, torch: Any, module: Any, x: Any, static: bool = False) -> None:
         super().__init__()  # type: ignore[no-untyped-call, unused-ignore]
         self.torch = torch
         self.steps = 0
@@ -92,7 +95,10 @@ class Tracer(TorchFunctionMode):
         self.inside = 0
         self.names = {id(m): name or type(m).__name__ for name, m in module.named_modules()}
         self.latest: dict[int, int] = {}
-        self._start(x)
+        if static:
+            self._keep(x, Wire([], host=True, static=True))
+        else:
+            self._start(x)
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -103,14 +109,25 @@ class Tracer(TorchFunctionMode):
         if self.inside:
             return result
         name = getattr(func, "__name__", "")
+        given = self._tensors((args, kwargs))
         if name == "__setitem__":
             self._set(*args)
-        elif any(id(t) in self.wires for t in self._tensors((args, kwargs))):
+        elif any(id(t) in self.wires for t in given):
             self._follow(name, func, args, kwargs, result)
+        for tensor in given:
+            self._changed(name, tensor)
         return result
 
-    def enter(self, module: Any, args: Any) -> None:
+    def enter(self, module: Any, args: Any, kwargs: Any) -> None:
         """Forward pre-hook of a SLAYER module."""
+        if not self.inside and is_bootstrap(module) and kind_of(module) != "block.Affine":
+            mode = kwargs.get("mode", args[1] if len(args) > 1 else None)
+            if getattr(mode, "name", "ANN") != "SNN":
+                raise UnsupportedError(
+                    f"{self.names[id(module)]}: runs in bootstrap's mode "
+                    f"{getattr(mode, 'name', 'ANN')}, which computes rates and no spikes; let the "
+                    f"module's forward give it mode=bootstrap.Mode.SNN"
+                )
         self.inside += 1
 
     def leave(self, module: Any, args: Any, result: Any) -> None:
@@ -136,13 +153,37 @@ class Tracer(TorchFunctionMode):
         shadow = made_by(self.torch, len(self.emitters) - 1, tuple(x.shape))
         self._keep(x, Wire([shadow], host=True))
 
+    def _changed(self, name: str, tensor: Any) -> None:
+        """See whether a function changed a followed tensor in place, behind its wire."""
+        wire = self.wires.get(id(tensor))
+        if wire is None or tensor._version == wire.version:
+            return
+        wire.version = tensor._version
+        if wire.static:
+            return
+        if wire.host:
+            self._start(tensor)
+        else:
+            wire.spoilt = wire.spoilt or name
+
     def _keep(self, tensor: Any, wire: Wire) -> None:
+        wire.version = tensor._version
         self.wires[id(tensor)] = wire
         self.alive.append(tensor)
 
     def _call(self, module: Any, given: Any, sent: Any) -> None:
         name, kind = self.names[id(module)], kind_of(module)
         wire = self.wire(given) or self._constant(given, name)
+        if wire is not None and wire.static:  # what the first block takes is the input
+            if given.shape[-1] < 2:
+                raise UnsupportedError(
+                    f"{name}: is given one step of the image; repeat it in time before the first "
+                    f"block (slayer.utils.time.replicate)"
+                )
+            self._start(given)
+            wire = self.wires[id(given)]
+        if wire is not None and wire.version != given._version and not wire.host:
+            wire.spoilt = wire.spoilt or "an operation in place on a view"
         if wire is None:
             raise UnsupportedError(
                 f"{name}: is given numbers that are neither the input nor sent by a block; feed it "
@@ -194,6 +235,10 @@ class Tracer(TorchFunctionMode):
                 self._keep(tensor, wire)
             return
         given = [self.wires[id(t)] for t in self._tensors((args, kwargs)) if id(t) in self.wires]
+        if any(wire.static for wire in given):
+            for tensor in outs:
+                self._keep(tensor, Wire([], host=True, static=True))
+            return
         if all(wire.host for wire in given):  # the host prepares the input
             for tensor in outs:
                 if tensor.is_floating_point() and tensor.dim() >= 3:
@@ -208,10 +253,15 @@ class Tracer(TorchFunctionMode):
     ) -> list[tuple[Any, Wire]] | None:
         """Wires of the results of a function that moves or adds; None for any other."""
         tensors = self._tensors((args, kwargs))
-        if any((w := self.wires.get(id(t))) is not None and w.spoilt for t in tensors):
+        if any((w := self.wires.get(id(t))) and (w.spoilt or w.static) for t in tensors):
             return None
         if name in SAME:
-            return [(result, self.wires[id(tensors[0])])]
+            wire = self.wires[id(tensors[0])]
+            if (
+                result is not tensors[0]
+            ):  # what is written into one of them later is not the other's
+                wire = replace(wire, terms=[term.clone() for term in wire.terms])
+            return [(result, wire)]
         if name in SUMS:
             return self._summed(tensors, args, kwargs, result)
         if name == "pad":
@@ -259,10 +309,11 @@ class Tracer(TorchFunctionMode):
         return [(result, Wire(terms or [self._blank(result)]))]
 
     def _set(self, target: Any, index: Any, value: Any) -> None:
+        before = self.wires.get(id(target))
         if not self.torch.is_tensor(value) or id(value) not in self.wires:
+            self._set_numbers(before, target, index, value)
             return
         wire = self.wires[id(value)]
-        before = self.wires.get(id(target))
         if before is None:
             before = Wire([])
             self._keep(target, before)
@@ -273,6 +324,16 @@ class Tracer(TorchFunctionMode):
         for term, shadow in zip(before.terms, wire.terms, strict=False):
             term[index] = shadow
         self.inside -= 1
+        before.version = target._version
+
+    def _set_numbers(self, wire: Wire | None, target: Any, index: Any, value: Any) -> None:
+        """Zeros blot out what was sent; other numbers were sent by nobody."""
+        if wire is None or wire.host or bool((self.torch.as_tensor(value) != 0).any()):
+            return
+        wire.terms[:] = [term.clone() for term in wire.terms]  # a shadow may be another's, too
+        for term in wire.terms:
+            term[index] = NOTHING
+        wire.version = target._version
 
     def _blank(self, tensor: Any) -> Any:
         return self.torch.full(tuple(tensor.shape), NOTHING)
@@ -294,93 +355,3 @@ class Tracer(TorchFunctionMode):
         if isinstance(value, (tuple, list)):
             return type(value)(self._swapped(item, shadows) for item in value)
         return value
-
-
-@dataclass(frozen=True, eq=False)
-class Trace:
-    """What one forward pass showed.
-
-    Attributes
-    ----------
-    emitters : list of Emitter
-        Inputs first; those that nothing was fed with have no part in the network.
-    returned : list of Wire
-        What is known of the tensors that the module returned.
-    """
-
-    emitters: list[Emitter]
-    returned: list[Wire]
-
-
-def trace(torch: Any, module: Any, example: NDArray[np.float32]) -> Trace:
-    """Run a module on an example and follow what its blocks send.
-
-    Parameters
-    ----------
-    torch : module
-    module : torch.nn.Module
-    example : float32 [samples, steps, *shape]
-
-    Raises
-    ------
-    UnsupportedError
-        If a block is fed what cannot be followed; it names the block and the operation.
-    """
-    leaves = [found for found in module.modules() if kind_of(found)]
-    x = torch.from_numpy(np.ascontiguousarray(np.moveaxis(example, 1, -1)))
-    run_once(torch, module, x)
-    hooks: list[Any] = []
-    with Rested(torch, module), torch.no_grad(), torch.backends.mkldnn.flags(enabled=False):
-        tracer = Tracer(torch, module, x)
-        for leaf in leaves:
-            hooks.append(leaf.register_forward_pre_hook(tracer.enter))
-            hooks.append(leaf.register_forward_hook(tracer.leave))
-        try:
-            with quiet(), Lenient(), tracer:
-                result = module(x)
-        finally:
-            for hook in hooks:
-                hook.remove()
-    found_wires = [tracer.wire(t) for t in tracer._tensors(result)]
-    return Trace(tracer.emitters, [wire for wire in found_wires if wire is not None])
-
-
-class Lenient(TorchFunctionMode):
-    """Gives ``torch.abs`` of truth values, which torch 2.3 has on CUDA but not on the CPU.
-
-    lava-dl's YOLO-KP asks for it (``object_detection/models/yolo_kp.py:162``,
-    lava-dl 0.6.0), so that its forward pass fails on every CPU.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call, unused-ignore]
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
-        """Run a torch function."""
-        name = getattr(func, "__name__", "")
-        if name == "abs" and not kwargs and str(args[0].dtype) == "torch.bool":
-            return args[0]
-        return func(*args, **(kwargs or {}))
-
-
-def run_once(torch: Any, module: Any, x: Any) -> None:
-    """Let blocks learn their shapes, and draw what they have not learnt, in a first pass.
-
-    Raises
-    ------
-    InputError
-        With the words of whatever the module raises.
-    """
-    try:
-        with Rested(torch, module), torch.no_grad(), quiet(), Lenient():
-            module(x)
-    except NeurodeployError:
-        raise
-    except Exception as error:  # whatever a user's module raises
-        line = (str(error).strip().splitlines() or [""])[0]
-        raise InputError(
-            f"{type(module).__name__}: SLAYER's forward pass fails on an example of shape "
-            f"{tuple(np.moveaxis(x.numpy(), -1, 1).shape)}: {type(error).__name__}: {line}"
-        ) from error

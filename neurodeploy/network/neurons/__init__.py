@@ -9,7 +9,7 @@ are not quantized yet. Source of each integer rule: Lava 0.10.0's CPU fixed-poin
 """
 
 from .adaptive import ALIF
-from .base import Average, Neuron, Parameter, Source
+from .base import Average, Neuron, Parameter, Source, model_of
 from .floating import FloatLIF, FloatParameter
 from .lif import CubaLIF, GeneralCubaLIF, LeakyIntegrator, TernaryLIF
 from .resonate import (
@@ -43,4 +43,5 @@ __all__ = [
     "Source",
     "TernaryLIF",
     "Threshold",
+    "model_of",
 ]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
-from ..fixed_point import ACTIVATION_SHIFT, DECAY_UNITY
+from ..fields import flag, integers, one_integer
+from ..fixed_point import ACTIVATION_SHIFT, BIAS_LIMIT, DECAY_UNITY, RISE_LIMIT
 from .base import Neuron, Parameter
 
 
@@ -54,23 +55,17 @@ class ALIF(Neuron):
     counted with the overflows of v.
     """
 
-    current_decay: Parameter
-    voltage_decay: Parameter
-    threshold_decay: Parameter
-    refractory_decay: Parameter
-    threshold: Parameter
-    threshold_step: Parameter
-    bias: Parameter = 0
-    graded_spike: bool = False
-    input_exponent: int = ACTIVATION_SHIFT
+    current_decay: Parameter = field(metadata=integers(0, DECAY_UNITY))
+    voltage_decay: Parameter = field(metadata=integers(0, DECAY_UNITY))
+    threshold_decay: Parameter = field(metadata=integers(0, DECAY_UNITY))
+    refractory_decay: Parameter = field(metadata=integers(0, DECAY_UNITY))
+    threshold: Parameter = field(metadata=integers(-RISE_LIMIT, RISE_LIMIT))
+    threshold_step: Parameter = field(metadata=integers(0, RISE_LIMIT))
+    bias: Parameter = field(default=0, metadata=integers(-BIAS_LIMIT, BIAS_LIMIT))
+    graded_spike: bool = field(default=False, metadata=flag())
+    input_exponent: int = field(default=ACTIVATION_SHIFT, metadata=one_integer(-24, 16))
     kind: ClassVar[str] = "alif"
     states: ClassVar[tuple[str, ...]] = ("u", "v")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._check_range("input_exponent", -24, 16)
-        for name in ("current", "voltage", "threshold", "refractory"):
-            self._check_range(f"{name}_decay", 0, DECAY_UNITY)
 
     @property
     def graded(self) -> bool:

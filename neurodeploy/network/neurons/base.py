@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import NetworkError
+from ..fields import Declared, flag, one_integer
+from ..fixed_point import ACTIVATION_SHIFT
 
 Parameter: TypeAlias = "int | NDArray[np.int32]"
 """One integer for the whole population, or one per neuron, flat in (C, H, W) order."""
 
 
 @dataclass(frozen=True, eq=False)
-class Neuron:
+class Neuron(Declared):
     """Base of all neuron models.
 
     Attributes
@@ -32,6 +35,17 @@ class Neuron:
         Whether ``reset_interval`` has a meaning: all states return to where they started.
     is_float : bool
         Whether it computes in float32 rather than in the chip's integers.
+    masks_v : bool
+        Whether the chip keeps its refractory counter in v of a neuron that has just sent, so
+        that v is compared nowhere there.
+    runs_on_host : {"never", "first", "always"}
+        Whether it has no neurons on the chip: a port or a readout always, an encoder where it
+        stands first, which then sends what it encodes (lava-dl, ``netx/yolo_kp/run.ipynb``:
+        ``skip_layers=1``).
+    sends_values : bool
+        Whether messages add up to values of a signal rather than to votes for a class.
+    beyond_limits : mapping of str to str
+        What became of a number that an engine's overflow counter, by name, has counted.
     """
 
     kind: ClassVar[str] = "neuron"
@@ -39,32 +53,55 @@ class Neuron:
     ports: ClassVar[int] = 1
     resettable: ClassVar[bool] = True
     is_float: ClassVar[bool] = False
+    masks_v: ClassVar[bool] = False
+    runs_on_host: ClassVar[str] = "never"
+    sends_values: ClassVar[bool] = False
+    beyond_limits: ClassVar[Mapping[str, str]] = {
+        "u_overflows": "u wrapped",
+        "v_overflows": "v saturated",
+        "input_overflows": "input wrapped",
+    }
 
     @property
     def graded(self) -> bool:
         """Whether messages carry a payload other than 1."""
         return False
 
-    def __post_init__(self) -> None:
-        # One form for each meaning: equal values for all neurons are one number.
+    @property
+    def mantissa_shift(self) -> int:
+        """Bits by which a threshold or bias is shifted into the unit of v."""
+        return ACTIVATION_SHIFT
+
+    @property
+    def label(self) -> str:
+        """What an error calls it."""
+        return f"{self.kind} neuron"
+
+    def check(self, size: int) -> None:
+        """Make sure that what differs between neurons is given for each of `size` neurons.
+
+        Raises
+        ------
+        NetworkError
+            With the reason; `Population` adds which one it is.
+        """
         for name, value in vars(self).items():
-            if isinstance(value, np.ndarray) and value.size and (value == value.flat[0]).all():
-                object.__setattr__(self, name, value.flat[0].item())
+            if isinstance(value, np.ndarray) and value.shape != (size,):
+                raise NetworkError(
+                    f"{name} holds {value.size} values, needs one, or one for each of {size} "
+                    f"neurons"
+                )
 
-    def _check_choice(self, name: str, choices: tuple[str, ...]) -> None:
-        value = getattr(self, name)
-        if value not in choices:
-            raise NetworkError(
-                f"{self.kind} neuron: {name} is {value!r}; choose one of {', '.join(choices)}"
-            )
 
-    def _check_range(self, name: str, low: int, high: int) -> None:
-        values = np.asarray(getattr(self, name))
-        outside = values[(values < low) | (values > high)]
-        if outside.size:
-            raise NetworkError(
-                f"{self.kind} neuron: {name} holds {outside.flat[0]}, needs {low}..{high}"
-            )
+def model_of(kind: str) -> type[Neuron]:
+    """Find the neuron model of a name, as a recording has it; `Neuron` for a name unknown here."""
+    waiting = [Neuron]
+    while waiting:
+        model = waiting.pop()
+        if model.kind == kind:
+            return model
+        waiting += model.__subclasses__()
+    return Neuron
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,8 +115,9 @@ class Source(Neuron):
         Spiking networks take 0 (none), 1 (a spike) or a positive payload.
     """
 
-    signed: bool = False
+    signed: bool = field(default=False, metadata=flag())
     kind: ClassVar[str] = "source"
+    runs_on_host: ClassVar[str] = "always"
     graded: ClassVar[bool] = True
 
 
@@ -97,6 +135,7 @@ class Average(Neuron):
         How many neurons of the source make one output.
     """
 
-    group_size: int
+    group_size: int = field(metadata=one_integer(1))
     kind: ClassVar[str] = "average"
+    runs_on_host: ClassVar[str] = "always"
     graded: ClassVar[bool] = True

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from typing import ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import NetworkError
+from ..fields import choice, flag, floats
 from .base import Neuron
 
 FloatParameter: TypeAlias = "float | NDArray[np.float32]"
 """One number for the whole population, or one per neuron, flat in (C, H, W) order."""
-
-_NUMBERS = (
-    "current_keep", "current_gain", "current_bias", "voltage_keep", "voltage_gain", "voltage_bias",
-    "threshold", "reset_value", "minimum",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +30,15 @@ class FloatLIF(Neuron):
     A reset R is :math:`v = v_r`, or :math:`v = v - \theta` (for each spike, where several are
     counted). It happens to v' in the step of the spike (``same``), to v just before the next
     update (``before``: the same spikes, v recorded before the reset), or to v' in the
-    next step after its update, whose input a reset to a value then wipes out (``after``).
+    next step after its update, whose input a reset to a value then wipes out (``after``:
+    by subtraction v' = k_v v + g_v c + b_v - theta s, with the spikes s of the step before).
+
+    ``again`` is a subtraction in the step of the spike where a v that is still above the
+    threshold is lowered by it once more while the next step decides whether to fire, and
+    is given it back where it does not (snnTorch's Leaky with ``reset_delay=False``):
+
+    .. math::
+        r = [v > \theta], \quad f = [v' - r \theta > \theta], \quad v = v' - f \theta
 
     Attributes
     ----------
@@ -47,7 +51,8 @@ class FloatLIF(Neuron):
     reset : {"value", "subtract", "none"}
     reset_value : float or float32 [neurons]
         v_r.
-    reset_time : {"same", "before", "after"}
+    reset_time : {"same", "before", "after", "again"}
+        ``again`` with ``subtract`` alone.
     inclusive : bool
         Fire at the threshold itself (``>=``).
     sees_last_current : bool
@@ -64,39 +69,31 @@ class FloatLIF(Neuron):
     `Network.closes` for recurrence.
     """
 
-    current_keep: FloatParameter = 0.0
-    current_gain: FloatParameter = 1.0
-    current_bias: FloatParameter = 0.0
-    voltage_keep: FloatParameter = 0.0
-    voltage_gain: FloatParameter = 1.0
-    voltage_bias: FloatParameter = 0.0
-    threshold: FloatParameter = 1.0
-    reset: str = "value"
-    reset_value: FloatParameter = 0.0
-    reset_time: str = "same"
-    inclusive: bool = False
-    sees_last_current: bool = False
-    minimum: FloatParameter | None = None
-    sends: str = "spike"
+    current_keep: FloatParameter = field(default=0.0, metadata=floats())
+    current_gain: FloatParameter = field(default=1.0, metadata=floats())
+    current_bias: FloatParameter = field(default=0.0, metadata=floats())
+    voltage_keep: FloatParameter = field(default=0.0, metadata=floats())
+    voltage_gain: FloatParameter = field(default=1.0, metadata=floats())
+    voltage_bias: FloatParameter = field(default=0.0, metadata=floats())
+    threshold: FloatParameter = field(default=1.0, metadata=floats())
+    reset: str = field(default="value", metadata=choice("value", "subtract", "none"))
+    reset_value: FloatParameter = field(default=0.0, metadata=floats())
+    reset_time: str = field(default="same", metadata=choice("same", "before", "after", "again"))
+    inclusive: bool = field(default=False, metadata=flag())
+    sees_last_current: bool = field(default=False, metadata=flag())
+    minimum: FloatParameter | None = field(default=None, metadata=floats(optional=True))
+    sends: str = field(default="spike", metadata=choice("spike", "voltage", "count"))
     kind: ClassVar[str] = "float-lif"
     states: ClassVar[tuple[str, ...]] = ("u", "v")
     is_float: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        for item in fields(self):
-            value = getattr(self, item.name)
-            if item.name in _NUMBERS and value is not None:
-                array = np.asarray(value, np.float32)
-                if not np.isfinite(array).all():
-                    raise NetworkError(
-                        f"{self.kind} neuron: {item.name} holds NaN or infinity; give finite "
-                        f"numbers"
-                    )
-                object.__setattr__(self, item.name, array.item() if array.ndim == 0 else array)
         super().__post_init__()
-        self._check_choice("reset", ("value", "subtract", "none"))
-        self._check_choice("reset_time", ("same", "before", "after"))
-        self._check_choice("sends", ("spike", "voltage", "count"))
+        if self.reset_time == "again" and (self.reset != "subtract" or self.sends != "spike"):
+            raise NetworkError(
+                f"{self.label}: reset_time 'again' with reset {self.reset!r} that sends "
+                f"{self.sends}; it needs reset 'subtract' and single spikes"
+            )
 
     @classmethod
     def relay(cls) -> FloatLIF:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
-from ..fixed_point import ACTIVATION_SHIFT, DECAY_UNITY
+import numpy as np
+
+from ...errors import NetworkError
+from ..fields import choice, flag, integers, one_integer
+from ..fixed_point import ACTIVATION_SHIFT, BIAS_LIMIT, DECAY_UNITY, STATE_LIMIT, THRESHOLD_LIMIT
 from .base import Neuron, Parameter
 
 
@@ -36,12 +40,13 @@ class CubaLIF(Neuron):
     ``refDelay`` of 1 is what the hard reset already does.
     """
 
-    current_decay: Parameter
-    voltage_decay: Parameter
-    threshold: Parameter
-    bias: Parameter = 0
+    current_decay: Parameter = field(metadata=integers(0, DECAY_UNITY))
+    voltage_decay: Parameter = field(metadata=integers(0, DECAY_UNITY))
+    threshold: Parameter = field(metadata=integers(-THRESHOLD_LIMIT, THRESHOLD_LIMIT))
+    bias: Parameter = field(default=0, metadata=integers(-BIAS_LIMIT, BIAS_LIMIT))
     kind: ClassVar[str] = "cuba-lif"
     states: ClassVar[tuple[str, ...]] = ("u", "v")
+    masks_v: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +59,13 @@ class GeneralCubaLIF(Neuron):
             \text{ where } w = 0, \text{ else } v \\
         f &= [v > 64\,\theta][w = 0] \\
         s &= f, \text{ or } f v \text{ if graded} \\
-        v &\leftarrow 0 \text{ or } v - 64\,\theta \text{ where } f \\
+        v &\leftarrow 0 \text{ or } v - \rho \text{ where } f \\
         w &\leftarrow R - 1 \text{ where } f, \text{ else } \max(w - 1, 0)
+
+    With a late reset nothing happens to v in the step of the spike; its next update is
+
+    .. math::
+        v \leftarrow clip(rz(v\,(4096 - d_v)) - \rho + 2^{e_v} (u + 64 b_v))
 
     Attributes
     ----------
@@ -63,8 +73,9 @@ class GeneralCubaLIF(Neuron):
         As in `CubaLIF`.
     bias_into : {"voltage", "current"}
         Whether the bias is b_v (`CubaLIF`) or b_u.
-    reset : {"zero", "subtract"}
-        What a spike does to the voltage: hard or soft reset.
+    reset : {"zero", "subtract", "subtract-late"}
+        What a spike does to the voltage: hard reset; soft reset in the step of the spike, before
+        the next decay; soft reset in the next update of v, after its decay.
     refractory : int or int32 [neurons]
         R >= 1. For R - 1 steps after a spike v is held where the reset left it
         and no spike is sent; u goes on. 1 is `CubaLIF`.
@@ -75,6 +86,9 @@ class GeneralCubaLIF(Neuron):
         towards zero. -6 is SLAYER's meaning of graded spikes, see Notes.
     voltage_exponent : int
         e_v in -16..16, likewise, for what the current adds to the voltage.
+    reset_amount : int, int32 [neurons] or None
+        rho in 0..2^23-1 that a soft reset takes off, in v's own unit (64 times finer than
+        `threshold`); a hard reset ignores it. None: the threshold, 64 theta.
 
     Notes
     -----
@@ -94,35 +108,50 @@ class GeneralCubaLIF(Neuron):
     e_v is what SLAYER's ``WgtScaleBatchNorm`` does: it subtracts a mean from
     the current and divides it by a power of two, rounded towards zero as it
     enters the voltage (``neuron/norm.py:164``, ``neuron/cuba.py:328``).
+
+    The late soft reset is snnTorch's ``v = beta v + x - s_last theta``
+    (``Leaky._base_sub``, snnTorch 1.0.0). Where a target subtracts before the decay alone,
+    rho = 64 theta 4096 / (4096 - d_v) does the same in floats; in integers v is off by up to 2
+    units, since it is rounded at other places. A late reset needs a threshold of at least 0:
+    then v stands above it between a spike and the reset, and never else.
     """
 
-    current_decay: Parameter
-    voltage_decay: Parameter
-    threshold: Parameter
-    bias: Parameter = 0
-    bias_into: str = "voltage"
-    reset: str = "zero"
-    refractory: Parameter = 1
-    graded_spike: bool = False
-    input_exponent: int = ACTIVATION_SHIFT
-    voltage_exponent: int = 0
+    current_decay: Parameter = field(metadata=integers(0, DECAY_UNITY))
+    voltage_decay: Parameter = field(metadata=integers(0, DECAY_UNITY))
+    threshold: Parameter = field(metadata=integers(-THRESHOLD_LIMIT, THRESHOLD_LIMIT))
+    bias: Parameter = field(default=0, metadata=integers(-BIAS_LIMIT, BIAS_LIMIT))
+    bias_into: str = field(default="voltage", metadata=choice("voltage", "current"))
+    reset: str = field(default="zero", metadata=choice("zero", "subtract", "subtract-late"))
+    refractory: Parameter = field(default=1, metadata=integers(1, 1 << 16))
+    graded_spike: bool = field(default=False, metadata=flag())
+    input_exponent: int = field(default=ACTIVATION_SHIFT, metadata=one_integer(-24, 16))
+    voltage_exponent: int = field(default=0, metadata=one_integer(-16, 16))
+    reset_amount: Parameter | None = field(
+        default=None, metadata=integers(0, STATE_LIMIT - 1, optional=True)
+    )
     kind: ClassVar[str] = "cuba-lif-general"
     states: ClassVar[tuple[str, ...]] = ("u", "v")
+    masks_v: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check_choice("bias_into", ("voltage", "current"))
-        self._check_choice("reset", ("zero", "subtract"))
-        self._check_range("refractory", 1, 1 << 16)
-        self._check_range("input_exponent", -24, 16)
-        self._check_range("voltage_exponent", -16, 16)
-        for name in ("current_decay", "voltage_decay"):
-            self._check_range(name, 0, DECAY_UNITY)
+        if self.reset == "subtract-late" and np.min(self.threshold) < 0:
+            raise NetworkError(
+                f"{self.label}: threshold holds {np.min(self.threshold)}, and reset "
+                f"'subtract-late' needs at least 0"
+            )
 
     @property
     def graded(self) -> bool:
         """Whether spikes carry the voltage."""
         return self.graded_spike
+
+    @property
+    def taken_off(self) -> Parameter:
+        """What a soft reset takes off, in v's unit."""
+        if self.reset_amount is None:
+            return self.threshold << ACTIVATION_SHIFT
+        return self.reset_amount
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,18 +174,12 @@ class LeakyIntegrator(Neuron):
         As in `GeneralCubaLIF`.
     """
 
-    current_decay: Parameter
-    voltage_decay: Parameter
-    bias: Parameter = 0
-    input_exponent: int = ACTIVATION_SHIFT
+    current_decay: Parameter = field(metadata=integers(0, DECAY_UNITY))
+    voltage_decay: Parameter = field(metadata=integers(0, DECAY_UNITY))
+    bias: Parameter = field(default=0, metadata=integers(-BIAS_LIMIT, BIAS_LIMIT))
+    input_exponent: int = field(default=ACTIVATION_SHIFT, metadata=one_integer(-24, 16))
     kind: ClassVar[str] = "leaky-integrator"
     states: ClassVar[tuple[str, ...]] = ("u", "v")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._check_range("input_exponent", -24, 16)
-        for name in ("current_decay", "voltage_decay"):
-            self._check_range(name, 0, DECAY_UNITY)
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,16 +206,12 @@ class TernaryLIF(Neuron):
     them would meet both; Lava sends 0 there and does not reset, so do we.
     """
 
-    current_decay: Parameter
-    voltage_decay: Parameter
-    upper: Parameter
-    lower: Parameter
-    bias: Parameter = 0
+    current_decay: Parameter = field(metadata=integers(0, DECAY_UNITY))
+    voltage_decay: Parameter = field(metadata=integers(0, DECAY_UNITY))
+    upper: Parameter = field(metadata=integers(-THRESHOLD_LIMIT, THRESHOLD_LIMIT))
+    lower: Parameter = field(metadata=integers(-THRESHOLD_LIMIT, THRESHOLD_LIMIT))
+    bias: Parameter = field(default=0, metadata=integers(-BIAS_LIMIT, BIAS_LIMIT))
     kind: ClassVar[str] = "ternary-lif"
     states: ClassVar[tuple[str, ...]] = ("u", "v")
+    masks_v: ClassVar[bool] = True
     graded: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("current_decay", "voltage_decay"):
-            self._check_range(name, 0, DECAY_UNITY)

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar
 
+import numpy as np
+
+from ...errors import NetworkError
+from ..fields import INT32, flag, integers, one_integer
 from ..fixed_point import SIGMA_DELTA_SHIFT, STATE_BITS, STATE_EXPONENT
 from .base import Neuron, Parameter
+
+_KEPT: Mapping[str, str] = {
+    **Neuron.beyond_limits,
+    "u_overflows": "u left 24 bits",
+}
+"""Lava's CPU and the engine keep sigma in 32 bits; see `SigmaDelta`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,16 +37,24 @@ class Delta(Neuron):
         f in 0..12; 0 is NetX.
     """
 
-    threshold: Parameter
-    fraction_bits: int = 0
+    threshold: Parameter = field(metadata=integers(0))
+    fraction_bits: int = field(default=0, metadata=one_integer(0, SIGMA_DELTA_SHIFT))
     kind: ClassVar[str] = "delta"
+    runs_on_host: ClassVar[str] = "first"
     states: ClassVar[tuple[str, ...]] = ("u", "v")
     graded: ClassVar[bool] = True
     resettable: ClassVar[bool] = False
+    sends_values: ClassVar[bool] = True
+    beyond_limits: ClassVar[Mapping[str, str]] = _KEPT
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check_range("fraction_bits", 0, SIGMA_DELTA_SHIFT)
+        _check_within_state(self)
+
+    @property
+    def mantissa_shift(self) -> int:
+        """See `Neuron.mantissa_shift`."""
+        return SIGMA_DELTA_SHIFT - self.fraction_bits
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,21 +87,40 @@ class SigmaDelta(Neuron):
         values that SLAYER does not round; 0 is NetX.
     """
 
-    threshold: Parameter
-    bias: Parameter = 0
-    rectify: bool = True
-    fraction_bits: int = 0
+    threshold: Parameter = field(metadata=integers(0))
+    bias: Parameter = field(default=0, metadata=integers())
+    rectify: bool = field(default=True, metadata=flag())
+    fraction_bits: int = field(default=0, metadata=one_integer(0, SIGMA_DELTA_SHIFT))
     kind: ClassVar[str] = "sigma-delta"
     states: ClassVar[tuple[str, ...]] = ("u", "v")
     graded: ClassVar[bool] = True
     resettable: ClassVar[bool] = False
+    sends_values: ClassVar[bool] = True
+    beyond_limits: ClassVar[Mapping[str, str]] = _KEPT
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check_range("fraction_bits", 0, SIGMA_DELTA_SHIFT)
+        _check_within_state(self)
+
+    @property
+    def mantissa_shift(self) -> int:
+        """See `Neuron.mantissa_shift`."""
+        return SIGMA_DELTA_SHIFT - self.fraction_bits
 
 
-LOWEST, HIGHEST = -(1 << 31), (1 << 31) - 1
+def _check_within_state(neuron: Delta | SigmaDelta) -> None:
+    """Make sure that threshold and bias are within int32 in the state's unit."""
+    limit = (1 << (31 - SIGMA_DELTA_SHIFT + neuron.fraction_bits)) - 1
+    for name in ("threshold", "bias"):
+        largest = int(np.max(np.abs(np.asarray(getattr(neuron, name, 0), np.int64))))
+        if largest > limit:
+            raise NetworkError(
+                f"{neuron.label}: {name} holds {largest}, limit {limit} with "
+                f"{neuron.fraction_bits} fraction_bits"
+            )
+
+
+LOWEST, HIGHEST = int(INT32.min), int(INT32.max)
 """What int32 holds: no bound of `GeneralSigmaDelta`."""
 
 
@@ -112,21 +150,22 @@ class GeneralSigmaDelta(Neuron):
         k in 0..24.
     """
 
-    threshold: Parameter
-    bias: Parameter = 0
-    lowest: int = LOWEST
-    highest: int = HIGHEST
-    message_shift: int = STATE_EXPONENT
+    threshold: Parameter = field(metadata=integers())
+    bias: Parameter = field(default=0, metadata=integers())
+    lowest: int = field(default=LOWEST, metadata=one_integer())
+    highest: int = field(default=HIGHEST, metadata=one_integer())
+    message_shift: int = field(default=STATE_EXPONENT, metadata=one_integer(0, STATE_BITS))
     kind: ClassVar[str] = "general-sigma-delta"
     states: ClassVar[tuple[str, ...]] = ("u", "v")
     graded: ClassVar[bool] = True
     resettable: ClassVar[bool] = False
+    sends_values: ClassVar[bool] = True
+    beyond_limits: ClassVar[Mapping[str, str]] = _KEPT
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("threshold", "bias", "lowest", "highest"):
-            self._check_range(name, LOWEST, HIGHEST)
-        self._check_range("message_shift", 0, STATE_BITS)
+    @property
+    def mantissa_shift(self) -> int:
+        """See `Neuron.mantissa_shift`."""
+        return 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,3 +179,5 @@ class Sigma(Neuron):
     states: ClassVar[tuple[str, ...]] = ("u",)
     graded: ClassVar[bool] = True
     resettable: ClassVar[bool] = False
+    sends_values: ClassVar[bool] = True
+    beyond_limits: ClassVar[Mapping[str, str]] = _KEPT

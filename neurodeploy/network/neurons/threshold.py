@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar
 
+from ..fields import flag, integers
+from ..fixed_point import BIAS_LIMIT, THRESHOLD_LIMIT
 from .base import Neuron, Parameter
+
+_KEPT: Mapping[str, str] = {**Neuron.beyond_limits, "input_overflows": "input left 24 bits"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,9 +25,15 @@ class Threshold(Neuron):
         In weight units.
     """
 
-    threshold: Parameter
-    bias: Parameter = 0
+    threshold: Parameter = field(metadata=integers(-THRESHOLD_LIMIT, THRESHOLD_LIMIT))
+    bias: Parameter = field(default=0, metadata=integers(-BIAS_LIMIT, BIAS_LIMIT))
     kind: ClassVar[str] = "threshold"
+    beyond_limits: ClassVar[Mapping[str, str]] = _KEPT
+
+    @property
+    def mantissa_shift(self) -> int:
+        """See `Neuron.mantissa_shift`."""
+        return 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +55,13 @@ class GradedThreshold(Neuron):
     counted, silicon may differ there. Their ``exp`` is not used on the CPU.
     """
 
-    threshold: Parameter
-    rectify: bool = False
+    threshold: Parameter = field(metadata=integers(0))
+    rectify: bool = field(default=False, metadata=flag())
     kind: ClassVar[str] = "graded-threshold"
+    beyond_limits: ClassVar[Mapping[str, str]] = _KEPT
     graded: ClassVar[bool] = True
+
+    @property
+    def mantissa_shift(self) -> int:
+        """See `Neuron.mantissa_shift`."""
+        return 0

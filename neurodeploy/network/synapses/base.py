@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..fields import Declared
 
 Shape = tuple[int, ...]
 """(neurons,) or (channels, height, width)."""
@@ -16,7 +18,7 @@ Pair = tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False)
-class Synapse:
+class Synapse(Declared):
     """Base of all synapse operators.
 
     Attributes
@@ -33,6 +35,23 @@ class Synapse:
     kind: ClassVar[str] = "synapse"
     steps: ClassVar[int] = 1
     ports: ClassVar[int] = 1
+
+    @property
+    def label(self) -> str:
+        """What an error calls it."""
+        return f"{self.kind} synapses"
+
+    @property
+    def is_float(self) -> bool:
+        """Whether it has weights that are no integers."""
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, Synapse):
+                if value.is_float:
+                    return True
+            elif np.asarray(value).dtype.kind == "f":
+                return True
+        return False
 
     def check(self, source_shape: Shape, target_shape: Shape) -> None:
         """Make sure that the operator leads from one shape to the other.

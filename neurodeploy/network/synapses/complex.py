@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import NetworkError
 from .base import Shape, Synapse
 
 
@@ -30,6 +31,12 @@ class Complex(Synapse):
     imag: Synapse
     kind: ClassVar[str] = "complex"
     ports: ClassVar[int] = 2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for part in self.parts:
+            if not isinstance(part, Synapse) or part.ports != 1:
+                raise NetworkError(f"{self.label}: {part!r} is no operator of real weights")
 
     @property
     def parts(self) -> tuple[Synapse, Synapse]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import NetworkError
+from ..fields import one_integer, pair, weights
 from .base import Pair, Shape, Synapse
 from .kernel import Gathering, Scattering, reached
 
@@ -28,7 +29,7 @@ class Conv(Gathering):
     groups : int
     """
 
-    groups: int = 1
+    groups: int = field(default=1, metadata=one_integer(1))
     kind: ClassVar[str] = "conv"
 
     def output_shape(self, source_shape: Shape) -> tuple[int, int, int]:
@@ -40,7 +41,7 @@ class Conv(Gathering):
         """See `Synapse.check`."""
         self.check_geometry("convolution", source_shape)
         out_channels, in_channels = self.weight.shape[:2]
-        if self.groups < 1 or out_channels % self.groups:
+        if out_channels % self.groups:
             raise NetworkError(f"{self.groups} groups do not divide {out_channels} output channels")
         if in_channels * self.groups != source_shape[0]:
             raise NetworkError(
@@ -78,8 +79,11 @@ class ConvTranspose(Scattering):
     groups : int
     """
 
-    groups: int = 1
+    groups: int = field(default=1, metadata=one_integer(1))
     kind: ClassVar[str] = "conv-transpose"
+    axes: ClassVar[tuple[str, ...]] = (
+        "input channels", "output channels", "kernel height", "kernel width",
+    )  # fmt: skip
 
     def output_shape(self, source_shape: Shape) -> tuple[int, int, int]:
         """Shape (C, H, W) of the target for a source of shape (C, H, W)."""
@@ -94,7 +98,7 @@ class ConvTranspose(Scattering):
             raise NetworkError(
                 f"weight takes {self.weight.shape[0]} input channels, the source has {channels}"
             )
-        if self.groups < 1 or channels % self.groups:
+        if channels % self.groups:
             raise NetworkError(f"{self.groups} groups do not divide {channels} input channels")
         expected = self.output_shape(source_shape)
         self.check_output("transposed convolution of", source_shape, expected, target_shape)
@@ -121,12 +125,12 @@ class ComplexConv(Synapse):
     groups : int
     """
 
-    real: NDArray[np.int32]
-    imag: NDArray[np.int32]
-    stride: Pair = (1, 1)
-    padding: Pair = (0, 0)
-    dilation: Pair = (1, 1)
-    groups: int = 1
+    real: NDArray[np.int32] = field(metadata=weights())
+    imag: NDArray[np.int32] = field(metadata=weights())
+    stride: Pair = field(default=(1, 1), metadata=pair(1))
+    padding: Pair = field(default=(0, 0), metadata=pair(0))
+    dilation: Pair = field(default=(1, 1), metadata=pair(1))
+    groups: int = field(default=1, metadata=one_integer(1))
     kind: ClassVar[str] = "complex-conv"
     ports: ClassVar[int] = 2
 

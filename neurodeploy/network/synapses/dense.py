@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import NetworkError
+from ..fields import flag, indices, weights
 from ..fixed_point import MAX_DELAY
 from .base import Shape, Synapse, size_of
 
@@ -22,7 +23,7 @@ class Dense(Synapse):
     weight : int32 or float32 [targets, sources]
     """
 
-    weight: NDArray[Any]
+    weight: NDArray[Any] = field(metadata=weights())
     kind: ClassVar[str] = "dense"
 
     def check(self, source_shape: Shape, target_shape: Shape) -> None:
@@ -55,9 +56,9 @@ class DelayedDense(Synapse):
         Allow delays longer than that: a network that no chip can run.
     """
 
-    weight: NDArray[Any]
-    delay: NDArray[np.int32]
-    beyond_chip: bool = False
+    weight: NDArray[Any] = field(metadata=weights())
+    delay: NDArray[np.int32] = field(metadata=indices())
+    beyond_chip: bool = field(default=False, metadata=flag())
     kind: ClassVar[str] = "delayed-dense"
 
     @classmethod
@@ -76,8 +77,6 @@ class DelayedDense(Synapse):
         """See `Synapse.check`."""
         _check_matrix("dense weight", self.weight, source_shape, target_shape)
         _check_matrix("delay", self.delay, source_shape, target_shape)
-        if self.delay.min(initial=0) < 0:
-            raise NetworkError(f"a delay of {self.delay.min()} steps; delays are 0..{MAX_DELAY}")
         if self.delay.max(initial=0) > MAX_DELAY and not self.beyond_chip:
             raise NetworkError(
                 f"a delay of {self.delay.max()} steps, the chip's limit is {MAX_DELAY}; shorten "
@@ -102,8 +101,8 @@ class ComplexDense(Synapse):
     real, imag : int32 [targets, sources]
     """
 
-    real: NDArray[np.int32]
-    imag: NDArray[np.int32]
+    real: NDArray[np.int32] = field(metadata=weights())
+    imag: NDArray[np.int32] = field(metadata=weights())
     kind: ClassVar[str] = "complex-dense"
     ports: ClassVar[int] = 2
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import NetworkError
+from ..fields import pair, weights
 from .base import Pair, Shape, Synapse
 
 
@@ -19,14 +20,19 @@ class Kernel(Synapse):
     Attributes
     ----------
     weight : int32 or float32 [..., kernel height, kernel width]
+    axes : tuple of str
+        What the axes of `weight` are.
     stride, padding, dilation : (int, int)
         In (height, width) order.
     """
 
-    weight: NDArray[Any]
-    stride: Pair = (1, 1)
-    padding: Pair = (0, 0)
-    dilation: Pair = (1, 1)
+    weight: NDArray[Any] = field(metadata=weights())
+    stride: Pair = field(default=(1, 1), metadata=pair(1))
+    padding: Pair = field(default=(0, 0), metadata=pair(0))
+    dilation: Pair = field(default=(1, 1), metadata=pair(1))
+    axes: ClassVar[tuple[str, ...]] = (
+        "output channels", "input channels", "kernel height", "kernel width",
+    )  # fmt: skip
 
     def extent(self, axis: int, source_size: int) -> int:
         """Positions of the target along one axis (0 height, 1 width)."""
@@ -50,15 +56,14 @@ class Kernel(Synapse):
         raise NotImplementedError
 
     def check_geometry(self, what: str, source_shape: Shape) -> None:
-        """Make sure of an image as source and of a possible stride, padding and dilation."""
+        """Make sure of an image as source and of a weight with all its axes."""
         if len(source_shape) != 3:
             raise NetworkError(
                 f"a {what} needs a source of shape (channels, height, width), not {source_shape}"
             )
-        if min(self.stride) < 1 or min(self.dilation) < 1 or min(self.padding) < 0:
+        if self.weight.ndim != len(self.axes):
             raise NetworkError(
-                f"stride {self.stride} and dilation {self.dilation} must be at least 1, padding "
-                f"{self.padding} at least 0"
+                f"a {what}'s weight has shape {self.weight.shape}, needs ({', '.join(self.axes)})"
             )
 
     @staticmethod

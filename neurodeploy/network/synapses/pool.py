@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import NetworkError
+from ..fields import flag, pair
 from .base import Pair, Shape
 from .kernel import Gathering, Scattering, reached
 
@@ -40,8 +41,9 @@ class Pool(Gathering):
         same wherever the stride divides the height and no window overlaps.
     """
 
-    end_padding: Pair = (0, 0)
-    across_channels: bool = False
+    end_padding: Pair = field(default=(0, 0), metadata=pair(0))
+    across_channels: bool = field(default=False, metadata=flag())
+    axes: ClassVar[tuple[str, ...]] = ("kernel height", "kernel width")
     kind: ClassVar[str] = "pool"
 
     @classmethod
@@ -121,7 +123,8 @@ class Unpool(Scattering):
         reach into the next channel.
     """
 
-    across_channels: bool = False
+    across_channels: bool = field(default=False, metadata=flag())
+    axes: ClassVar[tuple[str, ...]] = ("kernel height", "kernel width")
     kind: ClassVar[str] = "unpool"
 
     def output_shape(self, source_shape: Shape) -> tuple[int, int, int]:
@@ -176,10 +179,6 @@ def _rows(synapse: Pool | Unpool, source_shape: Shape, end_padding: int) -> NDAr
 
 def _check(synapse: Pool | Unpool, what: str, source: Shape, target: Shape) -> None:
     synapse.check_geometry(what, source)
-    if synapse.weight.ndim != 2:
-        raise NetworkError(
-            f"a {what}'s weight has shape {synapse.weight.shape}, needs (kernel height, width)"
-        )
     synapse.check_output(f"{what} of", source, synapse.output_shape(source), target)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import NetworkError
+from ..fields import indices, one_integer, weights
 from .base import Shape, Synapse, size_of
 
 
@@ -30,10 +31,10 @@ class Sparse(Synapse):
         Neurons of the source.
     """
 
-    indptr: NDArray[np.int64]
-    index: NDArray[np.int32]
-    weight: NDArray[Any]
-    sources: int
+    indptr: NDArray[np.int64] = field(metadata=indices(np.int64))
+    index: NDArray[np.int32] = field(metadata=indices())
+    weight: NDArray[Any] = field(metadata=weights())
+    sources: int = field(metadata=one_integer(1))
     kind: ClassVar[str] = "sparse"
 
     @classmethod
@@ -61,6 +62,11 @@ class Sparse(Synapse):
     def check(self, source_shape: Shape, target_shape: Shape) -> None:
         """See `Synapse.check`."""
         needed = (size_of(target_shape), size_of(source_shape))
+        if not (self.indptr.ndim == self.index.ndim == self.weight.ndim == 1):
+            raise NetworkError(
+                f"indptr, index and weight of sparse synapses are lists; they have shapes "
+                f"{self.indptr.shape}, {self.index.shape} and {self.weight.shape}"
+            )
         if (len(self.indptr) - 1, self.sources) != needed:
             raise NetworkError(
                 f"sparse weight is {len(self.indptr) - 1} x {self.sources}, needs {needed[0]} x "
@@ -74,11 +80,8 @@ class Sparse(Synapse):
             )
         if len(self.index) != len(self.weight):
             raise NetworkError(f"{len(self.index)} indices for {len(self.weight)} weights")
-        if len(self.index) and not 0 <= self.index.min() <= self.index.max() < self.sources:
-            raise NetworkError(
-                f"indices {self.index.min()}..{self.index.max()} lie outside the {self.sources} "
-                f"sources"
-            )
+        if self.index.max(initial=0) >= self.sources:
+            raise NetworkError(f"index {self.index.max()} lies outside the {self.sources} sources")
 
     def fan_out(self, source_shape: Shape, dense: bool = False) -> NDArray[np.int64]:
         """See `Synapse.fan_out`; `dense` counts listed synapses of weight zero."""
@@ -96,7 +99,7 @@ class OneToOne(Synapse):
         One for all neurons or one for each.
     """
 
-    weight: int | float | NDArray[Any] = 1
+    weight: int | float | NDArray[Any] = field(default=1, metadata=weights(one_for_all=True))
     kind: ClassVar[str] = "one-to-one"
 
     def check(self, source_shape: Shape, target_shape: Shape) -> None:

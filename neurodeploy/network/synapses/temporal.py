@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import NetworkError
+from ..fields import weights
 from ..fixed_point import MAX_DELAY
 from .base import Shape, Synapse, size_of
 
@@ -33,7 +34,7 @@ class TemporalFIR(Synapse):
         counterpart.
     """
 
-    weight: NDArray[np.int32]
+    weight: NDArray[np.int32] = field(metadata=weights())
     kind: ClassVar[str] = "temporal-fir"
 
     def check(self, source_shape: Shape, target_shape: Shape) -> None:

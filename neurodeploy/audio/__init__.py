@@ -1,0 +1,1 @@
+"""Sound in, sound out: files, encoders, data sets, mixtures, and enhancement as it comes."""

@@ -1,0 +1,102 @@
+"""The memory that a run will need, told before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from ..inputs import Presented
+from ..memory import ALWAYS_THERE, Need, check_memory
+from ..network import Network, Population, Synapse
+from ..recording.run_options import RunOptions
+from .engine import thread_count
+
+_FEWER = "run fewer samples or steps at a time"
+_TO_FILE = "stream the recording to a file (out=FILE, -o FILE), record less or run fewer samples"
+_LESS = "record less or run fewer steps"
+
+
+def check_run(network: Network, values: Presented, options: RunOptions, backend: str) -> None:
+    """Refuse a run that does not fit into memory.
+
+    Counted is what is certain: what the recording keeps of neurons and steps,
+    what the backend holds at the same time, packed weights. Messages are not:
+    how many there will be is what the run finds out.
+
+    Raises
+    ------
+    TooLargeError
+        Naming the largest part, bytes needed and available, and what to do.
+    """
+    samples, steps = len(values), options.steps
+    needs = list(_of_weights(network))
+    threads = (options.threads or thread_count()) if backend == "engine" else 1
+    per_neuron = 8 * (samples + 2 * (threads + 1)) * (steps + 2)  # more than all below
+    neurons = sum(population.size for population in network.populations)
+    if sum(need.size_bytes for need in needs) + per_neuron * neurons <= ALWAYS_THERE:
+        return
+    for population in network.populations:
+        needs += _of_recording(population, samples, options)
+    if backend == "engine":
+        at_once = min(samples, threads + 1)  # of which one waits to be written
+        for population in network.populations:
+            needs += _of_block(population, at_once, options)
+    else:
+        size = 4 * int(np.prod(values.shape))
+        needs.append(Need(f"inputs as int32 of {samples} samples x {steps} steps", size, _FEWER))
+    check_memory(needs)
+
+
+_WEIGHTS: WeakKeyDictionary[Network, tuple[Need, ...]] = WeakKeyDictionary()
+
+
+def _of_weights(network: Network) -> tuple[Need, ...]:
+    if network not in _WEIGHTS:
+        _WEIGHTS[network] = tuple(
+            Need(
+                f"projection {p.name}: packed {p.synapse.kind} weights",
+                _array_bytes(p.synapse),
+                "make the layer smaller or sparse",
+            )
+            for p in network.projections
+        )
+    return _WEIGHTS[network]
+
+
+def _array_bytes(synapse: Synapse) -> int:
+    values = (getattr(synapse, field.name) for field in fields(synapse))
+    return sum(
+        _array_bytes(value) if isinstance(value, Synapse) else value.nbytes
+        for value in values
+        if isinstance(value, (np.ndarray, Synapse))
+    )
+
+
+def _of_recording(population: Population, samples: int, options: RunOptions) -> Iterator[Need]:
+    """What stays of a population until the end; nothing where it goes to a file."""
+    if options.out is not None:
+        return
+    where = f"population {population.name!r}"
+    counts = 8 * samples * population.size
+    yield Need(f"{where}: counts of {samples} samples", counts, _TO_FILE)
+    kept = [name for name in population.neuron.states if name in options.record]
+    if kept:
+        size = 4 * samples * options.steps * population.size * len(kept)
+        what = f"{where}: {' and '.join(kept)} of {samples} samples x {options.steps} steps"
+        yield Need(what, size, _TO_FILE)
+
+
+def _of_block(population: Population, samples: int, options: RunOptions) -> Iterator[Need]:
+    """What the engine holds of samples that are under way."""
+    where = f"population {population.name!r}"
+    kept = [name for name in population.neuron.states if name in options.record]
+    copies = 2 if len(population.shape) == 3 else 1  # of which one is in the engine's order
+    size = 4 * samples * population.size * options.steps * len(kept) * copies
+    if kept:
+        what = f"{where}: {' and '.join(kept)} of {options.steps} steps, {samples} samples at once"
+        yield Need(what, size, _LESS)
+    states = 4 * samples * population.size * (population.neuron.ports + 4)
+    yield Need(f"{where}: states of {samples} samples at once", states, "make it smaller")

@@ -1,0 +1,328 @@
+"""Lines two recordings up and finds where they differ, a block of samples at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError, RecordingError
+from ..recording import PopulationRecord, Recording
+from ..recording.decisions import check_labels
+from .blocks import AlignedBlock, aligned_blocks, overlap
+from .comparison import Comparison, Divergence, PopulationDifference, position_of
+from .outputs import OutputComparison, OutputTally
+from .statistics import PopulationStatistics, PopulationTally, from_counts
+from .tolerances import Tolerances
+
+if TYPE_CHECKING:
+    from ..network import Network
+    from .sensitivity import FloorOptions
+
+_VARIABLES = ("u", "v", "spikes")
+"""In the order in which a neuron makes them: the first to differ is the cause."""
+
+
+def compare(
+    a: Recording,
+    b: Recording,
+    *,
+    names: tuple[str, str] | None = None,
+    labels: NDArray[Any] | Sequence[int] | None = None,
+    check: bool = True,
+    tolerances: Tolerances | None = None,
+    net: Network | None = None,
+    net_b: Network | None = None,
+    inputs: NDArray[Any] | None = None,
+    local: bool = False,
+    floor: FloorOptions | None = None,
+) -> Comparison:
+    """Compare two recordings of the same network, made anywhere, any time.
+
+    Parameters
+    ----------
+    a, b : Recording
+    names : (str, str), optional
+        Names of the two sides; by default their backends.
+    labels : int [samples], optional
+        The right class of each sample: gives the accuracy of both sides.
+    check : bool
+        Refuse recordings of different networks or inputs. False compares the
+        populations that have the same name and shape.
+    tolerances : Tolerances, optional
+        What may differ; by default nothing.
+    net : Network, optional
+        What A ran: with it the first divergence is explained, by running the
+        population where it lies again on the engine, see `diagnosis.diagnose`.
+    net_b : Network, optional
+        What B ran, if that is another.
+    inputs : array, optional
+        What was presented, as for `nd.run`; needed to explain a divergence in
+        neurons of the input population or where spikes were not recorded, and
+        for `floor`.
+    local : bool
+        Also feed each population of B what A recorded of its sources, see
+        `local.local_differences`; needs `net`.
+    floor : FloorOptions, optional
+        Also find how much the network deviates from itself, see
+        `floor.sensitivity_floor`; needs `net` and `inputs`.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    RecordingError
+        If they are not comparable.
+    InputError
+        If what an option needs is missing.
+    """
+    for what, wanted, needs in (("local", local, net), ("floor", floor, net)):
+        if wanted and needs is None:
+            raise InputError(f"{what}: needs the network; give net= or --net")
+    if floor and inputs is None:
+        raise InputError("floor: needs the inputs; give inputs= or --input")
+    names = names or _names_of(a, b)
+    tolerances = tolerances or Tolerances()
+    if check:
+        _check_same(a, b, different_networks=net_b is not None)
+    notes: list[str] = []
+    if a.samples != b.samples:
+        notes.append(
+            f"{names[0]} has {a.samples} samples, {names[1]} {b.samples}; the first are compared"
+        )
+    samples = min(a.samples, b.samples)
+    truth = None if labels is None else check_labels(labels, samples)
+    rows, first, output = [], None, None
+    for name in _common(a, b, names, notes):
+        pair = _Pair(a[name], b[name], samples, names, tolerances)
+        is_output = name == a.names[-1] == b.names[-1]
+        row, divergence, of_output = pair.compare(notes, is_output, truth)
+        rows.append(row)
+        output = of_output or output
+        if divergence is not None and (first is None or _when(divergence) < _when(first)):
+            first = divergence
+    if tolerances.decision_difference is not None and (output is None or output.agreeing is None):
+        raise RecordingError(
+            "decision_difference: the two cannot be compared in their decisions ("
+            + (notes[-1] if notes else "no output population in common")
+            + "); leave --allow-decision-difference out"
+        )
+    if all(row.exact is None for row in rows):
+        raise RecordingError(
+            "the recordings hold nothing to compare: their clocks differ and spikes were not "
+            "recorded; run again with --record counts,spikes"
+        )
+    diagnosis = None
+    if net is not None and first is not None:
+        from .diagnosis import diagnose
+
+        diagnosis = diagnose(a, b, first, net, net_b=net_b, inputs=inputs, names=names)
+    result = Comparison(
+        equal=all(row.exact is not False for row in rows),
+        labels=names,
+        samples=samples,
+        steps=a.steps,
+        rows=tuple(rows),
+        first_divergence=first,
+        notes=tuple(notes),
+        output=output,
+        tolerances=tolerances,
+        diagnosis=diagnosis,
+    )
+    if net is None:
+        return result
+    return _beside(result, (a, b), (net, net_b or net), inputs, local, floor)
+
+
+def _beside(
+    result: Comparison,
+    recordings: tuple[Recording, Recording],
+    nets: tuple[Network, Network],
+    inputs: NDArray[Any] | None,
+    local: bool,
+    floor: FloorOptions | None,
+) -> Comparison:
+    """Add the local differences and the sensitivity floor, where asked for."""
+    if local:
+        from .local import local_differences
+
+        found, notes = local_differences(*recordings, nets[1], result, inputs)
+        result = replace(result, local=found, notes=result.notes + notes)
+    if floor is not None and inputs is not None:
+        from .sensitivity import sensitivity_floor
+
+        measured = sensitivity_floor(result, nets[0], inputs, floor, recordings[0].header)
+        result = replace(result, floor=measured)
+    return result
+
+
+def _names_of(a: Recording, b: Recording) -> tuple[str, str]:
+    first, second = a.header.backend, b.header.backend
+    return (first, second) if first != second else (f"A ({first})", f"B ({second})")
+
+
+def _when(divergence: Divergence) -> tuple[int, int]:
+    return divergence.sample, divergence.step
+
+
+def _check_same(a: Recording, b: Recording, different_networks: bool) -> None:
+    for what, x, y in (
+        ("networks", a.header.network, b.header.network),
+        ("inputs", a.header.inputs, b.header.inputs),
+        ("resets", _resets_of(a), _resets_of(b)),
+    ):
+        if x != y and not (different_networks and what == "networks"):
+            raise RecordingError(
+                f"the recordings are of different {what} ({str(x)[:12]} and {str(y)[:12]}); "
+                f"compare with check=False or --anyway to do it all the same"
+            )
+
+
+def _resets_of(recording: Recording) -> str:
+    """Interval of a recording's resets and their offset within it, in words."""
+    interval = recording.header.reset_interval
+    if interval is None:
+        return "none"
+    return f"{recording.header.reset_offset % interval} of {interval}"
+
+
+def _common(a: Recording, b: Recording, names: tuple[str, str], notes: list[str]) -> list[str]:
+    """Populations that both have in the same shape."""
+    common = []
+    for name in a.names:
+        if name in b.names and a[name].header.shape == b[name].header.shape:
+            common.append(name)
+        else:
+            notes.append(f"population {name!r} has no counterpart of its shape in {names[1]}")
+    if not common:
+        raise RecordingError("the recordings have no population in common; compare others")
+    return common
+
+
+class _Pair:
+    """One population of both sides."""
+
+    def __init__(
+        self,
+        a: PopulationRecord,
+        b: PopulationRecord,
+        samples: int,
+        names: tuple[str, str],
+        tolerances: Tolerances,
+    ) -> None:
+        self.a, self.b = a, b
+        self.name = a.header.name
+        self.shift = b.header.hops - a.header.hops
+        self.samples, self.names, self.tolerances = samples, names, tolerances
+
+    def compare(
+        self, notes: list[str], is_output: bool, truth: NDArray[np.int64] | None
+    ) -> tuple[PopulationDifference, Divergence | None, OutputComparison | None]:
+        a, b = self.a, self.b
+        variables = tuple(v for v in _VARIABLES if a.has(v) and b.has(v))
+        for variable in _VARIABLES:
+            if a.has(variable) != b.has(variable):
+                side = self.names[0] if a.has(variable) else self.names[1]
+                notes.append(f"population {self.name!r}: {variable} only in {side}, not compared")
+        if "spikes" not in variables:
+            return self._compare_counts(), None, None
+        tally = PopulationTally(a.header.size, self.tolerances.steps)
+        decides = self.tolerances.decision_difference is not None
+        output = OutputTally(a, b, truth, decides, notes) if is_output else None
+        differing = dict.fromkeys(variables, 0)
+        masked, first = 0, None
+        for block in aligned_blocks(a, b, self.samples, self.names):
+            tally.add(block)
+            if output is not None:
+                output.add(block)
+            masked += int(np.count_nonzero(block.masked))
+            found = self._differences(block, variables, differing)
+            first = first or found
+        statistics = tally.result(a, b)
+        exact = not any(differing.values())
+        row = PopulationDifference(
+            population=self.name,
+            shift=self.shift,
+            spikes_a=tally.spikes[0],
+            spikes_b=tally.spikes[1],
+            differing=differing["spikes"],
+            u_differing=differing.get("u"),
+            v_differing=differing.get("v"),
+            masked=masked,
+            compared=variables,
+            exact=exact,
+            statistics=statistics,
+            within=exact or self._tolerable(statistics),
+        )
+        return row, first, output.result() if output else None
+
+    def _differences(
+        self, block: AlignedBlock, variables: tuple[str, ...], differing: dict[str, int]
+    ) -> Divergence | None:
+        """Count what differs in a block; returns its first divergence."""
+        found: Divergence | None = None
+        for variable in variables:
+            pair = block.spikes if variable == "spikes" else block.states[variable]
+            differs = pair[0] != pair[1]
+            if variable == "v":
+                differs &= ~block.masked
+            differing[variable] += int(differs.sum())
+            if not differs.any():
+                continue
+            flat = differs.reshape(*differs.shape[:2], -1)
+            at = tuple(int(i) for i in np.unravel_index(int(flat.argmax()), flat.shape))
+            sample, step, neuron = at
+            when = (block.start + sample, step + block.first_step)
+            if found is None or when < _when(found):
+                found = Divergence(
+                    sample=when[0],
+                    step=when[1],
+                    population=self.name,
+                    neuron=neuron,
+                    position=position_of(neuron, self.a.header.shape),
+                    variable=variable,
+                    value_a=pair[0].reshape(flat.shape)[at].item(),
+                    value_b=pair[1].reshape(flat.shape)[at].item(),
+                )
+        return found
+
+    def _tolerable(self, statistics: PopulationStatistics) -> bool:
+        allowed = self.tolerances
+        if not allowed.given:
+            return False
+        rate = statistics.coincidence_rate
+        missed = 0.0 if rate is None else 1.0 - rate
+        if missed > (allowed.spike_difference or 0.0):
+            return False
+        if allowed.state_error is None:
+            return True
+        return all(error.largest <= allowed.state_error for error in statistics.errors.values())
+
+    def _compare_counts(self) -> PopulationDifference:
+        """Compare spike counts, for want of spikes; they only line up without a shift."""
+        a, b, samples = self.a, self.b, self.samples
+        counts_a, counts_b = a.counts[:samples], b.counts[:samples]
+        comparable = self.shift == 0 and a.steps == b.steps
+        exact = bool((counts_a == counts_b).all()) if comparable else None
+        total = int(counts_a.sum() + counts_b.sum())
+        missed = float(np.abs(counts_a - counts_b).sum()) / max(1, total)
+        allowed = self.tolerances.spike_difference
+        return PopulationDifference(
+            population=self.name,
+            shift=self.shift,
+            spikes_a=int(counts_a.sum()),
+            spikes_b=int(counts_b.sum()),
+            differing=None,
+            u_differing=None,
+            v_differing=None,
+            masked=0,
+            compared=("counts",) if comparable else (),
+            exact=exact,
+            statistics=from_counts(a, b, samples, tuple(s.stop - s.start for s in overlap(a, b))),
+            within=exact if exact is not False or allowed is None else missed <= allowed,
+        )

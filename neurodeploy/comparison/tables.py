@@ -1,0 +1,240 @@
+"""A comparison on the terminal: rich tables of at most 100 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from .comparison import Comparison
+    from .diagnosis import Diagnosis, Evidence
+
+NOTHING = "-"
+_EXACT = {True: Text("yes", "green"), False: Text("no", "red"), None: Text(NOTHING)}
+_WITHIN = Text("within tolerance", "yellow")
+
+
+def all_tables(comparison: Comparison) -> list[RenderableType]:
+    """Exactness, figures, output, diagnosis, local differences and floor; what there is of them."""
+    shown: list[RenderableType] = [exactness_table(comparison), figures_table(comparison)]
+    shown.append(sides_table(comparison))
+    if comparison.output is not None:
+        shown.append(output_table(comparison))
+    if comparison.local:
+        shown.append(local_table(comparison))
+    if comparison.floor is not None:
+        shown.append(floor_table(comparison))
+    if comparison.diagnosis is not None:
+        shown += diagnosis_lines(comparison.diagnosis, comparison.labels)
+    return shown
+
+
+def exactness_table(comparison: Comparison) -> Table:
+    """One row per population: what differs."""
+    a, b = comparison.labels
+    table = Table(title=Text(f"{a} against {b}"), title_justify="left")
+    table.add_column("population", overflow="fold", ratio=1)
+    for heading in (f"spikes {a}", f"spikes {b}", "spikes differ", "u differ", "v differ"):
+        table.add_column(Text(heading), justify="right", overflow="fold")
+    table.add_column("exact")
+    for row in comparison.rows:
+        numbers = (row.differing, row.u_differing, row.v_differing)
+        within = row.exact is False and row.within
+        table.add_row(
+            Text(row.population),
+            f"{row.spikes_a:,}",
+            f"{row.spikes_b:,}",
+            *(NOTHING if n is None else f"{n:,}" for n in numbers),
+            _WITHIN if within else _EXACT[row.exact],
+        )
+    return table
+
+
+def figures_table(comparison: Comparison) -> Table:
+    """One row per population: how far apart the two sides are."""
+    table = _table("how far apart")
+    _columns(table, "population", f"coincide ±{comparison.tolerances.steps}", "van Rossum")
+    for name in ("u", "v", "payload"):
+        if _has(comparison, name):
+            _columns(table, None, f"{name} max error", f"{name} rms", f"{name} SQNR")
+    for row in comparison.rows:
+        s = row.statistics
+        rate = NOTHING if s.coincidence_rate is None else f"{100 * s.coincidence_rate:.2f} %"
+        cells = [rate, _number(s.van_rossum)]
+        for name in ("u", "v", "payload"):
+            if _has(comparison, name):
+                error = s.errors.get(name)
+                cells += [_number(error.largest if error else None)]
+                cells += [_number(error.rms if error else None)]
+                cells += [_decibel(error.sqnr_db if error else None)]
+        table.add_row(Text(row.population), *cells)
+    return table
+
+
+def sides_table(comparison: Comparison) -> Table:
+    """One row per population: how the neurons of both sides behave."""
+    table = _table("how each side behaves, A | B")
+    _columns(table, "population", "rate", "interval", "its CV", "silent", "saturated", "overflows")
+    for row in comparison.rows:
+        a, b = row.statistics.a, row.statistics.b
+        table.add_row(
+            Text(row.population),
+            _both(a.rate, b.rate),
+            _both(a.interval_mean, b.interval_mean),
+            _both(a.interval_cv, b.interval_cv),
+            f"{a.silent:,} | {b.silent:,}",
+            f"{a.saturated:,} | {b.saturated:,}",
+            " | ".join(_number(side.overflowing) for side in (a, b)),
+        )
+    return table
+
+
+def output_table(comparison: Comparison) -> Table:
+    """Decisions and readouts."""
+    output = comparison.output
+    assert output is not None
+    table = _table("output")
+    _columns(table, "population")
+    cells = [output.population]
+    if output.agreeing is not None:
+        _columns(table, None, "decided by", "same decision")
+        by = dict.fromkeys(str(side) for side in (output.decided_by, output.decided_by_b))
+        cells += [" | ".join(by), f"{output.agreeing:,} of {output.samples:,}"]
+        if output.tied_a or output.tied_b:
+            _columns(table, None, "tied A | B")
+            cells.append(f"{output.tied_a:,} | {output.tied_b:,}")
+    accuracies = output.accuracies
+    if accuracies is not None:
+        _columns(table, None, "accuracy A", "accuracy B")
+        cells += [f"{100 * accuracy:.2f} %" for accuracy in accuracies]
+    _columns(table, None, "readout correlation")
+    cells.append(NOTHING if output.correlation is None else f"{output.correlation:.6f}")
+    if output.si_snr_db is not None:
+        _columns(table, None, "SI-SNR")
+        cells.append(f"{output.si_snr_db:.1f} dB")
+    table.add_row(*(Text(cell) for cell in cells))
+    return table
+
+
+def local_table(comparison: Comparison) -> Table:
+    """Each population alone on A's messages, beside what had piled up by then."""
+    table = _table("local (fed what A recorded) and cumulative")
+    _columns(table, "population", "spikes differ", "coincide", "v SQNR")
+    _columns(table, None, "cumulative: differ", "coincide", "v SQNR")
+    for row in comparison.local:
+        table.add_row(
+            Text(row.population),
+            *(
+                cell
+                for side in (row.local, row.cumulative)
+                for cell in (
+                    f"{side.differing:,}",
+                    f"{100 * side.coincidence_rate:.2f} %",
+                    _decibel(side.v_sqnr_db),
+                )
+            ),
+        )
+    return table
+
+
+def floor_table(comparison: Comparison) -> Table:
+    """Each metric beside what the network's own sensitivity makes of it."""
+    floor = comparison.floor
+    assert floor is not None
+    noise = "half a quantization step" if floor.noise is None else f"{floor.noise:g} of the largest"
+    table = _table(f"beside the floor: weights perturbed by {noise}, {floor.repeats} runs")
+    _columns(table, "population", "metric")
+    table.columns[1].justify = "left"
+    _columns(table, None, "here", "floor", "verdict")
+    styles = {"below": "green", "at": "yellow", "above": "red"}
+    for row in floor.rows:
+        table.add_row(
+            Text(row.population),
+            row.metric,
+            f"{row.value:.4g}",
+            f"{row.low:.4g} to {row.high:.4g}",
+            Text(row.verdict, style=styles[row.verdict]),
+        )
+    return table
+
+
+def diagnosis_lines(diagnosis: Diagnosis, names: tuple[str, str]) -> list[RenderableType]:
+    """What stood around the first divergence, and the words for it."""
+    shown: list[RenderableType] = []
+    if diagnosis.evidence is not None:
+        shown.append(evidence_table(diagnosis.evidence, names))
+        arrivals = diagnosis.evidence.arrivals
+        if arrivals:
+            listed = ", ".join(
+                f"{x.source}[{x.neuron}] weight {x.weight}"
+                + (f" delay {x.delay}" if x.delay else "")
+                + (f" payload {x.payload}" if x.payload != 1 else "")
+                for x in arrivals[:8]
+            )
+            more = diagnosis.evidence.arrived - min(8, len(arrivals))
+            shown.append(Text(f"arrived: {listed}" + (f" and {more} more" if more > 0 else "")))
+    shown += [Text(line) for line in diagnosis.differences]
+    shown.append(Text(f"diagnosis: {diagnosis.words}", style="bold"))
+    return shown
+
+
+def evidence_table(evidence: Evidence, names: tuple[str, str]) -> Table:
+    """Values at the step before and at the step of the divergence, on both sides."""
+    table = _table("at the first divergence")
+    _columns(table, "step", "side")
+    table.columns[1].justify = "left"
+    _columns(table, None, "current", "u", "bias", "v before reset", "v", "threshold", "spike")
+    for at in (evidence.at - 1, evidence.at):
+        if at < 0:
+            continue
+        for name, trace in zip(names, (evidence.a, evidence.b), strict=True):
+            cells = [
+                _number(trace.values[what][at]) if what in trace.values else NOTHING
+                for what in ("current", "u", "bias", "v_before_reset", "v", "spikes")
+            ]
+            threshold = NOTHING if evidence.threshold is None else f"{evidence.threshold:,}"
+            step = str(evidence.steps[at])
+            table.add_row(step, Text(name), *cells[:-1], threshold, cells[-1])
+    return table
+
+
+def _table(title: str) -> Table:
+    return Table(
+        title=title,
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
+
+
+def _columns(table: Table, first: str | None, *numbers: str) -> None:
+    if first is not None:
+        table.add_column(first, overflow="fold")
+    for heading in numbers:
+        table.add_column(heading, justify="right", overflow="fold")
+
+
+def _has(comparison: Comparison, name: str) -> bool:
+    return any(name in row.statistics.errors for row in comparison.rows)
+
+
+def _decibel(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:.1f} dB"
+
+
+def _number(value: float | int | None) -> str:
+    if value is None:
+        return NOTHING
+    return f"{value:,}" if isinstance(value, int) or float(value).is_integer() else f"{value:,.4g}"
+
+
+def _both(a: float | None, b: float | None) -> str:
+    cells: Iterable[str] = (NOTHING if x is None else f"{x:.3g}" for x in (a, b))
+    return " | ".join(cells)

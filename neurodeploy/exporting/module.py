@@ -1,0 +1,203 @@
+"""The whole of an export: make the module, load its weights, write it, hold it against SLAYER."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import FormatError, InputError
+from ..files import check_place
+from ..formats import NETX_SUFFIXES
+from ..formats.netx.writer import save_netx
+from ..formats.slayer import Export
+from ..inputs import read_inputs
+from ..network import Audit, AuditEntry, Conv, Network, Rating
+from ..targets.look_ahead import look_ahead
+from ..targets.netx_importer import netx_needs
+from ..targets.rewrite import sums_in_parts
+from .forward_pass import Agreement, agree, audited
+
+
+@dataclass(frozen=True, eq=False)
+class Exported:
+    """What an export did.
+
+    Attributes
+    ----------
+    network : Network
+    out : Path
+    example : str
+        What the module was run on, with the seed if it was drawn.
+    no_layers : str
+        Why the file has no NetX layers; nothing where it has.
+    agreement : tuple of Agreement
+    inputs : int [samples, steps, *shape]
+        The example in the network's integers.
+    """
+
+    network: Network
+    out: Path
+    example: str
+    no_layers: str
+    agreement: tuple[Agreement, ...]
+    inputs: NDArray[Any]
+
+    @cached_property
+    def in_netx(self) -> Audit:
+        """What lava-dl's importer makes of the file; empty where it has no NetX layers."""
+        return Audit() if self.no_layers else look_ahead(self.network, "netx")
+
+    @property
+    def equal(self) -> bool:
+        """Whether SLAYER's forward pass and the engine agree to the bit."""
+        return all(population.equal for population in self.agreement)
+
+    def lines(self) -> list[str]:
+        """What the terminal says."""
+        lines = [f"SLAYER's CPU forward pass against the engine, on {self.example}:"]
+        lines += [f"  {population.line()}" for population in self.agreement]
+        verdict = "they agree to the bit" if self.equal else "they differ"
+        lines.append(f"{verdict}; {len(self.network.populations)} populations in {self.out}")
+        if silent := [a.population for a in self.agreement if not a.sent]:
+            names = ", ".join(silent)
+            lines.append(f"nothing but 0 from {names}: this example shows little; give another")
+        if self.no_layers:
+            lines.append(f"no NetX layers in it, neurodeploy alone reads it: {self.no_layers}")
+        elif self.in_netx.worst is Rating.FAITHFUL:
+            needs = self.netx_needs
+            lines.append(
+                "lava-dl's netx reads it and runs it the same" + (", if:" if needs else "")
+            )
+            lines += [f"  {need}" for need in needs]
+        else:
+            lines.append("lava-dl's netx reads it, but:" if self.netx_reads else "netx refuses it:")
+            for entry in self.in_netx:
+                if entry.rating is not Rating.FAITHFUL:
+                    lines.append(f"  {entry.element}: {entry.reason}")
+            lines += [f"  {need}" for need in self.netx_needs if self.netx_reads]
+        return lines
+
+    @property
+    def netx_reads(self) -> bool:
+        """Whether lava-dl's importer reads the file at all."""
+        return not self.no_layers and self.in_netx.worst is not Rating.UNSUPPORTED
+
+    @property
+    def netx_needs(self) -> list[str]:
+        """What netx must be given to run the file as the engine does on the example."""
+        return [] if self.no_layers else netx_needs(self.network, self.inputs)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "network": self.out,
+            "fingerprint": self.network.fingerprint,
+            "equal": self.equal,
+            "example": self.example,
+            "netx_layers": not self.no_layers,
+            "netx_reads": self.netx_reads,
+            "netx_needs": self.netx_needs,
+            "in_netx": [e.as_dict() for e in self.in_netx],
+            "populations": [{**vars(a), "equal": a.equal} for a in self.agreement],
+            "audit": [e.as_dict() for e in self.network.audit],
+        }
+
+
+def export_job(
+    factory: str,
+    out: Path,
+    weights: Path | None = None,
+    example: Path | None = None,
+    shape: str | None = None,
+    steps: int = 24,
+    seed: int = 0,
+    allow: Collection[str] = (),
+    split_sums: bool = False,
+    static: bool = False,
+) -> Exported:
+    """Export ``package.module:factory``; see the verb ``export`` for the parameters.
+
+    Raises
+    ------
+    NeurodeployError
+        Of every kind: one line that says what and where.
+    """
+    from ..formats.slayer import batched, example_for, export_slayer
+    from ..formats.slayer.checkpoint import load_checkpoint, make_module
+
+    _check_out(out)
+    if steps < 1:
+        raise InputError(f"steps {steps}: a random example needs 1 or more")
+    module = make_module(factory)
+    if example is not None:
+        given, what = np.asarray(read_inputs(example)[0], np.float32), str(example)
+    else:
+        given = example_for(module, _shape(shape), steps=steps, seed=seed, static=static)
+        length = "one image" if static else f"{steps} steps"
+        what = f"a random example of {length}, seed {seed}"
+    given = batched(given, static)
+    if weights is not None:
+        load_checkpoint(module, weights, given, static)
+    done = export_slayer(module, example=given, allow=allow, static=static)
+    held = agree(done)
+    if split_sums:
+        done, held = without_wraps(done, held)
+    network = audited(done, held, what)
+    missing = save_netx(network, out)
+    return Exported(network, out, what, missing, held, done.inputs)
+
+
+def without_wraps(
+    export: Export, held: Sequence[Agreement]
+) -> tuple[Export, tuple[Agreement, ...]]:
+    """Split convolutions into more and more parts, until no sum wraps on the example."""
+    whole, parts = export, dict[str, int]()
+    while True:
+        more = {
+            a.population: min(4 * parts.get(a.population, 1), most)
+            for a in held
+            if a.wrapped
+            and parts.get(a.population, 1) < (most := _channels(whole.network, a.population))
+        }
+        if not more:
+            return export, tuple(held)
+        parts |= more
+        network = sums_in_parts(whole.network, parts)
+        notes = tuple(
+            AuditEntry(name, Rating.FAITHFUL, f"its sums in {count} parts, so that fewer wrap")
+            for name, count in parts.items()
+        )
+        network = replace(network, audit=whole.network.audit + Audit(notes))
+        export = replace(whole, network=network)
+        held = agree(export)
+
+
+def _channels(network: Network, population: str) -> int:
+    """Into how many parts the convolutions into a population can be split."""
+    found = [p.synapse for p in network.into(population)]
+    return max((s.weight.shape[1] for s in found if isinstance(s, Conv)), default=1)
+
+
+def _check_out(out: Path) -> None:
+    """Refuse a place that cannot be written to before anything runs."""
+    if out.suffix.lower() not in NETX_SUFFIXES:
+        raise FormatError(f"{out}: export writes NetX HDF5; name it .net, and convert that to .nir")
+    check_place(out)
+
+
+def _shape(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    try:
+        shape = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        shape = ()
+    if len(shape) not in (1, 3) or min(shape) < 1:
+        raise InputError(f"shape {text!r}: give C,H,W or the number of inputs, e.g. 3,448,448")
+    return shape

@@ -1,0 +1,144 @@
+"""A network whole, in an HDF5 group ``neurodeploy`` beside NetX's ``layer``.
+
+NetX cannot hold every network: branches, loops over several layers, neurons
+that SLAYER has not. Such a network is written here in `network.canonical`'s
+form: ``network`` is JSON, the tree of its populations, projections, audit and
+metadata; ``arrays`` holds the arrays that the tree names. Nothing is pickled.
+
+``layer`` is written beside it where NetX can hold the chain, so that programs
+that know only NetX open the file. The group keeps a hash of ``layer``: if
+another program has changed that part since, the reader notices, and reads what
+was changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import FormatError, NetworkError
+from ...network import Audit, AuditEntry, Network, Rating
+from ...network.canonical import flatten, unflatten
+
+GROUP = "neurodeploy"
+VERSION = 2
+PARTS = ("populations", "projections", "audit")
+
+
+def write_whole(file: h5py.File, network: Network) -> None:
+    """Write a network into the group of an open file, after ``layer`` if there is one."""
+    group = file.create_group(GROUP)
+    group.attrs["version"] = VERSION
+    group.attrs["fingerprint"] = network.fingerprint
+    group.attrs["layer_sha256"] = layer_hash(file)
+    arrays: dict[str, NDArray[Any]] = {}
+    items = (network.populations, network.projections, network.audit.entries)
+    tree = {name: flatten(item, arrays) for name, item in zip(PARTS, items, strict=True)}
+    group["network"] = json.dumps({**tree, "metadata": dict(network.metadata)})
+    held = group.create_group("arrays")
+    for key, array in arrays.items():
+        held[key] = array
+
+
+def read_whole(file: h5py.File, path: Path) -> Network | None:
+    """Read the group of an open file, of this version or an older one.
+
+    Where the network is not the one whose fingerprint was written beside it, the audit says so.
+
+    Returns
+    -------
+    Network or None
+        None if ``layer`` was changed since the group was written.
+
+    Raises
+    ------
+    FormatError
+        If the group is damaged, or newer than this reader.
+    """
+    group = file[GROUP]
+    version = int(group.attrs.get("version", 0))
+    if not 1 <= version <= VERSION:
+        raise FormatError(
+            f"{path}: {GROUP}: version {version}, this neurodeploy reads 1..{VERSION}; update it"
+        )
+    if group.attrs.get("layer_sha256") != layer_hash(file):
+        return None
+    try:
+        tree, arrays = (_read_version_1 if version == 1 else _read)(group)
+        populations, projections, entries = (unflatten(tree[name], arrays) for name in PARTS)
+        network = Network(populations, projections, Audit(entries), tree["metadata"])
+    except (KeyError, TypeError, ValueError, OSError, AttributeError, NetworkError) as error:
+        raise FormatError(f"{path}: {GROUP}: damaged ({error}); export it again") from error
+    if network.fingerprint != group.attrs.get("fingerprint"):
+        return with_mismatch(network, f"{GROUP}/fingerprint")
+    return network
+
+
+def with_mismatch(network: Network, element: str) -> Network:
+    """Say in the audit that a network is not the one whose fingerprint its file holds."""
+    reason = (
+        "of another network: the file was changed, or written by a release that says something "
+        "else with it; read as it stands"
+    )
+    entry = AuditEntry(element, Rating.APPROXIMATE, reason)
+    return replace(network, audit=network.audit + Audit((entry,)))
+
+
+def _read(group: h5py.Group) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    arrays = {key: held[()] for key, held in group["arrays"].items()}
+    tree: dict[str, Any] = json.loads(group["network"][()])
+    return tree, arrays
+
+
+def _read_version_1(group: h5py.Group) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    arrays: dict[str, NDArray[Any]] = {}
+    tree: dict[str, Any] = {
+        name: [_tree_of_version_1(group[name][key], arrays) for key in sorted(group[name])]
+        for name in PARTS
+    }
+    tree["metadata"] = {key: _plain(value) for key, value in group["metadata"].attrs.items()}
+    return tree, arrays
+
+
+def layer_hash(file: h5py.File) -> str:
+    """SHA-256 over names, types and contents of everything in ``layer``; of nothing without it."""
+    digest = hashlib.sha256()
+
+    def feed(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        digest.update(name.encode())
+        for key in sorted(item.attrs):
+            digest.update(f"{key}={item.attrs[key]!r}".encode())
+        if isinstance(item, h5py.Dataset):
+            value = np.asarray(item[()])
+            digest.update(f"{value.shape}{item.dtype.kind}".encode())
+            held = value.tobytes() if value.dtype.kind != "O" else repr(value.tolist()).encode()
+            digest.update(held)
+
+    if "layer" in file:
+        file["layer"].visititems(feed)
+    return digest.hexdigest()
+
+
+def _tree_of_version_1(group: h5py.Group, arrays: dict[str, NDArray[Any]]) -> Any:
+    """Read a group that stands for a dataclass, as version 1 wrote it, into `canonical`'s form."""
+    held = {key: _plain(value) for key, value in group.attrs.items()}
+    name = held.pop("class")
+    for key, item in group.items():
+        if isinstance(item, h5py.Group):
+            held[key] = _tree_of_version_1(item, arrays)
+        else:
+            arrays[item.name] = item[()]
+            held[key] = {"array": item.name}
+    return {"class": name, "fields": held}
+
+
+def _plain(value: Any) -> Any:
+    """Python's own numbers, strings and lists, as attributes were before h5py took them."""
+    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value

@@ -1,0 +1,443 @@
+"""Arrays and array files to and from the inputs of a network."""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError, InputWarning
+from ..network import InputTransform, Network, Source
+from ..network.fixed_point import PAYLOAD_BITS, SIGMA_DELTA_SHIFT
+
+_HASHED_SAMPLES = 64
+
+TIME_FIRST = ("snntorch", "norse", "spikingjelly")
+"""Presets of frameworks whose users hold arrays as [steps, samples, ...]."""
+
+
+def read_inputs(
+    path: str | os.PathLike[str], axes: str | None = None
+) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
+    """Read inputs, and labels where there are any, from ``.npy`` or ``.npz``.
+
+    Parameters
+    ----------
+    path : path
+        ``.npy``: one array. ``.npz``: array ``inputs``, optional ``labels``.
+    axes : str, optional
+        The order of the array's axes, see `order_axes`.
+
+    Returns
+    -------
+    inputs : array
+        [steps, *shape] or [samples, steps, *shape].
+    labels : int64 [samples] or None
+
+    Raises
+    ------
+    InputError
+    """
+    inputs, labels = _read_arrays(Path(path))
+    inputs = order_axes(inputs, axes)
+    if labels is not None and axes is None:
+        _check_labels_count(inputs, labels, path)
+    return inputs, labels
+
+
+def _read_arrays(path: Path) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give inputs as .npy or .npz")
+    try:
+        with path.open("rb") as file:
+            if file.read(2) == b"PK":  # a zip archive; NumPy leaves it open if it is damaged
+                file.seek(0)
+                with np.load(file, allow_pickle=False) as archive:
+                    return _from_archive(archive, path)
+        return np.load(path, allow_pickle=False, mmap_mode="r"), None
+    except InputError:
+        raise
+    except Exception as error:  # zipfile, zlib and header parsers raise many kinds
+        raise InputError(
+            f"{path}: not a NumPy file, or damaged ({error}); give inputs as .npy or .npz"
+        ) from error
+
+
+def _from_archive(archive: Any, path: Path) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
+    if "inputs" not in archive.files:
+        there = ", ".join(archive.files) or "none"
+        raise InputError(
+            f"{path}: no array 'inputs' in it (there are: {there}); "
+            f"save it with np.savez(path, inputs=...)"
+        )
+    labels = np.asarray(archive["labels"], np.int64) if "labels" in archive.files else None
+    return archive["inputs"], labels
+
+
+def _check_labels_count(
+    inputs: NDArray[Any], labels: NDArray[np.int64], path: str | os.PathLike[str]
+) -> None:
+    """Refuse time-first inputs that their labels give away."""
+    if inputs.ndim > 2 and inputs.shape[0] != len(labels) == inputs.shape[1]:
+        raise InputError(
+            f"{path}: inputs of shape {inputs.shape} with {len(labels)} labels seem to be "
+            f"[steps, samples, ...]; say so with axes TB..."
+        )
+
+
+def order_axes(inputs: NDArray[Any], axes: str | None) -> NDArray[Any]:
+    """Bring the axes of inputs into the order [samples, steps, *shape]; nothing is copied.
+
+    Parameters
+    ----------
+    inputs : array
+    axes : str or None
+        A letter for each axis: ``T`` the steps, ``B`` the samples (may be absent), any other
+        letter an axis of the input population's shape, in the population's order (``CHW``,
+        or ``N`` of a flat one), or ``...`` for all of them, where they stand together and
+        in order. None leaves the inputs as they are.
+
+    Returns
+    -------
+    array [samples, steps, *shape], or [steps, *shape] without a ``B``
+
+    Raises
+    ------
+    InputError
+        If the letters do not fit the array.
+
+    Examples
+    --------
+    >>> order_axes(np.zeros((100, 8, 20)), "TBN").shape
+    (8, 100, 20)
+    >>> order_axes(np.zeros((100, 8, 2, 34, 34)), "TB...").shape
+    (8, 100, 2, 34, 34)
+    """
+    if axes is None:
+        return inputs
+    letters = axes.upper()
+    if letters.count("...") == 1:
+        # Letters of their own, in alphabetical order, which CHW and N keep among themselves.
+        missing = inputs.ndim - len(letters) + len("...")
+        letters = letters.replace("...", "0123456789"[: max(missing, 0)])
+    if len(letters) != inputs.ndim or len(set(letters)) != len(letters) or "." in letters:
+        raise InputError(
+            f"axes {axes!r}: needs one letter for each of {inputs.ndim} axes of shape "
+            f"{inputs.shape}, each once; for example TBN, BTCHW or TB..."
+        )
+    if "T" not in letters:
+        raise InputError(f"axes {axes!r}: says of no axis that it is time; name it T")
+    # CHW is alphabetical already; so is every order in which a shape's axes are named.
+    shape = sorted(letter for letter in letters if letter not in "BT")
+    wanted = [letter for letter in "BT" if letter in letters] + shape
+    return inputs.transpose([letters.index(letter) for letter in wanted])
+
+
+def read_labels(path: str | os.PathLike[str]) -> NDArray[np.int64]:
+    """Read labels from ``.npy`` (one array) or ``.npz`` (array ``labels``), int64 [samples].
+
+    Raises
+    ------
+    InputError
+    """
+    path = Path(path)
+    try:
+        found = np.load(path, allow_pickle=False)
+        if not isinstance(found, np.ndarray):
+            with found:
+                found = found["labels"]
+    except KeyError:
+        raise InputError(f"{path}: no array 'labels' in it; save it with labels=...") from None
+    except Exception as error:  # as in `read_inputs`
+        raise InputError(f"{path}: no labels to be read ({error}); give .npy or .npz") from error
+    if found.ndim != 1 or found.dtype.kind not in "biu":
+        raise InputError(
+            f"{path}: labels of dtype {found.dtype} and shape {found.shape}; give one whole "
+            f"number per sample"
+        )
+    return np.asarray(found, np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Presented:
+    """Inputs as the numbers that the first population takes, made block by block.
+
+    Attributes
+    ----------
+    given : array [samples, steps given, *shape]
+        As the user gave them, in whatever type.
+    steps : int
+        Steps to present; after those given come zeros (nothing presented).
+    transform : InputTransform or None
+    limits : (int, int)
+        Smallest and largest integer presented.
+    whole : bool
+        False where they are float32 in place of integers, which only a float network takes.
+    """
+
+    given: NDArray[Any]
+    steps: int
+    transform: InputTransform | None
+    limits: tuple[int, int]
+    whole: bool = True
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(samples, steps, *shape)."""
+        return self.given.shape[0], self.steps, *self.given.shape[2:]
+
+    def __len__(self) -> int:
+        return len(self.given)
+
+    @property
+    def binary(self) -> bool:
+        """Whether there is nothing but 0 and 1, plain spikes without payloads."""
+        return self.whole and self.limits[0] >= 0 and self.limits[1] <= 1
+
+    def __getitem__(self, samples: slice) -> NDArray[Any]:
+        """Make a block: int32 (float32 unless whole) [samples, steps, *shape]."""
+        made = self.block(samples)
+        kind = np.int32 if self.whole else np.float32
+        if made.shape[1] == self.steps:
+            return np.ascontiguousarray(made, kind)
+        values = np.zeros((len(made), *self.shape[1:]), kind)
+        values[:, : made.shape[1]] = made
+        return values
+
+    def block(self, samples: slice) -> NDArray[Any]:
+        """Make a block of the steps given, [samples, steps given, *shape].
+
+        uint8 where that is what the user gave, with nothing copied; else int32
+        (float32 unless whole).
+        """
+        given = self.given[samples]
+        _let_go(self.given)
+        small = given.dtype in (np.bool_, np.uint8)
+        if self.transform is None:
+            if small:
+                return np.ascontiguousarray(given).view(np.uint8)
+            return np.ascontiguousarray(given, np.int32 if self.whole else np.float32)
+        if small:  # 256 values can be looked up
+            made = self.transform(np.arange(256)).astype(np.int32)
+            return np.take(made, given.view(np.uint8))
+        return np.ascontiguousarray(self.transform(given), np.int32)
+
+    def fingerprint(self) -> str:
+        """SHA-256 of what is presented, shape included; the type it came in makes no difference."""
+        kind = self._narrowest()
+        name = "bits" if self.binary else kind.__name__
+        digest = hashlib.sha256(f"neurodeploy.inputs.2 {self.shape} {name}".encode())
+        for first in range(0, len(self), _HASHED_SAMPLES):
+            part = slice(first, first + _HASHED_SAMPLES)
+            made = self.block(part) if self.given.shape[1] == self.steps else self[part]
+            # Eight spikes a byte: hashing is what takes longest before a short run.
+            hashed = np.packbits(made) if self.binary else np.ascontiguousarray(made, kind)
+            digest.update(hashed.data)
+        return digest.hexdigest()
+
+    def _narrowest(self) -> type[np.number[Any]]:
+        """Smallest type that holds what is presented."""
+        if not self.whole:
+            return np.float32
+        largest = max(self.limits[1], ~self.limits[0])
+        return np.int8 if largest < 1 << 7 else np.int16 if largest < 1 << 15 else np.int32
+
+
+def present(
+    network: Network,
+    inputs: NDArray[Any],
+    steps: int | None = None,
+    apply_transform: bool = True,
+    axes: str | None = None,
+) -> Presented:
+    """Check inputs and make ready to turn them into what the first population takes.
+
+    Parameters
+    ----------
+    network : Network
+    inputs : array [steps, *shape] or [samples, steps, *shape]
+        Spikes (0/1) or payloads, for a network whose first population is a
+        port; values presented to its neurons where it has some. Any finite
+        numbers for a float network. Axes of
+        length 1 of the shape may be left out.
+    steps : int, optional
+        Cut, or fill with zeros (nothing presented) to this many steps.
+    apply_transform : bool
+        Apply the input layer's own weight and bias:
+        ``round(value * weight + bias)``. False takes the inputs as the
+        neurons' integers already.
+    axes : str, optional
+        The order of the inputs' axes where it is another one, see `order_axes`.
+
+    Returns
+    -------
+    Presented
+
+    Raises
+    ------
+    InputError
+        If shape, dtype or range do not fit; nothing is wrapped or clipped.
+    """
+    population = network.input
+    array = order_axes(np.asanyarray(inputs), axes)
+    array = _shaped(array, population.shape, population.name)
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"inputs: dtype {array.dtype}; give integers (0/1 or payloads)")
+    steps = array.shape[1] if steps is None else steps
+    if steps < 1:
+        raise InputError(f"steps: {steps}; give at least 1")
+    given = array[:, :steps]
+    if network.is_float:
+        return _present_floats(given, steps)
+    transform = population.transform if apply_transform else None
+    if given.dtype.kind == "f":
+        _check_floats(given, population.name, scaled=transform is not None)
+    ends = _ends(given)
+    if transform is not None:
+        low, high = (float(transform(end)) for end in ends)
+        ends = min(low, high), max(low, high)
+    _check_range(network, *ends, transformed=transform is not None)
+    limits = int(ends[0]), int(ends[1])
+    if given.shape[1] < steps:
+        limits = min(limits[0], 0), max(limits[1], 0)
+    return Presented(given, steps, transform, limits)
+
+
+def warn_of_time_first(network: Network, shape: tuple[int, ...], stacklevel: int = 3) -> None:
+    """Warn of inputs that may be [steps, samples, ...], as the framework's own arrays are.
+
+    Parameters
+    ----------
+    network : Network
+    shape : tuple of int
+        (samples, steps, ...) as the inputs were read.
+    stacklevel : int
+        As `warnings.warn` takes it, seen from here.
+
+    Warns
+    -----
+    InputWarning
+        If the network's framework keeps time first and there are more samples than steps.
+    """
+    samples, steps = shape[:2]
+    framework = network.metadata.get("nir/preset")
+    if framework in TIME_FIRST and samples > steps > 1:
+        warnings.warn(
+            f"inputs: read as {samples} samples of {steps} steps; {framework} keeps time first: "
+            f"if these are {samples} steps of {steps} samples give axes 'TB...', else 'BT...'",
+            InputWarning,
+            stacklevel=stacklevel,
+        )
+
+
+def as_samples(network: Network, inputs: NDArray[Any]) -> NDArray[Any]:
+    """Bring inputs in any shape that `present` takes to [samples, steps, *input shape].
+
+    Raises
+    ------
+    InputError
+        If they are of another shape.
+    """
+    return _shaped(np.asanyarray(inputs), network.input.shape, network.input.name)
+
+
+def draining_steps(network: Network, inputs: NDArray[Any]) -> int:
+    """Chip steps after which the last of `inputs` has reached the output; errors: `as_samples`."""
+    return int(as_samples(network, inputs).shape[1]) + network.hops(network.output.name)
+
+
+def _ends(given: NDArray[Any]) -> tuple[float, float]:
+    """Smallest and largest value; 0 for the smallest of what has no sign, without looking."""
+    lows, highs = [0.0] if given.dtype.kind in "bu" else [], []
+    for first in range(0, len(given), _HASHED_SAMPLES):
+        part = given[first : first + _HASHED_SAMPLES]
+        highs.append(float(part.max()))
+        if given.dtype.kind not in "bu":
+            lows.append(float(part.min()))
+        _let_go(given)
+    return min(lows), max(highs)
+
+
+def _let_go(array: NDArray[Any]) -> None:
+    """Let the system take back what was read of a mapped file; it is read again if needed.
+
+    Otherwise a run on inputs from a file holds all of them in the end.
+    """
+    mapping = getattr(array, "_mmap", None)
+    if mapping is not None and hasattr(mapping, "madvise"):
+        mapping.madvise(mmap.MADV_DONTNEED)
+
+
+def _present_floats(given: NDArray[Any], steps: int) -> Presented:
+    """Whatever is finite; integers stay integers, so that both worlds know the same inputs."""
+    whole = True
+    for sample in given:
+        if not np.isfinite(sample).all():
+            raise InputError("inputs: NaN or infinite values; clean the input file")
+        whole = whole and not (given.dtype.kind == "f" and (sample != np.rint(sample)).any())
+    low, high = float(given.min()), float(given.max())
+    if max(abs(low), abs(high)) >= 1 << 31:
+        whole = False
+    limits = (min(int(low), 0), max(int(high), 0)) if given.shape[1] < steps else None
+    return Presented(given, steps, None, limits or (int(low), int(high)), whole)
+
+
+def _check_floats(given: NDArray[Any], name: str, scaled: bool) -> None:
+    for sample in given:
+        if not np.isfinite(sample).all():
+            raise InputError("inputs: NaN or infinite values; clean the input file")
+        if not scaled and (sample != np.rint(sample)).any():
+            worst = sample[sample != np.rint(sample)].flat[0]
+            raise InputError(
+                f"inputs: value {worst:g} is not whole, and {name!r} has no weight to scale it by; "
+                f"give integers"
+            )
+
+
+def _shaped(array: NDArray[Any], shape: tuple[int, ...], name: str) -> NDArray[Any]:
+    """Bring inputs to [samples, steps, *shape]."""
+    squeezed = tuple(n for n in shape if n != 1)
+    for wanted in (shape, squeezed):
+        lead = array.ndim - len(wanted)
+        if lead in (1, 2) and array.shape[lead:] == wanted:
+            full = array.reshape(*array.shape[:lead], *shape)
+            full = full if lead == 2 else full[None]
+            if 0 in full.shape:
+                raise InputError(f"inputs: shape {array.shape} holds nothing; give some steps")
+            return full
+    raise InputError(
+        f"inputs: shape {array.shape} does not fit population {name!r} of shape {shape}; "
+        f"give [steps, {', '.join(map(str, shape))}] or [samples, steps, ...]"
+    )
+
+
+def range_of(network: Network) -> tuple[int, int]:
+    """Smallest and largest integer that a network's first population takes."""
+    neuron = network.input.neuron
+    if isinstance(neuron, Source):
+        limit = (1 << (PAYLOAD_BITS - 1)) - 1
+        return (-limit - 1 if neuron.signed else 0), limit
+    # So that a << 6 of a LIF and a << 12 of a delta encoder stay in Lava's int32.
+    limit = (1 << (31 - SIGMA_DELTA_SHIFT)) - 1
+    return -limit - 1, limit
+
+
+def _check_range(network: Network, low: float, high: float, transformed: bool) -> None:
+    neuron, name = network.input.neuron, network.input.name
+    least, limit = range_of(network)
+    if isinstance(neuron, Source):
+        what = "payloads" if neuron.signed else "spikes (0/1) or positive payloads"
+    else:
+        what = "integers after weight and bias" if transformed else "integers"
+    if low < least or high > limit:
+        worst = low if low < least else high
+        raise InputError(
+            f"inputs: value {worst:.0f} is outside {least}..{limit}, the {what} that {name!r} takes"
+        )

@@ -1,0 +1,337 @@
+r"""Energy and time of an inference, from counted events and a chip's constants.
+
+The first model. Per sample, with the constants of the chip file:
+
+.. math::
+    E &= E_{dyn} + P_{static} \cdot chips \cdot T \\
+    E_{dyn} &= e_{synop} N_{synop} + e_{active} N_{active}
+        + e_{inactive} (N_{update} - N_{active}) + e_{message} N_{message}
+        + e_{hop} N_{hop} + e_{reset} N_{reset} \\
+    T &= steps \cdot t_{step}
+
+The form follows Davies et al. 2018, Table 2 (per-event energies) with the
+static term that those constants leave out (Frady et al. 2020).
+
+**Active updates.** Table 2 gives one energy for an active and one for an
+inactive neuron update without defining them. Here an update is active when the
+neuron sent a message in it, because a recording knows nothing else of every
+backend. This is the least that can be active: neurons that only receive input
+may count on silicon too (81 against 52 pJ on Loihi 1), which the band covers.
+
+**Messages.** One per spike, as if it reached a single core of its own tile: the
+least there can be. With a placement, one per core that it reaches, and its hops
+between tiles (`placed`).
+
+**Step time.** With a placement, that of its busiest core or link (`placed`). Without,
+each population p of :math:`n_p` neurons fills
+:math:`k_p = \lceil n_p / limit \rceil` cores of its own. A core handles its
+neurons and synapses one after another, cores work side by side, and the step
+ends when the last is done:
+
+.. math::
+    t_{step} = \max_p \left( \left\lceil \frac{n_p}{k_p} \right\rceil t_{inactive}
+        + \frac{m_p}{k_p} (t_{active} - t_{inactive})
+        + \frac{s_p}{k_p} t_{synop} \right) + t_{barrier}
+
+with :math:`m_p` messages and :math:`s_p` synaptic operations of the population
+per step (mean over the steps of a sample). It is the compute part of the
+max-affine bound of arXiv:2601.10035 on a placement without tuning, summed
+instead of maximised because one core's phases are assumed not to overlap. The
+barrier grows linearly from one tile to the whole chip (Davies et al. 2018 give
+the two ends); more than one chip pays the measured multi-chip barrier.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..chip import DEFAULT_CHIP, Chip, Placement, load_chip
+from ..chip.specification import REQUIRED
+from ..errors import ChipError, RecordingError
+from .activity import Activity, count_activity, host_updates
+from .events import ALWAYS, core_work, on_placement, spread_evenly
+from .placed import check_same_network, optional
+from .result import STATIC, Band, Part, PopulationShare, Profile
+
+if TYPE_CHECKING:
+    from ..recording import Recording
+
+FloatArray = NDArray[np.float64]
+
+MEASURED_KEYS = ("energy_joules", "dynamic_joules", "static_joules", "seconds_per_step", "watts")
+"""Names under which a recording's ``header.measured`` holds a chip's meter readings.
+
+Means per inference, in SI units. ``energy_joules`` is the total and makes a
+profile ``measured``; the others are taken where they are. They are readings of
+the device that ran the network: a simulator's host uses other names.
+"""
+
+
+def profile(
+    recording: Recording,
+    chip: str | Chip | None = None,
+    placement: Placement | None = None,
+    host_io: bool = False,
+) -> Profile:
+    """Energy and time per inference: measured if the recording holds a meter's reading.
+
+    Parameters
+    ----------
+    recording : Recording
+        With counts (or spikes) of every population and synops.
+    chip : str or Chip, optional
+        ``loihi1``, ``loihi2`` or the path of a chip file, for an estimate; by default the
+        placement's, else ``loihi2``. A measured recording keeps the device that it was
+        measured on.
+    placement : Placement, optional
+        Of the network that was recorded, as `neurodeploy.fit` makes it. Its cores set the
+        time of a step and the ways of the messages; the constants remain `chip`'s.
+    host_io : bool
+        Add the time in which the host hands over the values of every step, and the energy of
+        the chips' own processors: as a first run through NetX has it, not a chip fed by others.
+
+    Returns
+    -------
+    Profile
+        ``measured`` where ``recording.header.measured`` has `MEASURED_KEYS`, else `estimate`'s.
+
+    Raises
+    ------
+    RecordingError
+        If the recording has no samples, or lacks counts or synops.
+    ChipError
+        If there is no such chip, its file is incomplete, lacks what `host_io` needs, or is of
+        another kind than the one that was placed on.
+    """
+    if "energy_joules" in recording.header.measured:
+        return _measured(recording)
+    return estimate(recording, chip, placement, host_io)
+
+
+def estimate(
+    recording: Recording,
+    chip: str | Chip | None = None,
+    placement: Placement | None = None,
+    host_io: bool = False,
+) -> Profile:
+    """Energy and time per inference from the chip's constants, even where a meter was read.
+
+    Parameters, errors: as `profile`. Model: see this module.
+    """
+    if chip is None:
+        chip = DEFAULT_CHIP if placement is None else placement.chip
+    chip = chip if isinstance(chip, Chip) else load_chip(chip)
+    activities = count_activity(recording)
+    if placement is None:
+        run = spread_evenly(activities, recording, chip)
+    else:
+        check_same_network(recording, placement)
+        if chip.kind != placement.chip.kind:
+            raise ChipError(
+                f"chip {chip.name!r}: the network was placed on {placement.chip.name!r}; place it "
+                f"on the chip that it is priced for"
+            )
+        chip = _with_limits(chip, placement.chip)
+        run = on_placement(activities, recording, chip, placement)
+    chips = max(1, math.ceil(run.cores / chip["cores_per_chip"]))
+    resets = reset_count(recording) * chips
+    dynamic = run.dynamic + resets * optional(chip, "state_reset_energy")
+    waiting = host_seconds(recording, chip, placement) if host_io else 0.0
+    step = run.busiest + barrier_seconds(run.cores, chip) + waiting
+    seconds = recording.steps * step
+    powers = ["static_power"] + ["x86_power"] * (host_io and "x86_power" in chip.constants)
+    static = sum(chip[name] for name in powers) * chips * seconds
+    energy = dynamic + static
+    chip_seconds = chips * float(seconds.mean())
+    kinds = {"static_power": STATIC, "x86_power": "embedded processors"}
+    numbers = [*run.numbers, ("state reset of a chip", "state_reset_energy", float(resets))]
+    numbers = [n for n in numbers if n[1] in chip.constants and (n[2] or n[0] in ALWAYS)]
+    numbers += [(kinds[name], name, chip_seconds) for name in powers]
+
+    return Profile(
+        energy_joules=float(energy.mean()),
+        dynamic_joules=float(dynamic.mean()),
+        static_joules=float(static.mean()),
+        seconds_per_step=float(step.mean()),
+        seconds=float(seconds.mean()),
+        watts=_ratio(float(energy.mean()), float(seconds.mean())),
+        synops=_mean_sum([a.synops for a in activities]),
+        neuron_updates=float(sum(a.updates for a in run.activities)),
+        messages=_mean_sum([a.messages for a in activities]),
+        kind="estimated",
+        chip=chip.name,
+        model=f"{chip.title}: energy of counted events + static power x chips x step time, "
+        + ("no placement" if placement is None else f"placed on {run.cores} cores")
+        + (", with the host's input and output" if host_io else ""),
+        band=_band(run.activities, chip, recording.steps, chips, dynamic, step, waiting, powers),
+        parts=tuple(
+            Part(kind, number, chip[name], number * chip[name], chip.constants[name].source)
+            for kind, name, number in numbers
+        ),
+        per_population=tuple(
+            _share(activity, joules)
+            for activity, joules in zip(run.activities, run.shares, strict=True)
+        ),
+        spread=float(energy.std()),
+        steps=recording.steps,
+        samples=recording.samples,
+        cores=run.cores,
+        chips=chips,
+        constants={name: chip.constants[name] for name in REQUIRED},
+        notes=chip.notes,
+        bound="the host's input and output" if waiting > run.busiest.mean() else run.bound,
+        host_updates=host_updates(recording, run.activities),
+    )
+
+
+def host_seconds(recording: Recording, chip: Chip, placement: Placement | None) -> float:
+    """Time of a step that the chip waits for the host to hand over every input and output value.
+
+    Handed over is what enters from outside, spikes or not, and what the last population sends.
+
+    Raises
+    ------
+    ChipError
+        If the chip's file does not say how long a value takes.
+    """
+    if "host_value_time" not in chip.constants:
+        raise ChipError(
+            f"{chip.name}: constant 'host_value_time' is missing, the time of host input and "
+            "output needs it; profile without it, or add a table [constants.host_value_time]"
+        )
+    header = recording.header
+    on_chip = {p.name for p in header.populations if p.on_chip}
+    if placement is not None:  # delta encoders that stand first run on the host
+        on_chip = {partition.population.name for partition in placement.partitions}
+    heard = {p.source for p in header.projections if p.target in on_chip}
+    sizes = {p.name: p.size for p in header.populations}
+    last = header.populations[-1].name
+    values = sum(sizes[name] for name in heard - on_chip) + sizes[last]
+    return values * chip["host_value_time"]
+
+
+def barrier_seconds(cores: int, chip: Chip) -> float:
+    """Time of the barrier that ends a step, by the tiles or chips that take part."""
+    if cores > chip["cores_per_chip"]:
+        return chip["barrier_time_many_chips"]
+    tiles_of_chip = math.ceil(chip["cores_per_chip"] / chip["cores_per_tile"])
+    tiles = max(1, math.ceil(cores / chip["cores_per_tile"]))
+    one, whole = chip["barrier_time_one_tile"], chip["barrier_time_whole_chip"]
+    return one + (whole - one) * (tiles - 1) / max(1, tiles_of_chip - 1)
+
+
+def _band(
+    activities: Sequence[Activity],
+    chip: Chip,
+    steps: int,
+    chips: int,
+    dynamic: FloatArray,
+    step: FloatArray,
+    waiting: float,
+    powers: Sequence[str],
+) -> Band:
+    """Ends of energy and time.
+
+    No placement on these chips is faster than one that shares all work evenly
+    among all their cores, so the low end of the time starts there. No placement spares the
+    host any of the values that it hands over, so both ends hold the time that it takes.
+    """
+    all_cores = int(chips * chip["cores_per_chip"])
+    shared = [
+        core_work(a, cores=all_cores, neurons=a.size / all_cores, steps=steps, chip=chip)
+        for a in activities
+    ]
+    fastest = float(np.sum(shared, axis=0).mean()) + chip["barrier_time_one_tile"]
+    low_seconds = steps * min(fastest + waiting, float(step.mean())) * chip["step_time_low"]
+    high_seconds = steps * float(step.mean()) * chip["step_time_high"]
+    low, high = chip["dynamic_energy_low"], chip["dynamic_energy_high"]
+    low_watts, high_watts = chip["static_power_low"], chip["static_power_high"]
+    processors = sum(chip[name] for name in powers if name != "static_power")
+    joules = float(dynamic.mean())
+    return Band(
+        low_joules=low * joules + (low_watts + processors) * chips * low_seconds,
+        high_joules=high * joules + (high_watts + processors) * chips * high_seconds,
+        low_seconds=low_seconds,
+        high_seconds=high_seconds,
+        reason=f"dynamic energy x {low:g} to {high:g}; step time from all work shared evenly by "
+        f"{all_cores} cores x {chip['step_time_low']:g} to the model's x "
+        f"{chip['step_time_high']:g}; static power {low_watts:g} to {high_watts:g} W a chip"
+        + (", the host's time at both ends" if waiting else ""),
+    )
+
+
+def reset_count(recording: Recording) -> int:
+    """State resets within one sample; none where samples merely start from zero state."""
+    interval = recording.header.reset_interval
+    return recording.steps // interval if interval else 0
+
+
+def _with_limits(chip: Chip, placed: Chip) -> Chip:
+    """The chip whose constants count, with the limits of the one that was placed on."""
+    return replace(chip, constants=MappingProxyType({**placed.constants, **chip.constants}))
+
+
+def _measured(recording: Recording) -> Profile:
+    """Build a profile of a meter's readings; only the numbers of events are counted."""
+    meter = {key: float(recording.header.measured.get(key, math.nan)) for key in MEASURED_KEYS}
+    # On the chip an inference takes as long as samples are apart, which may be more than its steps.
+    per_inference = recording.header.measured.get("seconds_per_inference")
+    seconds = per_inference or meter["seconds_per_step"] * recording.steps
+    watts = meter["watts"]
+    if math.isnan(watts):
+        watts = _ratio(meter["energy_joules"], seconds)
+    activities: tuple[Activity, ...] = ()
+    notes: tuple[str, ...] = ()
+    try:
+        activities = count_activity(recording)
+    except RecordingError as error:  # a chip that was metered need not have counted its events
+        notes = (f"Numbers of events are unavailable: {error}",)
+    backend = f"{recording.header.backend} {recording.header.backend_version}".strip()
+    return Profile(
+        energy_joules=meter["energy_joules"],
+        dynamic_joules=meter["dynamic_joules"],
+        static_joules=meter["static_joules"],
+        seconds_per_step=meter["seconds_per_step"],
+        seconds=seconds,
+        watts=watts,
+        synops=_mean_sum([a.synops for a in activities]) if activities else math.nan,
+        neuron_updates=float(sum(a.updates for a in activities)) if activities else math.nan,
+        messages=_mean_sum([a.messages for a in activities]) if activities else math.nan,
+        kind="measured",
+        chip=recording.header.backend,
+        model=f"meter read by backend {backend}",
+        band=None,
+        parts=(),
+        per_population=tuple(_share(activity, math.nan) for activity in activities),
+        spread=math.nan,
+        steps=recording.steps,
+        samples=recording.samples,
+        notes=notes,
+        host_updates=host_updates(recording, activities) if activities else 0.0,
+    )
+
+
+def _share(activity: Activity, dynamic: float) -> PopulationShare:
+    return PopulationShare(
+        name=activity.name,
+        neuron_updates=float(activity.updates),
+        messages=float(activity.messages.mean()),
+        synops=float(activity.synops.mean()),
+        dynamic_joules=dynamic,
+    )
+
+
+def _mean_sum(arrays: Sequence[FloatArray]) -> float:
+    """Mean over samples of the sum over populations."""
+    return float(sum(array.mean() for array in arrays))
+
+
+def _ratio(numerator: float, denominator: float) -> float:
+    return numerator / denominator if denominator else math.nan

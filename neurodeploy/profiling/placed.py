@@ -1,0 +1,215 @@
+r"""What a placement adds to an estimate: work of every core, copies, hops and links of messages.
+
+Time of a step, with :math:`n_c` neurons, :math:`m_c` messages, :math:`k_c` copies of messages
+that leave and :math:`s_c` stored synapses read (`chip.work`) of core c, and :math:`l_i`
+messages over link i of the mesh:
+
+.. math::
+    t_{step} = \max\left( \max_c \left( n_c t_{inactive} + m_c (t_{active} - t_{inactive})
+        + s_c t_{synop} \right),\; \max_c k_c t_{message},\; \max_i l_i t_{hop} \right)
+        + t_{barrier}
+
+It is the max-affine bound of arXiv:2601.10035 with the phases of one core summed, because they
+do not overlap. A hop is taken to keep its link busy for its whole latency. Where every
+population's spikes were recorded, each step is bounded by itself and the mean is taken; from
+counts alone it is the bound of a mean step, which is at most as long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..chip import Chip, Placement
+from ..chip.balance import checked_counts, neuron_events
+from ..chip.routes import Routes
+from ..chip.work import operations
+from ..errors import RecordingError
+from .activity import Activity
+
+if TYPE_CHECKING:
+    from ..recording import Recording
+
+FloatArray = NDArray[np.float64]
+_AT_ONCE = 1_000_000
+"""Samples x steps x cores."""
+
+Ways: TypeAlias = "Sequence[Routes]"
+
+
+@dataclass(frozen=True, eq=False)
+class Traffic:
+    """Messages on the chip, per sample.
+
+    Attributes
+    ----------
+    copies, east_west, north_south : float
+        Copies of messages to cores, and tile hops, mean over samples.
+    per_population : dict of str to float
+        Joules per inference that messages of each population cost, mean over samples.
+    """
+
+    copies: float
+    east_west: float
+    north_south: float
+    per_population: dict[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """What every core did, over all steps of a sample.
+
+    Attributes
+    ----------
+    messages : dict of str to float64 [samples, cores]
+        Sent, by population.
+    operations : tuple of float64 [samples, cores]
+        Stored synapses read, for each of `ways`.
+    rates : dict of str to float64 [samples, steps or 1]
+        Part of a sample's messages that fell in each step; in a mean step, where the steps
+        of any population are not known.
+    """
+
+    messages: dict[str, FloatArray]
+    operations: tuple[FloatArray, ...]
+    rates: dict[str, FloatArray]
+
+
+def check_same_network(recording: Recording, placement: Placement) -> None:
+    """Refuse a placement of another network than the recorded one."""
+    if recording.header.network != placement.network.fingerprint:
+        raise RecordingError(
+            "recording: made by another network than the placement; place the network that ran"
+        )
+
+
+def on_cores(activities: Sequence[Activity], placement: Placement) -> tuple[Activity, ...]:
+    """Activities with the updates of those populations alone that have cores."""
+    names = {partition.population.name for partition in placement.partitions}
+    return tuple(a if a.name in names else replace(a, size=0, updates=0) for a in activities)
+
+
+def counts_of(recording: Recording, placement: Placement) -> dict[str, FloatArray]:
+    """Messages of everything that has cores or sends to some, float64 [samples, neurons]."""
+    names = {partition.population.name for partition in placement.partitions}
+    names |= {p.source for p in placement.laid_out.projections if p.target in names}
+    counts = {name: checked_counts(recording, name) for name in sorted(names)}
+    return {name: c.reshape(len(c), -1).astype(np.float64) for name, c in counts.items()}
+
+
+def traffic(counts: Mapping[str, FloatArray], chip: Chip, ways: Ways) -> Traffic:
+    """Copies and hops of all messages that reach the chip's cores, mean over samples."""
+    means = {name: found.mean(axis=0) for name, found in counts.items()}
+    totals = np.zeros(3)
+    joules: dict[str, float] = {}
+    for way in ways:
+        source = way.projection.source
+        each = (way.copies, way.east_west, way.north_south)
+        found = np.array([means[source] @ one for one in each])
+        totals += found
+        joules[source] = joules.get(source, 0.0) + float(found @ _each(chip))
+    return Traffic(float(totals[0]), float(totals[1]), float(totals[2]), joules)
+
+
+def _each(chip: Chip) -> FloatArray:
+    names = ("message_energy", "hop_east_west_energy", "hop_north_south_energy")
+    return np.array([optional(chip, name) for name in names])
+
+
+def optional(chip: Chip, name: str) -> float:
+    """A constant that not every chip has, or 0."""
+    return chip[name] if name in chip.constants else 0.0
+
+
+def driven_updates(recording: Recording, placement: Placement) -> dict[str, float]:
+    """Updates of a sample in which a neuron got input but sent nothing, by population.
+
+    Counts do not say in which steps the synaptic operations of a neuron fell: with a per
+    step they are taken as independent, so that a step has one with probability
+    ``1 - exp(-a)``. Mean over samples.
+    """
+    steps = recording.samples * recording.steps
+    found = {}
+    for partition in placement.partitions:
+        name = partition.population.name
+        messages, synops = neuron_events(placement.laid_out, recording, name)
+        driven = -np.expm1(-synops / steps) * steps
+        found[name] = float(np.maximum(driven - messages, 0).sum()) / recording.samples
+    return found
+
+
+def count_work(
+    recording: Recording, counts: Mapping[str, FloatArray], placement: Placement, ways: Ways
+) -> Work:
+    """Count messages and stored synapses read, core by core and sample by sample."""
+    stepwise = all(recording[name].has("spikes") for name in counts)
+    rates, messages = {}, {}
+    for name, found in counts.items():
+        rates[name] = np.full((recording.samples, 1), 1 / recording.steps)
+        if stepwise:
+            total = np.maximum(found.sum(axis=1, keepdims=True), 1)
+            rates[name] = recording[name].step_counts / total
+    for part in placement.partitions:
+        name = part.population.name
+        spread = [np.bincount(part.core_of, c, minlength=part.cores) for c in counts[name]]
+        messages[name] = np.array(spread, np.float64)
+    done = tuple(operations(placement, w.projection, counts[w.projection.source]) for w in ways)
+    return Work(messages, done, rates)
+
+
+def step_seconds(
+    work: Work, placement: Placement, chip: Chip, ways: Ways
+) -> tuple[FloatArray, str]:
+    """Time of a step without its barrier, and what sets it most often.
+
+    Returns
+    -------
+    float64 [samples], str
+        Mean over steps; ``core of POPULATION``, ``messages leaving a core of POPULATION`` or
+        ``link of the mesh``.
+    """
+    found: dict[str, FloatArray] = {}
+    for partition in placement.partitions:
+        name = partition.population.name
+        inactive = chip["neuron_update_inactive_time"]
+        sent, rate = work.messages[name], work.rates[name]
+        parts = [(rate, sent * (chip["neuron_update_active_time"] - inactive))]
+        parts += [
+            (work.rates[way.projection.source], done * chip["synop_time"])
+            for way, done in zip(ways, work.operations, strict=True)
+            if way.projection.target == name
+        ]
+        idle = np.bincount(partition.core_of, minlength=partition.cores) * inactive
+        found[f"core of {name!r}"] = _busiest(parts, idle)
+        each = sum(float(w.copies.mean()) for w in ways if w.projection.source == name)
+        leaving = [(rate, sent * each * optional(chip, "message_time"))]
+        found[f"messages leaving a core of {name!r}"] = _busiest(leaving, np.zeros(len(idle)))
+    on_links = [
+        (work.rates[source], np.tensordot(work.messages[source], way.links, 1).reshape(-1, n))
+        for way in ways
+        if (source := way.projection.source) in work.messages and (n := way.links[0].size)
+    ]
+    if on_links:
+        hops = [optional(chip, f"hop_{axis}_time") for axis in ("east_west", "north_south")]
+        each_link = np.tile(np.repeat(hops, 2), on_links[0][1].shape[1] // 4)
+        on_links = [(rate, load * each_link) for rate, load in on_links]
+        found["link of the mesh"] = _busiest(on_links, np.zeros(len(each_link)))
+    seconds = np.array(list(found.values()))
+    most = np.bincount(seconds.argmax(axis=0).ravel(), minlength=len(found)).argmax()
+    return seconds.max(axis=0).mean(axis=1), list(found)[int(most)]
+
+
+def _busiest(parts: Sequence[tuple[FloatArray, FloatArray]], idle: FloatArray) -> FloatArray:
+    """Greatest over cores of the sum of rates times loads, float64 [samples, steps]."""
+    samples, steps = parts[0][0].shape
+    busiest = np.empty((samples, steps))
+    at_once = max(1, _AT_ONCE // (steps * len(idle)))
+    for first in range(0, samples, at_once):
+        some = slice(first, first + at_once)
+        total = idle + sum(rate[some, :, None] * load[some, None] for rate, load in parts)
+        busiest[some] = total.max(axis=2)
+    return busiest

@@ -1,0 +1,195 @@
+"""Profile: what one inference costs, and how each figure is known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from ..chip import Constant
+
+Kind = Literal["measured", "estimated", "unavailable"]
+
+
+@dataclass(frozen=True)
+class Band:
+    """What energy and time may really be, per inference.
+
+    Attributes
+    ----------
+    low_joules, high_joules : float
+        Total energy.
+    low_seconds, high_seconds : float
+        Time.
+    reason : str
+        How the ends were found.
+    """
+
+    low_joules: float
+    high_joules: float
+    low_seconds: float
+    high_seconds: float
+    reason: str
+
+
+STATIC = "static power"
+"""The part that is no event: its number is chip-seconds, its energy each is watts."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One kind of event and its share of the energy.
+
+    Attributes
+    ----------
+    kind : str
+    number : float
+        Events per inference, mean over samples (chip-seconds for static power).
+    joules_each : float
+        Energy of one event (watts for static power).
+    joules : float
+        Per inference.
+    source : str
+        Where `joules_each` comes from.
+    """
+
+    kind: str
+    number: float
+    joules_each: float
+    joules: float
+    source: str
+
+
+@dataclass(frozen=True)
+class PopulationShare:
+    """One population's share, per inference, mean over samples.
+
+    Attributes
+    ----------
+    name : str
+    neuron_updates : float
+    messages : float
+        Sent by this population.
+    synops : float
+        Synaptic operations of the projections that end here.
+    dynamic_joules : float
+        Of these three; NaN where the energy was measured as a whole.
+    """
+
+    name: str
+    neuron_updates: float
+    messages: float
+    synops: float
+    dynamic_joules: float
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What one inference costs: means over the recording's samples.
+
+    A figure that the profile does not know is NaN, and its tag is
+    ``unavailable``. The numbers of events are counted, in either kind.
+
+    Attributes
+    ----------
+    energy_joules, dynamic_joules, static_joules : float
+        Per inference; total = dynamic + static.
+    seconds_per_step, seconds : float
+        Of a time step, and of an inference.
+    watts : float
+        Energy over time.
+    synops, neuron_updates, messages : float
+        Events on the chip, per inference.
+    kind : str
+        ``measured`` | ``estimated`` | ``unavailable``: how the energy is known.
+    chip : str
+        The chip (the backend, where measured).
+    model : str
+        Which model or meter the figures come from.
+    band : Band or None
+        None where measured.
+    parts : tuple of Part
+        Energy by kind of event; empty where measured.
+    per_population : tuple of PopulationShare
+    spread : float
+        Standard deviation of the energy over samples, in joules.
+    steps, samples : int
+        Time steps per inference; samples that the means are over.
+    cores, chips : int
+        Assumed by the model; 0 where measured.
+    constants : mapping of str to Constant
+        The chip's constants that entered.
+    bound : str
+        What sets the time of a step: the busiest core, its messages, or a link.
+    workload : str
+        What was run, to tell profiles of several networks apart; may be empty.
+    notes : tuple of str
+        What every reader of these figures must know.
+    host_updates : float
+        Neuron updates of encoders that run on the host: in none of the other figures, but the
+        N-DNS proxy counts every neuron.
+    """
+
+    energy_joules: float
+    dynamic_joules: float
+    static_joules: float
+    seconds_per_step: float
+    seconds: float
+    watts: float
+    synops: float
+    neuron_updates: float
+    messages: float
+    kind: Kind
+    chip: str
+    model: str
+    band: Band | None
+    parts: tuple[Part, ...]
+    per_population: tuple[PopulationShare, ...]
+    spread: float
+    steps: int
+    samples: int
+    cores: int = 0
+    chips: int = 0
+    constants: Mapping[str, Constant] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    bound: str = ""
+    workload: str = ""
+    host_updates: float = 0.0
+
+    @property
+    def label(self) -> str:
+        """Workload and chip, for headings."""
+        return f"{self.workload} on {self.chip}" if self.workload else self.chip
+
+    @property
+    def energy_delay(self) -> float:
+        """Energy-delay product of an inference, in joule seconds."""
+        return self.energy_joules * self.seconds
+
+    def tag(self, figure: str) -> Kind:
+        """How a figure (a field's name, e.g. ``static_joules``) is known."""
+        if math.isnan(getattr(self, figure)):
+            return "unavailable"
+        # Where the energy is unavailable, what there is was read from a clock.
+        return "measured" if self.kind == "unavailable" else self.kind
+
+    def as_dict(self) -> dict[str, Any]:
+        """The profile as plain types for JSON; what is not known becomes None."""
+        constants = {name: asdict(constant) for name, constant in self.constants.items()}
+        plain = {name: value for name, value in vars(self).items() if name != "constants"}
+        plain["band"] = asdict(self.band) if self.band else None
+        plain["parts"] = [asdict(part) for part in self.parts]
+        plain["per_population"] = [asdict(share) for share in self.per_population]
+        cleaned: dict[str, Any] = _without_nan({**plain, "constants": constants})
+        return cleaned
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_nan(item) for item in value]
+    return value

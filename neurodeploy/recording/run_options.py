@@ -1,0 +1,104 @@
+"""What a run is asked to do, the same for every backend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import UnsupportedError
+from ..network import Network
+
+RECORDABLE = ("counts", "spikes", "u", "v")
+
+KERNELS = ("auto", "events", "dense")
+"""How the engine delivers messages, see `engine.synapses`; the same names, without importing it."""
+
+KNOWN_OPTIONS: Mapping[str, frozenset[str]] = {
+    "engine": frozenset({"threads", "kernels"}),
+    "float": frozenset(),
+    "lava": frozenset({"host", "job", "timeout_seconds"}),
+    "loihi2": frozenset({"host", "job", "timeout_seconds", "chip"}),
+}
+"""What each backend takes beside what all do; `run` refuses the rest by name."""
+
+Progress = Callable[[int, int], None]
+"""Called with (samples done, samples in all)."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Options of one run.
+
+    Attributes
+    ----------
+    steps : int
+        Chip time steps to run each sample for.
+    record : tuple of str
+        Any of `RECORDABLE`.
+    out : Path or None
+        Stream the recording to this file instead of keeping it in memory.
+    reset_interval : int or None
+        Within each sample, set u and v to zero every so many steps, as Lava's
+        LIFReset and the chip do; None never resets. A sample always starts
+        from zero state.
+    reset_offset : int
+        Step of the first reset, as netx counts it: the population at hop h
+        resets where ``t % interval == (reset_offset + 1 + h) % interval``, t
+        counted from 1.
+    threads : int or None
+        Threads of the engine; None takes ``NEURODEPLOY_THREADS``, else all cores.
+        Other backends have no use for it.
+    kernels : str
+        Of `KERNELS`; only the engine has a choice.
+    timeout_seconds : float or None
+        End a worker that takes longer.
+    progress : callable or None
+        See `Progress`.
+    inputs_fingerprint : str
+        SHA-256 of the inputs, for the header of a recording that a worker makes.
+    host : str or None
+        Where the worker runs, see `places.parse_place`; None takes the backend's variable.
+    job : Path or None
+        Folder to keep the job in, see `job`; None makes one and removes it again.
+    chip : mapping or None
+        Options that only a backend knows, as JSON has them.
+    sent : callable or None
+        Set in a worker whose job came from elsewhere: called with each finished file.
+    """
+
+    steps: int
+    record: tuple[str, ...] = ("counts",)
+    out: Path | None = None
+    reset_interval: int | None = None
+    reset_offset: int = 0
+    threads: int | None = None
+    kernels: str = "auto"
+    timeout_seconds: float | None = None
+    progress: Progress | None = None
+    inputs_fingerprint: str = ""
+    host: str | None = None
+    job: Path | None = None
+    chip: Mapping[str, Any] | None = None
+    sent: Callable[[Path], None] | None = None
+
+
+def names_of(names: str | Iterable[str]) -> tuple[str, ...]:
+    """Several names, or one that stands by itself: a string is a name, not its letters."""
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def refuse_floats(network: Network) -> None:
+    """Stop a float network on its way to a place that computes in integers.
+
+    Raises
+    ------
+    UnsupportedError
+    """
+    for population in network.populations:
+        if population.neuron.is_float:
+            raise UnsupportedError(
+                f"population {population.name!r}: float neurons; quantize the network first "
+                f"(nd.quantize), or run it on backend 'float'"
+            )

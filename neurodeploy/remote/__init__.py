@@ -1,0 +1,1 @@
+"""Workers elsewhere: job folders, blocks of finished samples, places, and the protocol."""

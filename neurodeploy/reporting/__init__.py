@@ -1,0 +1,87 @@
+"""HTML page, plots and terminal tables of what a run found."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..comparison import Comparison
+    from ..network import Network
+    from ..profiling import Profile
+    from ..quantization.widths import Sweep
+    from ..recording import Recording
+    from .sources import PlacementLike
+
+__all__ = ["report"]
+
+
+def report(
+    path: str | os.PathLike[str],
+    *,
+    net: Network | None = None,
+    recordings: Sequence[Recording] = (),
+    comparison: Comparison | Sequence[Comparison] | None = None,
+    placement: PlacementLike | None = None,
+    profiles: Sequence[Profile] = (),
+    title: str = "neurodeploy report",
+    accuracy: Sequence[tuple[str, int, int]] | None = None,
+    facts: Sequence[tuple[str, str]] = (),
+    float_weights: Mapping[str, Any] | None = None,
+    sweep: Sweep | None = None,
+) -> None:
+    """Write one self-contained HTML page; sections without content are left out.
+
+    Parameters
+    ----------
+    path : path
+        Where the page belongs; it appears there only once it is whole.
+    net : Network or None
+        Its populations, audit, weights and fingerprint.
+    recordings : sequence of Recording
+        The first with spikes gives the raster.
+    comparison : Comparison, sequence of Comparison or None
+    placement : Placement or None
+    profiles : sequence of Profile
+    title : str
+    accuracy : sequence of (label, correct, total)
+    facts : sequence of (label, text)
+        Shown among the headline facts.
+    float_weights : mapping of str to float array
+        Weights before quantization, any shape, by projection (``a->b``) or by
+        the population that they lead to.
+    sweep : Sweep or None
+        The network at several bit widths, see `quantize.sweep`.
+
+    Raises
+    ------
+    FormatError
+        If nothing can be written at `path`.
+
+    Notes
+    -----
+    Without matplotlib the page says how to get its plots.
+    """
+    from .page import write_page
+    from .sources import Sources
+
+    if comparison is None:
+        comparisons: tuple[Comparison, ...] = ()
+    elif isinstance(comparison, Sequence):
+        comparisons = tuple(comparison)
+    else:
+        comparisons = (comparison,)
+    sources = Sources(
+        title=title,
+        network=net,
+        recordings=tuple(recordings),
+        comparisons=comparisons,
+        placement=placement,
+        profiles=tuple(profiles),
+        accuracy=tuple(accuracy or ()),
+        facts=tuple(facts),
+        float_weights=dict(float_weights or {}),
+        sweep=sweep,
+    )
+    write_page(path, sources)

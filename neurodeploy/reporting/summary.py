@@ -1,0 +1,119 @@
+"""The headline facts."""
+
+from __future__ import annotations
+
+import math
+
+from ..comparison import Comparison
+from ..network import Rating
+from .blocks import Headline, Section
+from .numbers import count, percent, si, si_range, wilson_interval
+from .rows import synapse_counts
+from .sources import Sources
+
+
+def summary_section(sources: Sources) -> Section | None:
+    """Equal or not, how accurate, how much energy, how large."""
+    headlines = (
+        *_comparisons(sources),
+        *_accuracy(sources),
+        *_energy(sources),
+        *_network(sources),
+        *(Headline(label, text) for label, text in sources.facts),
+    )
+    return Section("summary", "Summary", headlines=headlines) if headlines else None
+
+
+def _comparisons(sources: Sources) -> list[Headline]:
+    headlines = []
+    for comparison in sources.comparisons:
+        label_a, label_b = comparison.labels
+        exact = sum(row.exact is True for row in comparison.rows)
+        behind = f"{exact} of {len(comparison.rows)} populations exact"
+        divergence = comparison.first_divergence
+        if divergence is not None:
+            behind = f"first at sample {divergence.sample}, step {divergence.step}, " + (
+                f"{divergence.population} neuron {divergence.neuron}; {behind}"
+            )
+        headlines.append(
+            Headline(
+                f"{label_a} against {label_b}",
+                _verdict(comparison),
+                behind,
+                tone="exact" if comparison.within_tolerance else "differs",
+            )
+        )
+        if comparison.diagnosis is not None and comparison.diagnosis.pattern:
+            pattern = comparison.diagnosis.pattern.replace("-", " ")
+            behind = f"in {comparison.diagnosis.deviating}; reproduced on the engine"
+            headlines.append(Headline("Diagnosis", pattern, behind, tone="differs"))
+        if comparison.output is not None and comparison.output.accuracies is not None:
+            first, second = comparison.output.accuracies
+            behind = f"{label_a} and {label_b}, {count(comparison.output.labelled)} samples"
+            headlines.append(Headline("Accuracy", f"{percent(first)}, {percent(second)}", behind))
+    return headlines
+
+
+def _verdict(comparison: Comparison) -> str:
+    if comparison.equal:
+        return "Equal"
+    return "Within tolerance" if comparison.within_tolerance else "Different"
+
+
+def _accuracy(sources: Sources) -> list[Headline]:
+    headlines = []
+    for label, correct, total in sources.accuracy:
+        low, high = wilson_interval(correct, total)
+        fraction = correct / total if total else float("nan")
+        behind = f"{count(correct)} of {count(total)}; {percent(low, 1)} to {percent(high, 1)}"
+        headlines.append(Headline(f"Accuracy, {label}", percent(fraction), behind))
+    return headlines
+
+
+def _energy(sources: Sources) -> list[Headline]:
+    headlines = []
+    for profile in sources.profiles:
+        tag = profile.tag("energy_joules")
+        known = [
+            f"{si(joules, 'J')} {what}"
+            for what, joules in (
+                ("dynamic", profile.dynamic_joules),
+                ("static", profile.static_joules),
+            )
+            if not math.isnan(joules)
+        ]
+        if profile.band is not None:
+            ends = si_range(profile.band.low_joules, profile.band.high_joules, "J")
+            known.append(f"band {ends}")
+        headlines.append(
+            Headline(
+                f"Energy per inference, {profile.label}",
+                si(profile.energy_joules, "J"),
+                "; ".join(known),
+                tag,
+            )
+        )
+    return headlines
+
+
+def _network(sources: Sources) -> list[Headline]:
+    network = sources.network
+    if network is None:
+        return []
+    counts = [synapse_counts(network, projection) for projection in network.projections]
+    nonzero = sum(pair[0] for pair in counts if pair)
+    neurons = sum(population.size for population in network.populations)
+    headlines = [
+        Headline(
+            "Network",
+            f"{count(neurons)} neurons",
+            f"{len(network.populations)} populations, {count(nonzero)} synapses",
+        )
+    ]
+    if len(network.audit):
+        worst = network.audit.worst
+        number = len(network.audit.rated(worst))
+        value = "all faithful" if worst is Rating.FAITHFUL else f"{count(number)} {worst.value}"
+        behind = f"of {count(len(network.audit))} elements"
+        headlines.append(Headline("Conversion", value, behind, tone=worst.value))
+    return headlines

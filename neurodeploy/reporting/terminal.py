@@ -1,0 +1,173 @@
+"""Tables for the terminal; each fits 100 columns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from ..network import Audit, Network
+from ..profiling import Profile
+from ..recording import Recording
+from .numbers import NOTHING, count, percent, si, signed
+from .rows import network_rows, spike_rows
+from .sources import labels_of
+
+TAG_STYLES = {"measured": "green", "estimated": "yellow", "counted": "dim", "unavailable": "dim"}
+_WIDEST_TAG = max(map(len, TAG_STYLES))
+RATING_STYLES = {"faithful": "green", "approximate": "yellow", "unsupported": "red"}
+_LONGEST_LABEL = 16
+
+
+def network_table(network: Network) -> Table:
+    """One row per population and projection into it, for ``neurodeploy inspect``."""
+    table = _table()
+    _names(table, "population", "neuron")
+    _numbers(table, "shape", "neurons")
+    _names(table, "synapse")
+    _numbers(table, "nonzero/synapses", "hops", "delay", "weights")
+    for row in network_rows(network):
+        synapse = row.synapse
+        if row.source == row.population:
+            synapse += ", self"
+        elif not row.leads:
+            synapse += f" from {row.source}"
+        shape = row.shape.replace(" ", "")
+        own = (row.population, row.neuron, shape, row.neurons) if row.leads else ("",) * 4
+        clock = (row.hops, row.delay) if row.leads else ("", "")
+        _row(table, *own, synapse, row.synapses.replace(" ", ""), *clock, row.weights)
+    neurons = sum(population.size for population in network.populations)
+    table.caption = f"{len(network.populations)} populations, {count(neurons)} neurons"
+    return table
+
+
+def counts_table(recordings: Sequence[Recording], labels: Sequence[str] | None = None) -> Table:
+    """Messages per sample (mean) of every population, a column for each recording.
+
+    With two recordings the difference stands beside them; with one, how often
+    a neuron sends in a step.
+    """
+    labels = tuple(labels) if labels is not None else labels_of(recordings)
+    table = _table("messages per sample, mean")
+    _names(table, "population")
+    _numbers(table, "neurons", "hops", *(_short(label) for label in labels))
+    if len(recordings) == 1:
+        _numbers(table, "per neuron and step")
+    elif len(recordings) == 2:
+        _numbers(table, "difference")
+    for row in spike_rows(recordings):
+        extra: tuple[str, ...] = ()
+        known = [messages for messages in row.messages if messages is not None]
+        if len(recordings) == 1:
+            slots = row.neurons * recordings[0].steps
+            extra = (percent(known[0] / slots) if known and slots else NOTHING,)
+        elif len(recordings) == 2:
+            extra = (signed(known[1] - known[0]) if len(known) == 2 else NOTHING,)
+        messages = (count(value) for value in row.messages)
+        _row(table, row.population, count(row.neurons), str(row.hops), *messages, *extra)
+    return table
+
+
+def profile_table(profiles: Sequence[Profile]) -> Group:
+    """Energy, time and events per inference: a column for each profile, a tag on each figure.
+
+    The models stand below the table, over the whole width.
+    """
+    table = _table("per inference, mean over samples")
+    _names(table, "")
+    for profile in profiles:
+        table.add_column(Text(_short(profile.label)), justify="right", overflow="fold")
+    figures = (
+        ("energy", "energy_joules", "J"),
+        ("  dynamic", "dynamic_joules", "J"),
+        ("  static", "static_joules", "J"),
+        ("power", "watts", "W"),
+        ("time", "seconds", "s"),
+        ("time per step", "seconds_per_step", "s"),
+    )
+    for name, figure, unit in figures:
+        table.add_row(name, *(_figure(profile, figure, unit) for profile in profiles))
+        if figure == "energy_joules":
+            table.add_row("  at least", *(_band(profile, "low_joules") for profile in profiles))
+            table.add_row("  at most", *(_band(profile, "high_joules") for profile in profiles))
+            spreads = (_figure(profile, "spread", "J") for profile in profiles)
+            table.add_row("  spread over samples", *spreads)
+    for name in ("synops", "neuron_updates", "messages"):
+        table.add_row(
+            name.replace("_", " "),
+            *(_number(getattr(profile, name)) for profile in profiles),
+        )
+    return Group(table, Text("\n".join(_behind(profiles)), style="dim"))
+
+
+def audit_table(audit: Audit) -> Table:
+    """What a conversion did to each element."""
+    table = _table()
+    _names(table, "element", "rating", "what was done")
+    for entry in audit:
+        rating = entry.rating.value
+        table.add_row(
+            Text(entry.element), Text(rating, style=RATING_STYLES[rating]), Text(entry.text)
+        )
+    return table
+
+
+def _table(title: str | None = None) -> Table:
+    return Table(
+        title=title,
+        title_justify="left",
+        caption_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
+
+
+def _names(table: Table, *titles: str) -> None:
+    for title in titles:
+        table.add_column(Text(title), overflow="fold")
+
+
+def _numbers(table: Table, *titles: str) -> None:
+    for title in titles:
+        table.add_column(Text(title), justify="right", no_wrap=True)
+
+
+def _row(table: Table, *cells: str) -> None:
+    # Text, not str: a name with [brackets] is not markup.
+    table.add_row(*(Text(cell) for cell in cells))
+
+
+def _figure(profile: Profile, figure: str, unit: str) -> Text:
+    value, tag = getattr(profile, figure), profile.tag(figure)
+    return _tagged("" if tag == "unavailable" else si(value, unit), tag)
+
+
+def _number(value: float) -> Text:
+    known = not math.isnan(value)
+    return _tagged(count(value), "counted") if known else _tagged("", "unavailable")
+
+
+def _band(profile: Profile, end: str) -> Text:
+    if profile.band is None:
+        return _tagged("", "unavailable")
+    return _tagged(si(getattr(profile.band, end), "J"), profile.kind)
+
+
+def _tagged(text: str, tag: str) -> Text:
+    # Tags of one width, so that the numbers before them line up.
+    return Text.assemble(text, " ", (f"{tag:<{_WIDEST_TAG}}", TAG_STYLES[tag]))
+
+
+def _behind(profiles: Sequence[Profile]) -> list[str]:
+    """Model and first note of each profile; the page has the rest."""
+    lines = [f"{p.label}: {line}" for p in profiles for line in (p.model, *p.notes[:1])]
+    return list(dict.fromkeys(lines))
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…"

@@ -1,0 +1,1 @@
+"""What each target holds, and the rewrites that bring a network there."""

@@ -1,0 +1,251 @@
+"""What lava-dl's importer, and Lava's CPU models behind it, make of the file that we write.
+
+Source: ``lava/lib/dl/netx/hdf5.py`` and ``netx/utils.py`` of lava-dl 0.6.0; the tests
+build netx's network of each kind of layer and run it. Found there, not in any of its
+messages: what it leaves out it leaves out silently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..formats.netx.writer import is_axon
+from ..network import (
+    ALIF,
+    AdaptiveResonateFire,
+    Average,
+    ComplexDense,
+    Conv,
+    DelayedDense,
+    Delta,
+    Dense,
+    GeneralCubaLIF,
+    LeakyIntegrator,
+    Network,
+    Population,
+    Projection,
+    Rating,
+    Readout,
+    ResonateFire,
+    SigmaDelta,
+    Source,
+)
+from ..network.fixed_point import ACTIVATION_SHIFT, MAX_DELAY, WEIGHT_MAX_UNSIGNED, WEIGHT_MIN
+
+Finding = tuple[Rating, str]
+
+WEIGHT_BITS = 8
+
+
+def netx_population(network: Network, population: Population) -> Iterator[Finding]:
+    """Say what netx makes of a population; nothing where it runs the same."""
+    neuron = population.neuron
+    if population is network.input and not isinstance(neuron, Source):
+        yield Rating.APPROXIMATE, _input_block(population)
+    for need in _needs(network, population, None):
+        yield Rating.FAITHFUL, need
+    if is_axon(network, population):
+        (into,) = network.into(population.name)
+        yield _delayed_loop(network, into.source, "")
+    elif isinstance(neuron, Average):
+        yield Rating.UNSUPPORTED, "netx has no averages (NotImplementedError); average on the host"
+    if isinstance(neuron, ALIF):
+        yield Rating.UNSUPPORTED, "netx crashes on ALIF; see rewrite.as_atrlif"
+    if isinstance(neuron, AdaptiveResonateFire):
+        yield Rating.APPROXIMATE, "netx reads it as a resonator that does not adapt"
+    elif isinstance(neuron, ResonateFire):
+        yield Rating.APPROXIMATE, "netx takes its decays through floats; they may be 1/4096 less"
+    if getattr(neuron, "graded_spike", False):
+        yield Rating.APPROXIMATE, "netx sends plain spikes in place of graded ones"
+    if isinstance(neuron, (GeneralCubaLIF, LeakyIntegrator)):
+        yield from _general(neuron)
+    if isinstance(neuron, (Delta, SigmaDelta)) and neuron.fraction_bits:
+        bits = neuron.fraction_bits
+        yield Rating.APPROXIMATE, f"threshold and bias have {bits} bits below 1/64, NetX none"
+    if population.starts:
+        reason = f"its bias acts from step 0 on, not from step {population.starts} on"
+        yield Rating.APPROXIMATE, reason
+    yield from _delays(network, population)
+
+
+def netx_needs(network: Network, inputs: NDArray[np.int32]) -> list[str]:
+    """Say what netx must be given, or asked for, to run a network the same on some inputs.
+
+    Parameters
+    ----------
+    network : Network
+    inputs : int [samples, steps, *shape]
+        What is presented.
+    """
+    return [need for p in network.populations for need in _needs(network, p, inputs)]
+
+
+def message_bits(inputs: NDArray[np.int32]) -> int:
+    """Give netx's ``input_message_bits`` for inputs: 0 for spikes of 1, else 8, 16 or 24."""
+    if not inputs.size or (inputs.min() >= 0 and inputs.max() <= 1):
+        return 0
+    most = max(int(inputs.max()), -int(inputs.min()) - 1)
+    return next((bits for bits in (8, 16) if most < 1 << (bits - 1)), 24)
+
+
+def _needs(
+    network: Network, population: Population, inputs: NDArray[np.int32] | None
+) -> Iterator[str]:
+    """Say what netx needs for a population; for any inputs where none are given."""
+    neuron = population.neuron
+    if population is network.input and isinstance(neuron, Source):
+        if neuron.signed:
+            yield "a port of payloads: give netx input_message_bits=24, else it takes plain spikes"
+        elif inputs is None:
+            yield (
+                "netx counts every input as 1 (its input_message_bits is 0): where inputs are "
+                "payloads, give it input_message_bits=8, or 16 or 24 for larger ones"
+            )
+        elif bits := message_bits(inputs):
+            yield (
+                f"the inputs are payloads ({inputs.min()}..{inputs.max()}): give netx "
+                f"input_message_bits={bits}; its default, 0, counts each as 1"
+            )
+        if _feeds_a_matrix(network, population):
+            yield "netx's port for it is flat: give it the inputs flattened in (C, H, W) order"
+    if isinstance(neuron, LeakyIntegrator):
+        yield "netx takes it for a neuron that never spikes: read v of net.out_layer.neuron"
+
+
+def _delayed_loop(network: Network, name: str, where: str) -> Finding:
+    """What netx makes of a recurrent layer's delays: it gives them to the loop's synapses, too.
+
+    Source: ``RecurrentDense`` in ``netx/blocks/process.py:265``, which leaves the weights'
+    exponent out as well.
+    """
+    sources = [p.source for p in network.into(name) if p.source != p.target]
+    if all(network[source].size == network[name].size for source in sources):
+        return Rating.APPROXIMATE, (
+            f"netx gives a recurrent layer's delays{where} to its inputs' synapses and its loop's "
+            f"alike, and drops the exponent of its weights"
+        )
+    return Rating.UNSUPPORTED, (
+        f"netx refuses delays{where} of a recurrent layer that has not as many inputs as neurons "
+        f"(ValueError)"
+    )
+
+
+def _feeds_a_matrix(network: Network, population: Population) -> bool:
+    heard = [p.synapse for p in network.out_of(population.name)]
+    image = isinstance(population.neuron, Source) and len(population.shape) == 3
+    return image and all(isinstance(s, (Dense, DelayedDense, ComplexDense)) for s in heard)
+
+
+def _input_block(population: Population) -> str:
+    connect = "netx does not connect it: connect to net.in_layer.neuron.a_in, not to net.inp"
+    if population.transform is None:
+        return connect
+    weight, bias = population.transform.weight, population.transform.bias
+    first = "round the inputs to 1/32 and " if population.transform.rounds_first else ""
+    return (
+        f"{connect}, and {first}apply its weight {weight:g} and bias {bias:g} to the inputs "
+        f"yourself"
+    )
+
+
+def _general(neuron: GeneralCubaLIF | LeakyIntegrator) -> Iterator[Finding]:
+    if np.any(np.asarray(getattr(neuron, "refractory", 1)) != 1):
+        yield Rating.APPROXIMATE, "netx ignores refDelay: it fires again at once"
+    if neuron.input_exponent != ACTIVATION_SHIFT or int(getattr(neuron, "voltage_exponent", 0)):
+        yield Rating.APPROXIMATE, "netx ignores exponents of weights and norms"
+
+
+def _delays(network: Network, population: Population) -> Iterator[Finding]:
+    delay = population.axon_delay
+    if delay is None or not delay.any():
+        return
+    into = [p for p in network.into(population.name) if p.source != population.name]
+    if is_axon(network, population):
+        return  # said already
+    if not into or not isinstance(into[0].synapse, (Dense, DelayedDense)):
+        yield Rating.APPROXIMATE, "netx ignores delays of all but dense layers"
+    elif np.any(np.asarray(getattr(population.neuron, "bias", 0)) != 0):
+        yield Rating.APPROXIMATE, "netx moves its delays before it, where its bias is not delayed"
+    if delay.max() > MAX_DELAY:
+        reason = f"a delay of {delay.max()} steps becomes netx's longest, {MAX_DELAY}"
+        yield Rating.APPROXIMATE, reason
+
+
+def netx_projection(network: Network, projection: Projection) -> Iterator[Finding]:
+    """Say what netx makes of synapses; nothing where it runs them the same."""
+    synapse = projection.synapse
+    if isinstance(synapse, Readout):
+        return
+    if isinstance(synapse, Conv):
+        return  # netx leaves its weights as they are, whole numbers of any size
+    if not isinstance(synapse, (Dense, DelayedDense, ComplexDense)):
+        yield Rating.UNSUPPORTED, f"netx has no {synapse.kind} layer (NotImplementedError)"
+        return
+    if projection.source == projection.target:
+        return  # netx rounds it together with the weights into the layer
+    loops = [p.synapse for p in network.into(projection.target) if p.source == p.target]
+    if loops and isinstance(synapse, DelayedDense):
+        yield _delayed_loop(network, projection.target, " of synapses")
+    parts = (synapse.real, synapse.imag) if isinstance(synapse, ComplexDense) else (synapse.weight,)
+    for part in parts:
+        beside = [s.weight for s in loops if isinstance(s, Dense)]
+        weight: NDArray[np.int64] = np.hstack([part, *beside]).astype(np.int64)
+        if not weight.any():
+            yield Rating.UNSUPPORTED, "all weights are 0: netx crashes (log2 of 0)"
+        elif not np.array_equal(held := weights_of_netx(weight), weight):
+            worst = np.abs(held - weight).max()
+            reason = (
+                f"weights {weight.min()}..{weight.max()} are rounded or clipped by up to "
+                f"{worst:g}, as netx scales them to 8 bits"
+            )
+            yield Rating.APPROXIMATE, reason
+
+
+def weights_of_netx(weight: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Weights as Lava's Dense holds them after netx has scaled them.
+
+    Source: ``optimize_weight_bits`` (``netx/utils.py:80``), whose scale brings an
+    all-inhibitory minimum to -256, which ``clip_weights`` and ``truncate_weights``
+    (``lava/utils/weightutils.py``) then clip and cut.
+
+    Parameters
+    ----------
+    weight : int [targets, sources], not all 0
+
+    Returns
+    -------
+    float64 of the same shape
+    """
+    low, high = int(weight.min()), int(weight.max())
+    if low < 0 < high and (high > WEIGHT_MAX_UNSIGNED - 1 or low < WEIGHT_MIN):
+        weight = np.clip(weight, WEIGHT_MIN, WEIGHT_MAX_UNSIGNED - 1)
+        low, high = int(weight.min()), int(weight.max())
+    signed = int(low < 0 <= high)  # a largest weight of 0 counts as mixed in netx
+    if signed:
+        scale = min(127 / high if high else np.inf, -128 / low)
+    else:
+        scale = -256 / low if high < 0 else WEIGHT_MAX_UNSIGNED / high
+    shift = int(np.floor(np.log2(scale))) + signed
+    if shift < 0:  # NumPy shifts everything out
+        return np.zeros(weight.shape)
+    whole = next((n for n in range(WEIGHT_BITS, 0, -1) if not (weight % (1 << n)).any()), 0)
+    bits = WEIGHT_BITS - shift - (whole - signed)
+    mixed = int(low < 0 < high)  # what Lava derives for itself
+    turned = -1 if high <= 0 else 1
+    mantissa = turned * np.floor(weight * 2.0**shift).astype(np.int64)
+    mantissa = np.clip(mantissa, -256 * mixed, WEIGHT_MAX_UNSIGNED)
+    cut = max(WEIGHT_BITS - bits + mixed, 0)
+    held: NDArray[np.float64] = turned * ((mantissa >> cut) << cut) * 2.0**-shift
+    return held
+
+
+__all__ = [
+    "message_bits",
+    "netx_needs",
+    "netx_population",
+    "netx_projection",
+    "weights_of_netx",
+]

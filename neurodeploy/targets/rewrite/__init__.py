@@ -1,0 +1,26 @@
+"""Networks rewritten for places that lack an operator; each form exact, with its proof as a test.
+
+Every function gives a new network whose populations send and hold the same
+numbers, step by step, where nothing overflows; what it cannot rewrite it leaves.
+"""
+
+from .alif import ATRLIF, as_atrlif
+from .axons import delays_on_axons
+from .flatten import columns_in_order
+from .for_target import rewritten_for
+from .pools import pool_as_conv
+from .readout import averages_on_host
+from .sums import sums_in_parts
+from .taps import taps_as_delays
+
+__all__ = [
+    "ATRLIF",
+    "as_atrlif",
+    "averages_on_host",
+    "columns_in_order",
+    "delays_on_axons",
+    "pool_as_conv",
+    "rewritten_for",
+    "sums_in_parts",
+    "taps_as_delays",
+]

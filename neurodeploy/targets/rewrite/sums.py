@@ -1,0 +1,47 @@
+"""Sums of convolutions in parts, each of which fits the chip's 24 bits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from ...network import Conv, Network, Projection
+
+
+def sums_in_parts(network: Network, parts: int | Mapping[str, int]) -> Network:
+    """Split convolutions over input channels into parallel ones into the same population.
+
+    A convolution's sum wraps to 24 bits, the current that several projections
+    add up to does not. So the parts are the same as the whole wherever no sum
+    of the whole wraps, and the true sum wherever no part wraps. Each part has the
+    kernels of every n-th input channel, and zeros for the others.
+
+    Parameters
+    ----------
+    network : Network
+    parts : int, or mapping of str to int
+        Into how many: of all convolutions, or by target population. No more
+        than a kernel has channels.
+    """
+    made: list[Projection] = []
+    for projection in network.projections:
+        wanted = parts if isinstance(parts, int) else parts.get(projection.target, 1)
+        made += _split(projection, wanted)
+    return replace(network, projections=tuple(made))
+
+
+def _split(projection: Projection, wanted: int) -> list[Projection]:
+    synapse = projection.synapse
+    if not isinstance(synapse, Conv):
+        return [projection]
+    count = min(wanted, synapse.weight.shape[1])
+    if count < 2:
+        return [projection]
+    made = []
+    for part in range(count):
+        weight = np.zeros_like(synapse.weight)
+        weight[:, part::count] = synapse.weight[:, part::count]
+        made.append(replace(projection, synapse=replace(synapse, weight=weight)))
+    return made

@@ -1,0 +1,120 @@
+"""CUBA neurons in torch, stepped as the engine steps them, or without rounding."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from ..errors import UnsupportedError
+from ..network import CubaLIF, GeneralCubaLIF, LeakyIntegrator, Neuron
+from ..network.fixed_point import ACTIVATION_SHIFT, DECAY_UNITY
+from .integers import kept, saturated, spike, wrapped
+
+Tensor = torch.Tensor
+UNIT = 1 << ACTIVATION_SHIFT
+
+
+class State(NamedTuple):
+    """u, v and the steps still to wait after a spike, each float64 [samples, neurons]."""
+
+    u: Tensor
+    v: Tensor
+    wait: Tensor
+
+
+class Cells(torch.nn.Module):
+    """A population's neurons: `CubaLIF`, `GeneralCubaLIF` (spikes of 1) or `LeakyIntegrator`.
+
+    Attributes
+    ----------
+    whole : bool
+        Whether states are whole numbers, as the chip's. False: the same equations in floats.
+    readout : bool
+        Whether v is sent, in place of spikes.
+    """
+
+    current_decay: Tensor
+    voltage_decay: Tensor
+    threshold: Tensor
+    bias: Tensor
+    refractory: Tensor
+    taken_off: Tensor
+
+    def __init__(self, neuron: Neuron, size: int, name: str) -> None:
+        super().__init__()
+        if type(neuron) not in (CubaLIF, GeneralCubaLIF, LeakyIntegrator) or (
+            neuron.graded
+            or getattr(neuron, "input_exponent", ACTIVATION_SHIFT) != ACTIVATION_SHIFT
+            or getattr(neuron, "voltage_exponent", 0)
+            or getattr(neuron, "bias_into", "voltage") != "voltage"
+        ):
+            raise UnsupportedError(
+                f"population {name!r}: {neuron.kind} neurons with these choices are not trained "
+                f"here; CUBA neurons are, with spikes of 1 and a bias of the voltage"
+            )
+        self.whole = True
+        self.readout = isinstance(neuron, LeakyIntegrator)
+        self.reset = getattr(neuron, "reset", "zero")
+        for what in (
+            "current_decay", "voltage_decay", "threshold", "bias", "refractory", "taken_off",
+        ):  # fmt: skip
+            value = np.broadcast_to(np.asarray(getattr(neuron, what, 0), np.float64), size)
+            self.register_buffer(what, torch.from_numpy(value.copy()))
+        self.waits = bool((self.refractory > 1).any())
+
+    def rest(self, samples: int) -> State:
+        """States at the beginning."""
+        zeros = self.bias.new_zeros((samples, self.bias.numel()))
+        return State(zeros, zeros, zeros)
+
+    def step(
+        self, current: Tensor, state: State, bias: Tensor | None = None
+    ) -> tuple[Tensor, State]:
+        """Advance by what arrives, float64 [samples, neurons]; give what is sent.
+
+        `bias` stands in for the neurons' own where it is trained.
+        """
+        bias = self.bias if bias is None else bias
+        u = self._kept(state.u, self.current_decay) + UNIT * current
+        if self.whole:
+            u = wrapped(u)
+        threshold = UNIT * self.threshold
+        kept_v = self._kept(state.v, self.voltage_decay)
+        if self.reset == "subtract-late":
+            kept_v = kept_v - self.taken_off * (state.v > threshold)
+        v = saturated(kept_v + u + UNIT * bias)
+        if self.readout:
+            return v, State(u, v, state.wait)
+        wait = state.wait
+        if self.waits:
+            v = torch.where(wait > 0, state.v, v)
+        sent = spike(v, threshold)
+        if self.waits:
+            sent = sent * (wait == 0)
+        fired = sent.detach()
+        if self.reset == "zero":
+            v = v * (1 - fired)
+        elif self.reset == "subtract":
+            v = v - self.taken_off * fired
+        if self.waits:
+            wait = torch.where(fired > 0, self.refractory - 1, (wait - 1).clamp(min=0))
+        return sent, State(u, v, wait)
+
+    def run(self, currents: Tensor, starts: int = 0, bias: Tensor | None = None) -> Tensor:
+        """Run over currents [samples, steps, neurons] from rest; at rest before step `starts`."""
+        state, sent = self.rest(len(currents)), []
+        for t, current in enumerate(currents.unbind(1)):
+            if t < starts:
+                sent.append(torch.zeros_like(current))
+                continue
+            message, state = self.step(current, state, bias)
+            sent.append(message)
+        return torch.stack(sent, 1)
+
+    def _kept(self, state: Tensor, decay: Tensor) -> Tensor:
+        if self.whole:
+            return kept(state, decay)
+        left: Tensor = state * ((DECAY_UNITY - decay) / DECAY_UNITY)
+        return left

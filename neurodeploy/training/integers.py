@@ -1,0 +1,86 @@
+"""Rounding and integer neurons in torch: exact forward, straight-through and surrogate backward.
+
+Forward values are whole numbers in float64, which holds them exactly up to 2^53, so the forward
+pass is the engine's arithmetic. Backward, rounding is the identity (straight-through; Bengio et
+al. 2013, arXiv:1308.3432) and a spike's derivative that of a fast sigmoid (Zenke and Ganguli
+2018, SuperSpike) of the membrane in thresholds.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from ..network.fixed_point import DECAY_UNITY, STATE_LIMIT
+
+SLOPE = 5.0
+"""Of the surrogate: derivative 1 / (1 + SLOPE |v / threshold - 1|)^2."""
+
+Tensor = torch.Tensor
+
+
+class _Through(torch.autograd.Function):
+    """The integers forward, the identity backward, nothing where a weight was clipped."""
+
+    @staticmethod
+    def forward(context: Any, x: Tensor, whole: Tensor, inside: Tensor) -> Tensor:
+        context.save_for_backward(inside)
+        return whole
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        (inside,) = context.saved_tensors
+        return gradients[0] * inside, None, None
+
+
+class _Spike(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, v: Tensor, threshold: Tensor) -> Tensor:
+        context.save_for_backward(v, threshold)
+        return (v > threshold).to(v.dtype)
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        v, threshold = context.saved_tensors
+        slope = 1 / (1 + SLOPE * (v / threshold - 1).abs()) ** 2
+        return gradients[0] * slope / threshold, None
+
+
+def rounded(weight: Tensor, unit: float, low: float, high: float, binary: bool = False) -> Tensor:
+    """Round to multiples of `unit` within low..high times it.
+
+    Parameters
+    ----------
+    weight : float64 tensor
+        In integer weight units, not rounded.
+    """
+    scaled = weight.detach() / unit
+    whole = torch.sign(scaled) if binary else torch.round(scaled).clamp(low, high)
+    inside = ((scaled >= low - 1) & (scaled <= high + 1)).to(weight.dtype)
+    result: Tensor = _Through.apply(weight, whole * unit, inside)  # type: ignore[no-untyped-call]
+    return result
+
+
+def kept(state: Tensor, decay: Tensor) -> Tensor:
+    """``rz(state * (4096 - decay))``, towards zero; backward without the rounding."""
+    exact = state * ((DECAY_UNITY - decay) / DECAY_UNITY)
+    result: Tensor = exact + (torch.trunc(exact) - exact).detach()
+    return result
+
+
+def spike(v: Tensor, threshold: Tensor) -> Tensor:
+    """1 above the threshold."""
+    result: Tensor = _Spike.apply(v, threshold)  # type: ignore[no-untyped-call]
+    return result
+
+
+def wrapped(u: Tensor) -> Tensor:
+    """Bring back into 24 bits as `fixed_point.wrap_current`; backward without that."""
+    over = (u.detach() > STATE_LIMIT).to(u.dtype) - (u.detach() <= -STATE_LIMIT).to(u.dtype)
+    return u - 2 * STATE_LIMIT * over
+
+
+def saturated(state: Tensor) -> Tensor:
+    """Within 24 bits, as `fixed_point.saturate_voltage`."""
+    return state.clamp(-STATE_LIMIT + 1, STATE_LIMIT - 1)

@@ -1,0 +1,355 @@
+"""A spiking layer in plain torch that computes in the chip's integers.
+
+``torch.nn.Sequential(LIF(torch.nn.Conv2d(1, 8, 3)), LIF(torch.nn.Linear(288, 10), bits=4))``
+takes spikes [samples, steps, *shape], trains by surrogate gradients with any optimiser and loss,
+and becomes a `Network` that does the same to the bit with `to_network`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..errors import InputError, UnsupportedError
+from ..network import (
+    Conv,
+    CubaLIF,
+    DelayedDense,
+    Dense,
+    FloatLIF,
+    GeneralCubaLIF,
+    LeakyIntegrator,
+    Network,
+    Neuron,
+    Pool,
+    Population,
+    Projection,
+    Source,
+    Synapse,
+)
+from ..network.fixed_point import DECAY_UNITY
+from ..quantization.choice import Site
+from ..quantization.config import QuantConfig
+from ..quantization.neurons import BIAS_MAX, THRESHOLD_MAX
+from ..quantization.scales import chosen
+from ..quantization.weights import Grid, with_weight
+from .cells import UNIT, Cells
+from .integers import rounded
+from .limits import largest_of_each
+from .operators import feeds_of
+
+Tensor = torch.Tensor
+RESETS = ("zero", "subtract", "subtract-late")
+MIXED = np.array([-1.0, 1.0])
+"""Trained weights may change sign, so they are held to the grid of mixed signs."""
+
+
+class LIF(torch.nn.Module):
+    r"""Synapses, and CUBA neurons that they drive: a population as the engine runs it.
+
+    .. math::
+        u &\leftarrow k_u u + W s_{in}(t - d) + R s(t - 1), \quad v \leftarrow k_v v + u + b \\
+        s &= [v > \theta], \quad v \leftarrow 0 \text{ or } v - \theta \text{ where } s
+
+    in whole numbers: W, R, b and :math:`\theta` times `scale`, rounded; see `network.CubaLIF`.
+    Rounding passes gradients straight through, a spike's is a surrogate's (`integers`).
+
+    Parameters
+    ----------
+    synapse : torch.nn.Linear, Conv2d or AvgPool2d
+        Its weights are trained as floats; a bias is b. A Linear takes images flattened.
+    recurrent : torch.nn.Linear, optional
+        R, from these neurons to themselves; without bias.
+    bits : int or "ternary"
+        1..8, of all weights; see `QuantConfig`. They are a mantissa of mixed sign times a power
+        of two for each of `synapse` and `recurrent`.
+    threshold : float
+    current_keep, voltage_keep : float
+        k_u and k_v, 0..1, rounded to multiples of 1/4096.
+    reset : {"zero", "subtract", "subtract-late"}
+        As in `network.GeneralCubaLIF`; the last is snnTorch's.
+    refractory : int
+        Steps from a spike to the next possible one.
+    delay : int
+        d, 0..62 steps, for a Linear.
+    sends : {"spike", "voltage"}
+        ``voltage``: a readout without spikes, v in the unit of `threshold`. For the last layer.
+
+    Attributes
+    ----------
+    scale : float64 tensor
+        Chosen by `fit`, in the ``state_dict`` as are the exponents `steps`.
+    whole : bool
+        Whether it computes in integers. False: the same equations in floats.
+
+    Raises
+    ------
+    UnsupportedError
+        If a choice has no counterpart on the chip; it names it.
+    """
+
+    scale: Tensor
+    steps: Tensor
+
+    def __init__(
+        self,
+        synapse: torch.nn.Module,
+        *,
+        recurrent: torch.nn.Linear | None = None,
+        bits: int | str = 8,
+        threshold: float = 1.0,
+        current_keep: float = 0.0,
+        voltage_keep: float = 0.9,
+        reset: str = "zero",
+        refractory: int = 1,
+        delay: int = 0,
+        sends: str = "spike",
+    ) -> None:
+        super().__init__()
+        self.synapse, self.recurrent, self.bits, self.delay = synapse, recurrent, bits, delay
+        self.reset, self.refractory, self.sends = reset, refractory, sends
+        self.threshold, self.keeps, self.whole = threshold, (current_keep, voltage_keep), True
+        self._check()
+        self.register_buffer("scale", torch.ones((), dtype=torch.float64))
+        self.register_buffer("steps", torch.zeros(2, dtype=torch.int64))
+        for index, weight in enumerate(self.weights()):
+            self.register_buffer(f"keep{index}", torch.ones(weight.shape, dtype=torch.bool))
+        self.fit()
+
+    def weights(self) -> list[Tensor]:
+        """Weights of `synapse` and of `recurrent`, floats; those of a pool are all the same."""
+        if isinstance(self.synapse, torch.nn.AvgPool2d):
+            kernel = _pair(self.synapse.kernel_size)
+            share = 1 / (self.synapse.divisor_override or kernel[0] * kernel[1])
+            own = torch.full(kernel, share)
+        else:
+            own = self.synapse.weight
+        return [own] if self.recurrent is None else [own, self.recurrent.weight]
+
+    def fit(self) -> None:
+        """Choose the scale and the exponents with the weights' least square error.
+
+        Done once when the layer is made; do it again when float training has changed the weights.
+        """
+        network = self._alone()
+        config = QuantConfig(self.bits, split=0.0, keep_gain=False)
+        site = Site(network, network.output, config)
+        site.grids, site.splits = self._grids(), [False] * len(site.grids)
+        choice = chosen(site, "mse")
+        with torch.no_grad():
+            self.scale.fill_(choice.factor)
+            self.steps[: len(choice.steps)] = torch.tensor(choice.steps)
+
+    def limit_fan_in(self, most: int) -> int:
+        """Prune each neuron's smallest weights, for good, until it has `most` synapses.
+
+        Returns
+        -------
+        int
+            How many weights were pruned (of a kernel, counted once).
+        """
+        if isinstance(self.synapse, torch.nn.AvgPool2d):
+            raise UnsupportedError("LIF: the weights of a pool are not pruned")
+        weights = [w.detach().cpu().numpy() for w in self.weights()]
+        size = np.abs(np.concatenate([w.ravel() for w in weights]))
+        rows = np.concatenate([np.repeat(np.arange(len(w)), w[0].size) for w in weights])
+        keep, start = torch.from_numpy(largest_of_each(rows, size, most)), 0
+        for index, weight in enumerate(weights):
+            part = keep[start : start + weight.size].reshape(weight.shape)
+            getattr(self, f"keep{index}").copy_(part)
+            start += weight.size
+        return int(np.count_nonzero(size) - keep.sum())
+
+    def integers(self) -> list[Tensor]:
+        """Weights that the engine would run with, float64, straight-through."""
+        found = []
+        for index, (weight, grid) in enumerate(zip(self.weights(), self._grids(), strict=True)):
+            exact = weight.double() * getattr(self, f"keep{index}") * self.scale
+            if self.whole:
+                step = 2.0 ** int(self.steps[index])
+                exact = rounded(exact, step, grid.low, grid.high, grid.binary)
+            found.append(exact)
+        return found
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Run spikes [samples, steps, *shape]; give [samples, steps, *shape], from rest."""
+        samples, steps = x.shape[:2]
+        source = Population("in", self.source_shape(tuple(x.shape[2:])), Source())
+        shape = self.output_shape(source.shape)
+        size = int(np.prod(shape))
+        cells, bias = Cells(self.neuron(size), size, "LIF"), self._bias(size)
+        cells.whole = self.whole
+        weights = self.integers()
+        (feed,) = feeds_of(Projection("in", "n", self._operators()[0]), source, 0)
+        current = feed.deliver(x.double().reshape(samples * steps, -1), weights[0])
+        current = current.reshape(samples, steps, size)
+        if self.delay:
+            current = torch.nn.functional.pad(current, (0, 0, self.delay, 0))[:, :steps]
+        if self.recurrent is None:
+            sent = cells.run(current, bias=bias)
+        else:
+            sent = self._loop(cells, current, weights[1], bias)
+        if self.sends == "voltage":
+            return sent.reshape(samples, steps, *shape) / (UNIT * self.scale)
+        return sent.reshape(samples, steps, *shape).to(x.dtype)
+
+    def neuron(self, size: int) -> Neuron:
+        """The integer neurons, for so many of them."""
+        scale = float(self.scale)
+        bias = self._bias(size).detach().cpu().numpy()
+        whole = int(bias[0]) if (bias == bias[0]).all() else bias.astype(np.int32)
+        decay_u, decay_v = (int(np.rint((1 - keep) * DECAY_UNITY)) for keep in self.keeps)
+        if self.sends == "voltage":
+            return LeakyIntegrator(decay_u, decay_v, whole)
+        threshold = int(np.rint(self.threshold * scale))
+        if not 1 <= threshold <= THRESHOLD_MAX:
+            raise UnsupportedError(
+                f"LIF: threshold {self.threshold:g} is {threshold} at a scale of {scale:g}, the "
+                f"chip has 1..{THRESHOLD_MAX}; clip the largest weights"
+            )
+        if self.reset == "zero" and self.refractory == 1:
+            return CubaLIF(decay_u, decay_v, threshold, whole)
+        return GeneralCubaLIF(
+            decay_u, decay_v, threshold, whole, reset=self.reset, refractory=self.refractory
+        )
+
+    def projections(self, source: str, name: str) -> list[Projection]:
+        """Projections in integers, from `source` into the population `name`."""
+        whole = [w.detach().cpu().numpy().astype(np.int32) for w in self.integers()]
+        ends = [source, name]
+        return [
+            Projection(end, name, with_weight(operator, weight))
+            for end, operator, weight in zip(ends, self._operators(), whole, strict=False)
+        ]
+
+    def output_shape(self, source: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of the population for a source of a shape."""
+        operator = self._operators()[0]
+        if isinstance(operator, (Conv, Pool)):
+            return operator.output_shape(source)
+        return (len(operator.weight),)  # type: ignore[attr-defined]
+
+    def _operators(self) -> list[Synapse]:
+        """Operators with float weights."""
+        weights = [w.detach().cpu().double().numpy() for w in self.weights()]
+        synapse, first = self.synapse, weights[0]
+        made: list[Synapse]
+        if isinstance(synapse, torch.nn.Conv2d):
+            how = (_pair(synapse.stride), _pair(synapse.padding), _pair(synapse.dilation))
+            made = [Conv(first, *how, synapse.groups)]
+        elif isinstance(synapse, torch.nn.AvgPool2d):
+            made = [Pool(first, _pair(synapse.stride), _pair(synapse.padding))]
+        elif self.delay:
+            made = [DelayedDense(first, np.full(first.shape, self.delay, np.int32))]
+        else:
+            made = [Dense(first)]
+        return made + [Dense(weight) for weight in weights[1:]]
+
+    def _grids(self) -> list[Grid]:
+        return [
+            Grid.of(MIXED if w.requires_grad or w.min() < 0 < w.max() else _numbers(w), self.bits)
+            for w in self.weights()
+        ]
+
+    def _alone(self) -> Network:
+        """The layer as a float network of its own, on the smallest image it takes."""
+        operators = self._operators()
+        source: tuple[int, ...]
+        if isinstance(operators[0], (Conv, Pool)):
+            kernel = operators[0]
+            span = (d * (k - 1) + 1 for d, k in zip(kernel.dilation, kernel.weight.shape[-2:],
+                                                    strict=True))  # fmt: skip
+            channels = kernel.weight.shape[1] * kernel.groups if isinstance(kernel, Conv) else 1
+            source = (channels, *span)
+        else:
+            source = (operators[0].weight.shape[1],)  # type: ignore[attr-defined]
+        shape = self.output_shape(source)
+        bias = self._unrounded_bias(int(np.prod(shape))).detach().cpu().numpy().astype(np.float32)
+        neuron = FloatLIF(
+            *(self.keeps[0], 1.0, 0.0, self.keeps[1], 1.0), bias, float(self.threshold)
+        )
+        populations = (Population("in", source, Source()), Population("n", shape, neuron))
+        ends = [Projection("in", "n", operators[0])]
+        ends += [Projection("n", "n", operator) for operator in operators[1:]]
+        return Network(populations, tuple(ends))
+
+    def _unrounded_bias(self, size: int) -> Tensor:
+        bias: Tensor | None = getattr(self.synapse, "bias", None)
+        if bias is None:
+            return torch.zeros(size, dtype=torch.float64)
+        return bias.double().repeat_interleave(size // len(bias))
+
+    def _bias(self, size: int) -> Tensor:
+        exact = self._unrounded_bias(size) * self.scale
+        return rounded(exact, 1.0, -BIAS_MAX, BIAS_MAX) if self.whole else exact
+
+    def _loop(self, cells: Cells, current: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        state = cells.rest(len(current))
+        sent: list[Tensor] = []
+        for now in current.unbind(1):
+            arrives = now + sent[-1] @ weight.T if sent else now
+            message, state = cells.step(arrives, state, bias)
+            sent.append(message)
+        return torch.stack(sent, 1)
+
+    def source_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape that its synapses take, of a tensor of a shape; flat for a Linear."""
+        image = not isinstance(self.synapse, torch.nn.Linear)
+        if image and len(shape) != 3:
+            raise InputError(
+                f"LIF: {type(self.synapse).__name__} takes [samples, steps, C, H, W], not "
+                f"{len(shape)} axes after the steps"
+            )
+        found = shape if image else (int(np.prod(shape)),)
+        wanted = getattr(self.synapse, "in_features", getattr(self.synapse, "in_channels", None))
+        if wanted not in (None, found[0]):
+            raise InputError(f"LIF: takes {wanted} neurons or channels, is given {found[0]}")
+        return found
+
+    def _check(self) -> None:
+        QuantConfig(self.bits)
+        synapse, kind = self.synapse, type(self.synapse).__name__
+        wrong = ""
+        if not isinstance(synapse, (torch.nn.Linear, torch.nn.Conv2d, torch.nn.AvgPool2d)):
+            wrong = f"{kind} as synapse; there are Linear, Conv2d and AvgPool2d"
+        elif isinstance(synapse, torch.nn.Conv2d) and (
+            synapse.padding_mode != "zeros" or isinstance(synapse.padding, str)
+        ):
+            wrong = "padding other than by a number of zeros; give it as a number"
+        elif isinstance(synapse, torch.nn.AvgPool2d) and (
+            synapse.ceil_mode or not (synapse.count_include_pad or _pair(synapse.padding) == (0, 0))
+        ):
+            wrong = "an AvgPool2d whose windows differ at the borders; turn ceil_mode off"
+        elif self.recurrent is not None and (
+            self.recurrent.bias is not None or not isinstance(synapse, torch.nn.Linear)
+        ):
+            wrong = "recurrence with a bias, or of an image; give Linear(n, n, bias=False)"
+        elif getattr(synapse, "bias", None) is not None and self.keeps[0]:
+            wrong = "a bias of a current that lasts; give bias=False, or current_keep=0"
+        elif not all(0 <= keep <= 1 for keep in self.keeps):
+            wrong = f"current_keep and voltage_keep of {self.keeps}; the chip has 0..1"
+        elif self.threshold <= 0:
+            wrong = f"a threshold of {self.threshold:g}; the chip needs more than 0"
+        elif self.reset not in RESETS or self.sends not in ("spike", "voltage"):
+            wrong = f"reset {self.reset!r} or sends {self.sends!r}; see its parameters"
+        elif self.refractory < 1 or not 0 <= self.delay <= 62:
+            wrong = f"refractory {self.refractory} or delay {self.delay}; 1.. and 0..62"
+        elif self.delay and not isinstance(synapse, torch.nn.Linear):
+            wrong = f"a delay of {kind}; delay a Linear"
+        if wrong:
+            raise UnsupportedError(f"LIF: {wrong}")
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    return (int(value), int(value)) if isinstance(value, int) else (int(value[0]), int(value[1]))
+
+
+def _numbers(weight: Tensor) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = weight.detach().cpu().double().numpy()
+    return found
+
+
+__all__ = ["LIF"]
