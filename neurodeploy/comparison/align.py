@@ -179,7 +179,7 @@ def _check_same(a: Recording, b: Recording, different_networks: bool) -> None:
         if x != y and not (different_networks and what == "networks"):
             raise RecordingError(
                 f"the recordings are of different {what} ({str(x)[:12]} and {str(y)[:12]}); "
-                f"compare with check=False or --anyway to do it all the same"
+                f"to compare them all the same, give --anyway (check=False in Python)"
             )
 
 
