@@ -68,7 +68,8 @@ def _run(arguments: list[str], debug: bool) -> int:
         context = getattr(error, "ctx", None)
         verb = context.command_path if context else "neurodeploy"
         message = error.format_message()  # type: ignore[attr-defined]
-        return _complain(f"{message} See {verb} --help.", FAILED, debug)
+        see = f"{message} See" if message.endswith("?") else f"{message.rstrip('.')}; see"
+        return _complain(f"{see} {verb} --help", FAILED, debug)
     except Exception as error:
         what = f"{type(error).__name__}: {error}".replace("\n", " ")
         hint = "" if debug else "; run again with --debug for where it happened"

@@ -107,11 +107,12 @@ def run(
         "apply_transform": not raw_input,
         "chip": read_settings(chip_set),
     }
-    if job_only is not None:
-        if backend in IN_THIS_PROCESS:
+    for flag, value in (("--job-only", job_only), ("--timeout", timeout)):
+        if value is not None and backend in IN_THIS_PROCESS:
             raise InputError(
-                f"--job-only: backend {backend!r} runs in this process; add --backend lava"
+                f"{flag}: backend {backend!r} runs in this process; add --backend lava"
             )
+    if job_only is not None:
         _written(write_job(network, inputs, job_only, **how), json)
         return
     if out is None:
