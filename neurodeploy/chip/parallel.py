@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..network import Conv, Network, Projection
-from ..network.synapses import ConvTranspose
+from ..network import Network, Projection
 
 
 def with_parts_as_one(network: Network) -> Network:
@@ -28,11 +27,11 @@ def with_parts_as_one(network: Network) -> Network:
     joined: dict[tuple[Any, ...], list[_Sum]] = {}
     order: list[Projection | _Sum] = []
     for projection in network.projections:
-        if not isinstance(projection.synapse, (Conv, ConvTranspose)):
+        reads = projection.synapse.channels_read()
+        if reads is None:
             order.append(projection)
             continue
         key = _geometry(projection)
-        reads = channels_read(projection.synapse)
         for whole in joined.get(key, []):
             if not (whole.reads & reads).any():
                 whole.add(projection, reads)
@@ -46,15 +45,6 @@ def with_parts_as_one(network: Network) -> Network:
     return replace(network, projections=projections)
 
 
-def channels_read(synapse: Conv | ConvTranspose) -> NDArray[np.bool_]:
-    """Which input channels have a weight other than zero, bool [input channels]."""
-    present = synapse.weight != 0
-    if isinstance(synapse, ConvTranspose):
-        return np.asarray(present.any(axis=(1, 2, 3)))
-    grouped = present.reshape(synapse.groups, -1, *present.shape[1:])
-    return np.asarray(grouped.any(axis=(1, 3, 4)).ravel())
-
-
 class _Sum:
     """Parallel convolutions that become one."""
 
@@ -65,21 +55,16 @@ class _Sum:
     def add(self, projection: Projection, reads: NDArray[np.bool_]) -> None:
         """Add one more part, which reads other channels."""
         if self.weight is None:
-            self.weight = _weight_of(self.first).copy()
-        self.weight += _weight_of(projection)
+            self.weight = self.first.synapse.only_array.copy()
+        self.weight += projection.synapse.only_array
         self.reads = self.reads | reads
 
     def projection(self) -> Projection:
         """All parts as one projection."""
         if self.weight is None:
             return self.first
-        assert isinstance(self.first.synapse, (Conv, ConvTranspose))
-        return replace(self.first, synapse=replace(self.first.synapse, weight=self.weight))
-
-
-def _weight_of(projection: Projection) -> NDArray[np.int32]:
-    assert isinstance(projection.synapse, (Conv, ConvTranspose))
-    return projection.synapse.weight
+        whole = self.weight
+        return replace(self.first, synapse=self.first.synapse.with_arrays(lambda _: whole))
 
 
 def _geometry(projection: Projection) -> tuple[Any, ...]:

@@ -52,7 +52,7 @@ def neurobench(
     """
     if recording.header.network != network.fingerprint:
         raise RecordingError("recording: made by another network; give the network that ran")
-    weights = [np.asarray(w) for p in network.projections for w in _weights(p.synapse)]
+    weights = [weight for p in network.projections for weight in p.synapse.arrays()]
     total = sum(w.size for w in weights)
     zeros = sum(w.size - np.count_nonzero(w) for w in weights)
     graded = {p.name: p.graded for p in recording.header.populations}
@@ -116,16 +116,6 @@ def proxies(
     """`ndns_proxy` of events counted over so many seconds of signal."""
     power = (synops + 10 * neuron_updates) / seconds
     return {"power_proxy": power, "pdp_proxy": power * latency_seconds}
-
-
-def _weights(synapse: Any) -> tuple[Any, ...]:
-    if hasattr(synapse, "real"):
-        return (
-            (*_weights(synapse.real), *_weights(synapse.imag))
-            if hasattr(synapse.real, "kind")
-            else (synapse.real, synapse.imag)
-        )
-    return (synapse.weight,) if hasattr(synapse, "weight") else ()
 
 
 def _computes(population: PopulationHeader) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..network import FloatLIF, Network
+from ..network import Network
 from .calibration import Calibration
 from .choice import Choice, Site
 from .exact import exact_choice
@@ -49,9 +49,7 @@ def balanced(
     """
     made = dict(choices)
     for name, site in sites.items():
-        neuron = site.population.neuron
-        assert isinstance(neuron, FloatLIF)
-        if neuron.sends == "voltage" or exact_choice(site) is not None:
+        if site.neuron.sends == "voltage" or exact_choice(site) is not None:
             continue
         local, choice = Local(network, site, reference), choices[name]
         wanted = reference.sent[name].sum(axis=(0, 1))

@@ -19,7 +19,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from ..network import DelayedDense, Dense, Network
+from ..network import DelayedDense, Network
 from ..network.fixed_point import DECAY_UNITY
 from .calibration import Calibration
 from .choice import Choice, Site
@@ -77,7 +77,7 @@ def together(local: Local, choice: Choice) -> Choice | None:
     dense = [
         index
         for index, (_, synapse) in enumerate(site.feeds)
-        if isinstance(synapse, (Dense, DelayedDense)) and not site.grids[index].binary
+        if synapse.rows_are == "targets" and not site.grids[index].binary
     ]
     sizes = [site.weights[index].shape[1] for index in dense]
     if not dense or sum(sizes) > MOST_SOURCES:

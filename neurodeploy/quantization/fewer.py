@@ -8,7 +8,6 @@ exponent holds. Every synapse operator with weights can be.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -16,29 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UnsupportedError
-from ..network import Audit, AuditEntry, Network, Projection, Rating, Source, Synapse
-from ..network.synapses import (
-    Complex,
-    ComplexConv,
-    ComplexDense,
-    Conv,
-    ConvTranspose,
-    Pool,
-    Readout,
-    Unpool,
-)
+from ..network import Audit, AuditEntry, Network, Projection, Rating
+from ..network.synapses.kernel import kernels_of
 from .choice import SYNAPSE_PRICE
 from .config import QuantConfig
 from .exact import largest_step
-from .weights import Grid, coarse_synapse, with_weight
+from .weights import Grid, coarse_synapse
 
 CLIPPED = "quantize/clipped/"
 """Starts the name of a fact: how many weights of a projection lie beyond what is held."""
 
 Rates = NDArray[np.float64]
-
-IMAGES = (Conv, ConvTranspose, Pool, Unpool, ComplexConv, Complex)
-"""A second kernel for a few weights would be stored whole: these are not split."""
 
 
 def fewer_bits(network: Network, config: QuantConfig, inputs: NDArray[Any] | None) -> Network:
@@ -82,7 +69,7 @@ def fewer_bits(network: Network, config: QuantConfig, inputs: NDArray[Any] | Non
     facts = {k: v for k, v in network.metadata.items() if not k.startswith(CLIPPED)}
     entries = [
         AuditEntry(p.name, Rating.FAITHFUL,
-                   "input port" if isinstance(p.neuron, Source) else f"{p.neuron.kind} as it was")
+                   "input port" if p.neuron.passes_on else f"{p.neuron.kind} as it was")
         for p in network.populations
     ]  # fmt: skip
     for projection in network.projections:
@@ -118,7 +105,7 @@ def _fewer(
 ) -> tuple[list[Projection], AuditEntry, int]:
     """A projection rounded, what the audit says of it, and how many weights were clipped."""
     synapse, bits = projection.synapse, config.bits_of(projection.target)
-    if isinstance(synapse, Readout):
+    if not synapse.steps:
         return [projection], AuditEntry(projection.name, Rating.FAITHFUL, "read by the host"), 0
     errors: list[tuple[float, float]] = []
     coarse: list[bool] = []
@@ -126,7 +113,8 @@ def _fewer(
 
     def rounded(weight: NDArray[Any], part: int) -> NDArray[np.int32]:
         """Fine (0) or coarse (1) part of weights."""
-        splits = config.split if not isinstance(synapse, IMAGES) else 0.0
+        # A second kernel for a few weights would be stored whole.
+        splits = 0.0 if kernels_of(synapse) else config.split
         step, mantissa, grid = _best(projection, weight, bits, config, splits, rates)
         fine, more = mantissa, np.zeros_like(mantissa)
         if grid.beyond(mantissa).any():
@@ -139,12 +127,14 @@ def _fewer(
             clipped.append(_clipped(weight, mantissa, step, grid))
         return ((more if part else fine) << step).astype(np.int32)
 
-    made = [replace(projection, synapse=_mapped(synapse, lambda w: rounded(w, 0)))]
+    if not synapse.arrays():
+        raise UnsupportedError(f"{synapse.kind} synapses: hold no weights to round")
+    made = [replace(projection, synapse=synapse.with_arrays(lambda w: rounded(w, 0)))]
     if coarse:
-        if isinstance(synapse, ComplexDense):
-            second = _mapped(synapse, lambda w: rounded(w, 1))
+        if len(synapse.arrays()) > 1:
+            second = synapse.with_arrays(lambda w: rounded(w, 1))
         else:
-            second = coarse_synapse(synapse, rounded(_array(synapse), 1))
+            second = coarse_synapse(synapse, rounded(synapse.only_array, 1))
         made.append(replace(projection, synapse=second))
     lost, power = (sum(values) for values in zip(*errors, strict=True))
     relative = (lost / power) ** 0.5 if power else 0.0
@@ -217,20 +207,3 @@ def _best(
             found = (lost, step, mantissa)
     assert found is not None
     return found[1], found[2], grid
-
-
-def _array(synapse: Synapse) -> NDArray[Any]:
-    return np.atleast_1d(np.asarray(synapse.weight))  # type: ignore[attr-defined]
-
-
-def _mapped(synapse: Synapse, change: Callable[[NDArray[Any]], NDArray[np.int32]]) -> Synapse:
-    """Change every array of weights of an operator."""
-    if isinstance(synapse, Complex):
-        return replace(
-            synapse, real=_mapped(synapse.real, change), imag=_mapped(synapse.imag, change)
-        )
-    if isinstance(synapse, (ComplexDense, ComplexConv)):
-        return replace(synapse, real=change(synapse.real), imag=change(synapse.imag))
-    if not hasattr(synapse, "weight"):
-        raise UnsupportedError(f"{synapse.kind} synapses: hold no weights to round")
-    return with_weight(synapse, change(_array(synapse)))

@@ -10,11 +10,11 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ..engine.floating.synapses import deliveries
-from ..network import FloatLIF, Network, Population
+from ..network import Network, Population
 from ..network.fixed_point import STATE_LIMIT
 from .calibration import Calibration
 from .choice import Choice, Site
-from .neurons import STATE_UNIT, made
+from .neurons import STATE_UNIT, float_neuron, round_neurons
 from .weights import with_weight
 
 RESETS = ("zero", "subtract", "subtract-late")
@@ -60,18 +60,17 @@ class Local:
         for index, step in enumerate(choice.steps):
             mantissa = self.site.mantissas(index, choice)
             current += self._delivered(index, mantissa.astype(np.float32)) * 2.0**step
-        neuron: Any = made(population, shape, choice.factor)
+        neuron = round_neurons(population, shape, choice.factor).cuba_form()
         spikes, v = np.zeros(self._shape, np.float32), np.zeros(self._shape)
         spread = [
-            np.broadcast_to(np.asarray(getattr(neuron, what, default), np.int64), population.size)
-            for what, default in (
-                ("current_decay", 0), ("voltage_decay", 0), ("threshold", 1 << 40), ("bias", 0),
-                ("refractory", 1),
+            np.broadcast_to(np.asarray(parameter, np.int64), population.size)
+            for parameter in (
+                neuron.current_decay, neuron.voltage_decay, neuron.threshold, neuron.bias,
+                neuron.refractory, neuron.taken_off,
             )
         ]  # fmt: skip
-        amount = np.broadcast_to(np.asarray(getattr(neuron, "taken_off", 0)), population.size)
-        reset = RESETS.index(getattr(neuron, "reset", "zero"))
-        saturated = _integrate(current.astype(np.int64), *spread, amount, reset, spikes, v)
+        reset = RESETS.index(neuron.reset)
+        saturated = _integrate(current.astype(np.int64), *spread, reset, spikes, v)
         return LocalRun(spikes, v / (STATE_UNIT * choice.factor), int(saturated))
 
     def mean_error(self, choice: Choice) -> NDArray[np.float64]:
@@ -112,8 +111,7 @@ def difference(run: LocalRun, population: Population, calibration: Calibration) 
     Spikes of one and not of the other, as a share of both, plus the square error of the membrane
     as a share of its power, voltages clipped at `NEAR` thresholds; for a readout the latter alone.
     """
-    neuron, name = population.neuron, population.name
-    assert isinstance(neuron, FloatLIF)
+    neuron, name = float_neuron(population), population.name
     zero = np.asarray(neuron.reset_value) if neuron.reset == "value" else 0.0
     exact, found = calibration.v[name] - zero, run.v
     if neuron.sends == "voltage":

@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, NetworkError
-from ..network import FloatLIF, Network, Sparse, Synapse
+from ..network import Network, Sparse, Synapse
 from ..network.canonical import hash_values
-from ..network.synapses import Readout
 from .calibration import Calibration, fitting
 from .choice import Choice, Site
 from .config import QuantConfig
@@ -88,7 +87,7 @@ def quantize(
     sites = {
         p.name: Site(network, p, config, reference)
         for p in network.populations
-        if isinstance(p.neuron, FloatLIF)
+        if p.neuron.is_float
     }
     compensate = config.rounding != "nearest"
     choices = settled(network, sites, config, reference, compensate)
@@ -133,9 +132,11 @@ def choice_of(fixed: Network, name: str) -> Choice:
 
 def _held(synapse: Synapse, first: Synapse) -> NDArray[np.int64]:
     """Weights of a synapse in the form of the first of its parallel ones."""
-    if isinstance(synapse, Sparse) and not isinstance(first, Sparse):
+    # The coarse part of a dense matrix is a list, see `weights.coarse_synapse`.
+    if isinstance(synapse, Sparse) and not first.is_listed:
         return synapse.to_dense().astype(np.int64)
-    return np.asarray(synapse.weight, np.int64)  # type: ignore[attr-defined]
+    weight: NDArray[np.int64] = synapse.only_array.astype(np.int64)
+    return weight
 
 
 def settled(
@@ -206,11 +207,9 @@ def corrected(
 def rounded_names(network: Network) -> list[str]:
     """Names of the populations whose weights `quantize` rounds."""
     if network.is_float:
-        return [p.name for p in network.populations if isinstance(p.neuron, FloatLIF)]
+        return [p.name for p in network.populations if p.neuron.is_float]
     return [
-        p.name
-        for p in network.populations
-        if any(not isinstance(q.synapse, Readout) for q in network.into(p.name))
+        p.name for p in network.populations if any(q.synapse.steps for q in network.into(p.name))
     ]
 
 

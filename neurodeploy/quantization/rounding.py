@@ -14,7 +14,6 @@ from ..network import (
     AuditEntry,
     CubaLIF,
     Dense,
-    FloatLIF,
     Network,
     Population,
     Projection,
@@ -24,7 +23,7 @@ from ..network import (
 from ..network.fixed_point import MAX_DELAY, WEIGHT_BITS
 from .choice import INTEGERS, Choice, Site
 from .exact import TOLERANCE, exact_choice, whole
-from .neurons import Shape, made
+from .neurons import Shape, float_neuron, round_neurons
 from .weights import Grid, coarse_synapse, with_weight
 
 SCALE = "quantize/scale/"
@@ -69,7 +68,7 @@ class Rounding:
     def result(self) -> Network:
         """Give the rounded network."""
         for population in self.network.populations:
-            if isinstance(population.neuron, Source):
+            if population.neuron.passes_on:
                 port = population if self.integers else replace(population, neuron=Source())
                 self.populations.append(port)
                 self._note(population.name, Rating.FAITHFUL, "input port")
@@ -90,7 +89,7 @@ class Rounding:
         site, choice = self.sites[name], self.choices[name]
         shape, factor = choice.shaped(site.shape), choice.factor
         self.metadata[f"{SCALE}{name}"] = factor
-        fixed = replace(population, neuron=made(population, shape, factor))
+        fixed = replace(population, neuron=round_neurons(population, shape, factor))
         self._check_delay(population)
         self._drive(population, shape, factor)
         self.populations.append(fixed)
@@ -161,8 +160,7 @@ class Rounding:
             )
 
     def _note_neuron(self, population: Population, shape: Shape, factor: float) -> None:
-        neuron, name = population.neuron, population.name
-        assert isinstance(neuron, FloatLIF)
+        neuron, name = float_neuron(population), population.name
         keeps = (neuron.current_keep, neuron.voltage_keep)
         decays = (shape.current_decay, shape.voltage_decay)
         off = max(

@@ -11,10 +11,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..backends import run
-from ..network import FloatLIF, Network
+from ..network import Network
 from .calibration import Calibration
 from .choice import Choice, Site
 from .local import Local, difference
+from .neurons import float_neuron
 from .rounding import Rounding
 from .scales import candidates
 
@@ -92,9 +93,9 @@ def difference_of(fixed: Network, network: Network, calibration: Calibration) ->
     recording = run(fixed, calibration.inputs, steps=steps + longest, record=record)
     found = {}
     for population in network.populations:
-        neuron, name = population.neuron, population.name
-        if not isinstance(neuron, FloatLIF):
+        if not population.neuron.is_float:
             continue
+        neuron, name = float_neuron(population), population.name
         shape, hops = calibration.sent[name].shape, fixed.hops(name)
         if neuron.sends == "voltage":
             unit = 64 * float(fixed.metadata[f"quantize/scale/{name}"])

@@ -31,6 +31,7 @@ from ..network import (
     Synapse,
 )
 from ..network.fixed_point import DECAY_UNITY
+from ..network.synapses.kernel import kernels_of
 from ..quantization.choice import Site
 from ..quantization.config import QuantConfig
 from ..quantization.neurons import BIAS_MAX, THRESHOLD_MAX
@@ -228,9 +229,8 @@ class LIF(torch.nn.Module):
     def output_shape(self, source: tuple[int, ...]) -> tuple[int, ...]:
         """Shape of the population for a source of a shape."""
         operator = self._operators()[0]
-        if isinstance(operator, (Conv, Pool)):
-            return operator.output_shape(source)
-        return (len(operator.weight),)  # type: ignore[attr-defined]
+        kernels = kernels_of(operator)
+        return kernels[0].output_shape(source) if kernels else (len(operator.only_array),)
 
     def _operators(self) -> list[Synapse]:
         """Operators with float weights."""
@@ -258,14 +258,13 @@ class LIF(torch.nn.Module):
         """The layer as a float network of its own, on the smallest image it takes."""
         operators = self._operators()
         source: tuple[int, ...]
-        if isinstance(operators[0], (Conv, Pool)):
-            kernel = operators[0]
+        if kernels := kernels_of(operators[0]):
+            kernel = kernels[0]
             span = (d * (k - 1) + 1 for d, k in zip(kernel.dilation, kernel.weight.shape[-2:],
                                                     strict=True))  # fmt: skip
-            channels = kernel.weight.shape[1] * kernel.groups if isinstance(kernel, Conv) else 1
-            source = (channels, *span)
+            source = (getattr(self.synapse, "in_channels", 1), *span)
         else:
-            source = (operators[0].weight.shape[1],)  # type: ignore[attr-defined]
+            source = (operators[0].only_array.shape[1],)
         shape = self.output_shape(source)
         bias = self._unrounded_bias(int(np.prod(shape))).detach().cpu().numpy().astype(np.float32)
         neuron = FloatLIF(

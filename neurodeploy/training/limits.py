@@ -10,7 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import NetworkError
-from ..network import OneToOne, Pool, Sparse, Synapse
+from ..network import Synapse
+from ..network.synapses.kernel import kernels_of
+from .operators import is_trained
 
 Mask = NDArray[np.bool_]
 
@@ -177,15 +179,13 @@ def stored_bits(bits: int | str) -> int:
 
 
 def _is_trained(layer: Any, index: int) -> bool:
-    return not isinstance(layer.site.feeds[index][1], (Pool, OneToOne))
+    return is_trained(layer.site.feeds[index][1])
 
 
 def _rows(synapse: Synapse) -> NDArray[np.int64]:
     """Target neuron, or channel of a kernel, of each weight."""
-    if isinstance(synapse, Sparse):
-        return synapse.targets
-    weight = np.asarray(synapse.weight)  # type: ignore[attr-defined]
-    return np.repeat(np.arange(len(weight)), weight[0].size)
+    weight = synapse.only_array
+    return np.broadcast_to(synapse.weight_rows(len(weight)), weight.shape).ravel()
 
 
 def _fixed(layer: Any, fan_in: int, trained: list[int]) -> int:
@@ -193,8 +193,7 @@ def _fixed(layer: Any, fan_in: int, trained: list[int]) -> int:
     name, weights = layer.name, layer.site.weights
     synapses = [synapse for _, synapse in layer.site.feeds]
     heights = {
-        layer.site.population.size if isinstance(synapses[i], Sparse) else len(weights[i])
-        for i in trained
+        layer.site.population.size if synapses[i].is_listed else len(weights[i]) for i in trained
     }
     if len(heights) > 1:
         raise NetworkError(
@@ -202,7 +201,7 @@ def _fixed(layer: Any, fan_in: int, trained: list[int]) -> int:
             f"a channel alike; set no fan_in, or make it two populations"
         )
     fixed = sum(
-        int(np.count_nonzero(weights[i])) if isinstance(synapse, Pool) else 1
+        int(np.count_nonzero(weights[i])) if kernels_of(synapse) else 1
         for i, synapse in enumerate(synapses)
         if i not in trained
     )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..inputs import present
-from ..network import FloatLIF, Network, Projection
+from ..network import Network, Projection
 from ..quantization.calibration import Calibration
 from ..quantization.choice import Choice, Site
 from ..quantization.config import QuantConfig
@@ -136,9 +136,7 @@ def fine_tune(
     reference = Calibration.of(floats, inputs)
     _check(labels, reference, floats)
     sites = {
-        p.name: Site(floats, p, config, reference)
-        for p in floats.populations
-        if isinstance(p.neuron, FloatLIF)
+        p.name: Site(floats, p, config, reference) for p in floats.populations if p.neuron.is_float
     }
     choices = settled(floats, sites, config, reference)
     presented = present(floats, reference.inputs)

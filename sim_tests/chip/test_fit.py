@@ -14,7 +14,6 @@ from neurodeploy.chip.balance import (
     busiest_link,
     in_stripes,
     neuron_seconds,
-    synops_per_target,
 )
 from neurodeploy.chip.memory import kernel_words, list_words, weight_bits
 from neurodeploy.chip.work import operations
@@ -223,7 +222,7 @@ def test_synops_of_a_convolution_add_up_to_the_recorded_ones():
     inputs = (rng.random((6, 2, 9, 11)) < 0.3).astype(np.int32)
     recording = nd.run(network, inputs, record=("counts",))
     counts = inputs.sum(axis=0).ravel().astype(float)
-    per_target = synops_per_target(network, network.projections[0], counts)
+    per_target = network.projections[0].synapse.synops_per_target(counts, (2, 9, 11), 125)
     assert per_target.sum() == recording.synops()["input->conv"][0]
 
 
@@ -325,8 +324,9 @@ def test_a_core_reads_every_synapse_that_it_stores():
         found = operations(placement, projection, counts)
         assert found.sum(axis=1) == pytest.approx(counts @ network.fan_out(projection, dense=True))
         part = placement[projection.target]
-        if projection.target in ("conv", "dense"):
-            each = synops_per_target(network, projection, counts[1], stored=True)
+        if projection.target != "pool":  # of which a neuron's share is not known
+            shape, targets = network[projection.source].shape, len(part.core_of)
+            each = projection.synapse.synops_per_target(counts[1], shape, targets, stored=True)
             assert found[1] == pytest.approx(np.bincount(part.core_of, each))
 
 

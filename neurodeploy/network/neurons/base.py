@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import NetworkError
 from ..fields import Declared, flag, one_integer
-from ..fixed_point import ACTIVATION_SHIFT
+from ..fixed_point import ACTIVATION_SHIFT, PAYLOAD_BITS, SIGMA_DELTA_SHIFT
 
 Parameter: TypeAlias = "int | NDArray[np.int32]"
 """One integer for the whole population, or one per neuron, flat in (C, H, W) order."""
@@ -44,6 +44,12 @@ class Neuron(Declared):
         ``skip_layers=1``).
     sends_values : bool
         Whether messages add up to values of a signal rather than to votes for a class.
+    is_readout : bool
+        Whether it sends nothing and the host reads its v.
+    passes_on : bool
+        Whether it only sends what is presented to it.
+    fires_above : str
+        The parameter that v, in units of 1 / 2^`mantissa_shift`, must pass for a message.
     beyond_limits : mapping of str to str
         What became of a number that an engine's overflow counter, by name, has counted.
     """
@@ -56,6 +62,9 @@ class Neuron(Declared):
     masks_v: ClassVar[bool] = False
     runs_on_host: ClassVar[str] = "never"
     sends_values: ClassVar[bool] = False
+    is_readout: ClassVar[bool] = False
+    passes_on: ClassVar[bool] = False
+    fires_above: ClassVar[str] = "threshold"
     beyond_limits: ClassVar[Mapping[str, str]] = {
         "u_overflows": "u wrapped",
         "v_overflows": "v saturated",
@@ -68,6 +77,13 @@ class Neuron(Declared):
         return False
 
     @property
+    def input_range(self) -> tuple[int, int]:
+        """Smallest and largest integer that may be presented to it."""
+        # So that a << 6 of a LIF and a << 12 of a delta encoder stay in Lava's int32.
+        limit = (1 << (31 - SIGMA_DELTA_SHIFT)) - 1
+        return -limit - 1, limit
+
+    @property
     def mantissa_shift(self) -> int:
         """Bits by which a threshold or bias is shifted into the unit of v."""
         return ACTIVATION_SHIFT
@@ -76,6 +92,14 @@ class Neuron(Declared):
     def label(self) -> str:
         """What an error calls it."""
         return f"{self.kind} neuron"
+
+    def float_form(self) -> Neuron | None:
+        """Give the same equations in float32, as `FloatLIF`; None where there are none."""
+        return None
+
+    def cuba_form(self) -> Any:
+        """Give the same neurons as `GeneralCubaLIF`; None where it has no such equations."""
+        return None
 
     def check(self, size: int) -> None:
         """Make sure that what differs between neurons is given for each of `size` neurons.
@@ -118,7 +142,14 @@ class Source(Neuron):
     signed: bool = field(default=False, metadata=flag())
     kind: ClassVar[str] = "source"
     runs_on_host: ClassVar[str] = "always"
+    passes_on: ClassVar[bool] = True
     graded: ClassVar[bool] = True
+
+    @property
+    def input_range(self) -> tuple[int, int]:
+        """See `Neuron.input_range`: a payload's."""
+        limit = (1 << (PAYLOAD_BITS - 1)) - 1
+        return (-limit - 1 if self.signed else 0), limit
 
 
 @dataclass(frozen=True, eq=False)

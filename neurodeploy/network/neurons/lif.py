@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...errors import NetworkError
 from ..fields import choice, flag, integers, one_integer
 from ..fixed_point import ACTIVATION_SHIFT, BIAS_LIMIT, DECAY_UNITY, STATE_LIMIT, THRESHOLD_LIMIT
 from .base import Neuron, Parameter
+from .floating import FloatLIF
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +49,23 @@ class CubaLIF(Neuron):
     kind: ClassVar[str] = "cuba-lif"
     states: ClassVar[tuple[str, ...]] = ("u", "v")
     masks_v: ClassVar[bool] = True
+
+    def float_form(self) -> FloatLIF | None:
+        """See `Neuron.float_form`; none of what fires at rest, or is derived from this model."""
+        if type(self) is not CubaLIF or np.min(self.threshold) < 1:
+            return None
+        return FloatLIF(
+            current_keep=_kept(self.current_decay),
+            voltage_keep=_kept(self.voltage_decay),
+            voltage_bias=np.asarray(self.bias, np.float32),
+            threshold=np.asarray(self.threshold, np.float32),
+        )
+
+    def cuba_form(self) -> GeneralCubaLIF | None:
+        """Give the same neurons as `GeneralCubaLIF`; None for a derived model."""
+        if type(self) is not CubaLIF:
+            return None
+        return GeneralCubaLIF(self.current_decay, self.voltage_decay, self.threshold, self.bias)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +165,10 @@ class GeneralCubaLIF(Neuron):
         """Whether spikes carry the voltage."""
         return self.graded_spike
 
+    def cuba_form(self) -> GeneralCubaLIF | None:
+        """See `CubaLIF.cuba_form`."""
+        return self if type(self) is GeneralCubaLIF else None
+
     @property
     def taken_off(self) -> Parameter:
         """What a soft reset takes off, in v's unit."""
@@ -180,6 +203,28 @@ class LeakyIntegrator(Neuron):
     input_exponent: int = field(default=ACTIVATION_SHIFT, metadata=one_integer(-24, 16))
     kind: ClassVar[str] = "leaky-integrator"
     states: ClassVar[tuple[str, ...]] = ("u", "v")
+    is_readout: ClassVar[bool] = True
+
+    def float_form(self) -> FloatLIF | None:
+        """See `Neuron.float_form`; none where inputs are scaled otherwise than by 64."""
+        if type(self) is not LeakyIntegrator or self.input_exponent != ACTIVATION_SHIFT:
+            return None
+        return FloatLIF(
+            current_keep=_kept(self.current_decay),
+            voltage_keep=_kept(self.voltage_decay),
+            voltage_bias=np.asarray(self.bias, np.float32),
+            sends="voltage",
+            reset="none",
+        )
+
+    def cuba_form(self) -> GeneralCubaLIF | None:
+        """See `CubaLIF.cuba_form`: a threshold that no v passes."""
+        if type(self) is not LeakyIntegrator:
+            return None
+        return GeneralCubaLIF(
+            self.current_decay, self.voltage_decay, THRESHOLD_LIMIT, self.bias,
+            input_exponent=self.input_exponent,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,3 +260,11 @@ class TernaryLIF(Neuron):
     states: ClassVar[tuple[str, ...]] = ("u", "v")
     masks_v: ClassVar[bool] = True
     graded: ClassVar[bool] = True
+
+
+def _kept(decay: Parameter) -> NDArray[np.float32]:
+    """Share of a state that a step leaves, of a 12-bit decay."""
+    share: NDArray[np.float32] = (1 - np.asarray(decay, np.float64) / DECAY_UNITY).astype(
+        np.float32
+    )
+    return share

@@ -34,7 +34,7 @@ class Complex(Synapse):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for part in self.parts:
+        for part in (self.real, self.imag):
             if not isinstance(part, Synapse) or part.ports != 1:
                 raise NetworkError(f"{self.label}: {part!r} is no operator of real weights")
 

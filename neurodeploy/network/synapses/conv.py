@@ -31,6 +31,8 @@ class Conv(Gathering):
 
     groups: int = field(default=1, metadata=one_integer(1))
     kind: ClassVar[str] = "conv"
+    has_float_form: ClassVar[bool] = True
+    rows_are: ClassVar[str] = "channels"
 
     def output_shape(self, source_shape: Shape) -> tuple[int, int, int]:
         """Shape (C, H, W) of the target for a source of shape (C, H, W)."""
@@ -57,6 +59,39 @@ class Conv(Gathering):
         grouped = present.reshape(self.groups, -1, *self.weight.shape[1:])
         taps = grouped.sum(axis=1).reshape(-1, *self.weight.shape[2:])
         return reached(taps, self.reach(0, source_shape[1])[None], self.reach(1, source_shape[2]))
+
+    def channels_onto(self, out: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """See `Kernel.channels_onto`."""
+        outs, each = self.weight.shape[:2]
+        group = out // (outs // self.groups)
+        return group * each + np.arange(each), out * each + np.arange(each)
+
+    def groups_from(self, source_channels: int) -> tuple[int, int]:
+        """See `Kernel.groups_from`."""
+        return self.groups, len(self.weight) // self.groups
+
+    def channels_read(self) -> NDArray[np.bool_]:
+        """See `Synapse.channels_read`."""
+        grouped = (self.weight != 0).reshape(self.groups, -1, *self.weight.shape[1:])
+        return np.asarray(grouped.any(axis=(1, 3, 4)).ravel())
+
+    def synops_per_target(
+        self, counts: NDArray[np.float64], source_shape: Shape, targets: int, stored: bool = False
+    ) -> NDArray[np.float64]:
+        """See `Synapse.synops_per_target`."""
+        if self.groups != 1:
+            return super().synops_per_target(counts, source_shape, targets, stored)
+        image, present = counts.reshape(source_shape), (self.weight != 0).astype(np.float64)
+        channels, height, width = self.output_shape(source_shape)
+        if stored:  # every channel alike: one stands for all
+            image, present = image.sum(axis=0)[None], np.ones((1, 1, *present.shape[2:]))
+        rows, columns = self.reach(0, source_shape[1]), self.reach(1, source_shape[2])
+        synops = np.zeros((len(present), height, width))
+        for k, m in np.ndindex(*present.shape[2:]):
+            y, x = np.flatnonzero(rows[:, k] >= 0), np.flatnonzero(columns[:, m] >= 0)
+            arriving = np.einsum("oc,cyx->oyx", present[:, :, k, m], image[:, y][:, :, x])
+            synops[:, rows[y, k][:, None], columns[x, m][None, :]] += arriving
+        return np.repeat(synops, channels // len(synops), axis=0).ravel()
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +143,20 @@ class ConvTranspose(Scattering):
         present = np.ones_like(self.weight) if dense else self.weight != 0
         taps = present.sum(axis=1)
         return reached(taps, self.reach(0, source_shape[1])[None], self.reach(1, source_shape[2]))
+
+    def channels_onto(self, out: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """See `Kernel.channels_onto`."""
+        each, outs = self.weight.shape[0] // self.groups, self.weight.shape[1]
+        channels = (out // outs) * each + np.arange(each)
+        return channels, channels * outs + out % outs
+
+    def groups_from(self, source_channels: int) -> tuple[int, int]:
+        """See `Kernel.groups_from`."""
+        return self.groups, self.weight.shape[1]
+
+    def channels_read(self) -> NDArray[np.bool_]:
+        """See `Synapse.channels_read`."""
+        return np.asarray((self.weight != 0).any(axis=(1, 2, 3)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...errors import NetworkError
 from ..fields import flag, indices, weights
 from ..fixed_point import MAX_DELAY
-from .base import Shape, Synapse, size_of
+from .base import Incoming, Shape, Synapse, size_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +25,8 @@ class Dense(Synapse):
 
     weight: NDArray[Any] = field(metadata=weights())
     kind: ClassVar[str] = "dense"
+    has_float_form: ClassVar[bool] = True
+    rows_are: ClassVar[str] = "targets"
 
     def check(self, source_shape: Shape, target_shape: Shape) -> None:
         """See `Synapse.check`."""
@@ -33,6 +35,16 @@ class Dense(Synapse):
     def fan_out(self, source_shape: Shape, dense: bool = False) -> NDArray[np.int64]:
         """See `Synapse.fan_out`."""
         return _reached(self.weight, dense)
+
+    def incoming(self, neuron: int, source_shape: Shape, target_shape: Shape) -> Incoming:
+        """See `Synapse.incoming`."""
+        return _row(self.weight, neuron, 0)
+
+    def synops_per_target(
+        self, counts: NDArray[np.float64], source_shape: Shape, targets: int, stored: bool = False
+    ) -> NDArray[np.float64]:
+        """See `Synapse.synops_per_target`."""
+        return _received(self.weight, counts, stored)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +72,9 @@ class DelayedDense(Synapse):
     delay: NDArray[np.int32] = field(metadata=indices())
     beyond_chip: bool = field(default=False, metadata=flag())
     kind: ClassVar[str] = "delayed-dense"
+    has_delays: ClassVar[bool] = True
+    has_float_form: ClassVar[bool] = True
+    rows_are: ClassVar[str] = "targets"
 
     @classmethod
     def from_axons(cls, weight: NDArray[Any], delay: NDArray[np.int32]) -> DelayedDense:
@@ -87,6 +102,21 @@ class DelayedDense(Synapse):
         """See `Synapse.fan_out`."""
         return _reached(self.weight, dense)
 
+    def incoming(self, neuron: int, source_shape: Shape, target_shape: Shape) -> Incoming:
+        """See `Synapse.incoming`."""
+        return _row(self.weight, neuron, self.delay[neuron])
+
+    def synops_per_target(
+        self, counts: NDArray[np.float64], source_shape: Shape, targets: int, stored: bool = False
+    ) -> NDArray[np.float64]:
+        """See `Synapse.synops_per_target`."""
+        return _received(self.weight, counts, stored)
+
+    @property
+    def longest_delay(self) -> int:  # type: ignore[override]
+        """See `Synapse`."""
+        return int(self.delay.max(initial=0))
+
 
 @dataclass(frozen=True, eq=False)
 class ComplexDense(Synapse):
@@ -105,6 +135,11 @@ class ComplexDense(Synapse):
     imag: NDArray[np.int32] = field(metadata=weights())
     kind: ClassVar[str] = "complex-dense"
     ports: ClassVar[int] = 2
+
+    @property
+    def parts(self) -> tuple[Dense, Dense]:
+        """The real and the imaginary matrix."""
+        return Dense(self.real), Dense(self.imag)
 
     def check(self, source_shape: Shape, target_shape: Shape) -> None:
         """See `Synapse.check`."""
@@ -133,3 +168,18 @@ def _reached(weight: NDArray[Any], dense: bool) -> NDArray[np.int64]:
         return np.full(weight.shape[1], weight.shape[0], np.int64)
     counts: NDArray[np.int64] = np.count_nonzero(weight, axis=0).astype(np.int64)
     return counts
+
+
+def _received(
+    weight: NDArray[Any], counts: NDArray[np.float64], stored: bool
+) -> NDArray[np.float64]:
+    """Synaptic operations of each target."""
+    if stored:
+        return np.full(len(weight), counts.sum())
+    return np.asarray((weight != 0) @ counts, np.float64)
+
+
+def _row(weight: NDArray[Any], neuron: int, delay: int | NDArray[np.int32]) -> Incoming:
+    """Synapses of one row of a matrix."""
+    sources = np.arange(weight.shape[1])
+    return Incoming(sources, neuron * len(sources) + sources, delay + np.ones_like(sources))

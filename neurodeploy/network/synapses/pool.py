@@ -46,6 +46,11 @@ class Pool(Gathering):
     axes: ClassVar[tuple[str, ...]] = ("kernel height", "kernel width")
     kind: ClassVar[str] = "pool"
 
+    @property
+    def has_float_form(self) -> bool:  # type: ignore[override]
+        """See `Synapse`."""
+        return not self.across_channels
+
     @classmethod
     def sums(cls, kernel: Pair, weight: int = 1, stride: Pair | None = None) -> Pool:
         """Every weight the same; windows side by side unless a stride is given."""
@@ -76,6 +81,11 @@ class Pool(Gathering):
             )
         return cls.sums(kernel, weight, stride)
 
+    @property
+    def keeps_channels_apart(self) -> bool:
+        """See `Kernel.keeps_channels_apart`."""
+        return not self.across_channels
+
     def output_shape(self, source_shape: Shape) -> tuple[int, int, int]:
         """Shape (C, H, W) of the target for a source of shape (C, H, W)."""
         return _output_shape(self, source_shape, self.end_padding)
@@ -93,6 +103,11 @@ class Pool(Gathering):
     def columns(self, source_shape: Shape) -> NDArray[np.int64]:
         """Where each source column's taps land, int64 [source columns, kernel columns]."""
         return self.reach(1, source_shape[2] + self.end_padding[1])[: source_shape[2]]
+
+    def _rows_onto(
+        self, out: int, y: int, source_shape: Shape, target_shape: Shape
+    ) -> tuple[NDArray[np.int64], ...]:
+        return _rows_onto(self, out * target_shape[1] + y, source_shape)
 
     def check(self, source_shape: Shape, target_shape: Shape) -> None:
         """See `Synapse.check`."""
@@ -127,6 +142,11 @@ class Unpool(Scattering):
     axes: ClassVar[tuple[str, ...]] = ("kernel height", "kernel width")
     kind: ClassVar[str] = "unpool"
 
+    @property
+    def keeps_channels_apart(self) -> bool:
+        """See `Kernel.keeps_channels_apart`."""
+        return not self.across_channels
+
     def output_shape(self, source_shape: Shape) -> tuple[int, int, int]:
         """Shape (C, H, W) of the target for a source of shape (C, H, W)."""
         return _output_shape(self, source_shape, (0, 0))
@@ -135,9 +155,10 @@ class Unpool(Scattering):
         """Where each source row's taps land, see `Pool.rows`."""
         return _rows(self, source_shape, 0)
 
-    def columns(self, source_shape: Shape) -> NDArray[np.int64]:
-        """Where each source column's taps land, int64 [source columns, kernel columns]."""
-        return self.reach(1, source_shape[2])
+    def _rows_onto(
+        self, out: int, y: int, source_shape: Shape, target_shape: Shape
+    ) -> tuple[NDArray[np.int64], ...]:
+        return _rows_onto(self, out * target_shape[1] + y, source_shape)
 
     def check(self, source_shape: Shape, target_shape: Shape) -> None:
         """See `Synapse.check`."""
@@ -175,6 +196,14 @@ def _rows(synapse: Pool | Unpool, source_shape: Shape, end_padding: int) -> NDAr
         first = np.arange(channels)[:, None, None] * synapse.extent(0, padded)
         rows = np.where(own >= 0, own + first, -1)
     return rows[:, :height]
+
+
+def _rows_onto(
+    synapse: Pool | Unpool, row_of_target: int, source_shape: Shape
+) -> tuple[NDArray[np.int64], ...]:
+    """See `Kernel._rows_onto`: there is one kernel for all channels."""
+    channel, row, k = np.nonzero(synapse.rows(source_shape) == row_of_target)
+    return channel, row, k, np.zeros_like(channel)
 
 
 def _check(synapse: Pool | Unpool, what: str, source: Shape, target: Shape) -> None:
