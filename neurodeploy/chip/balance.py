@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 
 
-def balanced(
+def balance_cores(
     plain: Placement,
     recording: Recording,
     place: Callable[[dict[str, int]], Placement],

@@ -62,7 +62,7 @@ class Needs:
     Attributes
     ----------
     network : Network
-        As the chip holds it, see `parallel.with_parts_as_one`.
+        As the chip holds it, see `joined_convolutions.with_parts_as_one`.
     chip : Chip
     cores : mapping of str to int
         Cores of each population, as far as they are known: on chips where a neuron needs

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError, RecordingError
-from ..network import Average, Network, Source
+from ..network import Network
+from ..network.neurons import model_of
 from .result import Profile
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def neurobench(
     total = sum(w.size for w in weights)
     zeros = sum(w.size - np.count_nonzero(w) for w in weights)
     graded = {p.name: p.graded for p in recording.header.populations}
-    if recording.header.populations[0].neuron == Source.kind:  # sends what it is given
+    if model_of(recording.header.populations[0].neuron).passes_on:  # sends what it is given
         graded[recording.names[0]] = graded_inputs
     operations = {"Effective_MACs": 0.0, "Effective_ACs": 0.0, "Dense": 0.0}
     for projection in network.projections:
@@ -120,7 +121,7 @@ def proxies(
 
 def _computes(population: PopulationHeader) -> bool:
     """Whether a population has neurons, on the chip or on the host."""
-    return population.neuron not in (Source.kind, Average.kind)
+    return model_of(population.neuron).runs_on_host != "always"
 
 
 def _activation_sparsity(recording: Recording) -> float:

@@ -39,8 +39,8 @@ class QuantConfig:
         Of the absolute weights, 50..100, for `method` ``percentile``.
     split : float
         Weights beyond the range become two parallel synapses, coarse and fine, exact in sum,
-        where that pays (`choice.SYNAPSE_PRICE`): up to this share of a projection's synapses may
-        be added. 0: clip instead.
+        where that pays (`scale_choice.SYNAPSE_PRICE`): up to this share of a projection's
+        synapses may be added. 0: clip instead.
     exponents : bool
         Whether each projection has a weight exponent of its own, as the chip has. Without, all
         weights stay within -256..254, which is all that NetX files can say.

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..network.fixed_point import DECAY_UNITY, WEIGHT_BITS
-from .choice import Choice, Site, finest
 from .neurons import BIAS_MAX, THRESHOLD_MAX
+from .scale_choice import Choice, Site, finest
 
 Doubles = NDArray[np.float64]
 

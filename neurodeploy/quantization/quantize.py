@@ -14,13 +14,13 @@ from ..errors import InputError, NetworkError
 from ..network import Network, Sparse, Synapse
 from ..network.canonical import hash_values
 from .calibration import Calibration, fitting
-from .choice import Choice, Site
 from .config import QuantConfig
 from .exact import exact_choice
-from .fewer import fewer_bits
-from .floats import as_float, is_rescalable
+from .float_form import as_float, is_rescalable
 from .rounding import BIAS, Rounding
-from .scales import chosen
+from .scale_choice import Choice, Site
+from .scales import choose_scale
+from .weights_only import round_weights_only
 
 CONFIG = "quantize/config"
 """Fact in `Network.metadata`: the configuration as JSON."""
@@ -49,7 +49,7 @@ def quantize(
     network : Network
         In float32, or in integers that are to have fewer bits. Of CUBA neurons in integers
         scales are chosen anew; networks with any others keep their neurons as they are, and their
-        weights alone are rounded, see `fewer.fewer_bits`.
+        weights alone are rounded, see `weights_only.round_weights_only`.
     config : QuantConfig, optional
     calibration : array [samples, steps, *input shape] or [steps, *input shape], optional
         Inputs as the network will see them; no labels. They decide how far states go, how often
@@ -76,7 +76,7 @@ def quantize(
     check(network, config, calibration is not None)
     if not network.is_float and not is_rescalable(network):
         inputs = None if calibration is None else fitting(network, calibration)
-        made = fewer_bits(network, config, inputs)
+        made = round_weights_only(network, config, inputs)
         facts: dict[str, str | int | float] = {**made.metadata, CONFIG: config.to_json()}
         if inputs is not None:
             facts[CALIBRATION] = hash_values(inputs)
@@ -90,11 +90,11 @@ def quantize(
         if p.neuron.is_float
     }
     compensate = config.rounding != "nearest"
-    choices = settled(network, sites, config, reference, compensate)
-    return finished(network, sites, choices, config, reference)
+    choices = choose_scales(network, sites, config, reference, compensate)
+    return round_with(network, sites, choices, config, reference)
 
 
-def finished(
+def round_with(
     network: Network,
     sites: Mapping[str, Site],
     choices: Mapping[str, Choice],
@@ -139,7 +139,7 @@ def _held(synapse: Synapse, first: Synapse) -> NDArray[np.int64]:
     return weight
 
 
-def settled(
+def choose_scales(
     network: Network,
     sites: Mapping[str, Site],
     config: QuantConfig,
@@ -147,23 +147,23 @@ def settled(
     compensate: bool = False,
 ) -> dict[str, Choice]:
     """Choose for every population, and correct biases, weights and thresholds as the user asks."""
-    choices = choose(network, sites, config, reference)
+    choices = choose_uncorrected(network, sites, config, reference)
     if config.correct_bias:
         assert reference is not None
-        choices = corrected(network, sites, choices, reference)
+        choices = correct_biases(network, sites, choices, reference)
     if compensate and reference is not None:
-        from .compensate import compensated  # brings numba
+        from .compensate import compensate_rounding  # brings numba
 
-        choices = compensated(network, sites, choices, reference)
+        choices = compensate_rounding(network, sites, choices, reference)
     if config.balance != "none":
-        from .balance import balanced  # brings numba
+        from .balance import balance_thresholds  # brings numba
 
         assert reference is not None
-        choices = balanced(network, sites, choices, reference, config.balance == "neuron")
+        choices = balance_thresholds(network, sites, choices, reference, config.balance == "neuron")
     return choices
 
 
-def choose(
+def choose_uncorrected(
     network: Network,
     sites: Mapping[str, Site],
     config: QuantConfig,
@@ -178,10 +178,10 @@ def choose(
 
         assert reference is not None
         return search(network, sites, reference, config.passes)
-    return {name: chosen(site, method) for name, site in sites.items()}
+    return {name: choose_scale(site, method) for name, site in sites.items()}
 
 
-def corrected(
+def correct_biases(
     network: Network,
     sites: Mapping[str, Site],
     choices: Mapping[str, Choice],
@@ -191,14 +191,14 @@ def corrected(
 
     A constant current of 1 adds up to 4096 / d_u before it enters the voltage.
     """
-    from .local import Local
+    from .population_alone import PopulationAlone
 
     made = {}
     for name, site in sites.items():
         if exact_choice(site) is not None:
             made[name] = choices[name]
             continue
-        lost = Local(network, site, reference).mean_error(choices[name])
+        lost = PopulationAlone(network, site, reference).mean_error(choices[name])
         gain = 4096 / np.maximum(site.shape.current_decay, 1)
         made[name] = replace(choices[name], bias=tuple(map(float, lost * gain)))
     return made

@@ -12,13 +12,13 @@ from ..errors import NetworkError
 from ..network import Network, Population, Synapse
 from ..recording import Recording
 from .calibration import Calibration, fitting
-from .choice import Site
 from .config import QuantConfig
-from .fewer import CLIPPED
-from .floats import as_float, is_rescalable
+from .float_form import as_float, is_rescalable
 from .neurons import float_neuron
 from .quantize import CONFIG, STEPS, choice_of, rounded_names
 from .rounding import SCALE
+from .scale_choice import Site
+from .weights_only import CLIPPED
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def quantization_report(network: Network, fixed: Network, inputs: NDArray[Any]) 
         If `fixed` is not what `quantize` made of `network`.
     """
     from ..backends import run
-    from .local import Local  # brings numba
+    from .population_alone import PopulationAlone  # brings numba
 
     if CONFIG not in fixed.metadata:
         raise NetworkError("report: the network was not made by quantize; give one that was")
@@ -138,7 +138,7 @@ def quantization_report(network: Network, fixed: Network, inputs: NDArray[Any]) 
         _check_rounded(fixed, name)
         site = Site(network, population, config)
         choice = choice_of(fixed, name)
-        alone = Local(network, site, reference).run(choice)
+        alone = PopulationAlone(network, site, reference).run(choice)
         hops, shape = fixed.hops(name), reference.sent[name].shape
         spikes, v = (
             getattr(whole[name], what)[:, hops : hops + steps].reshape(shape)

@@ -21,9 +21,9 @@ from ..network import (
     Source,
 )
 from ..network.fixed_point import MAX_DELAY, WEIGHT_BITS
-from .choice import INTEGERS, Choice, Site
 from .exact import TOLERANCE, exact_choice, whole
 from .neurons import Shape, float_neuron, round_neurons
+from .scale_choice import INTEGERS, Choice, Site
 from .weights import Grid, coarse_synapse, with_weight
 
 SCALE = "quantize/scale/"

@@ -6,12 +6,12 @@ import math
 
 from ..profiling import STATIC, Profile
 from .blocks import Block, Cell, Items, Section, table
-from .cost import cost_figures
 from .devices import elsewhere_block
+from .energy_drawings import cost_figures
 from .figures import energy_figures
-from .measured import measured_block
+from .meter_readings import measured_block
 from .numbers import NOTHING, count, percent, si, si_range
-from .sources import Sources
+from .report_sources import Sources
 
 _FIGURES = (
     ("energy", "energy_joules", "J"),

@@ -13,8 +13,8 @@ import numpy as np
 from ..network import Network
 from ..profiling import Part, Profile
 from .numbers import count, percent, si
-from .rows import SpikeRow
 from .svg import INK, MUTED, SERIES, STYLE, to_svg
+from .table_rows import SpikeRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

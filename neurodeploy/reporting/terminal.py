@@ -14,8 +14,8 @@ from ..network import Audit, Network
 from ..profiling import Profile
 from ..recording import Recording
 from .numbers import NOTHING, count, percent, si, signed
-from .rows import network_rows, spike_rows
-from .sources import labels_of
+from .report_sources import labels_of
+from .table_rows import network_rows, spike_rows
 
 TAG_STYLES = {"measured": "green", "estimated": "yellow", "counted": "dim", "unavailable": "dim"}
 _WIDEST_TAG = max(map(len, TAG_STYLES))

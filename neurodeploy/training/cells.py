@@ -10,7 +10,7 @@ import torch
 from ..errors import UnsupportedError
 from ..network import Neuron
 from ..network.fixed_point import ACTIVATION_SHIFT, DECAY_UNITY
-from .integers import kept, saturated, spike, wrapped
+from .torch_rounding import kept, saturated, spike, wrapped
 
 Tensor = torch.Tensor
 UNIT = 1 << ACTIVATION_SHIFT

@@ -32,15 +32,15 @@ from ..network import (
 )
 from ..network.fixed_point import DECAY_UNITY
 from ..network.synapses.kernel import kernels_of
-from ..quantization.choice import Site
 from ..quantization.config import QuantConfig
 from ..quantization.neurons import BIAS_MAX, THRESHOLD_MAX
-from ..quantization.scales import chosen
+from ..quantization.scale_choice import Site
+from ..quantization.scales import choose_scale
 from ..quantization.weights import Grid, with_weight
 from .cells import UNIT, Cells
-from .integers import rounded
-from .limits import largest_of_each
 from .operators import feeds_of
+from .pruning import largest_of_each
+from .torch_rounding import rounded
 
 Tensor = torch.Tensor
 RESETS = ("zero", "subtract", "subtract-late")
@@ -56,7 +56,7 @@ class LIF(torch.nn.Module):
         s &= [v > \theta], \quad v \leftarrow 0 \text{ or } v - \theta \text{ where } s
 
     in whole numbers: W, R, b and :math:`\theta` times `scale`, rounded; see `network.CubaLIF`.
-    Rounding passes gradients straight through, a spike's is a surrogate's (`integers`).
+    Rounding passes gradients straight through, a spike's is a surrogate's (`torch_rounding`).
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ class LIF(torch.nn.Module):
         config = QuantConfig(self.bits, split=0.0, keep_gain=False)
         site = Site(network, network.output, config)
         site.grids, site.splits = self._grids(), [False] * len(site.grids)
-        choice = chosen(site, "mse")
+        choice = choose_scale(site, "mse")
         with torch.no_grad():
             self.scale.fill_(choice.factor)
             self.steps[: len(choice.steps)] = torch.tensor(choice.steps)

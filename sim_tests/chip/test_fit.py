@@ -16,7 +16,7 @@ from neurodeploy.chip.balance import (
     neuron_seconds,
 )
 from neurodeploy.chip.memory import kernel_words, list_words, weight_bits
-from neurodeploy.chip.work import operations
+from neurodeploy.chip.synops_per_core import operations
 from neurodeploy.errors import ChipError, NetworkError
 from neurodeploy.network import (
     Conv,

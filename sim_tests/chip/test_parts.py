@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
-from neurodeploy.chip.parallel import with_parts_as_one
+from neurodeploy.chip.joined_convolutions import with_parts_as_one
 from neurodeploy.errors import NetworkError
 from neurodeploy.network import Conv, CubaLIF, Network, Population, Projection, Source, Sparse
 from neurodeploy.network.synapses import ConvTranspose

@@ -10,12 +10,12 @@ import torch
 from ..engine.plan import cycles
 from ..errors import UnsupportedError
 from ..network import Network
-from ..quantization.choice import Choice, Site
 from ..quantization.neurons import round_neurons
 from ..quantization.rounding import depths, drive_of
+from ..quantization.scale_choice import Choice, Site
 from .cells import UNIT, Cells
-from .integers import rounded
 from .operators import feeds_of, is_trained
+from .torch_rounding import rounded
 
 Tensor = torch.Tensor
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import UnsupportedError
 from ..network import Network, Population
-from .choice import INTEGERS
+from .scale_choice import INTEGERS
 
 
 def why_not_float(network: Network) -> str:

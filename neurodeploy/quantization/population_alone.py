@@ -13,8 +13,8 @@ from ..engine.floating.synapses import deliveries
 from ..network import Network, Population
 from ..network.fixed_point import STATE_LIMIT
 from .calibration import Calibration
-from .choice import Choice, Site
 from .neurons import STATE_UNIT, float_neuron, round_neurons
+from .scale_choice import Choice, Site
 from .weights import with_weight
 
 RESETS = ("zero", "subtract", "subtract-late")
@@ -25,7 +25,7 @@ NEAR = 2.0
 
 
 @dataclass(frozen=True, eq=False)
-class LocalRun:
+class AloneRun:
     """What a population did in integers.
 
     Attributes
@@ -42,7 +42,7 @@ class LocalRun:
     saturated: int
 
 
-class Local:
+class PopulationAlone:
     """Runs a rounded population on what the float network's populations sent, recurrence included.
 
     Its own spikes do not reach it: it gets those of its float form, so that an error stays where
@@ -53,7 +53,7 @@ class Local:
         self.network, self.site, self.calibration = network, site, calibration
         self.name = site.population.name
 
-    def run(self, choice: Choice) -> LocalRun:
+    def run(self, choice: Choice) -> AloneRun:
         """Run the population as chosen."""
         population, shape = self.site.population, choice.shaped(self.site.shape)
         current = np.rint(shape.drive * choice.factor) + np.zeros(self._shape)
@@ -71,7 +71,7 @@ class Local:
         ]  # fmt: skip
         reset = RESETS.index(neuron.reset)
         saturated = _integrate(current.astype(np.int64), *spread, reset, spikes, v)
-        return LocalRun(spikes, v / (STATE_UNIT * choice.factor), int(saturated))
+        return AloneRun(spikes, v / (STATE_UNIT * choice.factor), int(saturated))
 
     def mean_error(self, choice: Choice) -> NDArray[np.float64]:
         """Mean current that rounding took from each neuron, in the chip form's unit."""
@@ -105,7 +105,7 @@ class Local:
         return total
 
 
-def difference(run: LocalRun, population: Population, calibration: Calibration) -> float:
+def difference(run: AloneRun, population: Population, calibration: Calibration) -> float:
     """How far a population in integers is from its float form; 0 where they are equal.
 
     Spikes of one and not of the other, as a share of both, plus the square error of the membrane

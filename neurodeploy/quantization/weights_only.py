@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from ..errors import UnsupportedError
 from ..network import Audit, AuditEntry, Network, Projection, Rating
 from ..network.synapses.kernel import kernels_of
-from .choice import SYNAPSE_PRICE
 from .config import QuantConfig
 from .exact import largest_step
+from .scale_choice import SYNAPSE_PRICE
 from .weights import Grid, coarse_synapse
 
 CLIPPED = "quantize/clipped/"
@@ -28,7 +28,9 @@ CLIPPED = "quantize/clipped/"
 Rates = NDArray[np.float64]
 
 
-def fewer_bits(network: Network, config: QuantConfig, inputs: NDArray[Any] | None) -> Network:
+def round_weights_only(
+    network: Network, config: QuantConfig, inputs: NDArray[Any] | None
+) -> Network:
     """Round the weights of a network in integers to fewer bits.
 
     Of the steps that a projection's weights can have, the one of least square error is taken,
@@ -59,7 +61,7 @@ def fewer_bits(network: Network, config: QuantConfig, inputs: NDArray[Any] | Non
         ("balance", config.balance != "none"),
     ):
         if asked:
-            neuron = without_float_form(network)
+            neuron = first_without_float_form(network)
             raise UnsupportedError(
                 f"{what}: population {neuron!r} keeps its integers, since its neurons or synapses "
                 f"have no float form to choose scales against; leave it out"
@@ -73,7 +75,7 @@ def fewer_bits(network: Network, config: QuantConfig, inputs: NDArray[Any] | Non
         for p in network.populations
     ]  # fmt: skip
     for projection in network.projections:
-        made, entry, clipped = _fewer(projection, config, rates.get(projection.source))
+        made, entry, clipped = _round_projection(projection, config, rates.get(projection.source))
         projections += made
         entries.append(entry)
         if clipped:
@@ -81,9 +83,9 @@ def fewer_bits(network: Network, config: QuantConfig, inputs: NDArray[Any] | Non
     return Network(network.populations, tuple(projections), Audit(tuple(entries)), facts)
 
 
-def without_float_form(network: Network) -> str:
+def first_without_float_form(network: Network) -> str:
     """Name the first population for which a network is not rounded by way of floats."""
-    from .floats import why_not_float
+    from .float_form import why_not_float
 
     return why_not_float(network) or network.output.name
 
@@ -100,7 +102,7 @@ def _rates(network: Network, inputs: NDArray[Any]) -> dict[str, Rates]:
     return found
 
 
-def _fewer(
+def _round_projection(
     projection: Projection, config: QuantConfig, rates: Rates | None
 ) -> tuple[list[Projection], AuditEntry, int]:
     """A projection rounded, what the audit says of it, and how many weights were clipped."""
