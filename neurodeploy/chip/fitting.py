@@ -66,7 +66,7 @@ def fit(
     NetworkError
         If the network is in float32, or `recording` is of another one.
     """
-    chip = chip if isinstance(chip, Chip) else load_chip(chip)
+    chip = load_chip(chip)
     chip = _with_cores(chip, cores)
     for name in LIMITS:
         value = chip.limit(name)

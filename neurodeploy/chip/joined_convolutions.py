@@ -11,9 +11,6 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ..network import Network, Projection
 
 
@@ -24,47 +21,27 @@ def with_parts_as_one(network: Network) -> Network:
     as no input channel has weights in two of them. The network itself is returned where there
     are none.
     """
-    joined: dict[tuple[Any, ...], list[_Sum]] = {}
-    order: list[Projection | _Sum] = []
+    whole: list[Projection] = []
+    alike: dict[tuple[Any, ...], list[int]] = {}
     for projection in network.projections:
         reads = projection.synapse.channels_read()
-        if reads is None:
-            order.append(projection)
-            continue
-        key = _geometry(projection)
-        for whole in joined.get(key, []):
-            if not (whole.reads & reads).any():
-                whole.add(projection, reads)
+        places = [] if reads is None else alike.setdefault(_geometry(projection), [])
+        for place in places:
+            others = whole[place].synapse.channels_read()
+            if reads is not None and others is not None and not (others & reads).any():
+                whole[place] = _sum_of(whole[place], projection)
                 break
         else:
-            joined.setdefault(key, []).append(_Sum(projection, reads))
-            order.append(joined[key][-1])
-    if len(order) == len(network.projections):
+            places.append(len(whole))
+            whole.append(projection)
+    if len(whole) == len(network.projections):
         return network
-    projections = tuple(p if isinstance(p, Projection) else p.projection() for p in order)
-    return replace(network, projections=projections)
+    return replace(network, projections=tuple(whole))
 
 
-class _Sum:
-    """Parallel convolutions that become one."""
-
-    def __init__(self, first: Projection, reads: NDArray[np.bool_]) -> None:
-        self.first, self.reads = first, reads
-        self.weight: NDArray[np.int32] | None = None
-
-    def add(self, projection: Projection, reads: NDArray[np.bool_]) -> None:
-        """Add one more part, which reads other channels."""
-        if self.weight is None:
-            self.weight = self.first.synapse.only_array.copy()
-        self.weight += projection.synapse.only_array
-        self.reads = self.reads | reads
-
-    def projection(self) -> Projection:
-        """All parts as one projection."""
-        if self.weight is None:
-            return self.first
-        whole = self.weight
-        return replace(self.first, synapse=self.first.synapse.with_arrays(lambda _: whole))
+def _sum_of(first: Projection, second: Projection) -> Projection:
+    weight = first.synapse.only_array + second.synapse.only_array
+    return replace(first, synapse=first.synapse.with_arrays(lambda _: weight))
 
 
 def _geometry(projection: Projection) -> tuple[Any, ...]:

@@ -105,6 +105,17 @@ class QuantConfig:
         _check_range("headroom", self.headroom, 1, 1024)
         _check_range("passes", self.passes, 0, 100)
 
+    @property
+    def needing_inputs(self) -> tuple[str, ...]:
+        """What it asks for that needs calibration inputs, and populations with a float form."""
+        asked = {
+            "method 'search'": self.method == "search",
+            "correct_bias": self.correct_bias,
+            "rounding 'compensated'": self.rounding == "compensated",
+            "balance": self.balance != "none",
+        }
+        return tuple(what for what, wanted in asked.items() if wanted)
+
     def bits_of(self, population: str) -> int | str:
         """Bits of the weights into a population."""
         return dict(self.population_bits).get(population, self.bits)

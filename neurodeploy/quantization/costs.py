@@ -92,7 +92,7 @@ class Meter:
     ) -> None:
         self.inputs = fitting(network, inputs)
         self.network, self.labels = network, labels
-        self.chip = chip if isinstance(chip, Chip) else load_chip(chip)
+        self.chip = load_chip(chip)
         outputs = network.output.size
         if labels is not None and (
             labels.shape != (len(self.inputs),) or labels.min() < 0 or labels.max() >= outputs

@@ -221,11 +221,5 @@ def check(network: Network, config: QuantConfig, calibrated: bool) -> None:
             raise NetworkError(
                 f"population_bits: no population {name!r} to round; there are {', '.join(names)}"
             )
-    for what, needed in (
-        ("method 'search'", config.method == "search"),
-        ("correct_bias", config.correct_bias),
-        ("rounding 'compensated'", config.rounding == "compensated"),
-        ("balance", config.balance != "none"),
-    ):
-        if needed and not calibrated:
-            raise InputError(f"{what}: needs calibration inputs; give some, labels are not needed")
+    for what in () if calibrated else config.needing_inputs:
+        raise InputError(f"{what}: needs calibration inputs; give some, labels are not needed")

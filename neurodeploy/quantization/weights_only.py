@@ -19,6 +19,7 @@ from ..network import Audit, AuditEntry, Network, Projection, Rating
 from ..network.synapses.kernel import kernels_of
 from .config import QuantConfig
 from .exact import largest_step
+from .float_form import why_not_float
 from .scale_choice import SYNAPSE_PRICE
 from .weights import Grid, coarse_synapse
 
@@ -54,18 +55,12 @@ def round_weights_only(
     UnsupportedError
         If the configuration asks for what needs a float form, or weights overflow.
     """
-    for what, asked in (
-        ("method 'search'", config.method == "search"),
-        ("correct_bias", config.correct_bias),
-        ("rounding 'compensated'", config.rounding == "compensated"),
-        ("balance", config.balance != "none"),
-    ):
-        if asked:
-            neuron = first_without_float_form(network)
-            raise UnsupportedError(
-                f"{what}: population {neuron!r} keeps its integers, since its neurons or synapses "
-                f"have no float form to choose scales against; leave it out"
-            )
+    for what in config.needing_inputs:
+        neuron = why_not_float(network) or network.output.name
+        raise UnsupportedError(
+            f"{what}: population {neuron!r} keeps its integers, since its neurons or synapses "
+            f"have no float form to choose scales against; leave it out"
+        )
     rates = {} if inputs is None else _rates(network, inputs)
     projections: list[Projection] = []
     facts = {k: v for k, v in network.metadata.items() if not k.startswith(CLIPPED)}
@@ -81,13 +76,6 @@ def round_weights_only(
         if clipped:
             facts[f"{CLIPPED}{projection.name}"] = clipped
     return Network(network.populations, tuple(projections), Audit(tuple(entries)), facts)
-
-
-def first_without_float_form(network: Network) -> str:
-    """Name the first population for which a network is not rounded by way of floats."""
-    from .float_form import why_not_float
-
-    return why_not_float(network) or network.output.name
 
 
 def _rates(network: Network, inputs: NDArray[Any]) -> dict[str, Rates]:

@@ -12,15 +12,7 @@ from .figures import energy_figures
 from .meter_readings import measured_block
 from .numbers import NOTHING, count, percent, si, si_range
 from .report_sources import Sources
-
-_FIGURES = (
-    ("energy", "energy_joules", "J"),
-    ("dynamic", "dynamic_joules", "J"),
-    ("static", "static_joules", "J"),
-    ("power", "watts", "W"),
-    ("time", "seconds", "s"),
-    ("time per step", "seconds_per_step", "s"),
-)
+from .table_rows import FIGURES
 
 
 def energy_section(sources: Sources) -> Section | None:
@@ -38,7 +30,7 @@ def energy_section(sources: Sources) -> Section | None:
 
 def _figures(profiles: tuple[Profile, ...]) -> Block:
     rows: list[tuple[str | Cell, ...]] = []
-    for name, figure, unit in _FIGURES:
+    for name, figure, unit in FIGURES:
         rows.append((name, *(_figure(profile, figure, unit) for profile in profiles)))
         if figure == "energy_joules":
             rows.append(("energy, band", *(_band(profile, "joules", "J") for profile in profiles)))

@@ -10,6 +10,16 @@ from ..network.neurons import model_of
 from ..recording import PopulationHeader, PopulationRecord, Recording
 from .numbers import NOTHING, count, shape
 
+FIGURES = (
+    ("energy", "energy_joules", "J"),
+    ("dynamic", "dynamic_joules", "J"),
+    ("static", "static_joules", "J"),
+    ("power", "watts", "W"),
+    ("time", "seconds", "s"),
+    ("time per step", "seconds_per_step", "s"),
+)
+"""Figures of a profile: what they are called, the attribute, the unit."""
+
 VERDICTS = {True: "exact", False: "differs", None: "not compared"}
 """Words for `PopulationDifference.exact`."""
 

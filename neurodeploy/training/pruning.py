@@ -115,7 +115,7 @@ def prune(layer: Any, fan_in: int | None, weights: int | None) -> Pruned | None:
     NetworkError
         If pools and synapses one to one, which are not pruned, alone exceed the fan-in.
     """
-    trained = [i for i in range(len(layer.weights)) if _is_trained(layer, i)]
+    trained = [i for i in range(len(layer.weights)) if is_trained(layer.site.feeds[i][1])]
     room = None if fan_in is None else fan_in - _fixed(layer, fan_in, trained)
     if not trained:
         return None
@@ -156,7 +156,7 @@ def shares(layers: list[Any], widths: list[int], memory_bits: int) -> list[int]:
         for index, weight in enumerate(layer.weights):
             size = np.abs((weight.detach() * layer.keep[index]).numpy()).ravel()
             size = size[size > 0]
-            if not _is_trained(layer, index):
+            if not is_trained(layer.site.feeds[index][1]):
                 memory_bits -= size.size * width
                 continue
             sizes.append(size / max(float(np.sqrt((size**2).mean())) if size.size else 1, 1e-300))
@@ -176,10 +176,6 @@ def shares(layers: list[Any], widths: list[int], memory_bits: int) -> list[int]:
 def stored_bits(bits: int | str) -> int:
     """Width of a weight in memory: ternary and binary ones take 2 bits."""
     return max(2, bits) if isinstance(bits, int) else 2
-
-
-def _is_trained(layer: Any, index: int) -> bool:
-    return is_trained(layer.site.feeds[index][1])
 
 
 def _rows(synapse: Synapse) -> NDArray[np.int64]:

@@ -148,7 +148,7 @@ class Meter:
         chip: str | Chip = "loihi2",
         chip_steps: int = 1,
     ) -> None:
-        self.chip = chip if isinstance(chip, Chip) else load_chip(chip)
+        self.chip = load_chip(chip)
         self.hop_seconds, self.latency, self.chip_steps = hop_seconds, latency, chip_steps
         self._of_chip = {p.name: p.size for p in network.populations if network.on_chip(p)}
         sizes = self._of_chip.values()

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from ...errors import NetworkError
 from ..fields import one_integer, pair, weights
-from .base import Pair, Shape, Synapse
+from .base import Pair, Shape
+from .complex import RealAndImaginary
 from .kernel import Gathering, Scattering, reached
 
 
@@ -160,7 +161,7 @@ class ConvTranspose(Scattering):
 
 
 @dataclass(frozen=True, eq=False)
-class ComplexConv(Synapse):
+class ComplexConv(RealAndImaginary):
     """Two convolutions for neurons with a real and an imaginary current (``ports == 2``).
 
     Source: ``Conv`` in SLAYER's ``synapse/complex.py``. Lava has none; as in
@@ -181,7 +182,6 @@ class ComplexConv(Synapse):
     dilation: Pair = field(default=(1, 1), metadata=pair(1))
     groups: int = field(default=1, metadata=one_integer(1))
     kind: ClassVar[str] = "complex-conv"
-    ports: ClassVar[int] = 2
 
     @property
     def parts(self) -> tuple[Conv, Conv]:
@@ -192,13 +192,3 @@ class ComplexConv(Synapse):
     def output_shape(self, source_shape: Shape) -> tuple[int, int, int]:
         """Shape (C, H, W) of the target for a source of shape (C, H, W)."""
         return self.parts[0].output_shape(source_shape)
-
-    def check(self, source_shape: Shape, target_shape: Shape) -> None:
-        """See `Synapse.check`."""
-        for part in self.parts:
-            part.check(source_shape, target_shape)
-
-    def fan_out(self, source_shape: Shape, dense: bool = False) -> NDArray[np.int64]:
-        """See `Synapse.fan_out`; each of the two weights is a synapse."""
-        real, imag = (part.fan_out(source_shape, dense) for part in self.parts)
-        return real + imag
