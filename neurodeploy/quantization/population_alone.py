@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..engine.floating.synapses import deliveries
 from ..network import Network, Population
-from ..network.fixed_point import STATE_LIMIT
+from ..network.fixed_point import ACTIVATION_SHIFT, DECAY_UNITY, STATE_LIMIT
 from .calibration import Calibration
 from .neurons import STATE_UNIT, float_neuron, round_neurons
 from .scale_choice import Choice, Site
@@ -136,20 +136,20 @@ def _integrate(  # type: ignore[no-untyped-def]
     saturated = 0
     for s in range(current.shape[0]):
         for j in range(current.shape[2]):
-            u, v, wait = 0, 0, 0
+            u, v, wait, above = 0, 0, 0, threshold[j] << ACTIVATION_SHIFT
             for t in range(current.shape[1]):
-                u = _keep(u, current_decay[j]) + (current[s, t, j] << 6)
+                u = _keep(u, current_decay[j]) + (current[s, t, j] << ACTIVATION_SHIFT)
                 if abs(u) > limit:
                     saturated += 1
                     u = limit if u > 0 else -limit
                 fires = False
                 if wait == 0:
-                    owed = amount[j] if reset == _LATE and v > threshold[j] << 6 else 0
-                    v = _keep(v, voltage_decay[j]) - owed + u + (bias[j] << 6)
+                    owed = amount[j] if reset == _LATE and v > above else 0
+                    v = _keep(v, voltage_decay[j]) - owed + u + (bias[j] << ACTIVATION_SHIFT)
                     if abs(v) > limit:
                         saturated += 1
                         v = limit if v > 0 else -limit
-                    fires = v > threshold[j] << 6
+                    fires = v > above
                 else:
                     wait -= 1
                 if fires:
@@ -165,5 +165,5 @@ def _integrate(  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def _keep(x, decay):  # type: ignore[no-untyped-def]
-    product = x * (4096 - decay)
-    return product >> 12 if product >= 0 else -((-product) >> 12)
+    product = x * (DECAY_UNITY - decay)
+    return product // DECAY_UNITY if product >= 0 else -(-product // DECAY_UNITY)

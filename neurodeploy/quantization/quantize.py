@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..errors import InputError, NetworkError
 from ..network import Network, Sparse, Synapse
 from ..network.canonical import hash_values
+from ..network.fixed_point import DECAY_UNITY
 from .calibration import Calibration, fitting
 from .config import QuantConfig
 from .exact import exact_choice
@@ -199,7 +200,7 @@ def correct_biases(
             made[name] = choices[name]
             continue
         lost = PopulationAlone(network, site, reference).mean_error(choices[name])
-        gain = 4096 / np.maximum(site.shape.current_decay, 1)
+        gain = DECAY_UNITY / np.maximum(site.shape.current_decay, 1)
         made[name] = replace(choices[name], bias=tuple(map(float, lost * gain)))
     return made
 

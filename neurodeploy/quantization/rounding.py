@@ -20,7 +20,7 @@ from ..network import (
     Rating,
     Source,
 )
-from ..network.fixed_point import MAX_DELAY, WEIGHT_BITS
+from ..network.fixed_point import DECAY_UNITY, MAX_DELAY, WEIGHT_BITS
 from .exact import TOLERANCE, exact_choice, whole
 from .neurons import Shape, float_neuron, round_neurons
 from .scale_choice import INTEGERS, Choice, Site
@@ -134,7 +134,7 @@ class Rounding:
         name = f"{population.name}{BIAS}"
         # A bias counts from a population's first step on, which is hop by hop later on the chip.
         delay = np.full(1, hops - 1, np.int32) if hops > 1 else None
-        always = CubaLIF(4096, 4096, threshold=0, bias=1)
+        always = CubaLIF(DECAY_UNITY, DECAY_UNITY, threshold=0, bias=1)
         self.populations.append(Population(name, (1,), always, axon_delay=delay))
         exact = shape.drive[:, None] * factor
         grid, mantissa = drive_of(shape, factor)
@@ -164,7 +164,7 @@ class Rounding:
         keeps = (neuron.current_keep, neuron.voltage_keep)
         decays = (shape.current_decay, shape.voltage_decay)
         off = max(
-            float(np.abs(1 - np.asarray(k, np.float64) - d / 4096).max())
+            float(np.abs(1 - np.asarray(k, np.float64) - d / DECAY_UNITY).max())
             for k, d in zip(keeps, decays, strict=True)
         )
         threshold = shape.threshold * factor

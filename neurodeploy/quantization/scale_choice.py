@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..network import Network, Population, Projection, Synapse
-from ..network.fixed_point import STATE_LIMIT
+from ..network.fixed_point import DECAY_UNITY, STATE_LIMIT
 from .calibration import Calibration
 from .config import QuantConfig
 from .neurons import STATE_UNIT, Shape, float_neuron, largest_factor, shape_of
@@ -157,11 +157,11 @@ class Site:
         if any(not isinstance(s.weight, np.ndarray) or s.weight.ndim != 2  # type: ignore[attr-defined]
                for _, s in self.feeds):  # fmt: skip
             return 0.0
-        keep = 1 - self.shape.current_decay / 4096
+        keep = 1 - self.shape.current_decay / DECAY_UNITY
         total = np.abs(self.shape.drive)
         for weight in self.weights:
             total = total + np.abs(weight).sum(axis=1)
-        return float((total / np.maximum(1 - keep, 1 / 4096)).max())
+        return float((total / np.maximum(1 - keep, 1 / DECAY_UNITY)).max())
 
 
 def finest(site: Site, factor: float, steps: list[float]) -> Choice:

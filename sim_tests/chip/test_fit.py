@@ -31,6 +31,8 @@ from neurodeploy.network import (
     Projection,
     Source,
     Sparse,
+    TemporalFIR,
+    Unpool,
 )
 
 
@@ -328,6 +330,30 @@ def test_a_core_reads_every_synapse_that_it_stores():
             shape, targets = network[projection.source].shape, len(part.core_of)
             each = projection.synapse.synops_per_target(counts[1], shape, targets, stored=True)
             assert found[1] == pytest.approx(np.bincount(part.core_of, each))
+
+
+@pytest.mark.parametrize(("operator", "kernel"), [(Pool, 3), (Unpool, 4)])
+def test_windows_that_reach_into_the_next_channel_are_read_as_often_as_they_land(operator, kernel):
+    weight, source = np.ones((kernel, kernel), np.int32), (2, 8, 8)
+    synapse = operator(weight, (2, 2), (1, 1), across_channels=True)
+    target = Population("out", synapse.output_shape(source), CubaLIF(4095, 4095, 1))
+    network = Network(
+        (Population("input", source, Source()), target), (Projection("input", "out", synapse),)
+    )
+    placement, projection = nd.fit(network), network.projections[0]
+    counts = np.random.default_rng(5).integers(0, 6, (3, network.input.size)).astype(float)
+    found = operations(placement, projection, counts)
+    assert found.sum(axis=1) == pytest.approx(counts @ network.fan_out(projection, dense=True))
+
+
+def test_taps_in_time_take_dendritic_accumulators():
+    weight = np.ones((40, 6, 8), np.int32)
+    network = Network(
+        (Population("input", (8,), Source()), Population("n", (6,), CubaLIF(4095, 4095, 1))),
+        (Projection("input", "n", TemporalFIR(weight)),),
+    )
+    used = nd.fit(network, "loihi1")["n"].used[0]["dendritic accumulators"]
+    assert used == 6 * 64  # the next power of two above 40 taps and the step itself
 
 
 def test_cores_in_stripes_free_the_busiest_link():
