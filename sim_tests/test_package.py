@@ -81,7 +81,7 @@ def test_import_is_quick():
 
 def test_public_names_are_there_whatever_was_imported_first():
     assert run(
-        "import neurodeploy.reporting, neurodeploy.comparison.align, neurodeploy.profiling\n"
+        "import neurodeploy.reporting, neurodeploy.comparison.recordings, neurodeploy.profiling\n"
         "import neurodeploy as nd\n"
         "print(all(callable(getattr(nd, name)) for name in nd.__all__ if name[0] != '_'))"
     ).startswith("True")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -89,6 +89,35 @@ class Neuron(Declared):
         return ACTIVATION_SHIFT
 
     @property
+    def parameters(self) -> dict[str, Any]:
+        """Its parameters by name."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
+
+    def of_one(self, neuron: int) -> Neuron:
+        """Give the model with the parameters of one neuron for all."""
+        each = {n: v for n, v in self.parameters.items() if isinstance(v, np.ndarray)}
+        return replace(self, **{name: value[neuron].item() for name, value in each.items()})
+
+    def synaptic_current(
+        self, before: NDArray[Any], u: NDArray[Any]
+    ) -> NDArray[np.integer[Any]] | None:
+        """What the synapses delivered in a step, from u before and after it.
+
+        None where u does not tell.
+        """
+        return None
+
+    def voltage_before_reset(
+        self, before: NDArray[Any], u: NDArray[Any], sent: NDArray[Any] | None
+    ) -> NDArray[np.integer[Any]] | None:
+        """What the threshold is held against in a step.
+
+        None where it comes about otherwise than from v `before` the step, u after it and what
+        was `sent` in the step before (None if that is not known).
+        """
+        return None
+
+    @property
     def label(self) -> str:
         """What an error calls it."""
         return f"{self.kind} neuron"
@@ -141,8 +170,8 @@ class Source(Neuron):
 
     signed: bool = field(default=False, metadata=flag())
     kind: ClassVar[str] = "source"
-    runs_on_host: ClassVar[str] = "always"
     passes_on: ClassVar[bool] = True
+    runs_on_host: ClassVar[str] = "always"
     graded: ClassVar[bool] = True
 
     @property

@@ -47,6 +47,10 @@ class Matrix(Synapse):
             return np.full(len(self.weight), counts.sum())
         return np.asarray((self.weight != 0) @ counts, np.float64)
 
+    def incoming(self, neuron: int, source_shape: Shape, target_shape: Shape) -> Incoming:
+        """See `Synapse.incoming`."""
+        return _row(self.weight, neuron, 0)
+
 
 @dataclass(frozen=True, eq=False)
 class Dense(Matrix):
@@ -58,10 +62,6 @@ class Dense(Matrix):
     """
 
     kind: ClassVar[str] = "dense"
-
-    def incoming(self, neuron: int, source_shape: Shape, target_shape: Shape) -> Incoming:
-        """See `Synapse.incoming`."""
-        return _row(self.weight, neuron, 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,14 +112,14 @@ class DelayedDense(Matrix):
                 f"it, or set beyond_chip for a simulation only"
             )
 
-    def incoming(self, neuron: int, source_shape: Shape, target_shape: Shape) -> Incoming:
-        """See `Synapse.incoming`."""
-        return _row(self.weight, neuron, self.delay[neuron])
-
     @property
     def longest_delay(self) -> int:  # type: ignore[override]
         """See `Synapse`."""
         return int(self.delay.max(initial=0))
+
+    def incoming(self, neuron: int, source_shape: Shape, target_shape: Shape) -> Incoming:
+        """See `Synapse.incoming`."""
+        return _row(self.weight, neuron, self.delay[neuron])
 
 
 @dataclass(frozen=True, eq=False)

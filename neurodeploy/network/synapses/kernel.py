@@ -93,6 +93,10 @@ class Kernel(Synapse):
                 f"stride, padding and kernel"
             )
 
+    def rows(self, source_shape: Shape) -> NDArray[np.int64]:
+        """Where the source rows' taps land, see `Pool.rows`."""
+        raise NotImplementedError
+
     def columns(self, source_shape: Shape) -> NDArray[np.int64]:
         """Where each source column's taps land, int64 [source columns, kernel columns]."""
         return self.reach(1, source_shape[2])
@@ -116,6 +120,9 @@ class Kernel(Synapse):
         self, out: int, y: int, source_shape: Shape, target_shape: Shape
     ) -> tuple[NDArray[np.int64], ...]:
         """Source channel, row, tap and kernel of all that lands on a target row."""
+        if self.weight.ndim == 2:  # one kernel for all channels, as in pools
+            channel, row, k = np.nonzero(self.rows(source_shape) == out * target_shape[1] + y)
+            return channel, row, k, np.zeros_like(channel)
         row, k = np.nonzero(self.reach(0, source_shape[1]) == y)
         channels, places = self.channels_onto(out)
         each, times = len(row), len(channels)

@@ -104,11 +104,6 @@ class Pool(Gathering):
         """Where each source column's taps land, int64 [source columns, kernel columns]."""
         return self.reach(1, source_shape[2] + self.end_padding[1])[: source_shape[2]]
 
-    def _rows_onto(
-        self, out: int, y: int, source_shape: Shape, target_shape: Shape
-    ) -> tuple[NDArray[np.int64], ...]:
-        return _rows_onto(self, out * target_shape[1] + y, source_shape)
-
     def check(self, source_shape: Shape, target_shape: Shape) -> None:
         """See `Synapse.check`."""
         _check(self, "pool", source_shape, target_shape)
@@ -155,11 +150,6 @@ class Unpool(Scattering):
         """Where each source row's taps land, see `Pool.rows`."""
         return _rows(self, source_shape, 0)
 
-    def _rows_onto(
-        self, out: int, y: int, source_shape: Shape, target_shape: Shape
-    ) -> tuple[NDArray[np.int64], ...]:
-        return _rows_onto(self, out * target_shape[1] + y, source_shape)
-
     def check(self, source_shape: Shape, target_shape: Shape) -> None:
         """See `Synapse.check`."""
         _check(self, "unpool", source_shape, target_shape)
@@ -196,14 +186,6 @@ def _rows(synapse: Pool | Unpool, source_shape: Shape, end_padding: int) -> NDAr
         first = np.arange(channels)[:, None, None] * synapse.extent(0, padded)
         rows = np.where(own >= 0, own + first, -1)
     return rows[:, :height]
-
-
-def _rows_onto(
-    synapse: Pool | Unpool, row_of_target: int, source_shape: Shape
-) -> tuple[NDArray[np.int64], ...]:
-    """See `Kernel._rows_onto`: there is one kernel for all channels."""
-    channel, row, k = np.nonzero(synapse.rows(source_shape) == row_of_target)
-    return channel, row, k, np.zeros_like(channel)
 
 
 def _check(synapse: Pool | Unpool, what: str, source: Shape, target: Shape) -> None:
