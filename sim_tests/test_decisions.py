@@ -30,7 +30,7 @@ from neurodeploy.recording import RecordingWriter
 from neurodeploy.recording.assemble import BlockAssembler, header_of
 from neurodeploy.recording.run_options import RunOptions
 from neurodeploy.reporting.numbers import NOTHING
-from neurodeploy.reporting.rows import limit_lines
+from neurodeploy.reporting.table_rows import limit_lines
 
 CLASSES = 4
 

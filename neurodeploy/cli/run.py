@@ -92,7 +92,7 @@ def run(
 
     from ..backends import IN_THIS_PROCESS, write_job
     from ..inputs import as_samples, warn_of_time_first
-    from ..reporting.rows import limit_lines
+    from ..reporting.table_rows import limit_lines
     from ..reporting.terminal import counts_table
 
     network = reading.load(net)

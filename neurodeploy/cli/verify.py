@@ -68,7 +68,7 @@ def verify(
     from ..exporting.verify import REPORT
     from ..exporting.verify import verify as run_verify
     from ..inputs import as_samples, read_inputs, read_labels
-    from ..reporting.measured import measured_figures
+    from ..reporting.meter_readings import measured_figures
     from . import DIFFERS, DONE
 
     network = reading.load(net)

@@ -11,17 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, NetworkError
-from ..network import FloatLIF, Network, Sparse, Synapse
+from ..network import Network, Sparse, Synapse
 from ..network.canonical import hash_values
-from ..network.synapses import Readout
+from ..network.fixed_point import DECAY_UNITY
 from .calibration import Calibration, fitting
-from .choice import Choice, Site
 from .config import QuantConfig
 from .exact import exact_choice
-from .fewer import fewer_bits
-from .floats import as_float, is_rescalable
+from .float_form import as_float, is_rescalable
 from .rounding import BIAS, Rounding
-from .scales import chosen
+from .scale_choice import Choice, Site
+from .scales import choose_scale
+from .weights_only import round_weights_only
 
 CONFIG = "quantize/config"
 """Fact in `Network.metadata`: the configuration as JSON."""
@@ -50,7 +50,7 @@ def quantize(
     network : Network
         In float32, or in integers that are to have fewer bits. Of CUBA neurons in integers
         scales are chosen anew; networks with any others keep their neurons as they are, and their
-        weights alone are rounded, see `fewer.fewer_bits`.
+        weights alone are rounded, see `weights_only.round_weights_only`.
     config : QuantConfig, optional
     calibration : array [samples, steps, *input shape] or [steps, *input shape], optional
         Inputs as the network will see them; no labels. They decide how far states go, how often
@@ -77,7 +77,7 @@ def quantize(
     check(network, config, calibration is not None)
     if not network.is_float and not is_rescalable(network):
         inputs = None if calibration is None else fitting(network, calibration)
-        made = fewer_bits(network, config, inputs)
+        made = round_weights_only(network, config, inputs)
         facts: dict[str, str | int | float] = {**made.metadata, CONFIG: config.to_json()}
         if inputs is not None:
             facts[CALIBRATION] = hash_values(inputs)
@@ -88,14 +88,14 @@ def quantize(
     sites = {
         p.name: Site(network, p, config, reference)
         for p in network.populations
-        if isinstance(p.neuron, FloatLIF)
+        if p.neuron.is_float
     }
     compensate = config.rounding != "nearest"
-    choices = settled(network, sites, config, reference, compensate)
-    return finished(network, sites, choices, config, reference)
+    choices = choose_scales(network, sites, config, reference, compensate)
+    return round_with(network, sites, choices, config, reference)
 
 
-def finished(
+def round_with(
     network: Network,
     sites: Mapping[str, Site],
     choices: Mapping[str, Choice],
@@ -133,12 +133,14 @@ def choice_of(fixed: Network, name: str) -> Choice:
 
 def _held(synapse: Synapse, first: Synapse) -> NDArray[np.int64]:
     """Weights of a synapse in the form of the first of its parallel ones."""
-    if isinstance(synapse, Sparse) and not isinstance(first, Sparse):
+    # The coarse part of a dense matrix is a list, see `weights.coarse_synapse`.
+    if isinstance(synapse, Sparse) and not first.is_listed:
         return synapse.to_dense().astype(np.int64)
-    return np.asarray(synapse.weight, np.int64)  # type: ignore[attr-defined]
+    weight: NDArray[np.int64] = synapse.only_array.astype(np.int64)
+    return weight
 
 
-def settled(
+def choose_scales(
     network: Network,
     sites: Mapping[str, Site],
     config: QuantConfig,
@@ -146,23 +148,23 @@ def settled(
     compensate: bool = False,
 ) -> dict[str, Choice]:
     """Choose for every population, and correct biases, weights and thresholds as the user asks."""
-    choices = choose(network, sites, config, reference)
+    choices = choose_uncorrected(network, sites, config, reference)
     if config.correct_bias:
         assert reference is not None
-        choices = corrected(network, sites, choices, reference)
+        choices = correct_biases(network, sites, choices, reference)
     if compensate and reference is not None:
-        from .compensate import compensated  # brings numba
+        from .compensate import compensate_rounding  # brings numba
 
-        choices = compensated(network, sites, choices, reference)
+        choices = compensate_rounding(network, sites, choices, reference)
     if config.balance != "none":
-        from .balance import balanced  # brings numba
+        from .balance import balance_thresholds  # brings numba
 
         assert reference is not None
-        choices = balanced(network, sites, choices, reference, config.balance == "neuron")
+        choices = balance_thresholds(network, sites, choices, reference, config.balance == "neuron")
     return choices
 
 
-def choose(
+def choose_uncorrected(
     network: Network,
     sites: Mapping[str, Site],
     config: QuantConfig,
@@ -177,10 +179,10 @@ def choose(
 
         assert reference is not None
         return search(network, sites, reference, config.passes)
-    return {name: chosen(site, method) for name, site in sites.items()}
+    return {name: choose_scale(site, method) for name, site in sites.items()}
 
 
-def corrected(
+def correct_biases(
     network: Network,
     sites: Mapping[str, Site],
     choices: Mapping[str, Choice],
@@ -190,15 +192,15 @@ def corrected(
 
     A constant current of 1 adds up to 4096 / d_u before it enters the voltage.
     """
-    from .local import Local
+    from .population_alone import PopulationAlone
 
     made = {}
     for name, site in sites.items():
         if exact_choice(site) is not None:
             made[name] = choices[name]
             continue
-        lost = Local(network, site, reference).mean_error(choices[name])
-        gain = 4096 / np.maximum(site.shape.current_decay, 1)
+        lost = PopulationAlone(network, site, reference).mean_error(choices[name])
+        gain = DECAY_UNITY / np.maximum(site.shape.current_decay, 1)
         made[name] = replace(choices[name], bias=tuple(map(float, lost * gain)))
     return made
 
@@ -206,11 +208,9 @@ def corrected(
 def rounded_names(network: Network) -> list[str]:
     """Names of the populations whose weights `quantize` rounds."""
     if network.is_float:
-        return [p.name for p in network.populations if isinstance(p.neuron, FloatLIF)]
+        return [p.name for p in network.populations if p.neuron.is_float]
     return [
-        p.name
-        for p in network.populations
-        if any(not isinstance(q.synapse, Readout) for q in network.into(p.name))
+        p.name for p in network.populations if any(q.synapse.steps for q in network.into(p.name))
     ]
 
 
@@ -222,11 +222,5 @@ def check(network: Network, config: QuantConfig, calibrated: bool) -> None:
             raise NetworkError(
                 f"population_bits: no population {name!r} to round; there are {', '.join(names)}"
             )
-    for what, needed in (
-        ("method 'search'", config.method == "search"),
-        ("correct_bias", config.correct_bias),
-        ("rounding 'compensated'", config.rounding == "compensated"),
-        ("balance", config.balance != "none"),
-    ):
-        if needed and not calibrated:
-            raise InputError(f"{what}: needs calibration inputs; give some, labels are not needed")
+    for what in () if calibrated else config.needing_inputs:
+        raise InputError(f"{what}: needs calibration inputs; give some, labels are not needed")

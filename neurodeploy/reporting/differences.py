@@ -6,8 +6,8 @@ from ..comparison import Comparison, PopulationDifference
 from .blocks import Block, Cell, Items, Note, Section, table
 from .figures import trace_figures
 from .numbers import NOTHING, count, percent, signed
-from .rows import VERDICTS
-from .sources import Sources
+from .report_sources import Sources
+from .table_rows import VERDICTS
 
 MOST_ARRIVALS = 12
 """Messages listed."""

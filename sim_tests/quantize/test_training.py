@@ -17,9 +17,9 @@ torch = pytest.importorskip("torch", reason="needs torch: pip install 'neurodepl
 @pytest.mark.parametrize("bits", [8, 3, "ternary"])
 def test_forward_pass_is_the_engine_to_the_bit(bits):
     from neurodeploy.quantization.calibration import Calibration
-    from neurodeploy.quantization.choice import Site
     from neurodeploy.quantization.quantize import choose, finished
-    from neurodeploy.training.model import IntegerNetwork
+    from neurodeploy.quantization.scale_choice import Site
+    from neurodeploy.training.integer_network import IntegerNetwork
 
     net, inputs, config = recurrent(), spikes(), nd.QuantConfig(bits)
     reference = Calibration.of(net, inputs)

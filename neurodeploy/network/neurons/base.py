@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...errors import NetworkError
 from ..fields import Declared, flag, one_integer
-from ..fixed_point import ACTIVATION_SHIFT
+from ..fixed_point import ACTIVATION_SHIFT, PAYLOAD_BITS, SIGMA_DELTA_SHIFT
 
 Parameter: TypeAlias = "int | NDArray[np.int32]"
 """One integer for the whole population, or one per neuron, flat in (C, H, W) order."""
@@ -44,6 +44,8 @@ class Neuron(Declared):
         ``skip_layers=1``).
     sends_values : bool
         Whether messages add up to values of a signal rather than to votes for a class.
+    is_readout : bool
+        Whether it sends nothing and the host reads its v.
     passes_on : bool
         Whether it only sends what is presented to it.
     fires_above : str
@@ -60,6 +62,7 @@ class Neuron(Declared):
     masks_v: ClassVar[bool] = False
     runs_on_host: ClassVar[str] = "never"
     sends_values: ClassVar[bool] = False
+    is_readout: ClassVar[bool] = False
     passes_on: ClassVar[bool] = False
     fires_above: ClassVar[str] = "threshold"
     beyond_limits: ClassVar[Mapping[str, str]] = {
@@ -72,6 +75,13 @@ class Neuron(Declared):
     def graded(self) -> bool:
         """Whether messages carry a payload other than 1."""
         return False
+
+    @property
+    def input_range(self) -> tuple[int, int]:
+        """Smallest and largest integer that may be presented to it."""
+        # So that a << 6 of a LIF and a << 12 of a delta encoder stay in Lava's int32.
+        limit = (1 << (31 - SIGMA_DELTA_SHIFT)) - 1
+        return -limit - 1, limit
 
     @property
     def mantissa_shift(self) -> int:
@@ -111,6 +121,14 @@ class Neuron(Declared):
     def label(self) -> str:
         """What an error calls it."""
         return f"{self.kind} neuron"
+
+    def float_form(self) -> Neuron | None:
+        """Give the same equations in float32, as `FloatLIF`; None where there are none."""
+        return None
+
+    def cuba_form(self) -> Any:
+        """Give the same neurons as `GeneralCubaLIF`; None where it has no such equations."""
+        return None
 
     def check(self, size: int) -> None:
         """Make sure that what differs between neurons is given for each of `size` neurons.
@@ -155,6 +173,12 @@ class Source(Neuron):
     passes_on: ClassVar[bool] = True
     runs_on_host: ClassVar[str] = "always"
     graded: ClassVar[bool] = True
+
+    @property
+    def input_range(self) -> tuple[int, int]:
+        """See `Neuron.input_range`: a payload's."""
+        limit = (1 << (PAYLOAD_BITS - 1)) - 1
+        return (-limit - 1 if self.signed else 0), limit
 
 
 @dataclass(frozen=True, eq=False)

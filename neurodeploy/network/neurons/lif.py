@@ -13,6 +13,7 @@ from ..fields import choice, flag, integers, one_integer
 from ..fixed_point import ACTIVATION_SHIFT, BIAS_LIMIT, DECAY_UNITY, STATE_LIMIT, THRESHOLD_LIMIT
 from .base import Parameter
 from .cuba_states import CubaStates, IntArray
+from .floating import FloatLIF
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +53,23 @@ class CubaLIF(CubaStates):
     def messages(self, v: IntArray) -> IntArray:
         """See `CubaStates.messages`."""
         return (v > self.scaled("threshold")).astype(np.int64)
+
+    def float_form(self) -> FloatLIF | None:
+        """See `Neuron.float_form`; none of what fires at rest, or is derived from this model."""
+        if type(self) is not CubaLIF or np.min(self.threshold) < 1:
+            return None
+        return FloatLIF(
+            current_keep=_kept(self.current_decay),
+            voltage_keep=_kept(self.voltage_decay),
+            voltage_bias=np.asarray(self.bias, np.float32),
+            threshold=np.asarray(self.threshold, np.float32),
+        )
+
+    def cuba_form(self) -> GeneralCubaLIF | None:
+        """Give the same neurons as `GeneralCubaLIF`; None for a derived model."""
+        if type(self) is not CubaLIF:
+            return None
+        return GeneralCubaLIF(self.current_decay, self.voltage_decay, self.threshold, self.bias)
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,6 +168,10 @@ class GeneralCubaLIF(CubaStates):
         """Whether spikes carry the voltage."""
         return self.graded_spike
 
+    def cuba_form(self) -> GeneralCubaLIF | None:
+        """See `CubaLIF.cuba_form`."""
+        return self if type(self) is GeneralCubaLIF else None
+
     @property
     def taken_off(self) -> Parameter:
         """What a soft reset takes off, in v's unit."""
@@ -202,6 +224,28 @@ class LeakyIntegrator(CubaStates):
     bias: Parameter = field(default=0, metadata=integers(-BIAS_LIMIT, BIAS_LIMIT))
     input_exponent: int = field(default=ACTIVATION_SHIFT, metadata=one_integer(-24, 16))
     kind: ClassVar[str] = "leaky-integrator"
+    is_readout: ClassVar[bool] = True
+
+    def float_form(self) -> FloatLIF | None:
+        """See `Neuron.float_form`; none where inputs are scaled otherwise than by 64."""
+        if type(self) is not LeakyIntegrator or self.input_exponent != ACTIVATION_SHIFT:
+            return None
+        return FloatLIF(
+            current_keep=_kept(self.current_decay),
+            voltage_keep=_kept(self.voltage_decay),
+            voltage_bias=np.asarray(self.bias, np.float32),
+            sends="voltage",
+            reset="none",
+        )
+
+    def cuba_form(self) -> GeneralCubaLIF | None:
+        """See `CubaLIF.cuba_form`: a threshold that no v passes."""
+        if type(self) is not LeakyIntegrator:
+            return None
+        return GeneralCubaLIF(
+            self.current_decay, self.voltage_decay, THRESHOLD_LIMIT, self.bias,
+            input_exponent=self.input_exponent,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,3 +285,11 @@ class TernaryLIF(CubaStates):
     def messages(self, v: IntArray) -> IntArray:
         """See `CubaStates.messages`."""
         return (v > self.scaled("upper")).astype(np.int64) - (v < self.scaled("lower"))
+
+
+def _kept(decay: Parameter) -> NDArray[np.float32]:
+    """Share of a state that a step leaves, of a 12-bit decay."""
+    share: NDArray[np.float32] = (1 - np.asarray(decay, np.float64) / DECAY_UNITY).astype(
+        np.float32
+    )
+    return share

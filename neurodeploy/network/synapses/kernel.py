@@ -34,6 +34,24 @@ class Kernel(Synapse):
         "output channels", "input channels", "kernel height", "kernel width",
     )  # fmt: skip
 
+    @property
+    def stride_along_x(self) -> int:
+        """Source columns per target column; 1 where the kernel slides over the target."""
+        return 1
+
+    @property
+    def keeps_channels_apart(self) -> bool:
+        """Whether what a source row reaches is alike for all channels: no window leaves its own."""
+        return True
+
+    def groups_from(self, source_channels: int) -> tuple[int, int]:
+        """Groups of channels that reach none but each other, and target channels of each."""
+        return source_channels, 1
+
+    def output_shape(self, source_shape: Shape) -> tuple[int, int, int]:
+        """Shape (C, H, W) of the target for a source of shape (C, H, W)."""
+        raise NotImplementedError
+
     def extent(self, axis: int, source_size: int) -> int:
         """Positions of the target along one axis (0 height, 1 width)."""
         raise NotImplementedError
@@ -126,6 +144,11 @@ class Kernel(Synapse):
 class Gathering(Kernel):
     """The kernel slides over the source: convolutions and pools."""
 
+    @property
+    def stride_along_x(self) -> int:
+        """See `Kernel.stride_along_x`."""
+        return self.stride[1]
+
     def extent(self, axis: int, source_size: int) -> int:
         """See `Kernel.extent`."""
         padded = source_size + 2 * self.padding[axis]
@@ -154,6 +177,11 @@ class Scattering(Kernel):
         place = first + self._taps(axis)
         inside = (place >= 0) & (place < self.extent(axis, source_size))
         return np.where(inside, place, -1).astype(np.int64)
+
+
+def kernels_of(synapse: Synapse) -> tuple[Kernel, ...]:
+    """The kernels of an operator whose weights the positions of an image share; else none."""
+    return tuple(part for part in synapse.parts if isinstance(part, Kernel))
 
 
 def reached(

@@ -36,6 +36,7 @@ class TemporalFIR(Synapse):
 
     weight: NDArray[np.int32] = field(metadata=weights())
     kind: ClassVar[str] = "temporal-fir"
+    has_delays: ClassVar[bool] = True
 
     def check(self, source_shape: Shape, target_shape: Shape) -> None:
         """See `Synapse.check`."""
@@ -59,6 +60,18 @@ class TemporalFIR(Synapse):
         present = np.ones_like(self.weight) if dense else self.weight != 0
         counts: NDArray[np.int64] = present.sum(axis=axes).astype(np.int64)
         return counts
+
+    @property
+    def longest_delay(self) -> int:  # type: ignore[override]
+        """See `Synapse`."""
+        return len(self.weight) - 1
+
+    def stored_per_source(self, first: int, stop: int, sources: int) -> NDArray[np.int64]:
+        """See `Synapse.stored_per_source`."""
+        taps = len(self.weight)
+        if self.weight.ndim == 2:
+            return np.full(stop - first, taps, np.int64)
+        return np.full(sources, taps * (stop - first), np.int64)
 
     def incoming(self, neuron: int, source_shape: Shape, target_shape: Shape) -> Incoming:
         """See `Synapse.incoming`; every tap is one."""

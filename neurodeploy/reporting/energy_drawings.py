@@ -12,7 +12,7 @@ from ..recording import Recording
 from .blocks import Block, Drawing, Note
 from .figures import plots_available
 from .numbers import count
-from .sources import Sources
+from .report_sources import Sources
 
 
 def cost_figures(sources: Sources) -> list[Block]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..recording import Recording
 from .blocks import Block, table
 from .numbers import si
-from .sources import Sources
+from .report_sources import Sources
 
 _UNITS = {"joules": "J", "watts": "W", "seconds": "s"}
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from ..comparison import Comparison
 from ..network import Network
 from ..profiling import Profile
-from ..quantization.widths import Sweep
+from ..quantization.bit_width_sweep import Sweep
 from ..recording import Recording
 
 

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ..network import Network, Population, Projection, Synapse
+from ..network import Network, Population, Projection
 from ..network.neurons import model_of
 from ..recording import PopulationHeader, PopulationRecord, Recording
 from .numbers import NOTHING, count, shape
+
+FIGURES = (
+    ("energy", "energy_joules", "J"),
+    ("dynamic", "dynamic_joules", "J"),
+    ("static", "static_joules", "J"),
+    ("power", "watts", "W"),
+    ("time", "seconds", "s"),
+    ("time per step", "seconds_per_step", "s"),
+)
+"""Figures of a profile: what they are called, the attribute, the unit."""
 
 VERDICTS = {True: "exact", False: "differs", None: "not compared"}
 """Words for `PopulationDifference.exact`."""
@@ -67,12 +73,6 @@ def network_rows(network: Network) -> tuple[NetworkRow, ...]:
     return tuple(rows)
 
 
-def weights_of(synapse: Synapse) -> NDArray[Any] | None:
-    """A synapse operator's weights, or None where it has none."""
-    weight = getattr(synapse, "weight", None)
-    return weight if isinstance(weight, np.ndarray) else None
-
-
 def synapse_counts(network: Network, projection: Projection) -> tuple[int, int] | None:
     """Connections of a projection: (with a weight other than 0, all), or None.
 
@@ -87,13 +87,14 @@ def synapse_counts(network: Network, projection: Projection) -> tuple[int, int] 
 
 def _synapses(network: Network, projection: Projection) -> tuple[str, str]:
     counts = synapse_counts(network, projection)
-    weight = weights_of(projection.synapse)
+    weights = [w for w in projection.synapse.arrays() if w.ndim and w.size]
     if counts is None:
         return NOTHING, NOTHING
     span = NOTHING
-    if weight is not None and weight.size:
-        digits = ".3g" if weight.dtype.kind == "f" else "d"
-        span = f"{weight.min():{digits}}..{weight.max():{digits}}"
+    if weights:
+        digits = ".3g" if projection.synapse.is_float else "d"
+        low, high = min(w.min() for w in weights), max(w.max() for w in weights)
+        span = f"{low:{digits}}..{high:{digits}}"
     return f"{count(counts[0])} / {count(counts[1])}", span
 
 

@@ -8,7 +8,6 @@ exponent holds. Every synapse operator with weights can be.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -16,32 +15,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UnsupportedError
-from ..network import Audit, AuditEntry, Network, Projection, Rating, Source, Synapse
-from ..network.synapses import (
-    Complex,
-    ComplexConv,
-    ComplexDense,
-    Conv,
-    ConvTranspose,
-    Pool,
-    Readout,
-    Unpool,
-)
-from .choice import SYNAPSE_PRICE
+from ..network import Audit, AuditEntry, Network, Projection, Rating
+from ..network.synapses.kernel import kernels_of
 from .config import QuantConfig
 from .exact import largest_step
-from .weights import Grid, coarse_synapse, with_weight
+from .float_form import why_not_float
+from .scale_choice import SYNAPSE_PRICE
+from .weights import Grid, coarse_synapse
 
 CLIPPED = "quantize/clipped/"
 """Starts the name of a fact: how many weights of a projection lie beyond what is held."""
 
 Rates = NDArray[np.float64]
 
-IMAGES = (Conv, ConvTranspose, Pool, Unpool, ComplexConv, Complex)
-"""A second kernel for a few weights would be stored whole: these are not split."""
 
-
-def fewer_bits(network: Network, config: QuantConfig, inputs: NDArray[Any] | None) -> Network:
+def round_weights_only(
+    network: Network, config: QuantConfig, inputs: NDArray[Any] | None
+) -> Network:
     """Round the weights of a network in integers to fewer bits.
 
     Of the steps that a projection's weights can have, the one of least square error is taken,
@@ -65,40 +55,27 @@ def fewer_bits(network: Network, config: QuantConfig, inputs: NDArray[Any] | Non
     UnsupportedError
         If the configuration asks for what needs a float form, or weights overflow.
     """
-    for what, asked in (
-        ("method 'search'", config.method == "search"),
-        ("correct_bias", config.correct_bias),
-        ("rounding 'compensated'", config.rounding == "compensated"),
-        ("balance", config.balance != "none"),
-    ):
-        if asked:
-            neuron = without_float_form(network)
-            raise UnsupportedError(
-                f"{what}: population {neuron!r} keeps its integers, since its neurons or synapses "
-                f"have no float form to choose scales against; leave it out"
-            )
+    for what in config.needing_inputs:
+        neuron = why_not_float(network) or network.output.name
+        raise UnsupportedError(
+            f"{what}: population {neuron!r} keeps its integers, since its neurons or synapses "
+            f"have no float form to choose scales against; leave it out"
+        )
     rates = {} if inputs is None else _rates(network, inputs)
     projections: list[Projection] = []
     facts = {k: v for k, v in network.metadata.items() if not k.startswith(CLIPPED)}
     entries = [
         AuditEntry(p.name, Rating.FAITHFUL,
-                   "input port" if isinstance(p.neuron, Source) else f"{p.neuron.kind} as it was")
+                   "input port" if p.neuron.passes_on else f"{p.neuron.kind} as it was")
         for p in network.populations
     ]  # fmt: skip
     for projection in network.projections:
-        made, entry, clipped = _fewer(projection, config, rates.get(projection.source))
+        made, entry, clipped = _round_projection(projection, config, rates.get(projection.source))
         projections += made
         entries.append(entry)
         if clipped:
             facts[f"{CLIPPED}{projection.name}"] = clipped
     return Network(network.populations, tuple(projections), Audit(tuple(entries)), facts)
-
-
-def without_float_form(network: Network) -> str:
-    """Name the first population for which a network is not rounded by way of floats."""
-    from .floats import why_not_float
-
-    return why_not_float(network) or network.output.name
 
 
 def _rates(network: Network, inputs: NDArray[Any]) -> dict[str, Rates]:
@@ -113,12 +90,12 @@ def _rates(network: Network, inputs: NDArray[Any]) -> dict[str, Rates]:
     return found
 
 
-def _fewer(
+def _round_projection(
     projection: Projection, config: QuantConfig, rates: Rates | None
 ) -> tuple[list[Projection], AuditEntry, int]:
     """A projection rounded, what the audit says of it, and how many weights were clipped."""
     synapse, bits = projection.synapse, config.bits_of(projection.target)
-    if isinstance(synapse, Readout):
+    if not synapse.steps:
         return [projection], AuditEntry(projection.name, Rating.FAITHFUL, "read by the host"), 0
     errors: list[tuple[float, float]] = []
     coarse: list[bool] = []
@@ -126,7 +103,8 @@ def _fewer(
 
     def rounded(weight: NDArray[Any], part: int) -> NDArray[np.int32]:
         """Fine (0) or coarse (1) part of weights."""
-        splits = config.split if not isinstance(synapse, IMAGES) else 0.0
+        # A second kernel for a few weights would be stored whole.
+        splits = 0.0 if kernels_of(synapse) else config.split
         step, mantissa, grid = _best(projection, weight, bits, config, splits, rates)
         fine, more = mantissa, np.zeros_like(mantissa)
         if grid.beyond(mantissa).any():
@@ -139,12 +117,14 @@ def _fewer(
             clipped.append(_clipped(weight, mantissa, step, grid))
         return ((more if part else fine) << step).astype(np.int32)
 
-    made = [replace(projection, synapse=_mapped(synapse, lambda w: rounded(w, 0)))]
+    if not synapse.arrays():
+        raise UnsupportedError(f"{synapse.kind} synapses: hold no weights to round")
+    made = [replace(projection, synapse=synapse.with_arrays(lambda w: rounded(w, 0)))]
     if coarse:
-        if isinstance(synapse, ComplexDense):
-            second = _mapped(synapse, lambda w: rounded(w, 1))
+        if len(synapse.arrays()) > 1:
+            second = synapse.with_arrays(lambda w: rounded(w, 1))
         else:
-            second = coarse_synapse(synapse, rounded(_array(synapse), 1))
+            second = coarse_synapse(synapse, rounded(synapse.only_array, 1))
         made.append(replace(projection, synapse=second))
     lost, power = (sum(values) for values in zip(*errors, strict=True))
     relative = (lost / power) ** 0.5 if power else 0.0
@@ -217,20 +197,3 @@ def _best(
             found = (lost, step, mantissa)
     assert found is not None
     return found[1], found[2], grid
-
-
-def _array(synapse: Synapse) -> NDArray[Any]:
-    return np.atleast_1d(np.asarray(synapse.weight))  # type: ignore[attr-defined]
-
-
-def _mapped(synapse: Synapse, change: Callable[[NDArray[Any]], NDArray[np.int32]]) -> Synapse:
-    """Change every array of weights of an operator."""
-    if isinstance(synapse, Complex):
-        return replace(
-            synapse, real=_mapped(synapse.real, change), imag=_mapped(synapse.imag, change)
-        )
-    if isinstance(synapse, (ComplexDense, ComplexConv)):
-        return replace(synapse, real=change(synapse.real), imag=change(synapse.imag))
-    if not hasattr(synapse, "weight"):
-        raise UnsupportedError(f"{synapse.kind} synapses: hold no weights to round")
-    return with_weight(synapse, change(_array(synapse)))

@@ -10,7 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import NetworkError
-from ..network import OneToOne, Pool, Sparse, Synapse
+from ..network import Synapse
+from ..network.synapses.kernel import kernels_of
+from .operators import is_trained
 
 Mask = NDArray[np.bool_]
 
@@ -113,7 +115,7 @@ def prune(layer: Any, fan_in: int | None, weights: int | None) -> Pruned | None:
     NetworkError
         If pools and synapses one to one, which are not pruned, alone exceed the fan-in.
     """
-    trained = [i for i in range(len(layer.weights)) if _is_trained(layer, i)]
+    trained = [i for i in range(len(layer.weights)) if is_trained(layer.site.feeds[i][1])]
     room = None if fan_in is None else fan_in - _fixed(layer, fan_in, trained)
     if not trained:
         return None
@@ -154,7 +156,7 @@ def shares(layers: list[Any], widths: list[int], memory_bits: int) -> list[int]:
         for index, weight in enumerate(layer.weights):
             size = np.abs((weight.detach() * layer.keep[index]).numpy()).ravel()
             size = size[size > 0]
-            if not _is_trained(layer, index):
+            if not is_trained(layer.site.feeds[index][1]):
                 memory_bits -= size.size * width
                 continue
             sizes.append(size / max(float(np.sqrt((size**2).mean())) if size.size else 1, 1e-300))
@@ -176,16 +178,10 @@ def stored_bits(bits: int | str) -> int:
     return max(2, bits) if isinstance(bits, int) else 2
 
 
-def _is_trained(layer: Any, index: int) -> bool:
-    return not isinstance(layer.site.feeds[index][1], (Pool, OneToOne))
-
-
 def _rows(synapse: Synapse) -> NDArray[np.int64]:
     """Target neuron, or channel of a kernel, of each weight."""
-    if isinstance(synapse, Sparse):
-        return synapse.targets
-    weight = np.asarray(synapse.weight)  # type: ignore[attr-defined]
-    return np.repeat(np.arange(len(weight)), weight[0].size)
+    weight = synapse.only_array
+    return np.broadcast_to(synapse.weight_rows(len(weight)), weight.shape).ravel()
 
 
 def _fixed(layer: Any, fan_in: int, trained: list[int]) -> int:
@@ -193,8 +189,7 @@ def _fixed(layer: Any, fan_in: int, trained: list[int]) -> int:
     name, weights = layer.name, layer.site.weights
     synapses = [synapse for _, synapse in layer.site.feeds]
     heights = {
-        layer.site.population.size if isinstance(synapses[i], Sparse) else len(weights[i])
-        for i in trained
+        layer.site.population.size if synapses[i].is_listed else len(weights[i]) for i in trained
     }
     if len(heights) > 1:
         raise NetworkError(
@@ -202,7 +197,7 @@ def _fixed(layer: Any, fan_in: int, trained: list[int]) -> int:
             f"a channel alike; set no fan_in, or make it two populations"
         )
     fixed = sum(
-        int(np.count_nonzero(weights[i])) if isinstance(synapse, Pool) else 1
+        int(np.count_nonzero(weights[i])) if kernels_of(synapse) else 1
         for i, synapse in enumerate(synapses)
         if i not in trained
     )

@@ -10,11 +10,11 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ..engine.floating.synapses import deliveries
-from ..network import FloatLIF, Network, Population
-from ..network.fixed_point import STATE_LIMIT
+from ..network import Network, Population
+from ..network.fixed_point import ACTIVATION_SHIFT, DECAY_UNITY, STATE_LIMIT
 from .calibration import Calibration
-from .choice import Choice, Site
-from .neurons import STATE_UNIT, made
+from .neurons import STATE_UNIT, float_neuron, round_neurons
+from .scale_choice import Choice, Site
 from .weights import with_weight
 
 RESETS = ("zero", "subtract", "subtract-late")
@@ -25,7 +25,7 @@ NEAR = 2.0
 
 
 @dataclass(frozen=True, eq=False)
-class LocalRun:
+class AloneRun:
     """What a population did in integers.
 
     Attributes
@@ -42,7 +42,7 @@ class LocalRun:
     saturated: int
 
 
-class Local:
+class PopulationAlone:
     """Runs a rounded population on what the float network's populations sent, recurrence included.
 
     Its own spikes do not reach it: it gets those of its float form, so that an error stays where
@@ -53,26 +53,25 @@ class Local:
         self.network, self.site, self.calibration = network, site, calibration
         self.name = site.population.name
 
-    def run(self, choice: Choice) -> LocalRun:
+    def run(self, choice: Choice) -> AloneRun:
         """Run the population as chosen."""
         population, shape = self.site.population, choice.shaped(self.site.shape)
         current = np.rint(shape.drive * choice.factor) + np.zeros(self._shape)
         for index, step in enumerate(choice.steps):
             mantissa = self.site.mantissas(index, choice)
             current += self._delivered(index, mantissa.astype(np.float32)) * 2.0**step
-        neuron: Any = made(population, shape, choice.factor)
+        neuron = round_neurons(population, shape, choice.factor).cuba_form()
         spikes, v = np.zeros(self._shape, np.float32), np.zeros(self._shape)
         spread = [
-            np.broadcast_to(np.asarray(getattr(neuron, what, default), np.int64), population.size)
-            for what, default in (
-                ("current_decay", 0), ("voltage_decay", 0), ("threshold", 1 << 40), ("bias", 0),
-                ("refractory", 1),
+            np.broadcast_to(np.asarray(parameter, np.int64), population.size)
+            for parameter in (
+                neuron.current_decay, neuron.voltage_decay, neuron.threshold, neuron.bias,
+                neuron.refractory, neuron.taken_off,
             )
         ]  # fmt: skip
-        amount = np.broadcast_to(np.asarray(getattr(neuron, "taken_off", 0)), population.size)
-        reset = RESETS.index(getattr(neuron, "reset", "zero"))
-        saturated = _integrate(current.astype(np.int64), *spread, amount, reset, spikes, v)
-        return LocalRun(spikes, v / (STATE_UNIT * choice.factor), int(saturated))
+        reset = RESETS.index(neuron.reset)
+        saturated = _integrate(current.astype(np.int64), *spread, reset, spikes, v)
+        return AloneRun(spikes, v / (STATE_UNIT * choice.factor), int(saturated))
 
     def mean_error(self, choice: Choice) -> NDArray[np.float64]:
         """Mean current that rounding took from each neuron, in the chip form's unit."""
@@ -106,14 +105,13 @@ class Local:
         return total
 
 
-def difference(run: LocalRun, population: Population, calibration: Calibration) -> float:
+def difference(run: AloneRun, population: Population, calibration: Calibration) -> float:
     """How far a population in integers is from its float form; 0 where they are equal.
 
     Spikes of one and not of the other, as a share of both, plus the square error of the membrane
     as a share of its power, voltages clipped at `NEAR` thresholds; for a readout the latter alone.
     """
-    neuron, name = population.neuron, population.name
-    assert isinstance(neuron, FloatLIF)
+    neuron, name = float_neuron(population), population.name
     zero = np.asarray(neuron.reset_value) if neuron.reset == "value" else 0.0
     exact, found = calibration.v[name] - zero, run.v
     if neuron.sends == "voltage":
@@ -138,20 +136,20 @@ def _integrate(  # type: ignore[no-untyped-def]
     saturated = 0
     for s in range(current.shape[0]):
         for j in range(current.shape[2]):
-            u, v, wait = 0, 0, 0
+            u, v, wait, above = 0, 0, 0, threshold[j] << ACTIVATION_SHIFT
             for t in range(current.shape[1]):
-                u = _keep(u, current_decay[j]) + (current[s, t, j] << 6)
+                u = _keep(u, current_decay[j]) + (current[s, t, j] << ACTIVATION_SHIFT)
                 if abs(u) > limit:
                     saturated += 1
                     u = limit if u > 0 else -limit
                 fires = False
                 if wait == 0:
-                    owed = amount[j] if reset == _LATE and v > threshold[j] << 6 else 0
-                    v = _keep(v, voltage_decay[j]) - owed + u + (bias[j] << 6)
+                    owed = amount[j] if reset == _LATE and v > above else 0
+                    v = _keep(v, voltage_decay[j]) - owed + u + (bias[j] << ACTIVATION_SHIFT)
                     if abs(v) > limit:
                         saturated += 1
                         v = limit if v > 0 else -limit
-                    fires = v > threshold[j] << 6
+                    fires = v > above
                 else:
                     wait -= 1
                 if fires:
@@ -167,5 +165,5 @@ def _integrate(  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def _keep(x, decay):  # type: ignore[no-untyped-def]
-    product = x * (4096 - decay)
-    return product >> 12 if product >= 0 else -((-product) >> 12)
+    product = x * (DECAY_UNITY - decay)
+    return product // DECAY_UNITY if product >= 0 else -(-product // DECAY_UNITY)

@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..inputs import present
-from ..network import FloatLIF, Network, Projection
+from ..network import Network, Projection
 from ..quantization.calibration import Calibration
-from ..quantization.choice import Choice, Site
 from ..quantization.config import QuantConfig
-from ..quantization.floats import as_float
-from ..quantization.quantize import check, finished, settled
+from ..quantization.float_form import as_float
+from ..quantization.quantize import check, choose_scales, round_with
+from ..quantization.scale_choice import Choice, Site
 from ..quantization.weights import scaled, with_weight
-from .fit import Lesson, fit
-from .limits import Limits, Pruned, prune, shares, stored_bits
-from .model import IntegerNetwork, Layer
+from .integer_network import IntegerNetwork, Layer
+from .pruning import Limits, Pruned, prune, shares, stored_bits
+from .training_loop import Lesson, fit
 
 Progress = Callable[[int, int, float], None]
 """Called after each epoch with (epoch from 1, epochs, mean loss)."""
@@ -136,11 +136,9 @@ def fine_tune(
     reference = Calibration.of(floats, inputs)
     _check(labels, reference, floats)
     sites = {
-        p.name: Site(floats, p, config, reference)
-        for p in floats.populations
-        if isinstance(p.neuron, FloatLIF)
+        p.name: Site(floats, p, config, reference) for p in floats.populations if p.neuron.is_float
     }
-    choices = settled(floats, sites, config, reference)
+    choices = choose_scales(floats, sites, config, reference)
     presented = present(floats, reference.inputs)
     lesson = Lesson.of(presented[: len(presented)], labels, reference.sent)
     threads = torch.get_num_threads()
@@ -224,7 +222,7 @@ def _given_back(
             single = np.asarray(plain.weight, np.float32)  # type: ignore[attr-defined]
             trained[id(projection)] = replace(projection, synapse=with_weight(plain, single))
     projections = tuple(trained[id(p)] for p in floats.projections)
-    network = finished(floats, sites, choices, config, reference)
+    network = round_with(floats, sites, choices, config, reference)
     return Tuned(network, replace(floats, projections=projections), *course)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .model import IntegerNetwork, Layer
+from .integer_network import IntegerNetwork, Layer
 
 Tensor = torch.Tensor
 Tell = Callable[[float], None]

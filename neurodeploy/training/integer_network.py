@@ -9,13 +9,13 @@ import torch
 
 from ..core.order import cycles
 from ..errors import UnsupportedError
-from ..network import FloatLIF, Network, OneToOne, Pool
-from ..quantization.choice import Choice, Site
-from ..quantization.neurons import made
+from ..network import Network
+from ..quantization.neurons import round_neurons
 from ..quantization.rounding import depths, drive_of
+from ..quantization.scale_choice import Choice, Site
 from .cells import UNIT, Cells
-from .integers import rounded
-from .operators import feeds_of
+from .operators import feeds_of, is_trained
+from .torch_rounding import rounded
 
 Tensor = torch.Tensor
 
@@ -50,11 +50,11 @@ class Layer(torch.nn.Module):
             folded = replace(projection, synapse=synapse)
             self.feeds += feeds_of(folded, network[projection.source], index)
             weight = torch.from_numpy(site.weights[index].copy())
-            trained = not isinstance(synapse, (Pool, OneToOne))
+            trained = is_trained(synapse)
             self.weights.append(torch.nn.Parameter(weight, requires_grad=trained))
             self.keep.append(torch.ones(weight.shape, dtype=torch.bool))
         shape = choice.shaped(site.shape)
-        neuron = made(population, shape, choice.factor)
+        neuron = round_neurons(population, shape, choice.factor)
         self.cells = Cells(neuron, population.size, self.name)
         self.starts, self.driven_from = population.starts, depths(network)[self.name]
         _, drive = drive_of(shape, choice.factor)
@@ -109,7 +109,7 @@ class IntegerNetwork(torch.nn.Module):
         self.layers = torch.nn.ModuleList(
             Layer(network, sites[p.name], choices[p.name])
             for p in network.populations
-            if isinstance(p.neuron, FloatLIF)
+            if p.neuron.is_float
         )
         self.of: dict[str, Layer] = {layer.name: layer for layer in self.layers}
         self.delays = {p.name: p.axon_delay for p in network.populations}

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..network import FloatLIF, Network, Population, Projection, Synapse
-from ..network.fixed_point import STATE_LIMIT
+from ..network import Network, Population, Projection, Synapse
+from ..network.fixed_point import DECAY_UNITY, STATE_LIMIT
 from .calibration import Calibration
 from .config import QuantConfig
-from .neurons import STATE_UNIT, Shape, largest_factor, shape_of
-from .weights import Doubles, Grid, scaled, weight_of
+from .neurons import STATE_UNIT, Shape, float_neuron, largest_factor, shape_of
+from .weights import Doubles, Grid, scaled
 
 INTEGERS = "quantize/integers"
 """Fact in the metadata of a float form: the network was in integers before."""
@@ -63,6 +63,7 @@ class Site:
 
     Attributes
     ----------
+    neuron : FloatLIF
     shape : Shape
     feeds : list of (Projection, Synapse)
         The synapse with the neurons' gains folded into its weights, float64.
@@ -82,13 +83,16 @@ class Site:
         calibration: Calibration | None = None,
     ) -> None:
         self.population, self.config, self.calibration = population, config, calibration
+        self.neuron = float_neuron(population)
         self.integers = INTEGERS in network.metadata
         self.shape: Shape = shape_of(population, population is network.output, config)
         self.feeds: list[tuple[Projection, Synapse]] = [
             (p, scaled(p, population, self.shape.gain)) for p in network.into(population.name)
         ]
         self.bits = config.bits_of(population.name)
-        self.weights: list[Doubles] = [weight_of(synapse) for _, synapse in self.feeds]
+        self.weights: list[Doubles] = [
+            synapse.only_array.astype(np.float64) for _, synapse in self.feeds
+        ]
         self.grids = [Grid.of(weight, self.bits) for weight in self.weights]
         self.splits = [bool(config.split and grid.width) for grid in self.grids]
         self.sources = [p.source for p, _ in self.feeds]
@@ -133,7 +137,7 @@ class Site:
     @property
     def largest(self) -> float:
         """Largest factor that threshold, bias and states allow."""
-        limit = largest_factor(self.shape, self.population.neuron)
+        limit = largest_factor(self.shape, self.neuron)
         room = (STATE_LIMIT - 1) / STATE_UNIT / self.config.headroom
         known = self.calibration is not None
         peak = self.calibration.peak(self.population) if self.calibration else self._current_bound()
@@ -144,9 +148,7 @@ class Site:
     @property
     def enough(self) -> float:
         """Factor beyond which states need not be finer, where nothing says how far they go."""
-        neuron = self.population.neuron
-        assert isinstance(neuron, FloatLIF)
-        if self.calibration is not None or neuron.sends == "voltage":
+        if self.calibration is not None or self.neuron.sends == "voltage":
             return np.inf
         return LEAST_RESOLUTION / float(self.shape.threshold.min())
 
@@ -155,11 +157,11 @@ class Site:
         if any(not isinstance(s.weight, np.ndarray) or s.weight.ndim != 2  # type: ignore[attr-defined]
                for _, s in self.feeds):  # fmt: skip
             return 0.0
-        keep = 1 - self.shape.current_decay / 4096
+        keep = 1 - self.shape.current_decay / DECAY_UNITY
         total = np.abs(self.shape.drive)
         for weight in self.weights:
             total = total + np.abs(weight).sum(axis=1)
-        return float((total / np.maximum(1 - keep, 1 / 4096)).max())
+        return float((total / np.maximum(1 - keep, 1 / DECAY_UNITY)).max())
 
 
 def finest(site: Site, factor: float, steps: list[float]) -> Choice:

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from ..errors import NetworkError
 from ..network import Network
 from .calibration import Calibration
-from .choice import Site
 from .config import QuantConfig
 from .costs import ChipName, Costs, Meter
-from .floats import as_float, is_rescalable
+from .float_form import as_float, is_rescalable
 from .quantize import quantize, rounded_names
-from .scales import chosen
+from .scale_choice import Site
+from .scales import choose_scale
 
 WIDTHS = (8, 7, 6, 5, 4, 3, 2)
 
@@ -209,7 +209,7 @@ def _losses(
             for name in names
             for width in widths
         }
-    from .local import Local, difference
+    from .population_alone import PopulationAlone, difference
 
     floats = network if network.is_float else as_float(network)
     reference = Calibration.of(floats, calibration)
@@ -218,7 +218,7 @@ def _losses(
         for width in widths:
             alone = replace(config, bits=width, population_bits=())
             site = Site(floats, floats[name], alone, reference)
-            run = Local(floats, site, reference).run(chosen(site, "mse"))
+            run = PopulationAlone(floats, site, reference).run(choose_scale(site, "mse"))
             loss[name, width] = difference(run, floats[name], reference)
     return loss
 
