@@ -99,13 +99,8 @@ def check_same_run(a: Recording, b: Recording, different_networks: bool) -> None
     ):
         if x != y and not (different_networks and what == "networks"):
             raise RecordingError(
-<<<<<<< HEAD:neurodeploy/comparison/recordings.py
                 f"the recordings are of different {what} ({str(x)[:12]} and {str(y)[:12]}); give "
                 f"`anyway` to compare them all the same"
-=======
-                f"the recordings are of different {what} ({str(x)[:12]} and {str(y)[:12]}); "
-                f"to compare them all the same, give --anyway (check=False in Python)"
->>>>>>> w/critic:neurodeploy/comparison/align.py
             )
 
 
