@@ -26,7 +26,7 @@ FLOORS = [
     {"recording"},
     {"chip", "formats", "inputs"},
     {"network"},
-    {"files", "memory"},
+    {"files", "memory", "plugins"},
     {"errors", "_version"},
 ]
 """The house, top to bottom: a room imports from floors below its own, or from itself."""

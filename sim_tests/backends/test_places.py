@@ -19,13 +19,13 @@ import pytest
 
 import neurodeploy as nd
 from neurodeploy.backends import write_job
+from neurodeploy.backends.worker import work
 from neurodeploy.errors import BackendError, InputError
 from neurodeploy.recording import Recording
 from neurodeploy.recording.run_options import RunOptions
-from neurodeploy.remote import follow, places
+from neurodeploy.remote import places, supervisor
 from neurodeploy.remote.blocks import FOLDER, samples_done
-from neurodeploy.remote.follow import Listener, Parcels
-from neurodeploy.remote.worker import work
+from neurodeploy.remote.supervisor import Listener, Parcels
 
 from .elsewhere import Lab
 from .test_worker import NETWORK, needs_lava, needs_proc, processes_in
@@ -207,7 +207,7 @@ def test_a_second_call_goes_on_and_loses_nothing(
     where, what, act, how, says = FAULTS[fault]
     out = tmp_path / "out.h5"
     if how is LIMIT:
-        monkeypatch.setattr(follow, "time", Clock(lab))
+        monkeypatch.setattr(supervisor, "time", Clock(lab))
     lab.fault(4, what)
     lab.srun_says("cancel" if fault == "cancelled" else "")
     thread = threading.Thread(target=act, args=(lab,))
@@ -336,8 +336,8 @@ def test_two_workers_never_share_a_job(
         fcntl.flock(held, fcntl.LOCK_EX)
         script = tmp_path / "python"
         code = (
-            "import sys; from neurodeploy.backends import serve; serve.LOCK_SECONDS = 0.0;"
-            "serve.main(sys.argv[-1])"
+            "import sys; from neurodeploy.remote import worker_main; worker_main.LOCK_SECONDS = 0.0;"
+            "from neurodeploy.backends import worker; worker.main(sys.argv[-1])"
         )
         script.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{code}" "$@"\n')
         script.chmod(0o755)

@@ -42,6 +42,10 @@ class Neuron(Declared):
         Whether it has no neurons on the chip: a port or a readout always, an encoder where it
         stands first, which then sends what it encodes (lava-dl, ``netx/yolo_kp/run.ipynb``:
         ``skip_layers=1``).
+    is_port : bool
+        Whether it has no neurons at all: it sends what it is given, in the same step.
+    is_readout : bool
+        Whether the host computes it from the messages of another population.
     sends_values : bool
         Whether messages add up to values of a signal rather than to votes for a class.
     beyond_limits : mapping of str to str
@@ -55,6 +59,8 @@ class Neuron(Declared):
     is_float: ClassVar[bool] = False
     masks_v: ClassVar[bool] = False
     runs_on_host: ClassVar[str] = "never"
+    is_port: ClassVar[bool] = False
+    is_readout: ClassVar[bool] = False
     sends_values: ClassVar[bool] = False
     beyond_limits: ClassVar[Mapping[str, str]] = {
         "u_overflows": "u wrapped",
@@ -117,6 +123,7 @@ class Source(Neuron):
 
     signed: bool = field(default=False, metadata=flag())
     kind: ClassVar[str] = "source"
+    is_port: ClassVar[bool] = True
     runs_on_host: ClassVar[str] = "always"
     graded: ClassVar[bool] = True
 
@@ -137,5 +144,6 @@ class Average(Neuron):
 
     group_size: int = field(metadata=one_integer(1))
     kind: ClassVar[str] = "average"
+    is_readout: ClassVar[bool] = True
     runs_on_host: ClassVar[str] = "always"
     graded: ClassVar[bool] = True

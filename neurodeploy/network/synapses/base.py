@@ -30,11 +30,14 @@ class Synapse(Declared):
     ports : int
         Currents it delivers to each target neuron: 1, or 2 for a real and an
         imaginary part.
+    sums_wrap : bool
+        Whether the sum of one projection wraps to 24 bits.
     """
 
     kind: ClassVar[str] = "synapse"
     steps: ClassVar[int] = 1
     ports: ClassVar[int] = 1
+    sums_wrap: ClassVar[bool] = False
 
     @property
     def label(self) -> str:

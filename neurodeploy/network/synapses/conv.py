@@ -31,6 +31,7 @@ class Conv(Gathering):
 
     groups: int = field(default=1, metadata=one_integer(1))
     kind: ClassVar[str] = "conv"
+    sums_wrap: ClassVar[bool] = True
 
     def output_shape(self, source_shape: Shape) -> tuple[int, int, int]:
         """Shape (C, H, W) of the target for a source of shape (C, H, W)."""
