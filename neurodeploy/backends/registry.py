@@ -26,9 +26,6 @@ from __future__ import annotations
 
 from typing import Protocol, TypeGuard
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ..errors import BackendError
 from ..inputs import Presented
 from ..network import Network
@@ -92,19 +89,27 @@ class Backend(Protocol):
 
 
 class WorkerBackend(Backend, Protocol):
-    """A backend whose networks run in a worker; `run` starts it by `remote.worker.run_elsewhere`.
+    """A backend whose networks run in a worker, here or elsewhere.
 
     Attributes
     ----------
     place_variable : str
         Environment variable with the worker's place, where ``host`` does not say.
+    worker_module : str
+        Module that is imported inside the worker only. Its ``run_network(network, values,
+        options)`` takes int32 [samples, steps, *input shape] and keeps finished samples by
+        `remote.blocks.Blocks`.
     """
 
     place_variable: str
+    worker_module: str
 
-    def run_network(self, network: Network, values: NDArray[np.int32], options: RunOptions) -> None:
-        """Run a network inside the worker; keep finished samples by `remote.blocks.Blocks`."""
-        ...
+    def run(self, network: Network, values: Presented, options: RunOptions) -> Recording:
+        """See `Backend`."""
+        from ..remote.worker import run_elsewhere
+
+        variable = self.place_variable
+        return run_elsewhere(self.name, variable, self.available, network, values, options)
 
 
 BACKENDS: Registry[Backend] = Registry("backend", ("options", "available", "run"), BackendError)
@@ -112,7 +117,7 @@ BACKENDS: Registry[Backend] = Registry("backend", ("options", "available", "run"
 
 def runs_in_worker(backend: Backend) -> TypeGuard[WorkerBackend]:
     """Whether a backend's networks run in a worker."""
-    return hasattr(backend, "run_network")
+    return hasattr(backend, "worker_module")
 
 
 def worker_backend(name: str) -> WorkerBackend:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,6 +15,7 @@ from ..recording import Recording
 from ..recording.run_options import Progress, RunOptions
 from ..remote import worker_main
 from ..remote.job import header_of_job
+from ..remote.places import place_for
 from ..remote.worker import finish_job
 from .registry import worker_backend
 
@@ -27,7 +28,7 @@ def main(folder: str, sends: bool = False) -> NoReturn:
 def _run_network(
     backend: str, network: Network, values: NDArray[np.int32], options: RunOptions
 ) -> None:
-    worker_backend(backend).run_network(network, values, options)
+    import_module(worker_backend(backend).worker_module).run_network(network, values, options)
 
 
 def work(
@@ -53,7 +54,7 @@ def work(
         As `remote.worker.run_in_worker`.
     """
     variable = worker_backend(header_of_job(job)["backend"]).place_variable
-    return finish_job(job, host or os.environ.get(variable), progress, timeout_seconds)
+    return finish_job(job, place_for(host, variable), progress, timeout_seconds)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,22 @@ from ..network import Network
 from .registry import FORMATS, Format, Path
 
 
+def _groups_of(source: Any) -> set[str]:
+    """Names at the top of an HDF5 file; none of anything else."""
+    from .hdf5 import open_hdf5
+
+    try:
+        with open_hdf5(FilePath(source)) as file:
+            return set(file)
+    except (FormatError, TypeError):
+        return set()
+
+
+def _is_nir(held: set[str]) -> bool:
+    # A file without a version is NIR's, too: its reader says so.
+    return "node" in held and ("version" in held or "layer" not in held)
+
+
 @FORMATS.register
 class SlayerModule(Format):
     """A torch module of SLAYER blocks."""
@@ -43,15 +59,7 @@ class NIR(Format):
 
     def can_read(self, source: Any) -> bool:
         """See `Format`."""
-        from .hdf5 import open_hdf5
-        from .nir.file import has_nir_layout
-
-        try:
-            with open_hdf5(FilePath(source)) as file:
-                # A file without a version is NIR's, too: its reader says so.
-                return has_nir_layout(file) or ("node" in file and "layer" not in file)
-        except (FormatError, TypeError):
-            return False
+        return _is_nir(_groups_of(source))
 
     def load(self, source: Any, **options: Any) -> Network:
         """See `Format` and `nir.load_nir`."""
@@ -78,13 +86,8 @@ class NetX(Format):
 
     def can_read(self, source: Any) -> bool:
         """See `Format`."""
-        from .hdf5 import open_hdf5
-
-        try:
-            with open_hdf5(FilePath(source)) as file:
-                return "layer" in file or "neurodeploy" in file
-        except (FormatError, TypeError):
-            return False
+        held = _groups_of(source)
+        return not _is_nir(held) and bool(held & {"layer", "neurodeploy"})
 
     def load(self, source: Any, **options: Any) -> Network:
         """See `Format` and `netx.reader.load_netx`."""

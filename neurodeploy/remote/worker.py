@@ -13,7 +13,6 @@ when the process that started it dies; and its children die with it.
 
 from __future__ import annotations
 
-import os
 import shutil
 import traceback
 from collections.abc import Callable
@@ -33,7 +32,7 @@ from ..recording import Recording
 from ..recording.run_options import Progress, RunOptions
 from .blocks import Blocks
 from .job import job_kept_if_worth_it, read_job
-from .places import Place, parse_place
+from .places import Place, place_for
 from .supervisor import Parcels, supervise
 
 
@@ -110,8 +109,7 @@ def run_elsewhere(
             raise BackendError(f"{backend}: {reason}")
     if isinstance(values, Presented):
         options = replace(options, inputs_fingerprint=values.fingerprint())
-    place = parse_place(options.host or os.environ.get(variable) or "here")
-    return run_in_worker(place, backend, network, values[:], options)
+    return run_in_worker(place_for(options.host, variable), backend, network, values[:], options)
 
 
 def run_in_worker(
@@ -167,30 +165,11 @@ def run_in_worker(
 
 
 def finish_job(
-    job: Path,
-    host: str | None = None,
-    progress: Progress | None = None,
-    timeout_seconds: float | None = None,
+    job: Path, place: Place, progress: Progress | None, timeout_seconds: float | None
 ) -> Recording:
-    """Do the job in a folder, or what is left of it; see `backends.worker.work`.
-
-    Parameters
-    ----------
-    job : Path
-        As ``neurodeploy run --job-only`` wrote it. ``recording.h5`` is left there.
-    host : str, optional
-        See `places.parse_place`; here by default.
-    progress, timeout_seconds
-        See `RunOptions`.
-
-    Raises
-    ------
-    NeurodeployError, KeyboardInterrupt
-        As `run_in_worker`.
-    """
+    """Do the job in a folder, or what is left of it, in a place; see `backends.worker.work`."""
     backend, network, values, options = read_job(job)
     options = replace(options, job=job, progress=progress, timeout_seconds=timeout_seconds)
-    place = parse_place(host or "here")
     with job_kept_if_worth_it(backend, network, values, options) as folder:
         _do_job(place, folder, backend, network, len(values), options)
     return Recording.load(job / "recording.h5")

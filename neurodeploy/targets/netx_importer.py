@@ -42,30 +42,6 @@ from .registry import TARGETS, Finding, Target
 WEIGHT_BITS = 8
 
 
-def netx_population(network: Network, population: Population) -> Iterator[Finding]:
-    """Say what netx makes of a population; nothing where it runs the same."""
-    neuron = population.neuron
-    if population is network.input and not neuron.is_port:
-        yield Rating.APPROXIMATE, _input_block(population)
-    for need in _needs(network, population, None):
-        yield Rating.FAITHFUL, need
-    if is_axon(network, population):
-        (into,) = network.into(population.name)
-        yield _delayed_loop(network, into.source, "")
-    elif neuron.is_readout:
-        yield Rating.UNSUPPORTED, "netx has no averages (NotImplementedError); average on the host"
-    if read_as := READ_AS.get(type(neuron)):
-        yield read_as
-    if getattr(neuron, "graded_spike", False):
-        yield Rating.APPROXIMATE, "netx sends plain spikes in place of graded ones"
-    if leaves_out := LEAVES_OUT.get(type(neuron)):
-        yield from leaves_out(neuron)
-    if population.starts:
-        reason = f"its bias acts from step 0 on, not from step {population.starts} on"
-        yield Rating.APPROXIMATE, reason
-    yield from _delays(network, population)
-
-
 def netx_needs(network: Network, inputs: NDArray[np.int32]) -> list[str]:
     """Say what netx must be given, or asked for, to run a network the same on some inputs.
 
@@ -215,33 +191,6 @@ PARTS: dict[type[Synapse], Callable[[Any], tuple[NDArray[np.int32], ...]]] = {
 """Synapses that netx has a layer of, and their matrices, which it scales."""
 
 
-def netx_projection(network: Network, projection: Projection) -> Iterator[Finding]:
-    """Say what netx makes of synapses; nothing where it runs them the same."""
-    synapse = projection.synapse
-    parts_of = PARTS.get(type(synapse))
-    if parts_of is None:
-        yield Rating.UNSUPPORTED, f"netx has no {synapse.kind} layer (NotImplementedError)"
-        return
-    parts = parts_of(synapse)
-    if not parts or projection.source == projection.target:
-        return  # netx rounds it together with the weights into the layer
-    loops = [p.synapse for p in network.into(projection.target) if p.source == p.target]
-    if loops and synapse.kind == DelayedDense.kind:
-        yield _delayed_loop(network, projection.target, " of synapses")
-    beside = [part for s in loops if s.kind == Dense.kind for part in PARTS[Dense](s)]
-    for part in parts:
-        weight: NDArray[np.int64] = np.hstack([part, *beside]).astype(np.int64)
-        if not weight.any():
-            yield Rating.UNSUPPORTED, "all weights are 0: netx crashes (log2 of 0)"
-        elif not np.array_equal(held := weights_of_netx(weight), weight):
-            worst = np.abs(held - weight).max()
-            reason = (
-                f"weights {weight.min()}..{weight.max()} are rounded or clipped by up to "
-                f"{worst:g}, as netx scales them to 8 bits"
-            )
-            yield Rating.APPROXIMATE, reason
-
-
 def weights_of_netx(weight: NDArray[np.int64]) -> NDArray[np.float64]:
     """Weights as Lava's Dense holds them after netx has scaled them.
 
@@ -294,17 +243,52 @@ class NetX(Target):
 
     def of_population(self, network: Network, population: Population) -> Iterator[Finding]:
         """See `Target`."""
-        yield from netx_population(network, population)
+        neuron = population.neuron
+        if population is network.input and not neuron.is_port:
+            yield Rating.APPROXIMATE, _input_block(population)
+        for need in _needs(network, population, None):
+            yield Rating.FAITHFUL, need
+        if is_axon(network, population):
+            (into,) = network.into(population.name)
+            yield _delayed_loop(network, into.source, "")
+        elif neuron.is_readout:
+            yield (
+                Rating.UNSUPPORTED,
+                "netx has no averages (NotImplementedError); average on the host",
+            )
+        if read_as := READ_AS.get(type(neuron)):
+            yield read_as
+        if getattr(neuron, "graded_spike", False):
+            yield Rating.APPROXIMATE, "netx sends plain spikes in place of graded ones"
+        if leaves_out := LEAVES_OUT.get(type(neuron)):
+            yield from leaves_out(neuron)
+        if population.starts:
+            reason = f"its bias acts from step 0 on, not from step {population.starts} on"
+            yield Rating.APPROXIMATE, reason
+        yield from _delays(network, population)
 
     def of_projection(self, network: Network, projection: Projection) -> Iterator[Finding]:
         """See `Target`."""
-        yield from netx_projection(network, projection)
-
-
-__all__ = [
-    "message_bits",
-    "netx_needs",
-    "netx_population",
-    "netx_projection",
-    "weights_of_netx",
-]
+        synapse = projection.synapse
+        parts_of = PARTS.get(type(synapse))
+        if parts_of is None:
+            yield Rating.UNSUPPORTED, f"netx has no {synapse.kind} layer (NotImplementedError)"
+            return
+        parts = parts_of(synapse)
+        if not parts or projection.source == projection.target:
+            return  # netx rounds it together with the weights into the layer
+        loops = [p.synapse for p in network.into(projection.target) if p.source == p.target]
+        if loops and synapse.kind == DelayedDense.kind:
+            yield _delayed_loop(network, projection.target, " of synapses")
+        beside = [part for s in loops if s.kind == Dense.kind for part in PARTS[Dense](s)]
+        for part in parts:
+            weight: NDArray[np.int64] = np.hstack([part, *beside]).astype(np.int64)
+            if not weight.any():
+                yield Rating.UNSUPPORTED, "all weights are 0: netx crashes (log2 of 0)"
+            elif not np.array_equal(held := weights_of_netx(weight), weight):
+                worst = np.abs(held - weight).max()
+                reason = (
+                    f"weights {weight.min()}..{weight.max()} are rounded or clipped by up to "
+                    f"{worst:g}, as netx scales them to 8 bits"
+                )
+                yield Rating.APPROXIMATE, reason

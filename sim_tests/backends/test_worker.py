@@ -48,7 +48,11 @@ needs_proc = pytest.mark.skipif(
 LAVA_PROCESSES = 9
 """The worker, a source, two populations and synapses each, the service and two helpers."""
 
-PREAMBLE = "from neurodeploy.backends import lava_models, serve\nimport os, signal, sys\n"
+PREAMBLE = """
+import os, signal, sys
+from neurodeploy.backends import worker
+from neurodeploy.backends.lava import models as lava_models
+"""
 
 NETWORK = Network(
     (
@@ -122,7 +126,7 @@ def once_running(folder: Path, act: Callable[[], None]) -> Iterator[threading.Ev
 def worker_with(folder: Path, code: str) -> Place:
     """A worker that first runs `code`."""
     script = folder / "worker_script.py"
-    script.write_text(f"{PREAMBLE}{code}\nserve.main(sys.argv[1])\n")
+    script.write_text(f"{PREAMBLE}{code}\nworker.main(sys.argv[1])\n")
     return Local(words=(sys.executable, str(script)))
 
 

@@ -6,12 +6,7 @@ and runs the Lava processes.
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ...inputs import Presented
 from ...network import Network
-from ...recording import Recording
 from ...recording.run_options import RunOptions
 from ..registry import BACKENDS, WorkerBackend
 from .interpreter import PYTHON_VARIABLE, find_lava
@@ -24,6 +19,7 @@ class Lava(WorkerBackend):
     name = "lava"
     options = frozenset({"host", "job", "timeout_seconds"})
     place_variable = PYTHON_VARIABLE
+    worker_module = "neurodeploy.backends.lava.processes"
 
     def available(self) -> tuple[bool, str]:
         """See `Backend`."""
@@ -34,19 +30,3 @@ class Lava(WorkerBackend):
         from ...targets.lava_rules import check_supported
 
         check_supported(network, options)
-
-    def run(
-        self, network: Network, values: NDArray[np.int32] | Presented, options: RunOptions
-    ) -> Recording:
-        """See `Backend`."""
-        from ...remote.worker import run_elsewhere
-
-        return run_elsewhere(
-            self.name, self.place_variable, self.available, network, values, options
-        )
-
-    def run_network(self, network: Network, values: NDArray[np.int32], options: RunOptions) -> None:
-        """See `WorkerBackend`."""
-        from .processes import run_network
-
-        run_network(network, values, options)

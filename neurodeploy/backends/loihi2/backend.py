@@ -11,13 +11,8 @@ import os
 import sys
 from importlib.util import find_spec
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ...errors import UnsupportedError
-from ...inputs import Presented
 from ...network import Network, Rating
-from ...recording import Recording
 from ...recording.run_options import RunOptions, refuse_floats
 from ..registry import BACKENDS, WorkerBackend
 
@@ -35,6 +30,7 @@ class Loihi2(WorkerBackend):
     name = "loihi2"
     options = frozenset({"host", "job", "timeout_seconds", "chip"})
     place_variable = "NEURODEPLOY_LOIHI2_HOST"
+    worker_module = "neurodeploy.backends.loihi2.run"
 
     def available(self) -> tuple[bool, str]:
         """See `Backend`."""
@@ -65,22 +61,6 @@ class Loihi2(WorkerBackend):
 
         ChipSettings.read(options.chip)
         check_supported(network, options)
-
-    def run(
-        self, network: Network, values: NDArray[np.int32] | Presented, options: RunOptions
-    ) -> Recording:
-        """See `Backend`."""
-        from ...remote.worker import run_elsewhere
-
-        return run_elsewhere(
-            self.name, self.place_variable, self.available, network, values, options
-        )
-
-    def run_network(self, network: Network, values: NDArray[np.int32], options: RunOptions) -> None:
-        """See `WorkerBackend`."""
-        from .run import run_network
-
-        run_network(network, values, options)
 
 
 def check_supported(network: Network, options: RunOptions) -> None:
