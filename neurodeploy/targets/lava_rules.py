@@ -13,30 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UnsupportedError
-from ..network import (
-    ALIF,
-    Average,
-    Conv,
-    CubaLIF,
-    DelayedDense,
-    Delta,
-    Dense,
-    GradedThreshold,
-    Network,
-    Neuron,
-    Pool,
-    Population,
-    Projection,
-    Rating,
-    Readout,
-    Sigma,
-    SigmaDelta,
-    Source,
-    Sparse,
-    Synapse,
-    TemporalFIR,
-    TernaryLIF,
-)
+from ..network import Network, Neuron, Population, Projection, Rating, Synapse, neurons, synapses
 from ..network.fixed_point import BIAS_BITS, WEIGHT_MAX_UNSIGNED, WEIGHT_MIN
 from ..recording.run_options import RunOptions, refuse_floats
 from .registry import TARGETS, Finding, Rewrite, Target
@@ -53,16 +30,16 @@ WEIGHT_EXPONENTS = (0, -1, *range(1, 8))
 """Weight exponents to try, the plainest first; Loihi's exponent has 4 bits, -8..7."""
 
 MATRICES: dict[type[Synapse], Callable[[Any], NDArray[np.int32]]] = {
-    Dense: attrgetter("weight"),
-    DelayedDense: attrgetter("weight"),
-    Sparse: Sparse.to_dense,
+    synapses.Dense: attrgetter("weight"),
+    synapses.DelayedDense: attrgetter("weight"),
+    synapses.Sparse: synapses.Sparse.to_dense,
 }
 """Operators that are a matrix in Lava, and how it reads: [targets, sources]."""
 
 HINTS: dict[type[Neuron] | type[Synapse], str] = {
-    ALIF: "; rewrite.as_atrlif gives it as Lava's ATRLIF",
-    Pool: "; or convert --for lava (rewrite.pool_as_conv)",
-    TemporalFIR: "; or convert --for lava (rewrite.taps_as_delays)",
+    neurons.ALIF: "; rewrite.as_atrlif gives it as Lava's ATRLIF",
+    synapses.Pool: "; or convert --for {target} (rewrite.pool_as_conv)",
+    synapses.TemporalFIR: "; or convert --for {target} (rewrite.taps_as_delays)",
 }
 """What else can be done about what is refused."""
 
@@ -127,7 +104,7 @@ def _check_nothing(name: str, neuron: Neuron) -> None:
     pass
 
 
-def _check_ternary(name: str, neuron: TernaryLIF) -> None:
+def _check_ternary(name: str, neuron: neurons.TernaryLIF) -> None:
     if np.any(neuron.lower > neuron.upper):
         raise UnsupportedError(
             f"population {name!r}: its lower threshold is above the upper one, which Lava's "
@@ -136,7 +113,7 @@ def _check_ternary(name: str, neuron: TernaryLIF) -> None:
     _check_bias(name, neuron)
 
 
-def _check_bias(name: str, neuron: CubaLIF | TernaryLIF) -> None:
+def _check_bias(name: str, neuron: neurons.CubaLIF | neurons.TernaryLIF) -> None:
     bias = np.ravel(neuron.bias)
     largest = int(bias[np.argmax(np.abs(bias))])
     if abs(largest) > LARGEST_BIAS:
@@ -147,9 +124,19 @@ def _check_bias(name: str, neuron: CubaLIF | TernaryLIF) -> None:
 
 
 PROCESSES: dict[type[Neuron], Callable[[str, Any], None]] = {
-    **dict.fromkeys((Source, GradedThreshold, Delta, SigmaDelta, Sigma, Average), _check_nothing),
-    CubaLIF: _check_bias,
-    TernaryLIF: _check_ternary,
+    **dict.fromkeys(
+        (
+            neurons.Source,
+            neurons.GradedThreshold,
+            neurons.Delta,
+            neurons.SigmaDelta,
+            neurons.Sigma,
+            neurons.Average,
+        ),
+        _check_nothing,
+    ),
+    neurons.CubaLIF: _check_bias,
+    neurons.TernaryLIF: _check_ternary,
 }
 """Neurons that `lava.build` has a process of and the two that are the host's, with their checks."""
 
@@ -227,16 +214,16 @@ def _check_matrix(projection: Projection, source: Population, delay: int) -> Non
 
 
 def _check_delayed(projection: Projection, source: Population, delay: int) -> None:
-    synapses: NDArray[np.int32] = projection.synapse.delay  # type: ignore[attr-defined]
-    _check_matrix(projection, source, delay + int(synapses.max(initial=0)))
+    own: NDArray[np.int32] = projection.synapse.delay  # type: ignore[attr-defined]
+    _check_matrix(projection, source, delay + int(own.max(initial=0)))
 
 
 OPERATORS: dict[type[Synapse], Callable[[Projection, Population, int], None]] = {
-    Readout: _check_delay,
-    Conv: _check_conv,
-    Dense: _check_matrix,
-    Sparse: _check_matrix,
-    DelayedDense: _check_delayed,
+    synapses.Readout: _check_delay,
+    synapses.Conv: _check_conv,
+    synapses.Dense: _check_matrix,
+    synapses.Sparse: _check_matrix,
+    synapses.DelayedDense: _check_delayed,
 }
 """Synapses that `lava.build` has a process of and the host's, with their checks."""
 
@@ -252,9 +239,10 @@ def _connected(network: Network) -> set[str]:
         found |= more
 
 
-def reason_without_name(error: UnsupportedError) -> str:
-    """The reason without the element's name, which stands beside it."""
-    return str(error).split(": ", 1)[-1]
+def refusal(error: UnsupportedError, target: str, model: Neuron | Synapse) -> Finding:
+    """Make of an error what a target says: without the element's name, with what else helps."""
+    hint = HINTS.get(type(model), "").format(target=target)
+    return Rating.UNSUPPORTED, str(error).split(": ", 1)[-1] + hint
 
 
 @TARGETS.register
@@ -272,13 +260,11 @@ class Lava(Target):
         try:
             check_population(network, population, RunOptions(steps=1))
         except UnsupportedError as error:
-            hint = HINTS.get(type(population.neuron), "")
-            yield Rating.UNSUPPORTED, reason_without_name(error) + hint
+            yield refusal(error, self.name, population.neuron)
 
     def of_projection(self, network: Network, projection: Projection) -> Iterator[Finding]:
         """See `Target`."""
         try:
             check_projection(network, projection)
         except UnsupportedError as error:
-            hint = HINTS.get(type(projection.synapse), "")
-            yield Rating.UNSUPPORTED, reason_without_name(error) + hint
+            yield refusal(error, self.name, projection.synapse)

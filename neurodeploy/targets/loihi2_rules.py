@@ -17,27 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UnsupportedError
-from ..network import (
-    ALIF,
-    Conv,
-    CubaLIF,
-    DelayedDense,
-    Dense,
-    Network,
-    Neuron,
-    Pool,
-    Population,
-    Projection,
-    Rating,
-    ResonateFire,
-    ResonateFireIzhikevich,
-    Sparse,
-    Synapse,
-    TemporalFIR,
-)
+from ..network import Network, Neuron, Population, Projection, Rating, Synapse, neurons, synapses
 from ..network.fixed_point import MAX_DELAY, STATE_LIMIT, THRESHOLD_BITS
 from ..recording.run_options import RunOptions
-from .lava_rules import check_population, check_projection, has_process, reason_without_name
+from .lava_rules import check_population, check_projection, has_process, refusal
 from .registry import TARGETS, Finding, Rewrite, Target
 from .rewrite.axons import delays_on_axons
 from .rewrite.pools import pool_as_conv
@@ -49,28 +32,21 @@ BIAS_LIMIT = (1 << 12) - 1
 LARGEST_EXPONENT = 7
 
 HELD_WEIGHTS: dict[type[Synapse], Callable[[Any], NDArray[np.int32]]] = dict.fromkeys(
-    (Dense, DelayedDense, Sparse, Conv), attrgetter("weight")
+    (synapses.Dense, synapses.DelayedDense, synapses.Sparse, synapses.Conv), attrgetter("weight")
 )
 """Weights that the chip holds, by operator."""
 
 ONE_VALUE: dict[type[Neuron], tuple[str, ...]] = {
-    CubaLIF: ("current_decay", "voltage_decay", "threshold")
+    neurons.CubaLIF: ("current_decay", "voltage_decay", "threshold")
 }
 """Parameters of which a process of Lava has one for all its neurons."""
 
 WHY_NOT: dict[type[Neuron], str] = dict.fromkeys(
-    (ResonateFire, ResonateFireIzhikevich),
+    (neurons.ResonateFire, neurons.ResonateFireIzhikevich),
     "neurons, of which lava-nc has a process that the loihi2 backend does not build yet; run it "
     "on backend 'engine'",
 )
 """Why neurons without a process here have none, where it is not that nobody has."""
-
-HINTS: dict[type[Neuron] | type[Synapse], str] = {
-    ALIF: "; rewrite.as_atrlif gives the form that lava-nc has",
-    Pool: "; or convert --for loihi2 (rewrite.pool_as_conv)",
-    TemporalFIR: "; or convert --for loihi2 (rewrite.taps_as_delays)",
-}
-"""What else can be done about what is refused."""
 
 
 def check_chip_population(network: Network, population: Population) -> None:
@@ -158,7 +134,7 @@ def _may_leave_24_bits(network: Network, projection: Projection) -> bool:
     source = network[projection.source]
     if not source.neuron.graded or source.neuron.is_port:
         return False
-    weight = HELD_WEIGHTS[Conv](projection.synapse)
+    weight = HELD_WEIGHTS[synapses.Conv](projection.synapse)
     most = np.abs(weight.astype(np.int64)).sum(axis=(1, 2, 3)).max(initial=0)
     return bool(most * (STATE_LIMIT >> 6) >= STATE_LIMIT)
 
@@ -185,7 +161,7 @@ class Loihi2(Target):
         try:
             check_chip_population(network, population)
         except UnsupportedError as error:
-            yield Rating.UNSUPPORTED, reason_without_name(error) + HINTS.get(type(neuron), "")
+            yield refusal(error, self.name, neuron)
             return
         delay = population.axon_delay
         if delay is not None and delay.max(initial=0) > MAX_DELAY:
@@ -204,7 +180,7 @@ class Loihi2(Target):
         try:
             check_chip_projection(network, projection)
         except UnsupportedError as error:
-            yield Rating.UNSUPPORTED, reason_without_name(error) + HINTS.get(type(synapse), "")
+            yield refusal(error, self.name, synapse)
             return
         weight_of = HELD_WEIGHTS.get(type(synapse))
         if weight_of is None:

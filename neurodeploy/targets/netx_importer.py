@@ -14,28 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..formats.netx.writer import is_axon, why_no_layers
-from ..network import (
-    ALIF,
-    AdaptiveResonateFire,
-    AdaptiveResonateFireIzhikevich,
-    ComplexDense,
-    Conv,
-    DelayedDense,
-    Delta,
-    Dense,
-    GeneralCubaLIF,
-    LeakyIntegrator,
-    Network,
-    Neuron,
-    Population,
-    Projection,
-    Rating,
-    Readout,
-    ResonateFire,
-    ResonateFireIzhikevich,
-    SigmaDelta,
-    Synapse,
-)
+from ..network import Network, Neuron, Population, Projection, Rating, Synapse, neurons, synapses
 from ..network.fixed_point import ACTIVATION_SHIFT, MAX_DELAY, WEIGHT_MAX_UNSIGNED, WEIGHT_MIN
 from .registry import TARGETS, Finding, Target
 
@@ -122,14 +101,14 @@ def _input_block(population: Population) -> str:
     )
 
 
-def _general(neuron: GeneralCubaLIF | LeakyIntegrator) -> Iterator[Finding]:
+def _general(neuron: neurons.GeneralCubaLIF | neurons.LeakyIntegrator) -> Iterator[Finding]:
     if np.any(np.asarray(getattr(neuron, "refractory", 1)) != 1):
         yield Rating.APPROXIMATE, "netx ignores refDelay: it fires again at once"
     if neuron.input_exponent != ACTIVATION_SHIFT or int(getattr(neuron, "voltage_exponent", 0)):
         yield Rating.APPROXIMATE, "netx ignores exponents of weights and norms"
 
 
-def _fraction(neuron: Delta | SigmaDelta) -> Iterator[Finding]:
+def _fraction(neuron: neurons.Delta | neurons.SigmaDelta) -> Iterator[Finding]:
     if bits := neuron.fraction_bits:
         yield Rating.APPROXIMATE, f"threshold and bias have {bits} bits below 1/64, NetX none"
 
@@ -140,24 +119,25 @@ _THROUGH_FLOATS = (
     "netx takes its decays through floats; they may be 1/4096 less",
 )
 READ_AS: dict[type[Neuron], Finding] = {
-    ALIF: (Rating.UNSUPPORTED, "netx crashes on ALIF; see rewrite.as_atrlif"),
-    AdaptiveResonateFire: _ADAPTS,
-    AdaptiveResonateFireIzhikevich: _ADAPTS,
-    ResonateFire: _THROUGH_FLOATS,
-    ResonateFireIzhikevich: _THROUGH_FLOATS,
+    neurons.ALIF: (Rating.UNSUPPORTED, "netx crashes on ALIF; see rewrite.as_atrlif"),
+    neurons.AdaptiveResonateFire: _ADAPTS,
+    neurons.AdaptiveResonateFireIzhikevich: _ADAPTS,
+    neurons.ResonateFire: _THROUGH_FLOATS,
+    neurons.ResonateFireIzhikevich: _THROUGH_FLOATS,
 }
 """What netx makes of a neuron model, whatever its parameters."""
 
 LEAVES_OUT: dict[type[Neuron], Callable[[Any], Iterator[Finding]]] = {
-    GeneralCubaLIF: _general,
-    LeakyIntegrator: _general,
-    Delta: _fraction,
-    SigmaDelta: _fraction,
+    neurons.GeneralCubaLIF: _general,
+    neurons.LeakyIntegrator: _general,
+    neurons.Delta: _fraction,
+    neurons.SigmaDelta: _fraction,
 }
 """Which parameters of a neuron model netx leaves out."""
 
 NEEDS: dict[type[Neuron], str] = {
-    LeakyIntegrator: "netx takes it for a neuron that never spikes: read v of net.out_layer.neuron"
+    neurons.LeakyIntegrator: "netx takes it for a neuron that never spikes: read v of "
+    "net.out_layer.neuron"
 }
 
 
@@ -168,7 +148,7 @@ def _delays(network: Network, population: Population) -> Iterator[Finding]:
     into = [p for p in network.into(population.name) if p.source != population.name]
     if is_axon(network, population):
         return  # said already
-    if not into or into[0].synapse.kind not in (Dense.kind, DelayedDense.kind):
+    if not into or into[0].synapse.kind not in (synapses.Dense.kind, synapses.DelayedDense.kind):
         yield Rating.APPROXIMATE, "netx ignores delays of all but dense layers"
     elif np.any(np.asarray(getattr(population.neuron, "bias", 0)) != 0):
         yield Rating.APPROXIMATE, "netx moves its delays before it, where its bias is not delayed"
@@ -182,11 +162,11 @@ def _no_parts(synapse: Synapse) -> tuple[NDArray[np.int32], ...]:
 
 
 PARTS: dict[type[Synapse], Callable[[Any], tuple[NDArray[np.int32], ...]]] = {
-    Readout: _no_parts,
-    Conv: _no_parts,  # netx leaves its weights as they are, whole numbers of any size
-    Dense: lambda synapse: (synapse.weight,),
-    DelayedDense: lambda synapse: (synapse.weight,),
-    ComplexDense: lambda synapse: (synapse.real, synapse.imag),
+    synapses.Readout: _no_parts,
+    synapses.Conv: _no_parts,  # netx leaves its weights as they are, whole numbers of any size
+    synapses.Dense: lambda synapse: (synapse.weight,),
+    synapses.DelayedDense: lambda synapse: (synapse.weight,),
+    synapses.ComplexDense: lambda synapse: (synapse.real, synapse.imag),
 }
 """Synapses that netx has a layer of, and their matrices, which it scales."""
 
@@ -278,9 +258,14 @@ class NetX(Target):
         if not parts or projection.source == projection.target:
             return  # netx rounds it together with the weights into the layer
         loops = [p.synapse for p in network.into(projection.target) if p.source == p.target]
-        if loops and synapse.kind == DelayedDense.kind:
+        if loops and synapse.kind == synapses.DelayedDense.kind:
             yield _delayed_loop(network, projection.target, " of synapses")
-        beside = [part for s in loops if s.kind == Dense.kind for part in PARTS[Dense](s)]
+        beside = [
+            part
+            for s in loops
+            if s.kind == synapses.Dense.kind
+            for part in PARTS[synapses.Dense](s)
+        ]
         for part in parts:
             weight: NDArray[np.int64] = np.hstack([part, *beside]).astype(np.int64)
             if not weight.any():

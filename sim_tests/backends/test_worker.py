@@ -233,7 +233,7 @@ def test_our_own_errors_keep_their_class(tmp_path: Path) -> None:
         "def refuse(*_):\n"
         "    from neurodeploy.errors import UnsupportedError\n"
         "    raise UnsupportedError('population a: too large; make it smaller')\n"
-        "serve._work = refuse\n"
+        "worker._run_network = refuse\n"
     )
     with pytest.raises(UnsupportedError, match=r"^population a: too large") as caught:
         run_in_worker(worker_with(tmp_path, code), "lava", NETWORK, ones(2), RunOptions(steps=2))
