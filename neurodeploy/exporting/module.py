@@ -181,6 +181,7 @@ def without_wraps(
 def _channels(network: Network, population: str) -> int:
     """Into how many parts the convolutions into a population can be split."""
     found = [p.synapse for p in network.into(population)]
+    # `sums_in_parts` splits this operator alone.
     return max((s.weight.shape[1] for s in found if type(s) is Conv), default=1)
 
 

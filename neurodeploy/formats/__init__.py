@@ -41,8 +41,20 @@ def load(source: str | os.PathLike[str] | Any, **options: Any) -> Network:
 
 
 def format_of(source: str | os.PathLike[str] | Any) -> Format:
-    """Tell what format something has; NetX where nobody knows it, whose reader says what it is."""
-    return next((kind for kind in FORMATS.values() if kind.can_read(source)), FORMATS["netx"])
+    """Tell what format something has; NetX of HDF5 that nobody knows: its reader says what it is.
+
+    Raises
+    ------
+    FormatError
+        If nobody knows it and it is no HDF5 file.
+    """
+    for kind in FORMATS.values():
+        if kind.can_read(source):
+            return kind
+    from .hdf5 import open_hdf5
+
+    open_hdf5(Path(source)).close()
+    return FORMATS["netx"]
 
 
 def check_options(source: str | os.PathLike[str] | Any, options: Iterable[str]) -> None:
@@ -67,8 +79,8 @@ def _refuse_unknown(what: Any, kind: Format, options: Iterable[str], known: Iter
 
 
 def is_nir(path: str | os.PathLike[str]) -> bool:
-    """Whether a file holds a NIR graph."""
-    return FORMATS["nir"].can_read(path)
+    """Whether a file holds a NIR graph; see `format_of`."""
+    return format_of(path).name == "nir"
 
 
 def check_out(path: str | os.PathLike[str]) -> None:

@@ -2,7 +2,7 @@
 
 All populations are flat, in (C, H, W) order; Lava's Conv works in (W, H, C)
 order, so its ports are reshaped and transposed. The process models that run
-are those of `lava_models`.
+are those of `models`.
 """
 
 from __future__ import annotations
@@ -188,7 +188,7 @@ class Simulation:
             process.a_out.connect(a_in)
 
     def _prepare(self, process: Any, label: str, **parameters: Any) -> Any:
-        """Give a process what its `lava_models.SampleBySample` reads."""
+        """Give a process what its `models.SampleBySample` reads."""
         settings = {**self._common, "label": label, "traces": {}, "reset": None, **parameters}
         for key, value in settings.items():
             process.proc_params.overwrite(key, value)
