@@ -27,7 +27,7 @@ FLOORS = [
     {"recording"},
     {"formats", "inputs"},
     {"network"},
-    {"files", "memory"},
+    {"files", "memory", "plugins"},
     {"errors", "_version"},
 ]
 """The house, top to bottom: a room imports from floors below its own, or from itself."""

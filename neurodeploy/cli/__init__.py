@@ -7,7 +7,7 @@ import traceback
 import warnings
 from collections.abc import Sequence
 
-from ..errors import ChipWarning, InputWarning
+from ..errors import ChipWarning, InputWarning, PluginWarning
 
 DONE, DIFFERS, FAILED, INTERRUPTED = 0, 1, 2, 130
 """Exit statuses: done or equal; ran but differs; could not; Ctrl-C."""
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     with warnings.catch_warnings():
-        for category in (ChipWarning, InputWarning):
+        for category in (ChipWarning, InputWarning, PluginWarning):
             warnings.simplefilter("always", category)
         warnings.showwarning = _warn
         sys.exit(_run([a for a in given if a != "--debug"], debug))

@@ -35,9 +35,7 @@ def run(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="The recording to write (.h5).")
     ] = None,
-    backend: Annotated[
-        str, typer.Option(help="Where to run: engine, float, lava or loihi2.")
-    ] = "engine",
+    backend: Annotated[str, typer.Option(help="What runs it; `doctor` lists them.")] = "engine",
     record: Annotated[str, typer.Option(help="Of counts,spikes,u,v.")] = "counts",
     steps: Annotated[int | None, typer.Option(help="Chip time steps per sample.")] = None,
     drain: Annotated[
@@ -90,7 +88,7 @@ def run(
     """
     import neurodeploy as nd
 
-    from ..backends import IN_THIS_PROCESS, write_job
+    from ..backends import BACKENDS, runs_in_worker, write_job
     from ..inputs import as_samples, warn_of_time_first
     from ..reporting.table_rows import limit_lines
     from ..reporting.terminal import counts_table
@@ -108,7 +106,7 @@ def run(
         "chip": read_settings(chip_set),
     }
     for flag, value in (("--job-only", job_only), ("--timeout", timeout)):
-        if value is not None and backend in IN_THIS_PROCESS:
+        if value is not None and not runs_in_worker(BACKENDS[backend]):
             raise InputError(
                 f"{flag}: backend {backend!r} runs in this process; add --backend lava"
             )

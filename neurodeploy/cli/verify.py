@@ -28,7 +28,7 @@ from .shared import (
 def verify(
     net: Net,
     input: Annotated[Path, typer.Option("--input", help="Inputs: .npy, or .npz with 'inputs'.")],
-    on: Annotated[str, typer.Option(help="Where: lava or loihi2.")] = "lava",
+    on: Annotated[str, typer.Option(help="The other backend; `doctor` lists them.")] = "lava",
     out: Annotated[
         Path, typer.Option("-o", "--out", metavar="DIR", help="Recordings and report.")
     ] = Path("verified"),

@@ -53,7 +53,7 @@ def local_differences(
     found, notes = [], []
     for row in comparison.rows:
         population = network[row.population]
-        if population.neuron.passes_on or row.differing is None:
+        if population.neuron.is_port or row.differing is None:
             continue
         try:
             tally, differing = _run_on_messages(

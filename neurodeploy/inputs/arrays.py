@@ -425,7 +425,7 @@ def range_of(network: Network) -> tuple[int, int]:
 def _check_range(network: Network, low: float, high: float, transformed: bool) -> None:
     neuron, name = network.input.neuron, network.input.name
     least, limit = range_of(network)
-    if neuron.passes_on:
+    if neuron.is_port:
         what = "payloads" if least < 0 else "spikes (0/1) or positive payloads"
     else:
         what = "integers after weight and bias" if transformed else "integers"

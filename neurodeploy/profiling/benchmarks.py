@@ -57,7 +57,7 @@ def neurobench(
     total = sum(w.size for w in weights)
     zeros = sum(w.size - np.count_nonzero(w) for w in weights)
     graded = {p.name: p.graded for p in recording.header.populations}
-    if model_of(recording.header.populations[0].neuron).passes_on:  # sends what it is given
+    if model_of(recording.header.populations[0].neuron).is_port:  # sends what it is given
         graded[recording.names[0]] = graded_inputs
     operations = {"Effective_MACs": 0.0, "Effective_ACs": 0.0, "Dense": 0.0}
     for projection in network.projections:

@@ -3,7 +3,7 @@
 from .bit_width_sweep import Sweep, sweep
 from .config import QuantConfig
 from .mixed_precision import Budget, within_budget
-from .quantize import quantize
+from .quantize_network import quantize
 from .report import QuantReport, quantization_report
 
 __all__ = [

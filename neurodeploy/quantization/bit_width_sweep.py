@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..network import Network
 from .config import QuantConfig
 from .costs import ChipName, Costs, Meter
-from .quantize import quantize
+from .quantize_network import quantize
 
 Progress = Callable[[int, int], None]
 """Called after each width with (how many are done, how many there are)."""

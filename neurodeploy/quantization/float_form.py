@@ -15,7 +15,7 @@ def why_not_float(network: Network) -> str:
     """Name the first population that keeps a network in integers from a float form; else empty."""
     for population in network.populations:
         neuron, first = population.neuron, population is network.input
-        has_form = neuron.passes_on or (neuron.float_form() is not None and not first)
+        has_form = neuron.is_port or (neuron.float_form() is not None and not first)
         synapses = [projection.synapse for projection in network.into(population.name)]
         if not has_form or population.starts or not all(s.has_float_form for s in synapses):
             return population.name

@@ -15,7 +15,7 @@ from .calibration import Calibration
 from .config import QuantConfig
 from .costs import ChipName, Costs, Meter
 from .float_form import as_float, is_rescalable
-from .quantize import quantize, rounded_names
+from .quantize_network import quantize, rounded_names
 from .scale_choice import Site
 from .scales import choose_scale
 

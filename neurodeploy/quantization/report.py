@@ -15,7 +15,7 @@ from .calibration import Calibration, fitting
 from .config import QuantConfig
 from .float_form import as_float, is_rescalable
 from .neurons import float_neuron
-from .quantize import CONFIG, STEPS, choice_of, rounded_names
+from .quantize_network import CONFIG, STEPS, choice_of, rounded_names
 from .rounding import SCALE
 from .scale_choice import Site
 from .weights_only import CLIPPED

@@ -68,7 +68,7 @@ class Rounding:
     def result(self) -> Network:
         """Give the rounded network."""
         for population in self.network.populations:
-            if population.neuron.passes_on:
+            if population.neuron.is_port:
                 port = population if self.integers else replace(population, neuron=Source())
                 self.populations.append(port)
                 self._note(population.name, Rating.FAITHFUL, "input port")

@@ -66,7 +66,7 @@ def round_weights_only(
     facts = {k: v for k, v in network.metadata.items() if not k.startswith(CLIPPED)}
     entries = [
         AuditEntry(p.name, Rating.FAITHFUL,
-                   "input port" if p.neuron.passes_on else f"{p.neuron.kind} as it was")
+                   "input port" if p.neuron.is_port else f"{p.neuron.kind} as it was")
         for p in network.populations
     ]  # fmt: skip
     for projection in network.projections:

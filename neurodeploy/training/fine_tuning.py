@@ -17,7 +17,7 @@ from ..network import Network, Projection
 from ..quantization.calibration import Calibration
 from ..quantization.config import QuantConfig
 from ..quantization.float_form import as_float
-from ..quantization.quantize import check, choose_scales, round_with
+from ..quantization.quantize_network import check, choose_scales, round_with
 from ..quantization.scale_choice import Choice, Site
 from ..quantization.weights import scaled, with_weight
 from .integer_network import IntegerNetwork, Layer

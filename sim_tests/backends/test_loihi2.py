@@ -10,7 +10,7 @@ import pytest
 
 import neurodeploy as nd
 from hw_tests.cases import CASES, dense
-from neurodeploy.backends.loihi2 import check_supported
+from neurodeploy.backends.loihi2.backend import check_supported
 from neurodeploy.errors import BackendError, UnsupportedError
 from neurodeploy.inputs import present
 from neurodeploy.network import (

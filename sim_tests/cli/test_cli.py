@@ -426,7 +426,7 @@ def test_interrupt_leaves_nothing(call, files, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("neurodeploy.backends.engine.run", interrupted)
+    monkeypatch.setattr("neurodeploy.backends.engine.Engine.run", interrupted)
     status, _, err = call("run", "a.net", "--input", "x.npy", "-o", "never.h5")
     assert status == 130
     assert "interrupted" in err

@@ -143,7 +143,7 @@ def test_what_is_measured_on_is_what_the_engine_runs(config):
     reference = Calibration.of(network, inputs)
     fixed = nd.quantize(network, config)
     site = Site(network, network.output, config, reference)
-    from neurodeploy.quantization.quantize import choice_of
+    from neurodeploy.quantization.quantize_network import choice_of
 
     local = PopulationAlone(network, site, reference).run(choice_of(fixed, "n"))
     recording = nd.run(fixed, inputs, steps=inputs.shape[1] + 1, record=("spikes", "v"))["n"]

@@ -25,7 +25,7 @@ from neurodeploy.quantization.balance import WIDEST
 from neurodeploy.quantization.calibration import Calibration
 from neurodeploy.quantization.neurons import THRESHOLD_MAX
 from neurodeploy.quantization.population_alone import PopulationAlone
-from neurodeploy.quantization.quantize import choice_of
+from neurodeploy.quantization.quantize_network import choice_of
 from neurodeploy.quantization.scale_choice import Site
 from neurodeploy.quantization.weights import Grid
 

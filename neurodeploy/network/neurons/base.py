@@ -42,12 +42,14 @@ class Neuron(Declared):
         Whether it has no neurons on the chip: a port or a readout always, an encoder where it
         stands first, which then sends what it encodes (lava-dl, ``netx/yolo_kp/run.ipynb``:
         ``skip_layers=1``).
+    is_port : bool
+        Whether it has no neurons at all: it sends what it is given, in the same step.
+    sums_on_host : bool
+        Whether the host computes it from the messages of another population.
     sends_values : bool
         Whether messages add up to values of a signal rather than to votes for a class.
     is_readout : bool
         Whether it sends nothing and the host reads its v.
-    passes_on : bool
-        Whether it only sends what is presented to it.
     fires_above : str
         The parameter that v, in units of 1 / 2^`mantissa_shift`, must pass for a message.
     beyond_limits : mapping of str to str
@@ -61,9 +63,10 @@ class Neuron(Declared):
     is_float: ClassVar[bool] = False
     masks_v: ClassVar[bool] = False
     runs_on_host: ClassVar[str] = "never"
+    is_port: ClassVar[bool] = False
+    sums_on_host: ClassVar[bool] = False
     sends_values: ClassVar[bool] = False
     is_readout: ClassVar[bool] = False
-    passes_on: ClassVar[bool] = False
     fires_above: ClassVar[str] = "threshold"
     beyond_limits: ClassVar[Mapping[str, str]] = {
         "u_overflows": "u wrapped",
@@ -170,7 +173,7 @@ class Source(Neuron):
 
     signed: bool = field(default=False, metadata=flag())
     kind: ClassVar[str] = "source"
-    passes_on: ClassVar[bool] = True
+    is_port: ClassVar[bool] = True
     runs_on_host: ClassVar[str] = "always"
     graded: ClassVar[bool] = True
 
@@ -197,5 +200,6 @@ class Average(Neuron):
 
     group_size: int = field(metadata=one_integer(1))
     kind: ClassVar[str] = "average"
+    sums_on_host: ClassVar[bool] = True
     runs_on_host: ClassVar[str] = "always"
     graded: ClassVar[bool] = True

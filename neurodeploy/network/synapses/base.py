@@ -61,6 +61,8 @@ class Synapse(Declared):
         Whether each synapse has a delay of its own.
     longest_delay : int
         Steps by which the latest synapse delays, beyond `steps`.
+    sums_wrap : bool
+        Whether the sum of one projection wraps to 24 bits.
     """
 
     rows_are: ClassVar[str] = ""
@@ -71,6 +73,7 @@ class Synapse(Declared):
     is_listed: ClassVar[bool] = False
     has_delays: ClassVar[bool] = False
     longest_delay: ClassVar[int] = 0
+    sums_wrap: ClassVar[bool] = False
 
     @property
     def label(self) -> str:

@@ -34,6 +34,7 @@ class Conv(Gathering):
     kind: ClassVar[str] = "conv"
     has_float_form: ClassVar[bool] = True
     rows_are: ClassVar[str] = "channels"
+    sums_wrap: ClassVar[bool] = True
 
     def output_shape(self, source_shape: Shape) -> tuple[int, int, int]:
         """Shape (C, H, W) of the target for a source of shape (C, H, W)."""

@@ -12,13 +12,14 @@ import shutil
 import sys
 import tarfile
 import tempfile
+from importlib import import_module
 from pathlib import Path
 from typing import IO
 
 LEAST_PYTHON = (3, 10)
 
 
-def arrive(given: "IO[bytes]") -> None:
+def unpack_and_run(given: "IO[bytes]") -> None:
     """Unpack the job below ``~/.cache/neurodeploy/jobs`` and run it."""
     if sys.version_info < LEAST_PYTHON:
         sys.exit(
@@ -51,11 +52,11 @@ def arrive(given: "IO[bytes]") -> None:
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
     sys.path.insert(0, str(job / "path"))
     try:
-        from neurodeploy.remote import serve
+        worker = import_module("neurodeploy.backends.worker")
     except ImportError as error:
         sys.exit(f"{sys.executable} lacks what a worker needs: {error}")
-    serve.main(str(job), sends=True)
+    worker.main(str(job), sends=True)
 
 
 if "r" in globals():  # as `places.TAKE_OFF` runs it
-    arrive(globals()["r"])
+    unpack_and_run(globals()["r"])

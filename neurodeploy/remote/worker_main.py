@@ -9,7 +9,6 @@ Standard input says nothing but that somebody is there: bytes that may stop comi
 from __future__ import annotations
 
 import ctypes
-import importlib
 import json
 import multiprocessing
 import os
@@ -25,13 +24,20 @@ from contextlib import suppress
 from dataclasses import replace
 from multiprocessing import resource_tracker
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import BackendError
-from ..recording.run_options import Progress
-from .follow import ERROR, FILE, KEPT, PROGRESS
+from ..network import Network
+from ..recording.run_options import RunOptions
 from .job import read_job
-from .worker import MODULES, report_of
+from .supervisor import ERROR, FILE, KEPT, PROGRESS
+from .worker import report_of
+
+RunNetwork: TypeAlias = Callable[[str, Network, NDArray[np.int32], RunOptions], None]
+"""Runs a network on the backend of a name, inside the worker."""
 
 LOCK_SECONDS = 10.0
 """How long to wait for a worker that was there before and is about to end."""
@@ -43,7 +49,7 @@ KEPT_SECONDS = 60.0
 _PR_SET_PDEATHSIG = 1
 
 
-def main(folder: str, sends: bool = False) -> NoReturn:
+def main(folder: str, run_network: RunNetwork, sends: bool = False) -> NoReturn:
     """Run the job in `folder`; with `sends`, give each finished file to who sent the job."""
     job = Path(folder)
     # Lava prints; what it prints goes to the log.
@@ -67,7 +73,11 @@ def main(folder: str, sends: bool = False) -> NoReturn:
     try:
         _write(lines, b"\n")  # what a login shell printed before us may lack its end
         _lock(job)
-        _work(job, progress, send if sends else None)
+        backend, network, values, options = read_job(job)
+        sent = send if sends else None
+        out = job / "recording.h5"
+        options = replace(options, out=out, job=job, progress=progress, sent=sent)
+        run_network(backend, network, values, options)
         code = 0
         if sends and kept.wait(KEPT_SECONDS):
             shutil.rmtree(job, ignore_errors=True)
@@ -78,14 +88,6 @@ def main(folder: str, sends: bool = False) -> NoReturn:
             traceback.print_exc()
     finally:
         _end(code)
-
-
-def _work(job: Path, progress: Progress, sent: Callable[[Path], None] | None = None) -> None:
-    backend, network, values, options = read_job(job)
-    options = replace(options, out=job / "recording.h5", job=job, progress=progress, sent=sent)
-    if backend not in MODULES:
-        raise BackendError(f"backend {backend!r}: not for workers; there are {', '.join(MODULES)}")
-    importlib.import_module(MODULES[backend]).run_network(network, values, options)
 
 
 def _write(handle: int, data: bytes) -> None:

@@ -25,7 +25,7 @@ from .blocks import FOLDER, HEADER, NAME, largest_block_bytes
 from .places import Place, environment
 
 PROGRESS, ERROR, FILE = b"progress ", b"error ", b"file "
-"""Start the lines that a worker writes; see `serve`. Other output is not ours."""
+"""Start the lines that a worker writes; see `worker_main`. Other output is not ours."""
 
 KEPT = b"k"
 """Tells a worker on another machine that all its files have arrived."""
@@ -152,7 +152,7 @@ class Listener:
             self.parcels.open(name, int(size) if size.isdigit() else -1)
 
 
-def follow(
+def supervise(
     place: Place,
     job: Path,
     backend: str,
@@ -160,7 +160,7 @@ def follow(
     samples: int,
     parcels: Parcels | None,
 ) -> Said:
-    """Start a worker in a place and follow it to its end, whichever that is.
+    """Start a worker in a place and watch it to its end, whichever that is.
 
     Raises
     ------
