@@ -17,7 +17,7 @@ def convert(
     source: Annotated[Path, typer.Argument(metavar="IN", help="A network to read.")],
     target: Annotated[
         Path,
-        typer.Argument(metavar="OUT", help="The network to write; its suffix says the format."),
+        typer.Argument(metavar="OUT", help="The network to write; format by suffix."),
     ],
     framework: Annotated[
         str | None, typer.Option("--to", metavar="FRAMEWORK", help="NIR: who shall run OUT.")

@@ -29,7 +29,7 @@ def quantize(
     net: Net,
     out: Annotated[
         Path | None,
-        typer.Option("-o", "--out", help="The network to write; its suffix says the format."),
+        typer.Option("-o", "--out", help="The network to write; format by suffix."),
     ] = None,
     bits: Annotated[str | None, typer.Option(help="Of a weight: 1 to 8, or ternary.")] = None,
     scale: Annotated[str | None, typer.Option(help="Of a population: free, power-of-two.")] = None,

@@ -161,7 +161,7 @@ def carried_over(network: Network) -> str:
         if neuron.runs_on_host == "always":
             continue
         if not is_reset(neuron):
-            return f"population {name!r}: Lava has no reset of {neuron.kind} neurons"
+            return f"population {name!r}: {neuron.kind} neurons are not reset on the chip"
         if _biased(population) and population.starts != hops:
             return (
                 f"population {name!r}: its bias acts from step 0 on, a reset at hop {hops} comes "
