@@ -8,8 +8,8 @@ import pytest
 
 import neurodeploy as nd
 from neurodeploy.errors import UnsupportedError
-from neurodeploy.exporting.forward_pass import agree, audited
-from neurodeploy.formats.slayer import export_slayer, scattered
+from neurodeploy.exporting.forward_pass import agree, with_measured_audit
+from neurodeploy.formats.slayer import export_slayer, moved_pixels
 from neurodeploy.network import GeneralSigmaDelta, Rating, Sparse
 from sim_tests.formats.test_slayer import CUBA, IMAGE, PARAMETERS, assert_agree, parameters
 from sim_tests.slayer_oracle import import_slayer
@@ -171,7 +171,7 @@ def test_moved_pixels_of_other_neurons(torch, slayer, family):
 
 
 def test_too_many_synapses_to_list_are_refused(torch, slayer, monkeypatch):
-    monkeypatch.setattr(scattered, "MOST", 1000)
+    monkeypatch.setattr(moved_pixels, "MOST", 1000)
     cuba = slayer.block.cuba
 
     class Flipped(torch.nn.Module):
@@ -225,7 +225,7 @@ class TestEffects:
         export = export_slayer(module, example=example)
         held = agree(export)
         assert held[0].wrapped == held[0].compared
-        network = audited(export, held, "a test")
+        network = with_measured_audit(export, held, "a test")
         first, second = network.audit.rated(Rating.APPROXIMATE)
         assert first.element == "0_conv"
         assert (

@@ -1,4 +1,4 @@
-"""The ``neuron`` group and ``bias`` of a NetX layer: reads them, `netx_neuron_writer` writes."""
+"""The ``neuron`` group and ``bias`` of a NetX layer: reads them, `neuron_writer` writes."""
 
 from __future__ import annotations
 

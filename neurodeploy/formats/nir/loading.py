@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from ...network import Network, Rating
-from .fixed import as_fixed, facts_of, noted_reset, written_as
 from .graph import read_graph
+from .integer_networks import as_fixed, facts_of, noted_reset, written_as
 from .presets import preset_named
 from .reader import Reader
 from .resets import Assumption, Resets

@@ -130,7 +130,7 @@ class Preset:
             late = ", ".join(p.name for p in _ALL if p.reset_delay is not None)
             raise FormatError(
                 f"reset_delay: preset {self.name!r} resets in one way only; leave it out, or give "
-                f"--from {late.split(', ')[0]}"
+                f"--preset {late.split(', ')[0]}"
             )
         return replace(self, reset_delay=delay)
 
@@ -243,7 +243,7 @@ _ALL = (
 )  # fmt: skip
 
 PRESETS: dict[str, Preset] = {preset.name: preset for preset in _ALL}
-"""By the value of ``--from``."""
+"""By the value of ``--preset``."""
 
 
 def preset_named(name: str | None) -> Preset:

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from ...errors import InputError, NetworkError, UnsupportedError
 from ...network import Audit, AuditEntry, Network, Rating
 from .build import Builder
-from .ends import places_of
+from .dataflow import Sent
 from .importing import import_slayer, is_torch_module, quiet
-from .leaves import Rested, in_plain_containers, kind_of
-from .nodes import Sent
+from .module_kinds import Rested, in_plain_containers, kind_of
+from .network_output import places_of
 from .weights import Kept, Recomputed
 
 EXAMPLE_STEPS = 24

@@ -12,9 +12,9 @@ from torch.overrides import TorchFunctionMode
 
 from ...errors import InputError, NeurodeployError
 from .importing import quiet
-from .inner import Inner, used_by
-from .leaves import BOOTSTRAP, Rested, is_bootstrap, kind_of
+from .module_kinds import BOOTSTRAP, Rested, is_bootstrap, kind_of
 from .tracing import Emitter, Tracer, Wire
+from .user_changes import Inner, used_by
 from .weights import Kept, Used
 
 

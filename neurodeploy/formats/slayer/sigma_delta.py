@@ -18,7 +18,7 @@ from ...errors import UnsupportedError
 from ...network import Delta, GeneralSigmaDelta, Rating, SigmaDelta
 from ...network.fixed_point import ACTIVATION_SHIFT, SIGMA_DELTA_SHIFT, STATE_EXPONENT
 from ...network.neurons import Parameter
-from .neurons import Converted, Note, norm_of, spread
+from .converted import Converted, Note, norm_of, spread
 
 STATE = ACTIVATION_SHIFT + SIGMA_DELTA_SHIFT
 """A state of Lava's sigma-delta neurons counts 2^-18."""

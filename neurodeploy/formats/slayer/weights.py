@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UnsupportedError
-from .leaves import STATES, called
+from .module_kinds import STATES, called
 
 
 def computing_hooks(module: Any) -> list[tuple[Any, str]]:

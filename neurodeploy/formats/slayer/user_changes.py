@@ -12,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 
 from ...errors import UnsupportedError
 from .importing import SLAYER
-from .leaves import called, own_forward
+from .module_kinds import called, own_forward
 from .weights import Used, computing_hooks
 
 CONVOLUTIONS = {"conv3d", "conv_transpose3d"}
