@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .comparison import compare
     from .engine.stream import stream
     from .errors import NeurodeployError
+    from .exporting.export import export
     from .exporting.loading import load
     from .exporting.verify import verify
     from .formats import save
@@ -31,6 +32,7 @@ _HOMES = {
     "QuantConfig": "quantization",
     "Recording": "recording",
     "compare": "comparison",
+    "export": "exporting.export",
     "fit": "chip",
     "load": "exporting.loading",
     "profile": "profiling",
@@ -50,6 +52,7 @@ __all__ = [
     "Recording",
     "__version__",
     "compare",
+    "export",
     "fit",
     "load",
     "profile",

@@ -61,7 +61,7 @@ def test_import_brings_nothing_heavy():
 
 def test_reading_a_file_and_the_verb_export_bring_no_torch():
     loaded = run(
-        "import sys, neurodeploy as nd, neurodeploy.formats.slayer, neurodeploy.exporting.module\n"
+        "import sys, neurodeploy as nd, neurodeploy.formats.slayer, neurodeploy.exporting.export\n"
         "import neurodeploy.formats.slayer.checkpoint\n"
         f"nd.load({str(PACKAGE.parent / 'netx_exports' / 'digits.net')!r})\n"
         "print(' '.join({name.split('.')[0] for name in sys.modules}))"

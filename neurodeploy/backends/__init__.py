@@ -53,8 +53,10 @@ def run(
     kernels: str = "auto",
     timeout_seconds: float | None = None,
     progress: Progress | None = None,
-    host: str | None = None,
+    place: str | None = None,
     job: str | os.PathLike[str] | None = None,
+    board_settings: Mapping[str, Any] | None = None,
+    host: str | None = None,
     chip: Mapping[str, Any] | None = None,
 ) -> Recording:
     """Run a network on a backend and record it.
@@ -97,15 +99,17 @@ def run(
         End a worker process that takes longer. Only of a backend that has one.
     progress : callable, optional
         Called with (samples done, samples in all).
-    host : str, optional
+    place : str, optional
         Where the worker of a backend that has one runs: ``here``, the path of an
         interpreter, ``srun[:...]``, ``ssh:[user@]host``; see `places.parse_place`. By default
         as the backend's environment variable says, else here.
     job : path, optional
         Keep the job and its finished samples in this folder. The same call goes on
         from there. Without it, a folder stays only if the run fails with samples done.
-    chip : mapping, optional
-        Options of a chip's backend, as JSON has them.
+    board_settings : mapping, optional
+        Settings of a real board (partition, windows of the meter...), as JSON has them.
+    host, chip : optional
+        The older names of `place` and `board_settings`.
 
     Returns
     -------
@@ -127,6 +131,8 @@ def run(
     InputWarning
         If the inputs may be time first and `axes` does not say.
     """
+    place = host if place is None else place
+    board_settings = chip if board_settings is None else board_settings
     if backend not in BACKENDS:
         raise BackendError(f"backend {backend!r}: unknown; there are {', '.join(BACKENDS)}")
     wanted = names_of(record)
@@ -142,9 +148,9 @@ def run(
         threads=threads,
         kernels=None if kernels == "auto" else kernels,
         timeout_seconds=timeout_seconds,
-        host=host,
+        place=place,
         job=job,
-        chip=chip,
+        board_settings=board_settings,
     )
     _check_reset(network, reset_interval, reset_offset)
     if drain:
@@ -164,9 +170,9 @@ def run(
         kernels=kernels,
         timeout_seconds=timeout_seconds,
         progress=progress,
-        host=host,
+        host=place,
         job=None if job is None else Path(job),
-        chip=None if chip is None else dict(chip),
+        chip=None if board_settings is None else dict(board_settings),
     )
     check_run(network, values, options, backend)
     for line in network.beyond_chip:
@@ -210,7 +216,7 @@ def write_job(
     from ..remote.places import BY_HAND, JobWritten
 
     with suppress(JobWritten):
-        run(network, inputs, host=BY_HAND, job=job, **how)
+        run(network, inputs, place=BY_HAND, job=job, **how)
     return Path(job)
 
 
@@ -223,9 +229,9 @@ def _module(backend: str) -> Any:
 def _check_known(backend: str, **given: Any) -> None:
     """Refuse options that a backend would ignore."""
     try:
-        json.dumps(given["chip"], allow_nan=False)
+        json.dumps(given["board_settings"], allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise InputError(f"chip: {error}; give plain values, as JSON has them") from None
+        raise InputError(f"board_settings: {error}; give plain values, as JSON has them") from None
     for name, value in given.items():
         if value is None or name in KNOWN_OPTIONS[backend]:
             continue

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .shared import NO_OPTIONS, Json, Reading, print_json, reads_a_network, show
+from .statuses import DIFFERS, DONE
 
 
 @reads_a_network
@@ -66,7 +67,6 @@ def compare(
     from ..comparison import FloorOptions, Tolerances
     from ..comparison.junit import write_junit
     from ..inputs import read_inputs, read_labels
-    from . import DIFFERS, DONE
 
     recordings = [nd.Recording.load(path) for path in (a, b)]
     networks = [None if path is None else reading.load(path) for path in (net, net_b)]

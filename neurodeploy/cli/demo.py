@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .shared import Json, print_json, progress_bar, show
+from .statuses import DIFFERS, DONE
 
 
 def demo(
@@ -22,7 +23,6 @@ def demo(
     machine lacks is left out and said. Exit status 1 if anything differs.
     """
     from ..demo.job import run_demo
-    from . import DIFFERS, DONE
 
     outcome = run_demo(out, progress_bar, (lambda line: None) if json else show)
     if json:

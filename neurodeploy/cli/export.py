@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .shared import Json, print_json, show
+from .statuses import DIFFERS, DONE
 
 
 def export(
@@ -48,12 +49,20 @@ def export(
     Exit status 0: they agree to the bit; 1: written, but they differ, and it
     says where first; 2: it could not be exported.
     """
-    from ..exporting.module import export_job
+    from ..exporting.export import export as run_export
     from ..reporting.terminal import audit_table
-    from . import DIFFERS, DONE
 
-    done = export_job(
-        factory, out, weights, example, shape, steps, seed, allow or (), split_sums, static
+    done = run_export(
+        factory,
+        out,
+        weights=weights,
+        example=example,
+        shape=shape,
+        steps=steps,
+        seed=seed,
+        allow=allow or (),
+        split_sums=split_sums,
+        static=static,
     )
     if json:
         print_json(done.as_dict())

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .shared import NO_OPTIONS, Json, Net, Reading, print_json, reads_a_network
+from .statuses import DIFFERS, DONE
 
 
 @reads_a_network
@@ -58,4 +59,4 @@ def fit(
             f"the busiest core works {si(after, 's')} a step in place of {si(before, 's')} on the "
             f"{gain['plain_cores_used']} cores of the plain placement (estimated)"
         )
-    return 0 if placement.fits else 1
+    return DONE if placement.fits else DIFFERS

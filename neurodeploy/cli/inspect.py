@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
+from ..network import Network
 from .shared import NO_OPTIONS, Json, Net, Reading, print_json, reads_a_network, show
+from .statuses import DIFFERS, DONE
 
 
 @reads_a_network
@@ -28,7 +30,6 @@ def inspect(
     from ..network import Rating
     from ..reporting.terminal import audit_table, network_table
     from ..targets.look_ahead import look_ahead
-    from . import DIFFERS, DONE
 
     network = reading.load(net)
     ahead = None if target is None else look_ahead(network, target)
@@ -47,10 +48,7 @@ def inspect(
     return DIFFERS if ahead is not None and ahead.worst is Rating.UNSUPPORTED else DONE
 
 
-def _as_dict(network: object) -> dict[str, object]:
-    from ..network import Network
-
-    assert isinstance(network, Network)
+def _as_dict(network: Network) -> dict[str, object]:
     return {
         "fingerprint": network.fingerprint,
         "populations": [

@@ -31,9 +31,10 @@ def profile(
             "--host-io", help="Add the time in which the host hands over inputs and outputs."
         ),
     ] = False,
-    host: Annotated[
+    input: Annotated[
         Path | None,
         typer.Option(
+            "--input",
             metavar="INPUTS",
             help="Measure NET on the recorded INPUTS on this host: six windows of 10 s.",
         ),
@@ -62,7 +63,7 @@ def profile(
 
     With `--net`, the busiest core sets the time of a step and messages are counted over the
     cores and hops that they take. Every figure says whether it is measured or estimated, and
-    by which model; `--host` measures where this machine has energy counters (extra `power`).
+    by which model; `--input` measures where this machine has energy counters (extra `power`).
     """
     import neurodeploy as nd
 
@@ -74,7 +75,7 @@ def profile(
     from ..reporting.devices import elsewhere_table, metrics_table
     from ..reporting.terminal import profile_table
 
-    for flag, asked in (("--balance", balance), ("--host", host), ("--neurobench", neurobench)):
+    for flag, asked in (("--balance", balance), ("--input", input), ("--neurobench", neurobench)):
         if asked and net is None:
             raise InputError(f"{flag} needs the network: add --net NET")
     recorded = nd.Recording.load(recording)
@@ -83,8 +84,8 @@ def profile(
     if network is not None:
         placement = nd.fit(network, chip, recording=recorded if balance else None)
     profiles = [nd.profile(recorded, chip, placement, host_io=host_io)]
-    if network is not None and host is not None:
-        inputs, _ = read_inputs(host)
+    if network is not None and input is not None:
+        inputs, _ = read_inputs(input)
         with progress_bar("measuring this host") as progress:
             profiles.append(profile_host(network, inputs, recording=recorded, progress=progress))
     more: dict[str, Any] = {}

@@ -41,7 +41,7 @@ def quantize(
     split: Annotated[
         float | None, typer.Option(metavar="SHARE", help="Of synapses that may become two.")
     ] = None,
-    calibrate: Annotated[
+    calibration: Annotated[
         Path | None, typer.Option(metavar="INPUTS", help="Inputs (.npy, .npz); no labels needed.")
     ] = None,
     budget: Annotated[
@@ -104,7 +104,7 @@ def quantize(
     for place, check in ((out, check_out), (report, check_place)):
         if place is not None:
             check(place)
-    data = _data(calibrate, test, labels, axes)
+    data = _data(calibration, test, labels, axes)
     if sweep is not None:
         if out is not None or budgets:
             raise InputError("sweep: writes no network and takes no budget; leave out -o, --budget")
@@ -152,11 +152,11 @@ class _Data:
 
 
 def _data(
-    calibrate: Path | None, test: Path | None, labels: Path | None, axes: str | None
+    calibration: Path | None, test: Path | None, labels: Path | None, axes: str | None
 ) -> _Data:
     from ..inputs import read_inputs, read_labels
 
-    inputs, own = (None, None) if calibrate is None else read_inputs(calibrate, axes)
+    inputs, own = (None, None) if calibration is None else read_inputs(calibration, axes)
     tests, theirs = (None, own) if test is None else read_inputs(test, axes)
     return _Data(inputs, own, tests, theirs if labels is None else read_labels(labels))
 
@@ -166,7 +166,7 @@ def _within(network: Any, budgets: dict[str, Any], config: Any, data: _Data, chi
 
     limit = Budget(**budgets)
     if data.inputs is None:
-        raise InputError("budget: needs --calibrate INPUTS to measure who can spare bits")
+        raise InputError("budget: needs --calibration INPUTS to measure who can spare bits")
     return within_budget(network, limit, config, data.inputs, data.labels, chip)
 
 
@@ -179,7 +179,7 @@ def _swept(
     from ..quantization import sweep
 
     if data.inputs is None:
-        raise InputError("sweep: needs --calibrate INPUTS to choose scales on and measure with")
+        raise InputError("sweep: needs --calibration INPUTS to choose scales on and measure with")
     with progress_bar("widths") as progress:
         found = sweep(
             network, widths, data.inputs, config=config, tests=data.tests, labels=data.labels,

@@ -11,11 +11,11 @@ from ..errors import InputError
 from .shared import (
     NO_OPTIONS,
     Axes,
-    Host,
+    BoardSettings,
     Json,
     Net,
+    Place,
     Reading,
-    Settings,
     interruptible,
     print_json,
     progress_bar,
@@ -58,7 +58,7 @@ def run(
     timeout: Annotated[
         float | None, typer.Option(help="End a worker after this many seconds.")
     ] = None,
-    host: Host = None,
+    place: Place = None,
     job: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Keep finished samples here; the same call goes on."),
@@ -67,7 +67,7 @@ def run(
         Path | None,
         typer.Option("--job-only", metavar="DIR", help="Write the job, to carry it by hand."),
     ] = None,
-    chip_set: Settings = None,
+    board_set: BoardSettings = None,
     encoder: Annotated[
         str | None,
         typer.Option(metavar="NAME[:OPTION=VALUE,...][+...]", help="Of sound; see docs/sound.md."),
@@ -105,7 +105,7 @@ def run(
         "steps": steps,
         "drain": drain,
         "apply_transform": not raw_input,
-        "chip": read_settings(chip_set),
+        "board_settings": read_settings(board_set),
     }
     if job_only is not None:
         if backend in IN_THIS_PROCESS:
@@ -126,7 +126,7 @@ def run(
             kernels=kernels,
             timeout_seconds=timeout,
             progress=progress,
-            host=host,
+            place=place,
             job=job,
         )
     header = recording.header

@@ -16,6 +16,7 @@ import typer
 from ..errors import InputError
 from ..network import Network
 from ..recording.run_options import Progress
+from .statuses import Interrupted
 
 Net = Annotated[Path, typer.Argument(metavar="NET", help="A network: NetX HDF5 (.net) or NIR.")]
 Axes = Annotated[
@@ -26,19 +27,19 @@ Axes = Annotated[
         help="Order of the inputs' axes: T steps, B samples, else the shape's; default BT...",
     ),
 ]
-Host = Annotated[
+Place = Annotated[
     str | None,
     typer.Option(
-        "--host",
+        "--place",
         metavar="PLACE",
         help="Where a worker runs: here, a Python's path, srun[:partition=,board=,time=,python=], "
         "ssh:[user@]host[,python=].",
     ),
 ]
-Settings = Annotated[
+BoardSettings = Annotated[
     list[str] | None,
     typer.Option(
-        "--chip-set",
+        "--board-set",
         metavar="NAME=VALUE",
         help="loihi2: partition, board, address, measure, window_seconds...; see docs/loihi2.md.",
     ),
@@ -143,23 +144,13 @@ READING: dict[str, Any] = {
 """The options of every verb that reads a network, by the field of `Reading` that they fill. One
 more: a field there and an entry here."""
 
-OLDER_SPELLINGS: dict[str, Any] = {
-    "preset": Annotated[str | None, typer.Option("--from", hidden=True)],
-}
-"""Options under the names that they had."""
-
 
 def reads_a_network(verb: Callable[..., int | None]) -> Callable[..., int | None]:
     """Give a verb the options of `READING`; it gets what they say as `reading`."""
-    older = {f"older_{name}": option for name, option in OLDER_SPELLINGS.items()}
-    options = {**READING, **older}
 
     @wraps(verb)
     def with_options(**given: Any) -> int | None:
-        said = {name: given.pop(name) for name in options}
-        for name in OLDER_SPELLINGS:
-            older_value = said.pop(f"older_{name}")
-            said[name] = older_value if said[name] is None else said[name]
+        said = {name: given.pop(name) for name in READING}
         return verb(**given, reading=Reading(**said))
 
     own = signature(verb, eval_str=True)
@@ -167,7 +158,7 @@ def reads_a_network(verb: Callable[..., int | None]) -> Callable[..., int | None
     last = [p for p in own.parameters.values() if p.name == "json"]
     added = [
         Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=option)
-        for name, option in options.items()
+        for name, option in READING.items()
     ]
     ordered = [p.replace(kind=Parameter.KEYWORD_ONLY) for p in kept] + added
     ordered += [p.replace(kind=Parameter.KEYWORD_ONLY) for p in last]
@@ -218,20 +209,18 @@ def progress_bar(label: str) -> Iterator[Progress]:
 
 
 def read_settings(given: list[str] | None) -> dict[str, str] | None:
-    """Settings of the chip's backend, each ``NAME=VALUE``; None where there are none."""
+    """Settings of a board, each ``NAME=VALUE``; None where there are none."""
     if not given:
         return None
     pairs = [item.partition("=") for item in given]
     if wrong := [item for item, (_, equals, _) in zip(given, pairs, strict=True) if not equals]:
-        raise InputError(f"--chip-set {wrong[0]!r}: give NAME=VALUE")
+        raise InputError(f"--board-set {wrong[0]!r}: give NAME=VALUE")
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
     """Say what an interrupted run has to say (which samples are done, and where)."""
-    from . import Interrupted
-
     try:
         yield
     except KeyboardInterrupt as stop:

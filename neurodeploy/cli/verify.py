@@ -10,11 +10,11 @@ import typer
 from .shared import (
     NO_OPTIONS,
     Axes,
-    Host,
+    BoardSettings,
     Json,
     Net,
+    Place,
     Reading,
-    Settings,
     interruptible,
     print_json,
     progress_bar,
@@ -22,13 +22,14 @@ from .shared import (
     reads_a_network,
     show,
 )
+from .statuses import DIFFERS, DONE
 
 
 @reads_a_network
 def verify(
     net: Net,
     input: Annotated[Path, typer.Option("--input", help="Inputs: .npy, or .npz with 'inputs'.")],
-    on: Annotated[str, typer.Option(help="Where: lava or loihi2.")] = "lava",
+    backend: Annotated[str, typer.Option(help="What else runs it: lava or loihi2.")] = "lava",
     out: Annotated[
         Path, typer.Option("-o", "--out", metavar="DIR", help="Recordings and report.")
     ] = Path("verified"),
@@ -47,12 +48,12 @@ def verify(
     timeout: Annotated[
         float | None, typer.Option(help="End a worker after this many seconds.")
     ] = None,
-    host: Host = None,
+    place: Place = None,
     job: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Keep finished samples here; the same call goes on."),
     ] = None,
-    chip_set: Settings = None,
+    board_set: BoardSettings = None,
     axes: Axes = None,
     chip: Annotated[
         str | None,
@@ -65,11 +66,10 @@ def verify(
 
     Exit status 0: equal; 1: they differ, and it says where first; 2: it could not be done.
     """
-    from ..exporting.verify import REPORT
     from ..exporting.verify import verify as run_verify
     from ..inputs import as_samples, read_inputs, read_labels
+    from ..reporting import report
     from ..reporting.measured import measured_figures
-    from . import DIFFERS, DONE
 
     network = reading.load(net)
     inputs, truth = read_inputs(input, axes)
@@ -77,12 +77,12 @@ def verify(
     if samples is not None:
         inputs = as_samples(network, inputs)[:samples]
         classes = None if classes is None else classes[:samples]
-    with interruptible(), progress_bar(f"verifying on {on}") as progress:
+    with interruptible(), progress_bar(f"verifying on {backend}") as progress:
         found = run_verify(
             network,
             inputs,
             out,
-            on=on,
+            backend=backend,
             record=tuple(what.strip() for what in record.split(",") if what.strip()),
             steps=steps,
             drain=drain,
@@ -90,18 +90,27 @@ def verify(
             chip=chip,
             apply_transform=not raw_input,
             progress=lambda _: progress,
-            host=host,
+            place=place,
             job=job,
             timeout_seconds=timeout,
-            chip_settings=read_settings(chip_set),
+            board_settings=read_settings(board_set),
         )
     other = found.recordings[1]
+    page = out / "report.html"
+    report(
+        page,
+        net=network,
+        recordings=found.recordings,
+        comparison=found.comparison,
+        profiles=found.profiles,
+        title=f"Verified on {other.header.backend}",
+    )
     if json:
         print_json(
             {
                 "folder": out,
                 "comparison": found.comparison.as_dict(),
-                "profile": found.profile.as_dict(),
+                "profile": found.profiles[0].as_dict(),
                 "measured": dict(other.header.measured),
                 "warnings": other.header.warnings,
             }
@@ -110,5 +119,5 @@ def verify(
         figures = [f"{name}: {value}" for name, value in measured_figures(other)]
         notes = found.comparison.notes
         show(*found.comparison.tables(), *notes, *figures, *other.header.warnings)
-        show(found.comparison.summary(), f"recordings and report: {out / REPORT}")
-    return DONE if found.comparison.equal else DIFFERS
+        show(found.comparison.summary(), f"recordings and report: {page}")
+    return DONE if found.equal else DIFFERS

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from .shared import Host, Json, interruptible, print_json, progress_bar, show
+from .shared import Json, Place, interruptible, print_json, progress_bar, show
 
 
 def worker(
     job: Annotated[
         Path, typer.Argument(metavar="JOB", help="A folder that run --job-only or --job wrote.")
     ],
-    host: Host = None,
+    place: Place = None,
     timeout: Annotated[
         float | None, typer.Option(help="End the worker after this many seconds.")
     ] = None,
@@ -27,7 +27,7 @@ def worker(
     from ..remote.worker import work
 
     with interruptible(), progress_bar(f"working on {job}") as progress:
-        recording = work(job, host, progress, timeout)
+        recording = work(job, place, progress, timeout)
     path = job / "recording.h5"
     if json:
         header = recording.header

@@ -108,11 +108,11 @@ def agree(export: Export, threads: int | None = None) -> tuple[Agreement, ...]:
     held = []
     for sent in export.sent:
         kept = recording[sent.population]
-        held.append(_held(getattr(kept, sent.what), sent, kept.overflows() or {}))
+        held.append(_compare_population(getattr(kept, sent.what), sent, kept.overflows() or {}))
     return tuple(held)
 
 
-def audited(export: Export, held: Sequence[Agreement], inputs: str) -> Network:
+def with_measured_audit(export: Export, held: Sequence[Agreement], inputs: str) -> Network:
     """Give the network of an export with what was measured in its audit.
 
     Each approximation gets its effect. Each population that differs from its
@@ -206,7 +206,7 @@ def _why(agreement: Agreement, differing: Sequence[str]) -> str:
     return ""
 
 
-def _held(found: NDArray[Any], sent: Sent, overflows: dict[str, int]) -> Agreement:
+def _compare_population(found: NDArray[Any], sent: Sent, overflows: dict[str, int]) -> Agreement:
     steps = sent.values.shape[1]
     first = max(-sent.lag, 0)
     ours = found[:, max(sent.lag, 0) : sent.lag + steps].astype(np.float64)

@@ -18,8 +18,8 @@ KERNELS = ("auto", "events", "dense")
 KNOWN_OPTIONS: Mapping[str, frozenset[str]] = {
     "engine": frozenset({"threads", "kernels"}),
     "float": frozenset(),
-    "lava": frozenset({"host", "job", "timeout_seconds"}),
-    "loihi2": frozenset({"host", "job", "timeout_seconds", "chip"}),
+    "lava": frozenset({"place", "job", "timeout_seconds"}),
+    "loihi2": frozenset({"place", "job", "timeout_seconds", "board_settings"}),
 }
 """What each backend takes beside what all do; `run` refuses the rest by name."""
 

@@ -11,8 +11,8 @@ import pytest
 
 import neurodeploy as nd
 from neurodeploy.errors import NetworkError, UnsupportedError
+from neurodeploy.exporting.export import export
 from neurodeploy.exporting.forward_pass import agree
-from neurodeploy.exporting.module import export_job
 from neurodeploy.formats.slayer import export_slayer
 from neurodeploy.network import Rating
 from sim_tests.slayer_oracle import import_slayer
@@ -88,7 +88,7 @@ class TestCheckpoint:
 
     def test_a_weight_normed_loop_has_the_checkpoint_s_weights(self, torch, given, tmp_path):
         factory, checkpoint = given
-        done = export_job(factory, tmp_path / "a.net", checkpoint)
+        done = export(factory, tmp_path / "a.net", weights=checkpoint)
         assert done.equal
         state = torch.load(checkpoint, weights_only=True)
         right = quantized(normed(state, "1.recurrent_synapse"))
@@ -101,7 +101,7 @@ class TestCheckpoint:
         hashes = set()
         for seed in (1, 2):
             torch.manual_seed(seed)  # the factory draws other weights, the checkpoint is the same
-            export_job(factory, tmp_path / f"{seed}.net", checkpoint)
+            export(factory, tmp_path / f"{seed}.net", weights=checkpoint)
             hashes.add(hashlib.sha256((tmp_path / f"{seed}.net").read_bytes()).hexdigest())
             time.sleep(1.1)  # HDF5's times of creation count seconds
         assert len(hashes) == 1

@@ -11,8 +11,8 @@ import pytest
 
 import neurodeploy as nd
 from neurodeploy.errors import InputError, UnsupportedError
-from neurodeploy.exporting.forward_pass import agree, audited
-from neurodeploy.exporting.module import export_job
+from neurodeploy.exporting.export import export
+from neurodeploy.exporting.forward_pass import agree, with_measured_audit
 from neurodeploy.formats.slayer import export_slayer
 from neurodeploy.network import Rating
 from sim_tests.slayer_oracle import import_slayer, quiet
@@ -182,7 +182,7 @@ class TestImagesWithoutTime:
         monkeypatch.syspath_prepend(str(folder))
         monkeypatch.setattr("sys.dont_write_bytecode", True)
         monkeypatch.delitem(importlib.sys.modules, "model", raising=False)
-        done = export_job("model:make", tmp_path / "a.net", shape="30", static=True)
+        done = export("model:make", tmp_path / "a.net", shape="30", static=True)
         monkeypatch.delitem(importlib.sys.modules, "model")
         assert done.example == "a random example of one image, seed 0"
         assert done.equal
@@ -203,7 +203,8 @@ class TestWhyAPopulationDiffers:
         held = agree(export)
         held = [replace(h, differing=3 * (h.population in spoilt)) for h in held]
         return {
-            e.element: e.reason for e in audited(export, held, "x").audit.rated(Rating.APPROXIMATE)
+            e.element: e.reason
+            for e in with_measured_audit(export, held, "x").audit.rated(Rating.APPROXIMATE)
         }
 
     def test_nothing_that_feeds_it_differs(self, torch, slayer):

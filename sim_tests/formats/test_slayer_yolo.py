@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
-from neurodeploy.exporting.forward_pass import agree, audited
-from neurodeploy.exporting.module import without_wraps
+from neurodeploy.exporting.export import without_wraps
+from neurodeploy.exporting.forward_pass import agree, with_measured_audit
 from neurodeploy.formats.slayer import export_slayer, quiet
 from neurodeploy.formats.slayer.checkpoint import load_checkpoint
 from neurodeploy.network import Rating
@@ -100,7 +100,7 @@ def test_real_sized_frames(name):
     export = export_slayer(load_yolo(name, example), example=example)
     whole = agree(export)
     assert len(up_to_the_first_wrap(whole)) >= 5
-    told = audited(export, whole, "a smooth frame").audit.rated(Rating.APPROXIMATE)
+    told = with_measured_audit(export, whole, "a smooth frame").audit.rated(Rating.APPROXIMATE)
     differing = [a.population for a in whole if not a.equal]
     assert [e.element for e in told if e.effect.differing] == differing
     assert all("left 24 bits" in e.reason or "what feeds it differs" in e.reason for e in told)
