@@ -65,7 +65,7 @@ def run(
     ----------
     network : Network
     inputs : array [steps, *shape] or [samples, steps, *shape]
-        In (C, H, W) order; see `signals.present`. Samples are independent,
+        In (C, H, W) order; see `inputs.present`. Samples are independent,
         each starts from zero state.
     backend : str
         One of `BACKENDS`.
@@ -81,7 +81,7 @@ def run(
         Whether to apply the input layer's weight and bias to the inputs.
     axes : str, optional
         The order of the inputs' axes where it is another one: ``TBN`` is [steps, samples,
-        neurons]; see `signals.order_axes`.
+        neurons]; see `inputs.order_axes`.
     reset_interval, reset_offset : int, optional
         See `RunOptions`; an offset alone resets nothing and is refused.
     out : path, optional

@@ -9,11 +9,12 @@ from typing import Annotated
 import typer
 
 from ..network import Audit, Rating
-from .shared import NO_OPTIONS, Json, Reading, is_nir_file, print_json, reads_a_network, show
+from . import options
 from .statuses import DIFFERS, DONE
+from .terminal import print_json, show
 
 
-@reads_a_network
+@options.reads_a_network
 def convert(
     source: Annotated[Path, typer.Argument(metavar="IN", help="A network to read.")],
     out: Annotated[
@@ -26,8 +27,8 @@ def convert(
         str | None,
         typer.Option("--target", metavar="lava|loihi2", help="Rewrite exactly what it lacks."),
     ] = None,
-    reading: Reading = NO_OPTIONS,
-    json: Json = False,
+    reading: options.Reading = options.NO_OPTIONS,
+    json: options.Json = False,
 ) -> int:
     """Read a network in one format and write it in another, saying what changed.
 
@@ -40,10 +41,11 @@ def convert(
     """
     import neurodeploy as nd
 
+    from ..formats import is_nir
     from ..reporting.terminal import audit_table
 
     # NetX counts time in steps: --dt then says what a step is in the NIR to be written.
-    read = reading if is_nir_file(source) else replace(reading, dt=None)
+    read = reading if is_nir(source) else replace(reading, dt=None)
     network = read.load(source)
     left = Audit()
     if target is not None:

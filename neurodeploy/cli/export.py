@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from .shared import Json, print_json, show
+from . import options
 from .statuses import DIFFERS, DONE
+from .terminal import print_json, show
 
 
 def export(
@@ -40,7 +41,7 @@ def export(
         bool,
         typer.Option("--static", help="It takes images without time and repeats them itself."),
     ] = False,
-    json: Json = False,
+    json: options.Json = False,
 ) -> int:
     """Turn a trained SLAYER network into a file, and prove it.
 

@@ -7,18 +7,19 @@ from typing import Annotated
 import typer
 
 from ..network import Network
-from .shared import NO_OPTIONS, Json, Net, Reading, print_json, reads_a_network, show
+from . import options
 from .statuses import DIFFERS, DONE
+from .terminal import print_json, show
 
 
-@reads_a_network
+@options.reads_a_network
 def inspect(
-    net: Net,
+    net: options.Net,
     target: Annotated[
         str | None, typer.Option(help="What lava, loihi2 or netx would do to each element.")
     ] = None,
-    reading: Reading = NO_OPTIONS,
-    json: Json = False,
+    reading: options.Reading = options.NO_OPTIONS,
+    json: options.Json = False,
 ) -> int:
     """Show what NET holds and how each element of the file was read.
 

@@ -8,10 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InputError
-from .shared import NO_OPTIONS, Json, Reading, print_json, progress_bar, reads_a_network, show
+from . import options
+from .terminal import print_json, progress_bar, show
 
 
-@reads_a_network
+@options.reads_a_network
 def profile(
     recording: Annotated[Path, typer.Argument(metavar="REC.h5", help="A recording.")],
     chip: Annotated[
@@ -56,8 +57,8 @@ def profile(
     report: Annotated[
         Path | None, typer.Option(metavar="OUT.html", help="Write the page with all drawings.")
     ] = None,
-    reading: Reading = NO_OPTIONS,
-    json: Json = False,
+    reading: options.Reading = options.NO_OPTIONS,
+    json: options.Json = False,
 ) -> None:
     """Price a recording: energy and time per inference on a chip.
 

@@ -9,24 +9,15 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import BackendError, InputError, NetworkError
-from .shared import (
-    NO_OPTIONS,
-    Axes,
-    Json,
-    Net,
-    Reading,
-    print_json,
-    progress_bar,
-    reads_a_network,
-    show,
-)
+from . import options
+from .terminal import print_json, progress_bar, show
 
 CHIP = "loihi2"
 
 
-@reads_a_network
+@options.reads_a_network
 def quantize(
-    net: Net,
+    net: options.Net,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="The network to write (.nir, .net).")
     ] = None,
@@ -77,9 +68,9 @@ def quantize(
     config: Annotated[
         Path | None, typer.Option(help="A configuration as JSON; options go before it.")
     ] = None,
-    axes: Axes = None,
-    reading: Reading = NO_OPTIONS,
-    json: Json = False,
+    axes: options.Axes = None,
+    reading: options.Reading = options.NO_OPTIONS,
+    json: options.Json = False,
 ) -> None:
     """Round a network to the chip's integers and say what each element lost.
 

@@ -8,26 +8,13 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InputError
-from .shared import (
-    NO_OPTIONS,
-    Axes,
-    BoardSettings,
-    Json,
-    Net,
-    Place,
-    Reading,
-    interruptible,
-    print_json,
-    progress_bar,
-    read_settings,
-    reads_a_network,
-    show,
-)
+from . import options
+from .terminal import interruptible, print_json, progress_bar, show
 
 
-@reads_a_network
+@options.reads_a_network
 def run(
-    net: Net,
+    net: options.Net,
     input: Annotated[
         Path,
         typer.Option("--input", help="Inputs: .npy, .npz with 'inputs', or sound with --encoder."),
@@ -38,45 +25,33 @@ def run(
     backend: Annotated[
         str, typer.Option(help="Where to run: engine, float, lava or loihi2.")
     ] = "engine",
-    record: Annotated[str, typer.Option(help="Of counts,spikes,u,v.")] = "counts",
-    steps: Annotated[int | None, typer.Option(help="Chip time steps per sample.")] = None,
-    drain: Annotated[
-        bool, typer.Option("--drain", help="Run on until the last inputs have reached the output.")
-    ] = False,
-    raw_input: Annotated[
-        bool,
-        typer.Option(
-            "--raw-input", help="Inputs are the input neurons' integers: no weight, no bias."
-        ),
-    ] = False,
+    record: options.Record = "counts",
+    steps: options.Steps = None,
+    drain: options.Drain = False,
+    raw_input: options.RawInput = False,
     threads: Annotated[
         int | None, typer.Option(help="Threads of the engine; all cores by default.")
     ] = None,
     kernels: Annotated[
         str, typer.Option(help="How the engine adds synapses: auto, events or dense.")
     ] = "auto",
-    timeout: Annotated[
-        float | None, typer.Option(help="End a worker after this many seconds.")
-    ] = None,
-    place: Place = None,
-    job: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Keep finished samples here; the same call goes on."),
-    ] = None,
+    timeout: options.Timeout = None,
+    place: options.Place = None,
+    job: options.Job = None,
     job_only: Annotated[
         Path | None,
         typer.Option("--job-only", metavar="DIR", help="Write the job, to carry it by hand."),
     ] = None,
-    board_set: BoardSettings = None,
+    board_set: options.BoardSettings = None,
     encoder: Annotated[
         str | None,
         typer.Option(metavar="NAME[:OPTION=VALUE,...][+...]", help="Of sound; see docs/sound.md."),
     ] = None,
     rate: Annotated[int | None, typer.Option(help="Sound: Hz to resample to.")] = None,
     channel: Annotated[str | None, typer.Option(help="Sound: which channel, or mix.")] = None,
-    axes: Axes = None,
-    reading: Reading = NO_OPTIONS,
-    json: Json = False,
+    axes: options.Axes = None,
+    reading: options.Reading = options.NO_OPTIONS,
+    json: options.Json = False,
 ) -> None:
     """Run NET on inputs and record what it does.
 
@@ -105,7 +80,7 @@ def run(
         "steps": steps,
         "drain": drain,
         "apply_transform": not raw_input,
-        "board_settings": read_settings(board_set),
+        "board_settings": options.read_settings(board_set),
     }
     if job_only is not None:
         if backend in IN_THIS_PROCESS:

@@ -7,60 +7,36 @@ from typing import Annotated
 
 import typer
 
-from .shared import (
-    NO_OPTIONS,
-    Axes,
-    BoardSettings,
-    Json,
-    Net,
-    Place,
-    Reading,
-    interruptible,
-    print_json,
-    progress_bar,
-    read_settings,
-    reads_a_network,
-    show,
-)
+from . import options
 from .statuses import DIFFERS, DONE
+from .terminal import interruptible, print_json, progress_bar, show
 
 
-@reads_a_network
+@options.reads_a_network
 def verify(
-    net: Net,
+    net: options.Net,
     input: Annotated[Path, typer.Option("--input", help="Inputs: .npy, or .npz with 'inputs'.")],
     backend: Annotated[str, typer.Option(help="What else runs it: lava or loihi2.")] = "lava",
     out: Annotated[
         Path, typer.Option("-o", "--out", metavar="DIR", help="Recordings and report.")
     ] = Path("verified"),
-    record: Annotated[str, typer.Option(help="Of counts,spikes,u,v.")] = "spikes",
-    steps: Annotated[int | None, typer.Option(help="Chip time steps per sample.")] = None,
-    drain: Annotated[
-        bool, typer.Option("--drain", help="Run on until the last inputs have reached the output.")
-    ] = False,
+    record: options.Record = "spikes",
+    steps: options.Steps = None,
+    drain: options.Drain = False,
     samples: Annotated[int | None, typer.Option(min=1, help="Only the first so many.")] = None,
-    labels: Annotated[
-        Path | None, typer.Option(help="The right class of each sample: .npy, or .npz 'labels'.")
-    ] = None,
-    raw_input: Annotated[
-        bool, typer.Option("--raw-input", help="Inputs are the input neurons' integers.")
-    ] = False,
-    timeout: Annotated[
-        float | None, typer.Option(help="End a worker after this many seconds.")
-    ] = None,
-    place: Place = None,
-    job: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Keep finished samples here; the same call goes on."),
-    ] = None,
-    board_set: BoardSettings = None,
-    axes: Axes = None,
+    labels: options.Labels = None,
+    raw_input: options.RawInput = False,
+    timeout: options.Timeout = None,
+    place: options.Place = None,
+    job: options.Job = None,
+    board_set: options.BoardSettings = None,
+    axes: options.Axes = None,
     chip: Annotated[
         str | None,
         typer.Option(help="Whose energy and time are estimated where no meter was read."),
     ] = None,
-    reading: Reading = NO_OPTIONS,
-    json: Json = False,
+    reading: options.Reading = options.NO_OPTIONS,
+    json: options.Json = False,
 ) -> int:
     """Run NET on the engine and on Lava or the chip, compare the two, and write a report.
 
@@ -93,7 +69,7 @@ def verify(
             place=place,
             job=job,
             timeout_seconds=timeout,
-            board_settings=read_settings(board_set),
+            board_settings=options.read_settings(board_set),
         )
     other = found.recordings[1]
     page = out / "report.html"

@@ -7,18 +7,17 @@ from typing import Annotated
 
 import typer
 
-from .shared import Json, Place, interruptible, print_json, progress_bar, show
+from . import options
+from .terminal import interruptible, print_json, progress_bar, show
 
 
 def worker(
     job: Annotated[
         Path, typer.Argument(metavar="JOB", help="A folder that run --job-only or --job wrote.")
     ],
-    place: Place = None,
-    timeout: Annotated[
-        float | None, typer.Option(help="End the worker after this many seconds.")
-    ] = None,
-    json: Json = False,
+    place: options.Place = None,
+    timeout: options.Timeout = None,
+    json: options.Json = False,
 ) -> None:
     """Do the job in a folder and leave JOB/recording.h5.
 

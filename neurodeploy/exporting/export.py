@@ -22,7 +22,7 @@ from ..network import Audit, AuditEntry, Conv, Network, Rating
 from ..targets.look_ahead import look_ahead
 from ..targets.netx_importer import netx_needs
 from ..targets.rewrite import sums_in_parts
-from .forward_pass import Agreement, agree, with_measured_audit
+from .forward_pass import Agreement, compare_forward_pass, with_measured_audit
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +157,7 @@ def export(
     NeurodeployError
         Of every kind: one line that says what and where.
     """
-    from ..formats.slayer import batched, example_for, export_slayer
+    from ..formats.slayer import example_for, export_slayer, with_sample_axis
     from ..formats.slayer.checkpoint import load_checkpoint, make_module
 
     path = Path(out)
@@ -175,19 +175,19 @@ def export(
         given = example_for(module, _shape(shape), steps=steps, seed=seed, static=static)
         length = "one image" if static else f"{steps} steps"
         what = f"a random example of {length}, seed {seed}"
-    given = batched(given, static)
+    given = with_sample_axis(given, static)
     if weights is not None:
         load_checkpoint(module, Path(weights), given, static)
     done = export_slayer(module, example=given, allow=allow, static=static)
-    held = agree(done)
+    held = compare_forward_pass(done)
     if split_sums:
-        done, held = without_wraps(done, held)
+        done, held = split_until_none_wraps(done, held)
     network = with_measured_audit(done, held, what)
     missing = save_netx(network, path)
     return ExportedModule(network, path, what, missing, held, done.inputs)
 
 
-def without_wraps(
+def split_until_none_wraps(
     export: Export, held: Sequence[Agreement]
 ) -> tuple[Export, tuple[Agreement, ...]]:
     """Split convolutions into more and more parts, until no sum wraps on the example."""
@@ -209,7 +209,7 @@ def without_wraps(
         )
         network = replace(network, audit=whole.network.audit + Audit(notes))
         export = replace(whole, network=network)
-        held = agree(export)
+        held = compare_forward_pass(export)
 
 
 def _channels(network: Network, population: str) -> int:

@@ -7,7 +7,7 @@ import pytest
 
 import neurodeploy as nd
 from neurodeploy.errors import InputError, NetworkError, UnsupportedError
-from neurodeploy.exporting.forward_pass import agree
+from neurodeploy.exporting.forward_pass import compare_forward_pass
 from neurodeploy.formats.slayer import export_slayer
 from neurodeploy.inputs import present
 from neurodeploy.network import Rating
@@ -103,7 +103,7 @@ def module_of(torch, slayer, family, block, **more):
 
 
 def assert_agree(export, least=10):
-    found = agree(export)
+    found = compare_forward_pass(export)
     assert found, "nothing compared"
     for population in found:
         assert population.equal, population.line()

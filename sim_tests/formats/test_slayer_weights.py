@@ -12,7 +12,7 @@ import pytest
 import neurodeploy as nd
 from neurodeploy.errors import NetworkError, UnsupportedError
 from neurodeploy.exporting.export import export
-from neurodeploy.exporting.forward_pass import agree
+from neurodeploy.exporting.forward_pass import compare_forward_pass
 from neurodeploy.formats.slayer import export_slayer
 from neurodeploy.network import Rating
 from sim_tests.slayer_oracle import import_slayer
@@ -61,7 +61,7 @@ def loop_of(network):
 
 
 def assert_equal(export, least=5):
-    for population in agree(export):
+    for population in compare_forward_pass(export):
         assert population.equal, population.line()
         assert population.sent >= least, population.line()
 
@@ -452,7 +452,7 @@ class TestInPlace:
         last = export.network.into("1_dense")[0].synapse.weight
         assert not last[:, 2:5].any()
         assert last.any()
-        held = agree(export)[-1]
+        held = compare_forward_pass(export)[-1]
         assert held.equal, held.line()
 
 

@@ -12,7 +12,7 @@ import pytest
 import neurodeploy as nd
 from neurodeploy.errors import InputError, UnsupportedError
 from neurodeploy.exporting.export import export
-from neurodeploy.exporting.forward_pass import agree, with_measured_audit
+from neurodeploy.exporting.forward_pass import compare_forward_pass, with_measured_audit
 from neurodeploy.formats.slayer import export_slayer
 from neurodeploy.network import Rating
 from sim_tests.slayer_oracle import import_slayer, quiet
@@ -54,7 +54,7 @@ def model(faults):
 
 
 def assert_equal(export, least=5):
-    for population in agree(export):
+    for population in compare_forward_pass(export):
         assert population.equal, population.line()
         assert population.sent >= least, population.line()
 
@@ -200,7 +200,7 @@ class TestWhyAPopulationDiffers:
         )
 
     def reasons(self, export, spoilt):
-        held = agree(export)
+        held = compare_forward_pass(export)
         held = [replace(h, differing=3 * (h.population in spoilt)) for h in held]
         return {
             e.element: e.reason

@@ -44,7 +44,7 @@ class Reading:
     synops_per_second, neuron_updates_per_second : float
         Per second of sound; zero weights not counted.
     power_proxy, pdp_proxy : float
-        As `profile.benchmarks.ndns_proxy`: operations a second, times the algorithmic latency.
+        As `profiling.benchmarks.ndns_proxy`: operations a second, times the algorithmic latency.
     watts, watts_low, watts_high : float
         Estimated, of the chip: counted events and static power, with the chip file's band.
     dynamic_watts : float
@@ -217,7 +217,7 @@ class Meter:
         )
 
     def _dynamic_joules(self, updates: int) -> float:
-        """Energy of the counted events, by the sum that `profile.estimate` has."""
+        """Energy of the counted events, by the sum that `profiling.estimate` has."""
         chip = self.chip
         active = sum(count for name, count in self.messages.items() if name in self._of_chip)
         return (

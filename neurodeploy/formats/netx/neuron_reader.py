@@ -30,18 +30,7 @@ from .neuron_writer import (
     NEVER,
     RESONATORS,
     WEIGHT_EXPONENTS,
-    per_channel,
-    write_neuron,
 )
-
-__all__ = [
-    "input_exponent_after",
-    "per_channel",
-    "per_neuron",
-    "read_bias",
-    "read_neuron",
-    "write_neuron",
-]
 
 Note = Callable[[str, Rating, str], None]
 

@@ -248,7 +248,7 @@ def noted_reset(facts: dict[str, Any]) -> str | dict[str, str] | None:
     return str(reset) if reset in RESETS else None
 
 
-def written_as(
+def read_note(
     path: Path, facts: dict[str, Any]
 ) -> tuple[float, str, str | dict[str, str], bool | None]:
     """Time step, preset, reset and its delay that we noted when we wrote a file.

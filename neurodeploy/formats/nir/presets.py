@@ -342,7 +342,7 @@ def reads_plain(node: Any, preset: Preset) -> bool:
     return preset.plain_w_in and bool(np.all(np.asarray(getattr(node, "w_in", 0)) == 1))
 
 
-def ignored(kind: str, node: Any, preset: Preset) -> list[str]:
+def list_ignored(kind: str, node: Any, preset: Preset) -> list[str]:
     """Parameters that a preset's framework ignores although they are not neutral here."""
     found = []
     if preset.current_input != "equation" and np.any(getattr(node, "w_in", np.ones(1)) != 1):

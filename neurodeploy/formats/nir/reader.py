@@ -29,7 +29,7 @@ from .graph import NEURONS, Graph
 from .late_spikes import delay_spikes, input_beside_loops, with_loop_biases
 from .operators import Operator, image_shape, operator_of
 from .population_order import check_ways, order_populations
-from .presets import counts_from_reset, ignored, neuron_of, reads_plain
+from .presets import counts_from_reset, list_ignored, neuron_of, reads_plain
 from .resets import Assumption, Resets
 from .shapes import shapes_of
 
@@ -162,7 +162,7 @@ class Reader:
         preset = self.resets.of(name)
         loops = any(path.source == name for path in paths)
         neuron = neuron_of(kind, node, self.dt, preset, size, loops)
-        lost = ignored(kind, node, preset)
+        lost = list_ignored(kind, node, preset)
         if reads_plain(node, preset) and np.any(neuron.current_keep):
             self._assume_plain(name)
         if preset.reset_delay is False and loops and kind == "CubaLIF":

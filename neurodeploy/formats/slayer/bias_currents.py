@@ -92,6 +92,3 @@ def _of_block(node: Node) -> Currents:
     if (full != full[..., :1]).any():
         raise UnsupportedError(f"{node.emitter.name}.bias: differs from step to step; give one")
     return (full[0, ..., 0].reshape(-1),)
-
-
-__all__ = ["add_biases"]

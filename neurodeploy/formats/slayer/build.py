@@ -36,9 +36,9 @@ from .dataflow import (
     Sent,
     axon_delay,
     find_lags,
+    numbers_sent,
     read_inputs,
     shape_of,
-    stacked,
     unit_of,
 )
 from .draft import Draft
@@ -326,7 +326,7 @@ class Builder(Draft):
         if node.emitter.kind == "block.Affine":
             block = node.emitter.module
             unit = block.neuron.s_scale
-            values = stacked(node.emitter) * unit
+            values = numbers_sent(node.emitter) * unit
             shape = shape_of(node.emitter)
             values = values.reshape(*values.shape[:2], *shape)
             self.sent.append(Sent(name, "v", node.lag, values))

@@ -43,18 +43,15 @@ def norm_of(norm: Any, shape: tuple[int, ...]) -> tuple[Parameter, int]:
     """
     if norm is None:
         return 0, 0
-    bias = spread(norm.bias.detach().cpu().numpy(), shape)
+    bias = per_neuron(norm.bias.detach().cpu().numpy(), shape)
     if not hasattr(norm, "std"):
         return bias, 0
     return bias, round(math.log2(float(norm.std(norm.running_var))))
 
 
-def spread(value: Any, shape: tuple[int, ...]) -> Parameter:
+def per_neuron(value: Any, shape: tuple[int, ...]) -> Parameter:
     """One number, or one for each channel, for all neurons."""
     values = np.asarray(value, np.float64).ravel().astype(np.int64)
     if values.size == 1:
         return int(values[0])
     return np.repeat(values, math.prod(shape) // values.size).astype(np.int32)
-
-
-__all__ = ["Converted", "Note", "norm_of", "spread"]

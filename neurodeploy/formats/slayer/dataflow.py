@@ -124,7 +124,7 @@ def unit_of(emitter: Emitter, known: int = 1) -> int:
     return message_unit(getattr(emitter.module, "neuron", emitter.module))
 
 
-def stacked(emitter: Emitter) -> NDArray[np.float64]:
+def numbers_sent(emitter: Emitter) -> NDArray[np.float64]:
     """What an emitter sent, float64 [samples, steps, *shape]."""
     parts = [tensor.detach().cpu().numpy() for tensor in emitter.sent]
     return np.moveaxis(np.concatenate(parts, axis=-1), -1, 1).astype(np.float64)

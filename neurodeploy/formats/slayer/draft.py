@@ -20,7 +20,7 @@ from ...network import (
     Synapse,
 )
 from ...network.synapses.dense import Dense as DenseSynapse
-from .dataflow import Node, Sent, stacked
+from .dataflow import Node, Sent, numbers_sent
 
 if TYPE_CHECKING:
     from .running import Trace
@@ -95,7 +95,7 @@ class Draft:
 
     def remember(self, node: Node, name: str) -> None:
         """Keep what a block sent beside its population."""
-        values = stacked(node.emitter) * node.unit
+        values = numbers_sent(node.emitter) * node.unit
         population = next(p for p in self.populations if p.name == name)
         values = values.reshape(*values.shape[:2], *population.shape)
         self.sent.append(Sent(name, "spikes", node.lag, values))

@@ -91,6 +91,3 @@ def _kernels(
         return outs, operator.weight[outs, (channel % own)[:, None]]
     per = operator.weight.shape[1]
     return (channel // own * per)[:, None] + np.arange(per), operator.weight[channel]
-
-
-__all__ = ["list_synapses"]

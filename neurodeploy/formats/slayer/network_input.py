@@ -10,7 +10,7 @@ from ...errors import UnsupportedError
 from ...network import InputTransform, Population, Rating, Source
 from ...network.fixed_point import ACTIVATION_SHIFT
 from .converted import Converted
-from .dataflow import Node, stacked
+from .dataflow import Node, numbers_sent
 from .draft import Draft
 from .importing import import_slayer
 from .module_kinds import family_of
@@ -22,7 +22,7 @@ def add_input_port(draft: Draft, source: Node, node: Node) -> None:
     """Make the module's input a population that sends what it is given."""
     neuron = getattr(node.emitter.module, "neuron", node.emitter.module)
     graded = hasattr(neuron, "delta")
-    values = stacked(source.emitter)
+    values = numbers_sent(source.emitter)
     unit = int(neuron.s_scale) if graded else 1
     scaled = values * unit
     whole = np.rint(scaled)
@@ -67,7 +67,7 @@ def add_input_block(draft: Draft, node: Node) -> None:
         default if part is None else float(block.pre_hook_fx(part.detach())[0]) * unit
         for part, default in ((block.weight, float(unit)), (block.bias, 0.0))
     )
-    values = stacked(source.emitter)
+    values = numbers_sent(source.emitter)
     hook = block.pre_hook_fx
     torch, _ = import_slayer()
     taken = hook(torch.from_numpy(values.astype(np.float32))).numpy().astype(np.float64)

@@ -22,7 +22,7 @@ from ...network import (
 )
 from ...network.fixed_point import ACTIVATION_SHIFT, DECAY_UNITY
 from ...network.neurons import Parameter
-from .converted import Converted, Note, norm_of, spread
+from .converted import Converted, Note, norm_of, per_neuron
 from .sigma_delta import convert_sigma_delta
 
 NEVER = (1 << 18) - 1
@@ -69,10 +69,10 @@ def convert_neuron(
     kind = params["type"]
     more: dict[str, Any] = {"graded_spike": bool(module.graded_spike)}
     if "thDecay" in params:
-        more["threshold_decay"] = spread(params["thDecay"], shape)
-        more["refractory_decay"] = spread(params["refDecay"], shape)
-        more["threshold_step"] = spread(params["vThStep"], shape)
-    threshold = spread(params["vThMant"], shape)
+        more["threshold_decay"] = per_neuron(params["thDecay"], shape)
+        more["refractory_decay"] = per_neuron(params["refDecay"], shape)
+        more["threshold_step"] = per_neuron(params["vThStep"], shape)
+    threshold = per_neuron(params["vThMant"], shape)
     if kind == "CUBA":
         if not _fires_only_above(module):
             reason = (
@@ -83,7 +83,7 @@ def convert_neuron(
             note(f"{where}.threshold", Rating.APPROXIMATE, reason)
         return _cuba(module, shape, threshold, exponent)
     if kind == "ALIF":
-        leaks = spread(params["iDecay"], shape), spread(params["vDecay"], shape)
+        leaks = per_neuron(params["iDecay"], shape), per_neuron(params["vDecay"], shape)
         bias, power = norm_of(getattr(module, "norm", None), shape)
         if power:  # the norm acts on what arrives, so its power of two is the input's
             more["input_exponent"] = exponent - power
@@ -99,8 +99,8 @@ def convert_neuron(
         )
     model = RESONATORS[kind]
     neuron = model(
-        sin_decay=spread(params["sinDecay"], shape),
-        cos_decay=spread(params["cosDecay"], shape),
+        sin_decay=per_neuron(params["sinDecay"], shape),
+        cos_decay=per_neuron(params["cosDecay"], shape),
         threshold=threshold,
         input_exponent=exponent - powers.pop(),
         **more,
@@ -122,7 +122,7 @@ def _fires_only_above(module: Any) -> bool:
 
 def _cuba(module: Any, shape: tuple[int, ...], threshold: Parameter, exponent: int) -> Converted:
     params = module.device_params
-    leaks = spread(params["iDecay"], shape), spread(params["vDecay"], shape)
+    leaks = per_neuron(params["iDecay"], shape), per_neuron(params["vDecay"], shape)
     graded = bool(module.graded_spike)
     bias, power = norm_of(getattr(module, "norm", None), shape)
     if not (graded or power or exponent != ACTIVATION_SHIFT):
@@ -142,7 +142,7 @@ def convert_affine(module: Any, dynamics: bool, shape: tuple[int, ...], exponent
     """Give the neuron of an Affine block: voltages without spikes, or the bare current."""
     if not dynamics:
         return Converted(LeakyIntegrator(DECAY_UNITY, DECAY_UNITY, input_exponent=exponent))
-    leaks = spread(module.cx_current_decay, shape), spread(module.cx_voltage_decay, shape)
+    leaks = per_neuron(module.cx_current_decay, shape), per_neuron(module.cx_voltage_decay, shape)
     bias, power = norm_of(getattr(module, "norm", None), shape)
     if power:
         return Converted(
@@ -157,6 +157,3 @@ def _currents(shape: tuple[int, ...], *biases: Parameter) -> tuple[NDArray[np.in
         return ()
     size = math.prod(shape)
     return tuple(np.broadcast_to(bias, size).astype(np.int32) for bias in biases)
-
-
-__all__ = ["convert_affine", "convert_neuron", "message_unit"]

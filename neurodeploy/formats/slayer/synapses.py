@@ -235,6 +235,3 @@ def _complex(real: Synapse, imag: Synapse) -> Synapse:
         how = (real.stride, real.padding, real.dilation, real.groups)
         return ComplexConv(real.weight, imag.weight, *how)
     return Complex(real, imag)
-
-
-__all__ = ["convert_synapse", "integers"]
