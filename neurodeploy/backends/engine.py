@@ -22,7 +22,13 @@ BESIDE_BYTES = 1 << 20
 
 def available() -> tuple[bool, str]:
     """Whether this backend runs here, and what it is or lacks."""
-    return True, f"neurodeploy {__version__}, {thread_count()} threads"
+    from ..core.library import unit_in_use
+
+    try:
+        unit = unit_in_use()
+    except BackendError as error:
+        return False, str(error)
+    return True, f"neurodeploy {__version__}, {thread_count()} threads, {unit}"
 
 
 def thread_count() -> int:
@@ -48,20 +54,19 @@ def run(network: Network, values: Presented, options: RunOptions) -> Recording:
     -------
     Recording
     """
-    from ..engine.plan import make_plan
-    from ..engine.simulate import simulate
+    from ..engine.run import run_blocks
 
     refuse_floats(network)
-    plan = make_plan(network, options.kernels)
     states = tuple(name for name in ("u", "v") if name in options.record)
     messages = None if "spikes" in options.record else (network.output.name,)
     header = header_of(network, "engine", __version__, options)
     started = time.perf_counter()
     with _fingerprint_of(values) as fingerprint, RecordingWriter(header, options.out) as writer:
         assembler = BlockAssembler(network, options, writer)
-        for block in simulate(
-            plan,
+        for block in run_blocks(
+            network,
             values,
+            kernels=options.kernels,
             messages=messages,
             states=states,
             threads=options.threads or thread_count(),

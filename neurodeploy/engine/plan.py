@@ -6,15 +6,15 @@ step by step; all others run a window of steps at a time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.order import cycles
 from ..errors import UnsupportedError
-from ..network import Network, Population, Projection, Source
+from ..network import Network, Population, Source
 from .layout import order_of
 from .neurons import STEPPERS, Stepper
 from .synapses import DELIVERIES, Delivery
@@ -147,47 +147,3 @@ def plan_population(network: Network, name: str, kernels: str) -> PopulationPlan
         order=order_of(population),
         is_input=population is network.input,
     )
-
-
-def cycles(network: Network) -> Iterator[list[str]]:
-    """Strongly connected populations, sources before their targets (Tarjan 1972).
-
-    Without recursion: a chain may be longer than Python's stack.
-    """
-    order = {p.name: place for place, p in enumerate(network.populations)}
-    number: dict[str, int] = {}
-    lowest: dict[str, int] = {}
-    stack: list[str] = []
-    waiting: set[str] = set()  # those on the stack
-    for first in order:
-        if first in number:
-            continue
-        path: list[tuple[str, Iterator[Projection]]] = []
-        entered: str | None = first
-        while entered is not None or path:
-            if entered is not None:
-                number[entered] = lowest[entered] = len(number)
-                stack.append(entered)
-                waiting.add(entered)
-                path.append((entered, iter(network.into(entered))))
-                entered = None
-            name, feeds = path[-1]
-            for projection in feeds:
-                source = projection.source
-                if source not in number:
-                    entered = source
-                    break
-                if source in waiting:
-                    lowest[name] = min(lowest[name], number[source])
-            if entered is not None:
-                continue
-            path.pop()
-            if path:
-                before = path[-1][0]
-                lowest[before] = min(lowest[before], lowest[name])
-            if lowest[name] == number[name]:
-                group = [stack.pop()]
-                while group[-1] != name:
-                    group.append(stack.pop())
-                waiting.difference_update(group)
-                yield sorted(group, key=order.__getitem__)

@@ -11,11 +11,11 @@ import math
 from collections import deque
 from collections.abc import Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.simulate import PopulationResult
 from ..inputs import Presented
 from .events import DelayLine, EventBuffer
 from .intake import send_in, take_in
@@ -39,31 +39,6 @@ THREAD_WORK = 1 << 20
 
 MESSAGES = 1 << 22
 """Messages that a population has room for at first."""
-
-
-@dataclass(frozen=True)
-class PopulationResult:
-    """What one block gave for one population, in flat (C, H, W) order.
-
-    Attributes
-    ----------
-    step_counts : int32 [samples, steps]
-    counts : int64 [samples, neurons]
-        Messages of each neuron.
-    neuron : int32 [events] or None
-        None where messages were not asked for.
-    payload : int32 [events] or None
-        None where every payload is 1, too.
-    states : dict of str to int32 [samples, steps, neurons]
-    overflows : dict of str to int64 [samples]
-    """
-
-    step_counts: NDArray[np.int32]
-    counts: NDArray[np.int64]
-    neuron: NDArray[np.int32] | None
-    payload: NDArray[np.int32] | None
-    states: dict[str, NDArray[np.int32]]
-    overflows: dict[str, NDArray[np.int64]]
 
 
 def simulate(

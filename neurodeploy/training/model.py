@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from ..engine.plan import cycles
+from ..core.order import cycles
 from ..errors import UnsupportedError
 from ..network import FloatLIF, Network, OneToOne, Pool
 from ..quantization.choice import Choice, Site

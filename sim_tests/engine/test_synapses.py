@@ -108,6 +108,22 @@ def test_fan_out_counts_every_synapse_that_a_message_reaches(kind):
             np.testing.assert_array_equal(synapse.fan_out(source, dense)[some], expected)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_incoming_synapses_deliver_what_the_definition_says(kind):
+    for seed in range(300, 312):
+        rng = np.random.default_rng(seed)
+        synapse, source, target = draw(kind, seed)
+        sent = rng.integers(-3, 4, (64, int(np.prod(source))))
+        expected = arriving(synapse, sent.__getitem__, source, target)
+        for neuron in rng.permutation(int(np.prod(target)))[:20]:
+            found = synapse.incoming(int(neuron), source, target)
+            if kind.startswith("complex"):
+                assert found is None
+                continue
+            weight = np.ravel(synapse.weight)[found.index].astype(np.int64)
+            assert weight @ sent[found.lag - 1, found.source] == expected[neuron]
+
+
 def all_ones(synapse, dense):
     """The same synapses with weight 1: those that are not 0, or all."""
     changes = {}

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
-from neurodeploy.engine.plan import cycles
+from neurodeploy.core.order import cycles
 from neurodeploy.errors import NetworkError, UnsupportedError
 from neurodeploy.network import (
     ALIF,

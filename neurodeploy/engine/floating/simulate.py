@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.order import cycles
 from ...errors import UnsupportedError
 from ...inputs import Presented
 from ...network import FloatLIF, Network, Population, Source
-from ..plan import cycles
 from .neurons import Neurons
 from .synapses import Deliver, deliveries
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import ClassVar, TypeAlias
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,10 @@ class Neuron(Declared):
         ``skip_layers=1``).
     sends_values : bool
         Whether messages add up to values of a signal rather than to votes for a class.
+    passes_on : bool
+        Whether it only sends what is presented to it.
+    fires_above : str
+        The parameter that v, in units of 1 / 2^`mantissa_shift`, must pass for a message.
     beyond_limits : mapping of str to str
         What became of a number that an engine's overflow counter, by name, has counted.
     """
@@ -56,6 +60,8 @@ class Neuron(Declared):
     masks_v: ClassVar[bool] = False
     runs_on_host: ClassVar[str] = "never"
     sends_values: ClassVar[bool] = False
+    passes_on: ClassVar[bool] = False
+    fires_above: ClassVar[str] = "threshold"
     beyond_limits: ClassVar[Mapping[str, str]] = {
         "u_overflows": "u wrapped",
         "v_overflows": "v saturated",
@@ -71,6 +77,35 @@ class Neuron(Declared):
     def mantissa_shift(self) -> int:
         """Bits by which a threshold or bias is shifted into the unit of v."""
         return ACTIVATION_SHIFT
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Its parameters by name."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
+
+    def of_one(self, neuron: int) -> Neuron:
+        """Give the model with the parameters of one neuron for all."""
+        each = {n: v for n, v in self.parameters.items() if isinstance(v, np.ndarray)}
+        return replace(self, **{name: value[neuron].item() for name, value in each.items()})
+
+    def synaptic_current(
+        self, before: NDArray[Any], u: NDArray[Any]
+    ) -> NDArray[np.integer[Any]] | None:
+        """What the synapses delivered in a step, from u before and after it.
+
+        None where u does not tell.
+        """
+        return None
+
+    def voltage_before_reset(
+        self, before: NDArray[Any], u: NDArray[Any], sent: NDArray[Any] | None
+    ) -> NDArray[np.integer[Any]] | None:
+        """What the threshold is held against in a step.
+
+        None where it comes about otherwise than from v `before` the step, u after it and what
+        was `sent` in the step before (None if that is not known).
+        """
+        return None
 
     @property
     def label(self) -> str:
@@ -117,6 +152,7 @@ class Source(Neuron):
 
     signed: bool = field(default=False, metadata=flag())
     kind: ClassVar[str] = "source"
+    passes_on: ClassVar[bool] = True
     runs_on_host: ClassVar[str] = "always"
     graded: ClassVar[bool] = True
 

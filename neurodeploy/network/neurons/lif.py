@@ -6,15 +6,17 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...errors import NetworkError
 from ..fields import choice, flag, integers, one_integer
 from ..fixed_point import ACTIVATION_SHIFT, BIAS_LIMIT, DECAY_UNITY, STATE_LIMIT, THRESHOLD_LIMIT
-from .base import Neuron, Parameter
+from .base import Parameter
+from .cuba_states import CubaStates, IntArray
 
 
 @dataclass(frozen=True, eq=False)
-class CubaLIF(Neuron):
+class CubaLIF(CubaStates):
     r"""Current-based leaky integrate-and-fire neuron with hard reset.
 
     .. math::
@@ -45,12 +47,15 @@ class CubaLIF(Neuron):
     threshold: Parameter = field(metadata=integers(-THRESHOLD_LIMIT, THRESHOLD_LIMIT))
     bias: Parameter = field(default=0, metadata=integers(-BIAS_LIMIT, BIAS_LIMIT))
     kind: ClassVar[str] = "cuba-lif"
-    states: ClassVar[tuple[str, ...]] = ("u", "v")
     masks_v: ClassVar[bool] = True
+
+    def messages(self, v: IntArray) -> IntArray:
+        """See `CubaStates.messages`."""
+        return (v > self.scaled("threshold")).astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False)
-class GeneralCubaLIF(Neuron):
+class GeneralCubaLIF(CubaStates):
     r"""`CubaLIF` with more choices: reset, refractory period, bias, payload; NetX can name some.
 
     .. math::
@@ -130,7 +135,6 @@ class GeneralCubaLIF(Neuron):
         default=None, metadata=integers(0, STATE_LIMIT - 1, optional=True)
     )
     kind: ClassVar[str] = "cuba-lif-general"
-    states: ClassVar[tuple[str, ...]] = ("u", "v")
     masks_v: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -153,9 +157,28 @@ class GeneralCubaLIF(Neuron):
             return self.threshold << ACTIVATION_SHIFT
         return self.reset_amount
 
+    def messages(self, v: IntArray) -> IntArray:
+        """See `CubaStates.messages`."""
+        return np.where(self.fires(v), v if self.graded_spike else 1, 0)
+
+    def fires(self, v: IntArray) -> NDArray[np.bool_]:
+        """See `CubaStates.fires`; a payload may be 0 where the threshold is negative."""
+        return v > self.scaled("threshold")
+
+    def owed(self, v: IntArray) -> IntArray:
+        """See `CubaStates.owed`."""
+        late = (self.reset == "subtract-late") & self.fires(v)
+        return np.where(late, self.taken_off, 0)
+
+    def after_message(self, v: IntArray) -> IntArray:
+        """See `CubaStates.after_message`."""
+        if self.reset == "zero":
+            return np.zeros_like(v)
+        return v - self.taken_off if self.reset == "subtract" else v
+
 
 @dataclass(frozen=True, eq=False)
-class LeakyIntegrator(Neuron):
+class LeakyIntegrator(CubaStates):
     r"""A readout: `CubaLIF`'s states without spikes; nothing is sent.
 
     .. math::
@@ -179,11 +202,10 @@ class LeakyIntegrator(Neuron):
     bias: Parameter = field(default=0, metadata=integers(-BIAS_LIMIT, BIAS_LIMIT))
     input_exponent: int = field(default=ACTIVATION_SHIFT, metadata=one_integer(-24, 16))
     kind: ClassVar[str] = "leaky-integrator"
-    states: ClassVar[tuple[str, ...]] = ("u", "v")
 
 
 @dataclass(frozen=True, eq=False)
-class TernaryLIF(Neuron):
+class TernaryLIF(CubaStates):
     r"""`CubaLIF` with a second threshold below which it sends -1.
 
     .. math::
@@ -212,6 +234,10 @@ class TernaryLIF(Neuron):
     lower: Parameter = field(metadata=integers(-THRESHOLD_LIMIT, THRESHOLD_LIMIT))
     bias: Parameter = field(default=0, metadata=integers(-BIAS_LIMIT, BIAS_LIMIT))
     kind: ClassVar[str] = "ternary-lif"
-    states: ClassVar[tuple[str, ...]] = ("u", "v")
     masks_v: ClassVar[bool] = True
     graded: ClassVar[bool] = True
+    fires_above: ClassVar[str] = "upper"
+
+    def messages(self, v: IntArray) -> IntArray:
+        """See `CubaStates.messages`."""
+        return (v > self.scaled("upper")).astype(np.int64) - (v < self.scaled("lower"))

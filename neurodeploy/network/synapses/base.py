@@ -17,6 +17,25 @@ Pair = tuple[int, int]
 """In (height, width) order."""
 
 
+@dataclass(frozen=True)
+class Incoming:
+    """Synapses into one neuron, an entry for each.
+
+    Attributes
+    ----------
+    source : int64 [synapses]
+        Source neuron, flat in (C, H, W) order.
+    index : int64 [synapses]
+        Place in the operator's flattened weight; of a convolution several neurons share one.
+    lag : int64 [synapses]
+        Steps from the source's message to the neuron's input.
+    """
+
+    source: NDArray[np.int64]
+    index: NDArray[np.int64]
+    lag: NDArray[np.int64]
+
+
 @dataclass(frozen=True, eq=False)
 class Synapse(Declared):
     """Base of all synapse operators.
@@ -30,8 +49,11 @@ class Synapse(Declared):
     ports : int
         Currents it delivers to each target neuron: 1, or 2 for a real and an
         imaginary part.
+    rows_are : {"targets", "channels", ""}
+        What the first axis of ``weight`` counts, if it counts on the target's side.
     """
 
+    rows_are: ClassVar[str] = ""
     kind: ClassVar[str] = "synapse"
     steps: ClassVar[int] = 1
     ports: ClassVar[int] = 1
@@ -80,6 +102,17 @@ class Synapse(Declared):
         int64 [source neurons], flat in (C, H, W) order
         """
         return np.zeros(size_of(source_shape), np.int64)
+
+    def incoming(self, neuron: int, source_shape: Shape, target_shape: Shape) -> Incoming | None:
+        """Synapses into one neuron, those of weight zero too; None where they are not listed.
+
+        Parameters
+        ----------
+        neuron : int
+            Flat in (C, H, W) order.
+        source_shape, target_shape : tuple of int
+        """
+        return None
 
 
 @dataclass(frozen=True, eq=False)

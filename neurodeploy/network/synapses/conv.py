@@ -31,6 +31,7 @@ class Conv(Gathering):
 
     groups: int = field(default=1, metadata=one_integer(1))
     kind: ClassVar[str] = "conv"
+    rows_are: ClassVar[str] = "channels"
 
     def output_shape(self, source_shape: Shape) -> tuple[int, int, int]:
         """Shape (C, H, W) of the target for a source of shape (C, H, W)."""
@@ -57,6 +58,12 @@ class Conv(Gathering):
         grouped = present.reshape(self.groups, -1, *self.weight.shape[1:])
         taps = grouped.sum(axis=1).reshape(-1, *self.weight.shape[2:])
         return reached(taps, self.reach(0, source_shape[1])[None], self.reach(1, source_shape[2]))
+
+    def channels_onto(self, out: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """See `Kernel.channels_onto`."""
+        outs, each = self.weight.shape[:2]
+        group = out // (outs // self.groups)
+        return group * each + np.arange(each), out * each + np.arange(each)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +115,12 @@ class ConvTranspose(Scattering):
         present = np.ones_like(self.weight) if dense else self.weight != 0
         taps = present.sum(axis=1)
         return reached(taps, self.reach(0, source_shape[1])[None], self.reach(1, source_shape[2]))
+
+    def channels_onto(self, out: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """See `Kernel.channels_onto`."""
+        each, outs = self.weight.shape[0] // self.groups, self.weight.shape[1]
+        channels = (out // outs) * each + np.arange(each)
+        return channels, channels * outs + out % outs
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...errors import NetworkError
 from ..fields import flag, indices, weights
 from ..fixed_point import MAX_DELAY
-from .base import Shape, Synapse, size_of
+from .base import Incoming, Shape, Synapse, size_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +25,7 @@ class Dense(Synapse):
 
     weight: NDArray[Any] = field(metadata=weights())
     kind: ClassVar[str] = "dense"
+    rows_are: ClassVar[str] = "targets"
 
     def check(self, source_shape: Shape, target_shape: Shape) -> None:
         """See `Synapse.check`."""
@@ -33,6 +34,10 @@ class Dense(Synapse):
     def fan_out(self, source_shape: Shape, dense: bool = False) -> NDArray[np.int64]:
         """See `Synapse.fan_out`."""
         return _reached(self.weight, dense)
+
+    def incoming(self, neuron: int, source_shape: Shape, target_shape: Shape) -> Incoming:
+        """See `Synapse.incoming`."""
+        return _row(self.weight, neuron, 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +65,7 @@ class DelayedDense(Synapse):
     delay: NDArray[np.int32] = field(metadata=indices())
     beyond_chip: bool = field(default=False, metadata=flag())
     kind: ClassVar[str] = "delayed-dense"
+    rows_are: ClassVar[str] = "targets"
 
     @classmethod
     def from_axons(cls, weight: NDArray[Any], delay: NDArray[np.int32]) -> DelayedDense:
@@ -86,6 +92,10 @@ class DelayedDense(Synapse):
     def fan_out(self, source_shape: Shape, dense: bool = False) -> NDArray[np.int64]:
         """See `Synapse.fan_out`."""
         return _reached(self.weight, dense)
+
+    def incoming(self, neuron: int, source_shape: Shape, target_shape: Shape) -> Incoming:
+        """See `Synapse.incoming`."""
+        return _row(self.weight, neuron, self.delay[neuron])
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,3 +143,9 @@ def _reached(weight: NDArray[Any], dense: bool) -> NDArray[np.int64]:
         return np.full(weight.shape[1], weight.shape[0], np.int64)
     counts: NDArray[np.int64] = np.count_nonzero(weight, axis=0).astype(np.int64)
     return counts
+
+
+def _row(weight: NDArray[Any], neuron: int, delay: int | NDArray[np.int32]) -> Incoming:
+    """Synapses of one row of a matrix."""
+    sources = np.arange(weight.shape[1])
+    return Incoming(sources, neuron * len(sources) + sources, delay + np.ones_like(sources))

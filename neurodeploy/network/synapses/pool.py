@@ -135,10 +135,6 @@ class Unpool(Scattering):
         """Where each source row's taps land, see `Pool.rows`."""
         return _rows(self, source_shape, 0)
 
-    def columns(self, source_shape: Shape) -> NDArray[np.int64]:
-        """Where each source column's taps land, int64 [source columns, kernel columns]."""
-        return self.reach(1, source_shape[2])
-
     def check(self, source_shape: Shape, target_shape: Shape) -> None:
         """See `Synapse.check`."""
         _check(self, "unpool", source_shape, target_shape)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...errors import NetworkError
 from ..fields import indices, one_integer, weights
-from .base import Shape, Synapse, size_of
+from .base import Incoming, Shape, Synapse, size_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +88,11 @@ class Sparse(Synapse):
         listed = self.index if dense else self.index[self.weight != 0]
         return np.bincount(listed, minlength=self.sources).astype(np.int64)
 
+    def incoming(self, neuron: int, source_shape: Shape, target_shape: Shape) -> Incoming:
+        """See `Synapse.incoming`; those that are listed."""
+        listed = np.arange(self.indptr[neuron], self.indptr[neuron + 1])
+        return Incoming(self.index[listed].astype(np.int64), listed, np.ones_like(listed))
+
 
 @dataclass(frozen=True, eq=False)
 class OneToOne(Synapse):
@@ -120,3 +125,8 @@ class OneToOne(Synapse):
         """See `Synapse.fan_out`."""
         present = np.broadcast_to(np.asarray(self.weight) != 0, size_of(source_shape))
         return (present | dense).astype(np.int64)
+
+    def incoming(self, neuron: int, source_shape: Shape, target_shape: Shape) -> Incoming:
+        """See `Synapse.incoming`."""
+        at = np.array([neuron])
+        return Incoming(at, at if np.ndim(self.weight) else np.zeros_like(at), np.ones_like(at))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...errors import NetworkError
 from ..fields import weights
 from ..fixed_point import MAX_DELAY
-from .base import Shape, Synapse, size_of
+from .base import Incoming, Shape, Synapse, size_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,3 +59,12 @@ class TemporalFIR(Synapse):
         present = np.ones_like(self.weight) if dense else self.weight != 0
         counts: NDArray[np.int64] = present.sum(axis=axes).astype(np.int64)
         return counts
+
+    def incoming(self, neuron: int, source_shape: Shape, target_shape: Shape) -> Incoming:
+        """See `Synapse.incoming`; every tap is one."""
+        taps, neurons = np.arange(self.weight.shape[0]), self.weight.shape[1]
+        if self.weight.ndim == 2:
+            return Incoming(np.full(len(taps), neuron), taps * neurons + neuron, 1 + taps)
+        sources = np.arange(self.weight.shape[2])
+        tap, source = (x.ravel() for x in np.meshgrid(taps, sources, indexing="ij"))
+        return Incoming(source, (tap * neurons + neuron) * len(sources) + source, 1 + tap)

@@ -42,24 +42,24 @@ def network_differences(a: Network, b: Network, population: str) -> tuple[Differ
     if found:
         return tuple(found)
     first, second = a[population], b[population]
-    found += _one("shape", first.shape, second.shape)
-    found += _fields("neuron", first.neuron, second.neuron)
-    found += _one("starts", first.starts, second.starts)
+    found += _value_differences("shape", first.shape, second.shape)
+    found += _field_differences("neuron", first.neuron, second.neuron)
+    found += _value_differences("starts", first.starts, second.starts)
     # None and delays of no step are the same.
     delays = [None if p.axon_delay is None or not p.axon_delay.any() else p.axon_delay
               for p in (first, second)]  # fmt: skip
-    found += _one("axon delays", *delays)
+    found += _value_differences("axon delays", *delays)
     if first.transform is not None and second.transform is not None:
-        found += _fields("input transform", first.transform, second.transform)
+        found += _field_differences("input transform", first.transform, second.transform)
     else:
-        found += _one("input transform", first.transform, second.transform)
+        found += _value_differences("input transform", first.transform, second.transform)
     into_a, into_b = a.into(population), b.into(population)
     if len(into_a) != len(into_b):
         how = f"{len(into_a)} into it in A's network, {len(into_b)} in B's"
         found.append(Difference("projections", how))
     for one, two in zip(into_a, into_b, strict=False):
-        found += _one("projection", one.name, two.name)
-        found += _fields(one.name, one.synapse, two.synapse)
+        found += _value_differences("projection", one.name, two.name)
+        found += _field_differences(one.name, one.synapse, two.synapse)
     return tuple(found)
 
 
@@ -78,31 +78,35 @@ def differences_in_words(a: Network, b: Network, population: str) -> str:
     kinds = {each.what for differences in found.values() for each in differences}
     if len(kinds) == 1 and all(len(differences) == 1 for differences in found.values()):
         where = [f"{each.how} in {name!r}" for name, (each,) in found.items()]
-        return f"The networks differ in {kinds.pop()} alone: {_listed(where)}."
+        return f"The networks differ in {kinds.pop()} alone: {_join_in_words(where)}."
     own = [str(each) for each in found.pop(population, ())]
     others = [repr(name) for name in found]
     if not own:
-        return f"The networks are the same in {population!r} and differ in {_listed(others)}."
-    said = f"The networks differ in {population!r} ({_listed(own)})"
-    return f"{said} and in {_listed(others)}." if others else f"{said} and nowhere else."
+        return (
+            f"The networks are the same in {population!r} and differ in {_join_in_words(others)}."
+        )
+    said = f"The networks differ in {population!r} ({_join_in_words(own)})"
+    return f"{said} and in {_join_in_words(others)}." if others else f"{said} and nowhere else."
 
 
-def _listed(items: list[str]) -> str:
+def _join_in_words(items: list[str]) -> str:
     named = "; ".join(items[:MOST_NAMED])
     more = len(items) - MOST_NAMED
     return f"{named} and {more} more" if more > 0 else named
 
 
-def _fields(where: str, a: Any, b: Any) -> list[Difference]:
+def _field_differences(where: str, a: Any, b: Any) -> list[Difference]:
     if type(a) is not type(b):
         return [Difference(where, f"{a.kind} against {b.kind}")]
     found = []
     for field in fields(a):
-        found += _one(f"{where}: {field.name}", getattr(a, field.name), getattr(b, field.name))
+        found += _value_differences(
+            f"{where}: {field.name}", getattr(a, field.name), getattr(b, field.name)
+        )
     return found
 
 
-def _one(what: str, a: Any, b: Any) -> list[Difference]:
+def _value_differences(what: str, a: Any, b: Any) -> list[Difference]:
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and a.shape == b.shape:
         differ = a != b
         number = int(differ.sum())
@@ -119,10 +123,10 @@ def _one(what: str, a: Any, b: Any) -> list[Difference]:
     same = (
         np.array_equal(a, b) if isinstance(a, np.ndarray) or isinstance(b, np.ndarray) else a == b
     )
-    return [] if same else [Difference(what, f"{_short(a)} against {_short(b)}")]
+    return [] if same else [Difference(what, f"{_in_short(a)} against {_in_short(b)}")]
 
 
-def _short(value: Any) -> str:
+def _in_short(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape}"
     return str(value)

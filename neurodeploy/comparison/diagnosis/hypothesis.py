@@ -1,18 +1,20 @@
-"""A trial: one population run again under one supposition of what the other side did."""
+"""A hypothesis of what a side did: one population run again under it, and held against it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...engine.replay import Messages, Replayed, replay
-from ...network import CubaLIF, LeakyIntegrator, Network, Neuron, Population, Synapse
+from ...network import LeakyIntegrator, Network, Population, Synapse
 from ...network.fixed_point import DECAY_UNITY
-from ..messages import Observed, Side
-from .rules import Rules, step_cuba
+from ..alignment import differs
+from ..recorded_side import Observed, Side
+from .cuba_rules import CubaRules, step_cuba
 
 MessageChange = Callable[[dict[str, Messages], int], dict[str, Messages]]
 """Changes what reaches a population in a sample."""
@@ -22,8 +24,8 @@ OutputChange = Callable[[Replayed, int], Replayed]
 
 
 @dataclass(frozen=True)
-class Trial:
-    """One supposition and how to try it.
+class Hypothesis:
+    """One hypothesis and how to try it.
 
     Attributes
     ----------
@@ -33,7 +35,7 @@ class Trial:
         What it supposes, as a sentence without its subject.
     network : Network
         The network with the population changed as supposed.
-    rules : Rules or None
+    rules : CubaRules or None
         Other rules of a CUBA neuron.
     messages, output : callable or None
     """
@@ -41,7 +43,7 @@ class Trial:
     key: str
     words: str
     network: Network
-    rules: Rules | None = None
+    rules: CubaRules | None = None
     messages: MessageChange | None = None
     output: OutputChange | None = None
 
@@ -49,19 +51,11 @@ class Trial:
         """As `predict`, of one neuron alone; None where that takes as long as all of them."""
         if self.rules is None or self.messages is not None or self.output is not None:
             return None
-        current = side.once(
-            ("current", id(self.network), population, sample),
-            lambda: currents_of(
-                self.network,
-                population,
-                side.messages(population, sample),
-                side.values(population, sample),
-            ),
-        )
+        current = currents_of(self.network, side, population, sample)
         whole = self.network[population]
         delay = None if whole.axon_delay is None else whole.axon_delay[[neuron]]
         alone = replace(
-            whole, name="alone", shape=(1,), neuron=one_of(whole.neuron, neuron), axon_delay=delay,
+            whole, name="alone", shape=(1,), neuron=whole.neuron.of_one(neuron), axon_delay=delay,
             transform=None,
         )  # fmt: skip
         return _under_rules(alone, self.rules, current[:, [neuron]], side.resets(population))
@@ -73,28 +67,28 @@ class Trial:
             messages = self.messages(messages, sample)
         values, resets = side.values(population, sample), side.resets(population)
         if self.rules is None:
-            found = replay(self.network, population, messages, values=values, resets=resets)
+            found = replay(
+                self.network, population, messages, values=values, resets=resets,
+                states=self.network[population].neuron.states,
+            )  # fmt: skip
         else:
-            current = side.once(
-                ("current", id(self.network), population, sample),
-                lambda: currents_of(self.network, population, messages, values),
-            )
+            current = currents_of(self.network, side, population, sample)
             found = _under_rules(self.network[population], self.rules, current, resets)
         return found if self.output is None else self.output(found, sample)
 
 
-def currents_of(
-    network: Network,
-    population: str,
-    messages: Mapping[str, Messages],
-    values: NDArray[np.int32] | None = None,
-) -> NDArray[np.int64]:
+def currents_of(network: Network, side: Side, population: str, sample: int) -> NDArray[np.int64]:
     """What the synapses deliver to each neuron, int64 [steps, neurons], up to 24 bits."""
-    probe = LeakyIntegrator(DECAY_UNITY, DECAY_UNITY, input_exponent=0)
-    bare = with_population(network, population, neuron=probe, axon_delay=None)
-    found = replay(bare, population, messages, values=values, states=("u",))
-    currents: NDArray[np.int64] = found.states["u"][0].astype(np.int64)
-    return currents
+
+    def probe() -> Any:
+        neuron = LeakyIntegrator(DECAY_UNITY, DECAY_UNITY, input_exponent=0)
+        bare = with_population(network, population, neuron=neuron, axon_delay=None)
+        messages, values = side.messages(population, sample), side.values(population, sample)
+        found = replay(bare, population, messages, values=values, states=neuron.states)
+        return found.states["u"][0].astype(np.int64)
+
+    current: NDArray[np.int64] = side.once(("current", id(network), population, sample), probe)
+    return current
 
 
 def with_population(network: Network, name: str, **changes: object) -> Network:
@@ -116,27 +110,22 @@ def with_synapse(network: Network, place: int, synapse: Synapse | None) -> Netwo
     return replace(network, projections=tuple(kept))
 
 
-def with_neuron(network: Network, name: str, neuron: Neuron) -> Network:
-    """Give the network with another neuron model in one population."""
-    return with_population(network, name, neuron=neuron)
-
-
 def _under_rules(
     population: Population,
-    rules: Rules,
+    rules: CubaRules,
     current: NDArray[np.int64],
     resets: NDArray[np.bool_] | None,
 ) -> Replayed:
-    assert isinstance(population.neuron, CubaLIF)
-    fired, u, v = step_cuba(population.neuron, rules, current, resets, population.starts)
+    neuron: Any = population.neuron  # `CubaLIF`, the only one that rules are tried for
+    fired, u, v = step_cuba(neuron, rules, current, resets, population.starts)
     spikes = fired.astype(np.int32)
     if population.axon_delay is not None:
-        spikes = delayed(spikes, population.axon_delay)
+        spikes = delay_messages(spikes, population.axon_delay)
     states = {"u": u[None].astype(np.int32), "v": v[None].astype(np.int32)}
     return Replayed(spikes[None], fired[None], states)
 
 
-def delayed(spikes: NDArray[np.int32], delay: NDArray[np.int32]) -> NDArray[np.int32]:
+def delay_messages(spikes: NDArray[np.int32], delay: NDArray[np.int32]) -> NDArray[np.int32]:
     """Move each neuron's messages [steps, neurons] on by its delay."""
     moved = np.zeros_like(spikes)
     step, neuron = np.nonzero(spikes)
@@ -160,7 +149,6 @@ class Match:
 
     until: int
     steps: slice
-    differing: int = field(default=0)
 
     @property
     def whole(self) -> bool:
@@ -168,31 +156,33 @@ class Match:
         return bool(self.until >= self.steps.stop)
 
 
-def one_of(model: Neuron, neuron: int) -> Neuron:
-    """Give the model with the parameters of one neuron for all."""
-    single = {
-        name.name: value[neuron].item()
-        for name in fields(model)
-        if isinstance(value := getattr(model, name.name), np.ndarray)
-    }
-    return replace(model, **single)
+def mismatches(predicted: Replayed, observed: Observed, masks_v: bool) -> NDArray[np.int64]:
+    """Count the variables in which a prediction and what was observed differ.
+
+    Parameters
+    ----------
+    predicted : Replayed
+        Of one sample; where one neuron was observed, of as many as were tried in its place.
+    observed : Observed
+    masks_v : bool
+        Leave v out where either fired, as `alignment.aligned_blocks` does.
+
+    Returns
+    -------
+    int64 [steps recorded, neurons]
+    """
+    span = observed.steps
+    masked = (predicted.fired[0][span] | observed.fired[span]) & masks_v
+    made = {"spikes": predicted.spikes, **predicted.states}
+    found = np.zeros(masked.shape, np.int64)
+    for name, values in observed.values.items():
+        if name in made:
+            found += differs(made[name][0][span], values[span], name, masked)
+    return found
 
 
 def match(predicted: Replayed, observed: Observed, masks_v: bool) -> Match:
-    """Hold a prediction against what was observed, over all neurons.
-
-    `masks_v` leaves v out where either fired, as `blocks.aligned_blocks` does.
-    """
+    """Hold a prediction against what was observed, over all neurons, as `mismatches`."""
+    steps = np.flatnonzero(mismatches(predicted, observed, masks_v).any(axis=1))
     span = observed.steps
-    differs = np.zeros(span.stop - span.start, np.int64)
-    for name, values in observed.values.items():
-        made = predicted.spikes[0] if name == "spikes" else predicted.states.get(name, [None])[0]
-        if made is None:
-            continue
-        wrong = made[span] != values[span]
-        if name == "v" and masks_v:
-            wrong &= ~(predicted.fired[0][span] | observed.fired[span])
-        differs += wrong.sum(axis=1)
-    steps = np.flatnonzero(differs)
-    until = span.start + int(steps[0]) if len(steps) else span.stop
-    return Match(until, span, int(differs.sum()))
+    return Match(span.start + int(steps[0]) if len(steps) else span.stop, span)

@@ -14,7 +14,7 @@ from ..errors import InputError, RecordingError
 from ..inputs import Presented, present
 from ..network import Network
 from ..recording import PopulationRecord, Recording
-from .blocks import Array
+from .alignment import Array, shift_steps, where_fired
 
 if TYPE_CHECKING:
     from ..engine.replay import Messages
@@ -74,7 +74,7 @@ class Observed:
     Attributes
     ----------
     values : dict of str to array [steps, neurons]
-        Of ``spikes``, ``u``, ``v``.
+        Of ``spikes`` and the states recorded.
     fired : bool [steps, neurons]
         Where v may be the chip's refractory counter, as far as this side knows.
     steps : slice
@@ -84,6 +84,11 @@ class Observed:
     values: Mapping[str, Array]
     fired: NDArray[np.bool_]
     steps: slice
+
+    def of_neuron(self, neuron: int) -> Observed:
+        """The same of one neuron."""
+        values = {name: array[:, [neuron]] for name, array in self.values.items()}
+        return Observed(values, self.fired[:, [neuron]], self.steps)
 
 
 @dataclass(frozen=True)
@@ -152,17 +157,15 @@ class Side:
 
     def observed(self, population: str, sample: int) -> Observed:
         """What was recorded of a population in one sample."""
-        from .blocks import fired
-
         record = self.recording[population]
         shift = self.network.hops(population) - record.header.hops
         steps = self.recording.steps
         values = {"spikes": record.spikes_of(sample, sample + 1)}
-        for name in ("u", "v"):
-            if record.has(name):
-                values[name] = record.state_of(name, sample, sample + 1)
-        moved = {name: _moved(array.reshape(steps, -1), shift) for name, array in values.items()}
-        flags = _moved(fired(record, sample, sample + 1).reshape(steps, -1), shift)
+        values |= {n: record.state_of(n, sample, sample + 1) for n in record.states}
+        moved = {
+            name: shift_steps(array.reshape(steps, -1), shift) for name, array in values.items()
+        }
+        flags = shift_steps(where_fired(record, sample, sample + 1).reshape(steps, -1), shift)
         return Observed(moved, flags, slice(max(0, shift), min(steps, steps + shift)))
 
     def resets(self, population: str) -> NDArray[np.bool_]:
@@ -191,13 +194,3 @@ class Side:
             reset_interval=header.reset_interval,
             reset_offset=header.reset_offset,
         )
-
-
-def _moved(array: Array, shift: int) -> Array:
-    """Move [steps, ...] by `shift` steps, zeros entering."""
-    moved = np.zeros_like(array)
-    if shift >= 0:
-        moved[shift:] = array[: len(array) - shift]
-    else:
-        moved[:shift] = array[-shift:]
-    return moved

@@ -22,6 +22,9 @@ from ..recording import PopulationRecord
 BLOCK_BYTES = 1 << 22
 """Dense arrays of one block, side and variable stay below this, unless one sample is larger."""
 
+MASKED = "v"
+"""The state in which the chip keeps its refractory counter."""
+
 Array: TypeAlias = "NDArray[Any]"
 """int32, or float32 where a float simulator recorded."""
 
@@ -38,9 +41,9 @@ class AlignedBlock:
     spikes : (array, array)
         [samples, steps, *shape] of A and B.
     states : dict of str to (array, array)
-        Of ``u`` and ``v``, where both sides have them.
+        Those that both sides recorded, in the order in which the neuron updates them.
     masked : bool [samples, steps, *shape]
-        Where v is not compared.
+        Where `MASKED` is not compared.
     graded : bool
     """
 
@@ -51,12 +54,41 @@ class AlignedBlock:
     masked: NDArray[np.bool_]
     graded: bool
 
+    def pair(self, variable: str) -> tuple[Array, Array]:
+        """Both sides' spikes, or a state."""
+        return self.spikes if variable == "spikes" else self.states[variable]
+
+    def differs(self, variable: str) -> NDArray[np.bool_]:
+        """Where the two sides differ in what is compared."""
+        return differs(*self.pair(variable), variable, self.masked)
+
+
+def differs(a: Array, b: Array, variable: str, masked: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Where two arrays of a variable differ, those entries left out that `masked` says of it."""
+    found: NDArray[np.bool_] = a != b
+    return found & ~masked if variable == MASKED else found
+
+
+def shift_steps(array: Array, steps: int, axis: int = 0) -> Array:
+    """Move what lies along an axis of steps on by some steps, zeros entering."""
+    moved = np.zeros_like(array)
+    into, out_of = np.moveaxis(moved, axis, 0), np.moveaxis(array, axis, 0)
+    if steps >= 0:
+        into[steps:] = out_of[: max(0, len(out_of) - steps)]
+    else:
+        into[:steps] = out_of[-steps:]
+    return moved
+
 
 def overlap(a: PopulationRecord, b: PopulationRecord) -> tuple[slice, slice]:
     """Steps of each side that stand for the same input steps."""
-    shift = b.header.hops - a.header.hops
+    return overlap_of(b.header.hops - a.header.hops, a.steps, b.steps)
+
+
+def overlap_of(shift: int, steps_a: int, steps_b: int) -> tuple[slice, slice]:
+    """Steps of each side that stand for the same input steps, where B lags A by `shift`."""
     first_a, first_b = max(0, -shift), max(0, shift)
-    length = max(0, min(a.steps - first_a, b.steps - first_b))
+    length = max(0, min(steps_a - first_a, steps_b - first_b))
     return slice(first_a, first_a + length), slice(first_b, first_b + length)
 
 
@@ -73,7 +105,7 @@ def aligned_blocks(
     size = max(1, BLOCK_BYTES // (4 * a.header.size * max(1, a.steps)))
     spans = overlap(a, b)
     sides = tuple(zip((a, b), spans, labels, strict=True))
-    names = tuple(n for n in ("u", "v") if a.has(n) and b.has(n))
+    names = tuple(name for name in a.states if b.has(name))
     for start in range(0, samples, size):
         stop = min(start + size, samples)
         spikes = tuple(r.spikes_of(start, stop)[:, span] for r, span, _ in sides)
@@ -82,9 +114,9 @@ def aligned_blocks(
             for name in names
         }
         masked = np.zeros(spikes[0].shape, np.bool_)
-        if "v" in states:
+        if MASKED in states:
             for record, span, _ in sides:
-                masked |= fired(record, start, stop)[:, span]
+                masked |= where_fired(record, start, stop)[:, span]
         yield AlignedBlock(
             start=start,
             first_step=spans[0].start,
@@ -106,7 +138,7 @@ def _state(record: PopulationRecord, name: str, start: int, stop: int, label: st
     return values
 
 
-def fired(record: PopulationRecord, start: int, stop: int) -> NDArray[np.bool_]:
+def where_fired(record: PopulationRecord, start: int, stop: int) -> NDArray[np.bool_]:
     """Whether v may be a refractory counter: the neuron fired, whenever its message left the axon.
 
     Nowhere in neurons whose model does not mask v.

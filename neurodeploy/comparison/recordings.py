@@ -1,102 +1,57 @@
-"""Lines two recordings up and finds where they differ, a block of samples at a time."""
+"""Finds where two recordings differ, a block of samples at a time."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError, RecordingError
+from ..errors import RecordingError
 from ..recording import PopulationRecord, Recording
-from ..recording.decisions import check_labels
-from .blocks import AlignedBlock, aligned_blocks, overlap
-from .comparison import Comparison, Divergence, PopulationDifference, position_of
+from .alignment import AlignedBlock, aligned_blocks, overlap
+from .comparison import Comparison
+from .divergence import Divergence, position_of
 from .outputs import OutputComparison, OutputTally
+from .results import PopulationDifference
 from .statistics import PopulationStatistics, PopulationTally, from_counts
-from .tolerances import Tolerances
-
-if TYPE_CHECKING:
-    from ..network import Network
-    from .sensitivity import FloorOptions
-
-_VARIABLES = ("u", "v", "spikes")
-"""In the order in which a neuron makes them: the first to differ is the cause."""
+from .tolerances import EQUALITY, Tolerances
 
 
-def compare(
+def compare_recordings(
     a: Recording,
     b: Recording,
     *,
     names: tuple[str, str] | None = None,
-    labels: NDArray[Any] | Sequence[int] | None = None,
-    check: bool = True,
-    tolerances: Tolerances | None = None,
-    net: Network | None = None,
-    net_b: Network | None = None,
-    inputs: NDArray[Any] | None = None,
-    local: bool = False,
-    floor: FloorOptions | None = None,
+    truth: NDArray[np.int64] | None = None,
+    tolerances: Tolerances = EQUALITY,
 ) -> Comparison:
-    """Compare two recordings of the same network, made anywhere, any time.
+    """Compare the populations of two recordings that have the same name and shape.
 
     Parameters
     ----------
     a, b : Recording
     names : (str, str), optional
         Names of the two sides; by default their backends.
-    labels : int [samples], optional
-        The right class of each sample: gives the accuracy of both sides.
-    check : bool
-        Refuse recordings of different networks or inputs. False compares the
-        populations that have the same name and shape.
-    tolerances : Tolerances, optional
-        What may differ; by default nothing.
-    net : Network, optional
-        What A ran: with it the first divergence is explained, by running the
-        population where it lies again on the engine, see `diagnosis.diagnose`.
-    net_b : Network, optional
-        What B ran, if that is another.
-    inputs : array, optional
-        What was presented, as for `nd.run`; needed to explain a divergence in
-        neurons of the input population or where spikes were not recorded, and
-        for `floor`.
-    local : bool
-        Also feed each population of B what A recorded of its sources, see
-        `local.local_differences`; needs `net`.
-    floor : FloorOptions, optional
-        Also find how much the network deviates from itself, see
-        `floor.sensitivity_floor`; needs `net` and `inputs`.
+    truth : int64 [samples], optional
+        The right class of each sample.
+    tolerances : Tolerances
 
     Returns
     -------
     Comparison
+        Of what is recorded alone: no diagnosis, local differences or floor.
 
     Raises
     ------
     RecordingError
-        If they are not comparable.
-    InputError
-        If what an option needs is missing.
+        If nothing, or not what a tolerance names, can be compared.
     """
-    for what, wanted, needs in (("local", local, net), ("floor", floor, net)):
-        if wanted and needs is None:
-            raise InputError(f"{what}: needs the network; give net= or --net")
-    if floor and inputs is None:
-        raise InputError("floor: needs the inputs; give inputs= or --input")
     names = names or _names_of(a, b)
-    tolerances = tolerances or Tolerances()
-    if check:
-        _check_same(a, b, different_networks=net_b is not None)
     notes: list[str] = []
     if a.samples != b.samples:
         notes.append(
             f"{names[0]} has {a.samples} samples, {names[1]} {b.samples}; the first are compared"
         )
     samples = min(a.samples, b.samples)
-    truth = None if labels is None else check_labels(labels, samples)
     rows, first, output = [], None, None
     for name in _common(a, b, names, notes):
         pair = _Pair(a[name], b[name], samples, names, tolerances)
@@ -104,7 +59,7 @@ def compare(
         row, divergence, of_output = pair.compare(notes, is_output, truth)
         rows.append(row)
         output = of_output or output
-        if divergence is not None and (first is None or _when(divergence) < _when(first)):
+        if divergence is not None and (first is None or divergence.when < first.when):
             first = divergence
     if tolerances.decision_difference is not None and (output is None or output.agreeing is None):
         raise RecordingError(
@@ -117,12 +72,7 @@ def compare(
             "the recordings hold nothing to compare: their clocks differ and spikes were not "
             "recorded; run again with --record counts,spikes"
         )
-    diagnosis = None
-    if net is not None and first is not None:
-        from .diagnosis import diagnose
-
-        diagnosis = diagnose(a, b, first, net, net_b=net_b, inputs=inputs, names=names)
-    result = Comparison(
+    return Comparison(
         equal=all(row.exact is not False for row in rows),
         labels=names,
         samples=samples,
@@ -132,45 +82,16 @@ def compare(
         notes=tuple(notes),
         output=output,
         tolerances=tolerances,
-        diagnosis=diagnosis,
     )
-    if net is None:
-        return result
-    return _beside(result, (a, b), (net, net_b or net), inputs, local, floor)
 
 
-def _beside(
-    result: Comparison,
-    recordings: tuple[Recording, Recording],
-    nets: tuple[Network, Network],
-    inputs: NDArray[Any] | None,
-    local: bool,
-    floor: FloorOptions | None,
-) -> Comparison:
-    """Add the local differences and the sensitivity floor, where asked for."""
-    if local:
-        from .local import local_differences
+def check_same_run(a: Recording, b: Recording, different_networks: bool) -> None:
+    """Refuse recordings of different inputs or resets, and of different networks unless said.
 
-        found, notes = local_differences(*recordings, nets[1], result, inputs)
-        result = replace(result, local=found, notes=result.notes + notes)
-    if floor is not None and inputs is not None:
-        from .sensitivity import sensitivity_floor
-
-        measured = sensitivity_floor(result, nets[0], inputs, floor, recordings[0].header)
-        result = replace(result, floor=measured)
-    return result
-
-
-def _names_of(a: Recording, b: Recording) -> tuple[str, str]:
-    first, second = a.header.backend, b.header.backend
-    return (first, second) if first != second else (f"A ({first})", f"B ({second})")
-
-
-def _when(divergence: Divergence) -> tuple[int, int]:
-    return divergence.sample, divergence.step
-
-
-def _check_same(a: Recording, b: Recording, different_networks: bool) -> None:
+    Raises
+    ------
+    RecordingError
+    """
     for what, x, y in (
         ("networks", a.header.network, b.header.network),
         ("inputs", a.header.inputs, b.header.inputs),
@@ -178,9 +99,14 @@ def _check_same(a: Recording, b: Recording, different_networks: bool) -> None:
     ):
         if x != y and not (different_networks and what == "networks"):
             raise RecordingError(
-                f"the recordings are of different {what} ({str(x)[:12]} and {str(y)[:12]}); "
-                f"compare with check=False or --anyway to do it all the same"
+                f"the recordings are of different {what} ({str(x)[:12]} and {str(y)[:12]}); give "
+                f"`anyway` to compare them all the same"
             )
+
+
+def _names_of(a: Recording, b: Recording) -> tuple[str, str]:
+    first, second = a.header.backend, b.header.backend
+    return (first, second) if first != second else (f"A ({first})", f"B ({second})")
 
 
 def _resets_of(recording: Recording) -> str:
@@ -224,8 +150,10 @@ class _Pair:
         self, notes: list[str], is_output: bool, truth: NDArray[np.int64] | None
     ) -> tuple[PopulationDifference, Divergence | None, OutputComparison | None]:
         a, b = self.a, self.b
-        variables = tuple(v for v in _VARIABLES if a.has(v) and b.has(v))
-        for variable in _VARIABLES:
+        # In the order in which a neuron makes them: the first to differ is the cause.
+        known = (*dict.fromkeys((*a.states, *b.states)), "spikes")
+        variables = tuple(variable for variable in known if a.has(variable) and b.has(variable))
+        for variable in known:
             if a.has(variable) != b.has(variable):
                 side = self.names[0] if a.has(variable) else self.names[1]
                 notes.append(f"population {self.name!r}: {variable} only in {side}, not compared")
@@ -250,9 +178,8 @@ class _Pair:
             shift=self.shift,
             spikes_a=tally.spikes[0],
             spikes_b=tally.spikes[1],
-            differing=differing["spikes"],
-            u_differing=differing.get("u"),
-            v_differing=differing.get("v"),
+            differing=differing.pop("spikes"),
+            states_differing=differing,
             masked=masked,
             compared=variables,
             exact=exact,
@@ -267,10 +194,7 @@ class _Pair:
         """Count what differs in a block; returns its first divergence."""
         found: Divergence | None = None
         for variable in variables:
-            pair = block.spikes if variable == "spikes" else block.states[variable]
-            differs = pair[0] != pair[1]
-            if variable == "v":
-                differs &= ~block.masked
+            pair, differs = block.pair(variable), block.differs(variable)
             differing[variable] += int(differs.sum())
             if not differs.any():
                 continue
@@ -278,7 +202,7 @@ class _Pair:
             at = tuple(int(i) for i in np.unravel_index(int(flat.argmax()), flat.shape))
             sample, step, neuron = at
             when = (block.start + sample, step + block.first_step)
-            if found is None or when < _when(found):
+            if found is None or when < found.when:
                 found = Divergence(
                     sample=when[0],
                     step=when[1],
@@ -318,8 +242,7 @@ class _Pair:
             spikes_a=int(counts_a.sum()),
             spikes_b=int(counts_b.sum()),
             differing=None,
-            u_differing=None,
-            v_differing=None,
+            states_differing={},
             masked=0,
             compared=("counts",) if comparable else (),
             exact=exact,

@@ -6,7 +6,7 @@ each field is a way in which other simulators and chips are known to differ.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,26 +16,39 @@ from ...network.fixed_point import (
     ACTIVATION_SHIFT,
     DECAY_BITS,
     DECAY_UNITY,
-    STATE_LIMIT,
     round_to_zero,
     saturate_voltage,
     wrap_current,
-    wrap_signed,
 )
+from ...network.neurons.cuba_states import IntArray, Rule
 
 Array = NDArray[np.int64]
 
 
+def round_down(product: IntArray) -> IntArray:
+    """Divide by 2^12, rounding down."""
+    return product >> DECAY_BITS
+
+
+def round_to_nearest(product: IntArray) -> IntArray:
+    """Divide by 2^12, rounding to nearest."""
+    return (product + DECAY_UNITY // 2) >> DECAY_BITS
+
+
+def unlimited(state: IntArray) -> IntArray:
+    """Let a state leave 24 bits."""
+    return state
+
+
 @dataclass(frozen=True)
-class Rules:
+class CubaRules:
     """How a CUBA neuron is updated.
 
     Attributes
     ----------
-    round_u, round_v : {"zero", "floor", "nearest"}
+    round_u, round_v : callable
         How the product of a decay is rounded.
-    limit_u : {"wrap", "saturate", "none"}
-    limit_v : {"saturate", "wrap", "none"}
+    limit_u, limit_v : callable
         What becomes of a state that leaves 24 bits.
     at_least : bool
         Spike at ``v >= threshold`` in place of ``v > threshold``.
@@ -49,10 +62,10 @@ class Rules:
         so many steps before.
     """
 
-    round_u: str = "zero"
-    round_v: str = "zero"
-    limit_u: str = "wrap"
-    limit_v: str = "saturate"
+    round_u: Rule = round_to_zero
+    round_v: Rule = round_to_zero
+    limit_u: Rule = wrap_current
+    limit_v: Rule = saturate_voltage
     at_least: bool = False
     reset: str = "zero"
     refractory: int = 1
@@ -61,7 +74,7 @@ class Rules:
 
 def step_cuba(
     neuron: CubaLIF,
-    rules: Rules,
+    rules: CubaRules,
     current: Array,
     resets: NDArray[np.bool_] | None = None,
     starts: int = 0,
@@ -71,7 +84,7 @@ def step_cuba(
     Parameters
     ----------
     neuron : CubaLIF
-    rules : Rules
+    rules : CubaRules
     current : int64 [steps, neurons]
         What the synapses deliver.
     resets : bool [steps], optional
@@ -86,24 +99,24 @@ def step_cuba(
     """
     begin = starts + min(0, rules.bias_from)
     steps = len(current)
-    threshold, bias = (
-        np.asarray(parameter, np.int64) << ACTIVATION_SHIFT
-        for parameter in (neuron.threshold, neuron.bias)
-    )
+    threshold = np.asarray(neuron.threshold, np.int64) << ACTIVATION_SHIFT
+    without_bias = replace(neuron, bias=0)
+    nothing = np.zeros(current.shape[1], np.int64)
+    u: IntArray
+    v: IntArray
     u, v = np.zeros((2, current.shape[1]), np.int64)
     wait = np.zeros(current.shape[1], np.int64)
     late = np.zeros(current.shape[1], np.bool_)
     fired = np.zeros(current.shape, np.bool_)
     us, vs = np.zeros((2, *current.shape), np.int64)
     for t in range(begin, steps):
-        arriving = current[t] << ACTIVATION_SHIFT if t >= max(0, starts) else 0
+        arriving = current[t] if t >= max(0, starts) else nothing
         if t >= 0 and resets is not None and resets[t]:
             u, v = np.zeros_like(u), np.zeros_like(v)
-        u = _limited(_decayed(u, neuron.current_decay, rules.round_u) + arriving, rules.limit_u)
-        pull = bias if t >= starts + rules.bias_from else 0
-        moved = _decayed(v, neuron.voltage_decay, rules.round_v) + u + pull
+        model = neuron if t >= starts + rules.bias_from else without_bias
+        u = model.next_current(u, arriving, rules.round_u, rules.limit_u)
         awake = wait == 0
-        v = np.where(awake, _limited(moved, rules.limit_v, voltage=True), v)
+        v = np.where(awake, model.next_voltage(v, u, rules.round_v, rules.limit_v), v)
         fires = awake & ((v >= threshold) if rules.at_least else (v > threshold))
         if rules.reset == "late-silent":
             fires &= ~late
@@ -117,25 +130,3 @@ def step_cuba(
         if t >= 0:
             fired[t], us[t], vs[t] = fires, u, v
     return fired, us, vs
-
-
-def _decayed(state: Array, decay: object, rounding: str) -> Array:
-    product = state * (DECAY_UNITY - np.asarray(decay, np.int64))
-    if rounding == "floor":
-        return product >> DECAY_BITS
-    if rounding == "nearest":
-        return (product + DECAY_UNITY // 2) >> DECAY_BITS
-    return np.asarray(round_to_zero(product), np.int64)
-
-
-def _limited(state: Array, rule: str, voltage: bool = False) -> Array:
-    if rule == "wrap":
-        return np.asarray(wrap_signed(state) if voltage else wrap_current(state), np.int64)
-    if rule == "saturate":
-        return np.asarray(saturate_voltage(state) if voltage else _clipped(state), np.int64)
-    return state
-
-
-def _clipped(u: Array) -> Array:
-    clipped: Array = np.clip(u, -STATE_LIMIT + 1, STATE_LIMIT - 1)
-    return clipped

@@ -1,15 +1,15 @@
 """Finds what made two runs part: by trying what could have, and keeping what reproduces it.
 
 Where the two first differ, the population is run again on the engine, on the
-messages that reached it in the deviating run, under one supposition after
+messages that reached it in the deviating run, under one hypothesis after
 another. One that gives all that was recorded there, over the whole sample and
 in further samples, is a diagnosis; one that gives only some steps is told as that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from numpy.typing import NDArray
@@ -19,78 +19,20 @@ from ...errors import NeurodeployError
 from ...network import Network
 from ...network.neurons import model_of
 from ...recording import Recording
-from ..comparison import Divergence
-from ..messages import Observed, Side
-from .differences import differences_in_words, network_differences
-from .evidence import Evidence, gather
-from .neurons import neuron_trials
-from .single import SingleFaults
-from .synapses import synapse_trials
-from .trial import Match, Trial, match
+from ..divergence import Divergence
+from ..recorded_side import Observed, Side
+from ..results import Diagnosis, Finding
+from .evidence import gather_evidence
+from .hypothesis import Hypothesis, Match, match
+from .network_differences import differences_in_words, network_differences
+from .neuron_hypotheses import neuron_hypotheses
+from .single_faults import SingleFaults
+from .synapse_hypotheses import synapse_hypotheses
 
 FURTHER_SAMPLES = 3
-"""Samples beside that of the divergence in which a supposition must hold too."""
+"""Samples beside that of the divergence in which a hypothesis must hold too."""
 
 MOST_FINDINGS = 5
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A supposition that reproduces what was recorded, wholly or for some steps.
-
-    Attributes
-    ----------
-    pattern : str
-        Short name, see ``docs/compare.md``.
-    words : str
-        The supposition as a sentence.
-    reproduces : bool
-        Whether it gives all that was recorded, in all samples tried.
-    steps_explained, steps : int
-        Of the steps from the divergence to the end of its sample.
-    samples : int
-        Samples in which it was tried.
-    """
-
-    pattern: str
-    words: str
-    reproduces: bool
-    steps_explained: int
-    steps: int
-    samples: int
-
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """What made two runs part, as far as trying could tell.
-
-    Attributes
-    ----------
-    deviating : str
-        The side that does not do what its own network says, as the engine runs it; empty
-        where both do. Where neither does, the one that leaves it first.
-    words : str
-        The outcome in one or two sentences.
-    findings : tuple of Finding
-        The likeliest first.
-    differences : tuple of str
-        How the networks of the two sides differ in this population, if two were given.
-    evidence : Evidence or None
-    tried : int
-        Suppositions tried on the whole population.
-    """
-
-    deviating: str
-    words: str
-    findings: tuple[Finding, ...] = ()
-    differences: tuple[str, ...] = ()
-    evidence: Evidence | None = None
-    tried: int = 0
-
-    @property
-    def pattern(self) -> str:
-        """Short name of what reproduces the deviation; empty if nothing does."""
-        return self.findings[0].pattern if self.findings and self.findings[0].reproduces else ""
 
 
 def diagnose(
@@ -151,13 +93,14 @@ class _Search:
 
     def diagnosis(self) -> Diagnosis:
         sample = self.where.sample
-        seen = tuple(side.observed(self.name, sample) for side in self.sides)
+        a, b = self.sides
+        seen = a.observed(self.name, sample), b.observed(self.name, sample)
         made = tuple(self._as_given(side).predict(side, self.name, sample) for side in self.sides)
         held = [match(mine, theirs, self.masks_v) for mine, theirs in zip(made, seen, strict=True)]
         agree = tuple(found.whole for found in held)
         deviating = self._deviating(held)
         findings: list[Finding] = []
-        best: Trial | None = None
+        best: Hypothesis | None = None
         if deviating is not None:
             findings, best = self._findings(self.sides[deviating])
         elif self.two_networks:
@@ -181,12 +124,14 @@ class _Search:
             words=words + self._words(agree, named, findings),
             findings=tuple(findings[:MOST_FINDINGS]),
             differences=differences,
-            evidence=gather(self.sides, seen, (shown[0], shown[1]), self.where, self.a_step),  # type: ignore[arg-type]
+            evidence=gather_evidence(
+                self.sides, seen, (shown[0], shown[1]), self.where, self.a_step
+            ),
             tried=self.tried,
         )
 
-    def _as_given(self, side: Side) -> Trial:
-        return Trial("as-given", "does what its network says", side.network)
+    def _as_given(self, side: Side) -> Hypothesis:
+        return Hypothesis("as-given", "does what its network says", side.network)
 
     def _deviating(self, held: list[Match]) -> int | None:
         """Which side its own network does not reproduce; where neither is, what parts first."""
@@ -196,63 +141,57 @@ class _Search:
             return 0 if held[1].whole else 1
         return 0 if held[0].until < held[1].until else 1
 
-    def _findings(self, side: Side) -> tuple[list[Finding], Trial | None]:
-        """Suppositions that explain more of a side than its network as given does."""
+    def _findings(self, side: Side) -> tuple[list[Finding], Hypothesis | None]:
+        """Hypotheses that explain more of a side than its network as given does."""
         seen = side.observed(self.name, self.where.sample)
         given = self._try(self._as_given(side), side, seen)
         self.tried = 0
         if given.steps_explained == given.steps:
             return [], None
-        findings: list[tuple[Finding, Trial]] = []
-        for trials in (self._structural(side), self._single(side, seen)):
-            for trial in trials:
-                found = self._try(trial, side, seen)
+        findings: list[tuple[Finding, Hypothesis]] = []
+        structural = chain(
+            neuron_hypotheses(side.network, self.name), synapse_hypotheses(side.network, self.name)
+        )
+        single = SingleFaults(side, self.where, seen, self.masks_v)
+        for hypotheses in (structural, single.hypotheses()):
+            for hypothesis in hypotheses:
+                found = self._try(hypothesis, side, seen)
                 if found.steps_explained > given.steps_explained:
-                    findings.append((found, trial))
+                    findings.append((found, hypothesis))
             if any(found.reproduces for found, _ in findings):
                 break
         findings.sort(key=lambda pair: (not pair[0].reproduces, -pair[0].steps_explained))
         whole = [pair for pair in findings if pair[0].reproduces]
         return [pair[0] for pair in whole or findings], whole[0][1] if whole else None
 
-    def _structural(self, side: Side) -> Iterator[Trial]:
-        yield from neuron_trials(side.network, self.name)
-        yield from synapse_trials(side.network, self.name)
-
-    def _single(self, side: Side, seen: Observed) -> Iterator[Trial]:
-        yield from SingleFaults(side, self.where, seen, self.masks_v).trials()
-
-    def _try(self, trial: Trial, side: Side, seen: Observed) -> Finding:
+    def _try(self, hypothesis: Hypothesis, side: Side, seen: Observed) -> Finding:
         self.tried += 1
         sample, samples = self.where.sample, 1
-        found = self._alone(trial, side, seen)
+        found = self._try_on_one_neuron(hypothesis, side, seen)
         if found is None or found.whole:
-            found = match(trial.predict(side, self.name, sample), seen, self.masks_v)
+            found = match(hypothesis.predict(side, self.name, sample), seen, self.masks_v)
         whole = found.whole
         if whole:
-            for other in self._further():
+            for other in range(sample + 1, sample + min(FURTHER_SAMPLES + 1, self.samples)):
                 samples += 1
-                whole = whole and self._holds(trial, side, other).whole
+                whole = whole and self._holds_in(hypothesis, side, other % self.samples)
         explained = max(0, found.until - self.where.step)
         total = found.steps.stop - self.where.step
-        return Finding(trial.key, trial.words, whole, explained, total, samples)
+        return Finding(hypothesis.key, hypothesis.words, whole, explained, total, samples)
 
-    def _alone(self, trial: Trial, side: Side, seen: Observed) -> Match | None:
+    def _try_on_one_neuron(
+        self, hypothesis: Hypothesis, side: Side, seen: Observed
+    ) -> Match | None:
         """Try it on the neuron that diverged first, where that is quicker."""
         neuron = self.where.neuron
-        made = trial.predict_one(side, self.name, self.where.sample, neuron)
+        made = hypothesis.predict_one(side, self.name, self.where.sample, neuron)
         if made is None:
             return None
-        own = {name: values[:, [neuron]] for name, values in seen.values.items()}
-        return match(made, Observed(own, seen.fired[:, [neuron]], seen.steps), self.masks_v)
+        return match(made, seen.of_neuron(neuron), self.masks_v)
 
-    def _holds(self, trial: Trial, side: Side, sample: int) -> Match:
-        seen = side.observed(self.name, sample)
-        return match(trial.predict(side, self.name, sample), seen, self.masks_v)
-
-    def _further(self) -> list[int]:
-        number = min(FURTHER_SAMPLES, self.samples - 1)
-        return [(self.where.sample + 1 + k) % self.samples for k in range(number)]
+    def _holds_in(self, hypothesis: Hypothesis, side: Side, sample: int) -> bool:
+        predicted = hypothesis.predict(side, self.name, sample)
+        return match(predicted, side.observed(self.name, sample), self.masks_v).whole
 
     def _words(self, agree: tuple[bool, ...], deviating: str, findings: list[Finding]) -> str:
         name, (a, b) = self.name, (side.label for side in self.sides)

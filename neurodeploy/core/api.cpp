@@ -1,0 +1,307 @@
+// The C interface: what ctypes calls. Every call that can fail returns null or a negative number,
+// and `nd_error` then says why.
+#include "network.hpp"
+#include <cstring>
+
+#define API extern "C" __attribute__((visibility("default")))
+using namespace nd;
+
+namespace {
+thread_local std::string error_text;
+thread_local int error_kind = 0;  // 1: cannot be run, 2: no memory, 3: a fault of ours
+
+template <class Body, class Result>
+Result guarded(Result failed, Body body) {
+    try {
+        return body();
+    } catch (const Unsupported& error) {
+        error_kind = 1, error_text = error.what();
+    } catch (const std::bad_alloc&) {
+        error_kind = 2, error_text = "not enough memory";
+    } catch (const std::exception& error) {
+        error_kind = 3, error_text = error.what();
+    }
+    return failed;
+}
+
+std::vector<int32_t> copied(const int32_t* from, int64_t n) {
+    return n && from ? std::vector<int32_t>(from, from + n) : std::vector<int32_t>();
+}
+
+void require(bool holds, const char* what) {
+    if (!holds) throw std::invalid_argument(what);
+}
+}  // namespace
+
+struct nd_network {
+    const Unit* unit = nullptr;
+    Network network;
+    std::unique_ptr<Packed> packed;
+    int populations = 0;
+};
+
+struct nd_population {
+    int32_t channels, height, width;
+    int32_t graded, starts, cycle;
+    const char* kind;
+    int32_t parameter_count, option_count;
+    const int32_t* const* parameters;
+    const int64_t* parameter_sizes;  // 1, or as many as neurons
+    const int32_t* options;
+    const int32_t* axon_delay;  // [neurons] or null
+};
+
+struct nd_projection {
+    int32_t source, target;
+    int32_t lag, delay;  // steps of every message, and those of this part in addition
+    int32_t port, wraps;
+};
+
+struct nd_kernel {
+    int32_t out, in_group, height, width, groups, transposed;
+    int32_t stride[2], padding[2], dilation[2];
+};
+
+// Of one population; each pointer may be null.
+struct nd_results {
+    int32_t* step_counts;
+    int64_t* counts;
+    int64_t* overflows;
+    int32_t *u, *v;
+    uint8_t* fired;
+    const uint8_t* resets;
+    const int32_t *given_counts, *given_neuron, *given_payload;
+    int32_t wants_messages, padding;
+};
+
+struct nd_inputs {
+    const void* values;
+    int64_t samples, steps, given_steps, window;
+    int32_t input, item, binary, threads, held, padding;
+};
+
+struct nd_run_result {
+    std::vector<std::vector<Run::Messages>> messages;
+    std::vector<uint8_t> has_payloads;
+};
+
+struct nd_stream {
+    std::unique_ptr<Stream> stream;
+};
+
+API const char* nd_error() { return error_text.c_str(); }
+API int nd_error_kind() { return error_kind; }
+
+// Names of the instruction sets that can be asked for here, lowest first, separated by commas.
+API const char* nd_units() {
+    static std::string text;
+    return guarded(static_cast<const char*>(nullptr), [&]() -> const char* {
+        text.clear();
+        for (const std::string& name : units()) text += (text.empty() ? "" : ",") + name;
+        return text.c_str();
+    });
+}
+
+// "parameters;options" that a neuron model takes, in order; null where there is no such model.
+API const char* nd_describe_neuron(const char* kind) {
+    return guarded(static_cast<const char*>(nullptr), [&] { return unit_of("").describe(kind); });
+}
+
+API nd_network* nd_network_new(const char* unit) {
+    return guarded(static_cast<nd_network*>(nullptr), [&] {
+        auto made = std::make_unique<nd_network>();
+        made->unit = &unit_of(unit);
+        return made.release();
+    });
+}
+
+API void nd_network_free(nd_network* network) { delete network; }
+API const char* nd_network_unit(const nd_network* network) { return network->unit->name; }
+
+// Gives the population's number. Populations stand in the order in which they run.
+API int nd_add_population(nd_network* to, const nd_population* from) {
+    return guarded(-1, [&] {
+        require(!to->packed, "the network is packed already");
+        require(from->channels > 0 && from->height > 0 && from->width > 0, "a population is empty");
+        require(int64_t(from->channels) * from->height * from->width < INT32_MAX / 2,
+                "a population has more than 2^30 neurons");
+        Population population;
+        population.layout = Layout::of(from->channels, from->height, from->width);
+        const int64_t size = population.layout.size();
+        population.kind = from->kind;
+        for (int k = 0; k < from->parameter_count; k++) {
+            const int64_t given = from->parameter_sizes[k];
+            require(given == 1 || given == size, "a parameter has another number of neurons");
+            population.parameters.push_back(copied(from->parameters[k], given));
+        }
+        population.options = copied(from->options, from->option_count);
+        population.axon_delay = copied(from->axon_delay, from->axon_delay ? size : 0);
+        for (int32_t delay : population.axon_delay) require(delay >= 0, "a delay is negative");
+        population.graded = from->graded, population.starts = from->starts;
+        population.cycle = from->cycle;
+        to->network.populations.push_back(std::move(population));
+        return static_cast<int>(to->network.populations.size()) - 1;
+    });
+}
+
+namespace {
+Projection projection_of(nd_network* to, const nd_projection& from) {
+    const int n = static_cast<int>(to->network.populations.size());
+    require(!to->packed, "the network is packed already");
+    require(from.source >= 0 && from.source < n && from.target >= 0 && from.target < n,
+            "a projection leads to no population");
+    require(from.lag >= 0 && from.delay >= 0 && (from.port == 0 || from.port == 1), "a lag or port is out of range");
+    Projection projection{};
+    projection.source = from.source;
+    projection.lag = from.lag, projection.delay = from.delay;
+    projection.port = from.port, projection.wraps = from.wraps;
+    return projection;
+}
+
+int add(nd_network* to, const nd_projection& from, Projection projection) {
+    to->network.populations[from.target].into.push_back(std::move(projection));
+    return 0;
+}
+}  // namespace
+
+API int nd_add_dense(nd_network* to, const nd_projection* from, const int32_t* weight) {
+    return guarded(-1, [&] {
+        Projection projection = projection_of(to, *from);
+        auto& populations = to->network.populations;
+        const int64_t sources = populations[from->source].layout.size();
+        const int64_t targets = populations[from->target].layout.size();
+        projection.matrix = std::make_shared<Matrix>(Matrix{copied(weight, sources * targets)});
+        return add(to, *from, std::move(projection));
+    });
+}
+
+API int nd_add_conv(nd_network* to, const nd_projection* from, const nd_kernel* how,
+                    const int32_t* weight) {
+    return guarded(-1, [&] {
+        Projection projection = projection_of(to, *from);
+        auto& populations = to->network.populations;
+        const Layout& source = populations[from->source].layout;
+        const Layout& target = populations[from->target].layout;
+        require(how->out > 0 && how->in_group > 0 && how->height > 0 && how->width > 0 &&
+                    how->groups > 0 && how->out % how->groups == 0,
+                "a kernel is empty");
+        require(how->in_group * how->groups == source.channels && how->out == target.channels,
+                "a kernel has other channels");
+        for (int k = 0; k < 2; k++)
+            require(how->stride[k] > 0 && how->dilation[k] > 0 && how->padding[k] >= 0,
+                    "a stride, dilation or padding is out of range");
+        auto kernel = std::make_shared<Kernel>();
+        const int64_t taps = int64_t(how->in_group) * how->height * how->width;
+        kernel->weight = copied(weight, how->out * taps);
+        kernel->out = how->out, kernel->in_group = how->in_group;
+        kernel->height = how->height, kernel->width = how->width;
+        kernel->groups = how->groups, kernel->transposed = how->transposed;
+        for (int k = 0; k < 2; k++) {
+            kernel->stride[k] = how->stride[k];
+            kernel->padding[k] = how->padding[k];
+            kernel->dilation[k] = how->dilation[k];
+        }
+        projection.kernel = std::move(kernel);
+        return add(to, *from, std::move(projection));
+    });
+}
+
+API int nd_add_list(nd_network* to, const nd_projection* from, int64_t n, const int32_t* source,
+                    const int32_t* target, const int32_t* delay, const int32_t* weight) {
+    return guarded(-1, [&] {
+        Projection projection = projection_of(to, *from);
+        auto& populations = to->network.populations;
+        const int sources = populations[from->source].layout.size();
+        const int targets = populations[from->target].layout.size();
+        auto list = std::make_shared<List>(n);
+        for (int64_t k = 0; k < n; k++) {
+            (*list)[k] = {source[k], target[k], delay ? delay[k] : 0, weight[k]};
+            require(source[k] >= 0 && source[k] < sources && target[k] >= 0 && target[k] < targets,
+                    "a synapse leads to no neuron");
+            require((*list)[k].delay >= 0, "a delay is negative");
+        }
+        projection.list = std::move(list);
+        return add(to, *from, std::move(projection));
+    });
+}
+
+// Lay the network out for its instruction set; nothing can be added after it.
+API int nd_pack(nd_network* network) {
+    return guarded(-1, [&] {
+        require(!network->network.populations.empty(), "a network has no populations");
+        network->packed = network->unit->pack(network->network);
+        network->populations = static_cast<int>(network->network.populations.size());
+        network->network = {};
+        return 0;
+    });
+}
+
+API nd_run_result* nd_run(nd_network* network, const nd_inputs* inputs, const nd_results* results,
+                          int count) {
+    return guarded(static_cast<nd_run_result*>(nullptr), [&] {
+        require(network->packed != nullptr, "the network is not packed");
+        require(count == network->populations, "results are of other populations");
+        require(inputs->samples >= 0 && inputs->steps > 0 && inputs->given_steps >= 0,
+                "samples or steps are negative");
+        require(inputs->item == 1 || inputs->item == 4, "values are neither uint8 nor int32");
+        Run run{};
+        run.samples = inputs->samples, run.steps = inputs->steps, run.threads = inputs->threads;
+        run.window = inputs->window > 0 ? inputs->window : INT64_MAX;
+        require(inputs->input >= 0 && inputs->input < count, "there is no such input");
+        run.input = inputs->input;
+        run.values = inputs->values, run.item = inputs->item, run.binary = inputs->binary;
+        run.given_steps = inputs->given_steps, run.held = inputs->held;
+        for (int i = 0; i < count; i++) {
+            const nd_results& r = results[i];
+            run.given.push_back({r.given_counts, r.given_neuron, r.given_payload});
+            run.resets.push_back(r.resets);
+            run.step_counts.push_back(r.step_counts);
+            run.counts.push_back(r.counts);
+            run.overflows.push_back(r.overflows);
+            run.u.push_back(r.u);
+            run.v.push_back(r.v);
+            run.fired.push_back(r.fired);
+            run.wanted.push_back(r.wants_messages != 0);
+        }
+        network->packed->run(run);
+        auto made = std::make_unique<nd_run_result>();
+        made->messages = std::move(run.messages);
+        made->has_payloads = std::move(run.has_payloads);
+        return made.release();
+    });
+}
+
+API void nd_run_free(nd_run_result* result) { delete result; }
+API int nd_has_payloads(const nd_run_result* result, int population) {
+    return result->has_payloads[population];
+}
+
+// Copy a population's messages, sample after sample; `payload` may be null.
+API void nd_messages(const nd_run_result* result, int population, int32_t* neuron,
+                     int32_t* payload) {
+    for (const auto& messages : result->messages[population]) {
+        const size_t n = messages.neuron.size();
+        if (n) std::memcpy(neuron, messages.neuron.data(), 4 * n);
+        if (n && payload) std::memcpy(payload, messages.payload.data(), 4 * n);
+        neuron += n;
+        if (payload) payload += n;
+    }
+}
+
+API nd_stream* nd_stream_new(nd_network* network, int input, int output, int gated) {
+    return guarded(static_cast<nd_stream*>(nullptr), [&] {
+        const int n = network->populations;
+        require(input >= 0 && input < n && output >= 0 && output < n, "there is no such population");
+        return new nd_stream{network->unit->stream(*network->packed, input, output, gated != 0)};
+    });
+}
+
+API void nd_stream_free(nd_stream* stream) { delete stream; }
+
+API int nd_stream_begin(nd_stream* stream) {
+    return guarded(-1, [&] { return stream->stream->begin(), 0; });
+}
+
+API int nd_stream_step(nd_stream* stream, const int32_t* values, int32_t* out, int32_t* messages) {
+    return guarded(-1, [&] { return stream->stream->step(values, out, messages), 0; });
+}

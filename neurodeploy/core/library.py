@@ -1,0 +1,165 @@
+"""The compiled core as ctypes sees it: its functions, and its errors as ours.
+
+The library of exactly these sources is loaded; where it is missing, as in a fresh source tree, it
+is compiled first. ``NEURODEPLOY_ISA`` names the instruction set to use, in place of the best that
+the machine has; ``NEURODEPLOY_CORE`` another library, with sanitizers for example.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from ctypes import POINTER, Structure, c_char_p, c_int, c_int32, c_int64, c_void_p
+from functools import cache
+from pathlib import Path
+
+from ..errors import BackendError, NeurodeployError, TooLargeError, UnsupportedError
+from .build import BUILT, NoCompiler, build_in_place, library_name
+
+
+class Population(Structure):
+    """``nd_population``."""
+
+    _fields_ = (
+        ("channels", c_int32),
+        ("height", c_int32),
+        ("width", c_int32),
+        ("graded", c_int32),
+        ("starts", c_int32),
+        ("cycle", c_int32),
+        ("kind", c_char_p),
+        ("parameter_count", c_int32),
+        ("option_count", c_int32),
+        ("parameters", c_void_p),
+        ("parameter_sizes", c_void_p),
+        ("options", c_void_p),
+        ("axon_delay", c_void_p),
+    )
+
+
+class Projection(Structure):
+    """``nd_projection``."""
+
+    _fields_ = tuple(
+        (name, c_int32) for name in ("source", "target", "lag", "delay", "port", "wraps")
+    )
+
+
+class Kernel(Structure):
+    """``nd_kernel``."""
+
+    _fields_ = (
+        *((n, c_int32) for n in ("out", "in_group", "height", "width", "groups", "transposed")),
+        ("stride", c_int32 * 2),
+        ("padding", c_int32 * 2),
+        ("dilation", c_int32 * 2),
+    )
+
+
+class Results(Structure):
+    """``nd_results``, of one population."""
+
+    _fields_ = (
+        *(
+            (name, c_void_p)
+            for name in (
+                "step_counts", "counts", "overflows", "u", "v", "fired", "resets",
+                "given_counts", "given_neuron", "given_payload",
+            )
+        ),
+        ("wants_messages", c_int32),
+        ("padding", c_int32),
+    )  # fmt: skip
+
+
+class Inputs(Structure):
+    """``nd_inputs``."""
+
+    _fields_ = (
+        ("values", c_void_p),
+        *((name, c_int64) for name in ("samples", "steps", "given_steps", "window")),
+        *((name, c_int32) for name in ("input", "item", "binary", "threads", "held", "padding")),
+    )
+
+
+_FUNCTIONS = {
+    "nd_error": (c_char_p, ()),
+    "nd_error_kind": (c_int, ()),
+    "nd_units": (c_char_p, ()),
+    "nd_describe_neuron": (c_char_p, (c_char_p,)),
+    "nd_network_new": (c_void_p, (c_char_p,)),
+    "nd_network_free": (None, (c_void_p,)),
+    "nd_network_unit": (c_char_p, (c_void_p,)),
+    "nd_add_population": (c_int, (c_void_p, POINTER(Population))),
+    "nd_add_dense": (c_int, (c_void_p, POINTER(Projection), c_void_p)),
+    "nd_add_conv": (c_int, (c_void_p, POINTER(Projection), POINTER(Kernel), c_void_p)),
+    "nd_add_list": (
+        c_int, (c_void_p, POINTER(Projection), c_int64, c_void_p, c_void_p, c_void_p, c_void_p),
+    ),
+    "nd_pack": (c_int, (c_void_p,)),
+    "nd_run": (c_void_p, (c_void_p, POINTER(Inputs), POINTER(Results), c_int)),
+    "nd_run_free": (None, (c_void_p,)),
+    "nd_has_payloads": (c_int, (c_void_p, c_int)),
+    "nd_messages": (None, (c_void_p, c_int, c_void_p, c_void_p)),
+    "nd_stream_new": (c_void_p, (c_void_p, c_int, c_int, c_int)),
+    "nd_stream_free": (None, (c_void_p,)),
+    "nd_stream_begin": (c_int, (c_void_p,)),
+    "nd_stream_step": (c_int, (c_void_p, c_void_p, c_void_p, c_void_p)),
+}  # fmt: skip
+
+_ERRORS: dict[int, type[NeurodeployError]] = {1: UnsupportedError, 2: TooLargeError}
+
+
+@cache
+def library() -> ctypes.CDLL:
+    """Load the core, once for each process.
+
+    Raises
+    ------
+    BackendError
+        If it is not there and cannot be compiled.
+    """
+    given = os.environ.get("NEURODEPLOY_CORE", "")  # one with sanitizers, for example
+    path = Path(given) if given else BUILT / library_name()
+    if not path.exists():
+        try:
+            build_in_place(tell=lambda line: print(line, file=sys.stderr))
+        except (NoCompiler, OSError) as error:
+            raise BackendError(f"the engine's core cannot be compiled: {error}") from None
+    loaded = ctypes.CDLL(str(path))
+    for name, (result, arguments) in _FUNCTIONS.items():
+        function = getattr(loaded, name)
+        function.restype, function.argtypes = result, arguments
+    return loaded
+
+
+@cache
+def units() -> tuple[str, ...]:
+    """Instruction sets that the core can use here, lowest first."""
+    names = library().nd_units()
+    if names is None:
+        raise_error("core")
+    return tuple(names.decode().split(","))
+
+
+def unit_in_use() -> str:
+    """``NEURODEPLOY_ISA``, else the best of `units`.
+
+    Raises
+    ------
+    BackendError
+        If the machine or the core has no such instruction set.
+    """
+    known = units()
+    name = os.environ.get("NEURODEPLOY_ISA", "") or known[-1]
+    if name not in known:
+        raise BackendError(f"NEURODEPLOY_ISA: {name!r}; this machine runs {', '.join(known)}")
+    return name
+
+
+def raise_error(what: str) -> None:
+    """Raise what the last call of this thread failed with."""
+    core = library()
+    kind = _ERRORS.get(core.nd_error_kind(), BackendError)
+    raise kind(f"{what}: {core.nd_error().decode()}")

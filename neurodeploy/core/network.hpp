@@ -1,0 +1,198 @@
+// What is simulated: a network as it was described, the same for every instruction set.
+//
+// Everything that enters or leaves is flat in (C, H, W) order. Inside, an image is laid out in
+// rows of [width][channels], so that what a convolution's window sees stands side by side and
+// one message adds a contiguous run of channels; what is not an image is cut into long rows.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace nd {
+
+// Memory on boundaries of 64 bytes, for vectors; not set to zero where it grows.
+template <class T>
+struct Aligned {
+    using value_type = T;
+    Aligned() = default;
+    template <class U>
+    Aligned(const Aligned<U>&) {}
+    T* allocate(size_t n) {
+        return static_cast<T*>(::operator new(n * sizeof(T), std::align_val_t(64)));
+    }
+    void deallocate(T* p, size_t) { ::operator delete(p, std::align_val_t(64)); }
+    template <class U>
+    void construct(U* p) {
+        ::new (static_cast<void*>(p)) U;
+    }
+    template <class U, class... A>
+    void construct(U* p, A&&... a) {
+        ::new (static_cast<void*>(p)) U(std::forward<A>(a)...);
+    }
+    bool operator==(const Aligned&) const { return true; }
+};
+template <class T>
+using Array = std::vector<T, Aligned<T>>;
+
+// What the core cannot run; the text says why.
+struct Unsupported : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+// Positions in a row are kept in 16 bits.
+constexpr int LONGEST_ROW = 1 << 15;
+
+struct Layout {
+    int channels = 1, height = 1, width = 1;  // (neurons, 1, 1) where it is no image
+    bool image = false;                       // a row is a row of the image (1 x 1 pixels too)
+    int row = 0, rows = 0, words = 0;         // neurons and 64-bit words of a row; rows
+
+    static Layout of(int channels, int height, int width) {
+        Layout a{channels, height, width};
+        const int64_t size = int64_t(channels) * height * width;
+        a.image = int64_t(width) * channels <= LONGEST_ROW;
+        a.row = a.image ? width * channels : int(size < LONGEST_ROW ? size : LONGEST_ROW);
+        a.rows = a.image ? height : int((size + a.row - 1) / a.row);
+        a.words = (a.row + 63) / 64;
+        return a;
+    }
+    int size() const { return channels * height * width; }
+    int stride() const { return words * 64; }
+    size_t padded() const { return size_t(rows) * stride(); }
+    int neurons_in(int r) const {
+        const int rest = size() - r * row;
+        return image || rest > row ? row : rest;
+    }
+    // (C, H, W) index of a column in row 0, and by how much it grows from row to row.
+    int flat(int column) const {
+        if (!image) return column;
+        return column % channels * height * width + column / channels;
+    }
+    int step_of_row() const { return image ? width : row; }
+    // Row and column of the neuron with a (C, H, W) index.
+    std::pair<int, int> place(int index) const {
+        if (!image) return {index / row, index % row};
+        const int x = index % width, y = index / width % height, c = index / width / height;
+        return {y, x * channels + c};
+    }
+};
+
+struct Matrix {
+    std::vector<int32_t> weight;  // [targets][sources]
+};
+
+// Convolution: also transposed, depthwise, a pool or an unpool.
+struct Kernel {
+    std::vector<int32_t> weight;  // [out channels][in channels / groups][height][width]
+    int out, in_group, height, width, groups;
+    int stride[2], padding[2], dilation[2];
+    bool transposed;
+};
+
+struct Synapse {
+    int32_t source, target, delay, weight;
+};
+using List = std::vector<Synapse>;
+
+struct Projection {
+    int source, lag, delay, port;  // arrives lag + delay steps later
+    bool wraps;  // the sum of this projection wraps to 24 bits, and may reach that
+    std::shared_ptr<const Matrix> matrix;  // one of the three
+    std::shared_ptr<const Kernel> kernel;
+    std::shared_ptr<const List> list;
+};
+
+struct Population {
+    Layout layout;
+    std::string kind;
+    std::vector<std::vector<int32_t>> parameters;  // one number or one for each neuron
+    std::vector<int32_t> options;
+    std::vector<int32_t> axon_delay;  // empty, or one for each neuron
+    bool graded = false;
+    int starts = 0;
+    int cycle = -1;  // populations of one cycle share a number and stand together
+    std::vector<Projection> into;
+
+    int longest_delay() const {
+        int longest = 0;
+        for (int32_t delay : axon_delay) longest = delay > longest ? delay : longest;
+        return longest;
+    }
+};
+
+struct Network {
+    std::vector<Population> populations;  // in the order in which they run
+};
+
+// Messages that were recorded, of one population.
+struct Given {
+    const int32_t* step_counts = nullptr;  // [samples][steps]
+    const int32_t* neuron = nullptr;       // flat, sample after sample and step after step
+    const int32_t* payload = nullptr;      // or null, where all are 1
+};
+
+struct Run {
+    int64_t samples, steps;
+    int threads;
+    int64_t window;  // steps that a population runs at a time, at most
+
+    // What is presented to population `input`, [samples][steps given, or 1 where `held`][C][H][W];
+    // or null.
+    int input;
+    const void* values;
+    int item;  // bytes of a value: 1 (unsigned) or 4 (signed)
+    int64_t given_steps;
+    bool held;    // the same in every step
+    bool binary;  // nothing but 0 and 1
+
+    // Of each population, or null.
+    std::vector<Given> given;              // its messages, in place of its neurons
+    std::vector<const uint8_t*> resets;    // [steps]: whether states return to zero before it
+    std::vector<int32_t*> step_counts;     // [samples][steps]
+    std::vector<int64_t*> counts;          // [samples][neurons]: messages of each, added
+    std::vector<int64_t*> overflows;       // [u, v, input][samples], added
+    std::vector<int32_t*> u, v;            // [samples][steps][neurons]
+    std::vector<uint8_t*> fired;           // [samples][steps][neurons], before the axon's delay
+
+    // Messages of each population that is asked for, for each sample.
+    struct Messages {
+        std::vector<int32_t> neuron, payload;
+    };
+    std::vector<uint8_t> wanted;
+    std::vector<std::vector<Messages>> messages;  // [populations][samples]
+    std::vector<uint8_t> has_payloads;
+    std::vector<std::vector<int64_t>> given_starts;  // [populations given][samples + 1]
+};
+
+// A network packed for one instruction set.
+struct Packed {
+    virtual ~Packed() = default;
+    virtual void run(Run&) = 0;
+};
+
+// A network that runs one step at a time, for ever.
+struct Stream {
+    virtual ~Stream() = default;
+    virtual void begin() = 0;
+    // Values int32 [C][H][W] in; what population `output` sends, int32 [neurons], out; messages
+    // of each population out.
+    virtual void step(const int32_t* values, int32_t* out, int32_t* messages) = 0;
+};
+
+// What one instruction set's unit offers.
+struct Unit {
+    const char* name;
+    std::unique_ptr<Packed> (*pack)(const Network&);
+    std::unique_ptr<Stream> (*stream)(Packed&, int input, int output, bool gated);
+    // "parameters;options" of a model, or null where there is none.
+    const char* (*describe)(const char* kind);
+};
+
+const Unit& unit_of(const char* name);  // "" for the best that this machine has
+std::vector<std::string> units();       // that this machine can run, lowest first
+}  // namespace nd

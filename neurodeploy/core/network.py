@@ -1,0 +1,182 @@
+"""A network packed for the core, once for each network while it is in use."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+from weakref import WeakKeyDictionary, finalize
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UnsupportedError
+from ..network import Network, Population, Projection
+from . import library as c
+from .library import library, raise_error, unit_in_use
+from .neurons import NEURONS, CoreNeuron, core_neuron
+from .order import cycles
+from .synapses import (
+    SYNAPSES,
+    CoreSynapses,
+    DenseSynapses,
+    KernelSynapses,
+    ListedSynapses,
+    core_synapses,
+)
+
+
+class CoreNetwork:
+    """Populations and projections inside the core.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Populations in the order in which the core runs them.
+    populations : tuple of Population
+        As `names`.
+    neurons : int
+        Of all populations.
+    on_chip : tuple of bool
+        Of each population: those that only pass on what they get stand outside the chip.
+    unit : str
+        The instruction set that it is packed for.
+    """
+
+    def __init__(
+        self,
+        stretches: Iterable[list[Population]],
+        projections: Iterable[Projection],
+        cyclic: Iterable[bool],
+        unit: str,
+    ) -> None:
+        self.unit = unit
+        self._core = library()
+        self.handle = self._core.nd_network_new(unit.encode())
+        if not self.handle:
+            raise_error("core")
+        self._finalizer = finalize(self, self._core.nd_network_free, self.handle)
+        populations = []
+        for number, (stretch, cycle) in enumerate(zip(stretches, cyclic, strict=True)):
+            for population in stretch:
+                self._add(population, number if cycle else -1)
+                populations.append(population)
+        self.populations = tuple(populations)
+        self.neurons = sum(p.size for p in populations)
+        self.on_chip = tuple(_neuron(p).kind != "relay" for p in populations)
+        self.names = tuple(p.name for p in populations)
+        place = {name: k for k, name in enumerate(self.names)}
+        for projection in projections:
+            source, target = place[projection.source], place[projection.target]
+            ends = populations[source], populations[target]
+            for part in _synapses(projection, *ends):
+                self._connect(source, target, part, projection.name)
+        if self._core.nd_pack(self.handle) < 0:
+            raise_error("core")
+
+    def _add(self, population: Population, cycle: int) -> None:
+        neuron = _neuron(population)
+        names = self._core.nd_describe_neuron(neuron.kind.encode()).decode()
+        parameters, options = (part.split() for part in names.split(";"))
+        arrays = [_whole(neuron.parameters[name]) for name in parameters]
+        pointers = (ctypes.c_void_p * len(arrays))(*(a.ctypes.data for a in arrays))
+        sizes = np.array([a.size for a in arrays], np.int64)
+        values = np.array([neuron.options[name] for name in options], np.int32)
+        delay = None if population.axon_delay is None else _whole(population.axon_delay)
+        shape = population.shape if len(population.shape) == 3 else (population.size, 1, 1)
+        made = c.Population(
+            *shape, population.neuron.graded, population.starts, cycle, neuron.kind.encode(),
+            len(arrays), len(values), ctypes.addressof(pointers), sizes.ctypes.data,
+            values.ctypes.data, None if delay is None else delay.ctypes.data,
+        )  # fmt: skip
+        if self._core.nd_add_population(self.handle, ctypes.byref(made)) < 0:
+            raise_error(f"population {population.name!r}")
+
+    def _connect(self, source: int, target: int, part: CoreSynapses, name: str) -> None:
+        between = c.Projection(source, target, part.lag, part.delay, part.port, part.wraps)
+        core, at = self._core, ctypes.byref(between)
+        weight = _whole(part.weight)  # type: ignore[attr-defined]
+        if isinstance(part, DenseSynapses):
+            done = core.nd_add_dense(self.handle, at, weight.ctypes.data)
+        elif isinstance(part, KernelSynapses):
+            kernel = c.Kernel(
+                weight.shape[0], *weight.shape[1:], part.groups, part.transposed,
+                tuple(part.stride), tuple(part.padding), tuple(part.dilation),
+            )  # fmt: skip
+            done = core.nd_add_conv(self.handle, at, ctypes.byref(kernel), weight.ctypes.data)
+        else:
+            assert isinstance(part, ListedSynapses)
+            ends = part.source.ctypes.data, part.target.ctypes.data
+            done = core.nd_add_list(
+                self.handle, at, weight.size, *ends, part.delays.ctypes.data, weight.ctypes.data
+            )
+        if done < 0:
+            raise_error(f"projection {name}")
+
+
+def _whole(values: Any) -> NDArray[np.int32]:
+    return np.ascontiguousarray(values, np.int32)
+
+
+def _neuron(population: Population) -> CoreNeuron:
+    neuron = core_neuron(population.neuron)
+    if neuron is None:
+        hint = "; quantize the network first (nd.quantize)" if population.neuron.is_float else ""
+        raise UnsupportedError(
+            f"population {population.name!r}: the engine's core has no {population.neuron.kind} "
+            f"neuron{hint}"
+        )
+    return neuron
+
+
+def _synapses(
+    projection: Projection, source: Population, target: Population
+) -> tuple[CoreSynapses, ...]:
+    synapses = core_synapses(projection.synapse, source, target)
+    if synapses is None:
+        raise UnsupportedError(
+            f"projection {projection.name}: the engine's core has no {projection.synapse.kind} "
+            f"synapse"
+        )
+    return synapses
+
+
+def knows(network: Network) -> bool:
+    """Whether the core has every element of a network."""
+    return all(p.neuron.kind in NEURONS for p in network.populations) and all(
+        p.synapse.kind in SYNAPSES for p in network.projections
+    )
+
+
+_PACKED: WeakKeyDictionary[Network, dict[tuple[str, bool], CoreNetwork]] = WeakKeyDictionary()
+
+
+def core_network(network: Network, gated: bool = False) -> CoreNetwork:
+    """Pack a network for the instruction set in use; done once while the network lives.
+
+    Parameters
+    ----------
+    network : Network
+    gated : bool
+        For a gated stream: populations start when the first message can be there.
+
+    Raises
+    ------
+    UnsupportedError
+        If the core cannot run an element; it names it.
+    """
+    unit = unit_in_use()
+    packed = _PACKED.setdefault(network, {})
+    if (unit, gated) not in packed:
+        names = list(cycles(network))
+        stretches = [[_early(network, n) if gated else network[n] for n in s] for s in names]
+        loops = {p.source for p in network.projections if p.source == p.target}
+        cyclic = [len(s) > 1 or s[0] in loops for s in names]
+        packed[unit, gated] = CoreNetwork(stretches, network.projections, cyclic, unit)
+    return packed[unit, gated]
+
+
+def _early(network: Network, name: str) -> Population:
+    population = network[name]
+    return replace(population, starts=max(0, population.starts - network.hops(name)))

@@ -1,0 +1,38 @@
+// Every neuron model. A new one is a file in neurons/, its include and its line here.
+#pragma once
+#include "neurons/alif.hpp"
+#include "neurons/cuba.hpp"
+#include "neurons/general.hpp"
+#include "neurons/resonate.hpp"
+#include "neurons/sigma_delta.hpp"
+#include "neurons/ternary.hpp"
+#include "neurons/threshold.hpp"
+
+namespace nd::ND_ISA {
+
+inline constexpr const NeuronModel* NEURON_MODELS[] = {
+    &MODEL_Alif,
+    &MODEL_CubaLif,
+    &MODEL_CubaLifOfInput,
+    &MODEL_GeneralCubaLif,
+    &MODEL_LeakyIntegrator,
+    &MODEL_ResonateFire,
+    &MODEL_ResonateFireIzhikevich,
+    &MODEL_AdaptiveResonateFire,
+    &MODEL_AdaptiveResonateFireIzhikevich,
+    &MODEL_Delta,
+    &MODEL_SigmaDelta,
+    &MODEL_Sigma,
+    &MODEL_TernaryLif,
+    &MODEL_Threshold,
+    &MODEL_GradedThreshold,
+    &MODEL_Relay,
+};
+
+inline const NeuronModel* find_model(std::string_view kind) {
+    for (const NeuronModel* model : NEURON_MODELS)
+        if (model->kind == kind) return model;
+    return nullptr;
+}
+
+}  // namespace nd::ND_ISA

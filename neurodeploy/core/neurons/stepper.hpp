@@ -1,0 +1,184 @@
+// The one loop over neurons; a model says what happens in a step, this does the rest.
+//
+// A model is a struct of
+//   Input       I, or Complex for two currents;
+//   State       registers, zero at first and after a reset; recorded as u and v are its first two;
+//   Parameters  registers, one number for each neuron or one for all;
+//   Options     int32 for all neurons together;
+//   step        the equations, with a Range that counts what leaves 24 bits (fixed.hpp).
+#pragma once
+#include "../fixed.hpp"
+#include <string_view>
+#include <type_traits>
+
+namespace nd::ND_ISA {
+
+// One row of neurons in one step. Rows are filled up to whole words of 64.
+struct RowStep {
+    int neurons;
+    const int32_t* current[2];
+    int32_t* state;  // [states][state_stride]
+    size_t state_stride;
+    const int32_t* const* parameters;
+    const int32_t* varies;  // of each parameter: -1 where neurons have their own, 0 where not
+    const int32_t* options;
+    uint64_t* sent;    // one bit for each neuron
+    int32_t* payload;  // or null, where messages carry none
+    int64_t* overflows;  // u, v, input
+};
+
+struct NeuronModel {
+    std::string_view kind, parameters, options;
+    int states, ports;
+    bool resets;
+    void (*step)(const RowStep&);
+};
+
+template <class T>
+constexpr int registers_of() {
+    if constexpr (std::is_empty_v<T>) return 0;
+    else return sizeof(T) / sizeof(I);
+}
+
+// Some neurons after a step: few enough that all of it stays in registers.
+template <class Model>
+struct Block {
+    static constexpr int REGISTERS = 4;
+    static constexpr int NEURONS = REGISTERS * LANES;
+    typename Model::State states[REGISTERS];
+    uint64_t fires = 0;
+};
+
+template <class T>
+inline T load_registers(const int32_t* const* from, const int32_t* varies, int at) {
+    T loaded;
+    if constexpr (registers_of<T>() > 0) {
+        auto* registers = reinterpret_cast<I*>(&loaded);
+        for (int i = 0; i < registers_of<T>(); i++)
+            registers[i] = load<I>(from[i] + (at & varies[i]));
+    }
+    return loaded;
+}
+
+template <class Model, class Range, class Parameters>
+__attribute__((always_inline)) inline void step_block(const RowStep& row, int first,
+                                                      const typename Model::Options& options,
+                                                      const Parameters& parameters, Range& range,
+                                                      Block<Model>& block) {
+    constexpr int STATES = registers_of<typename Model::State>();
+    uint64_t fires = 0;
+#pragma GCC unroll 4
+    for (int k = 0; k < Block<Model>::REGISTERS; k++) {
+        const int at = first + k * LANES;
+        typename Model::State state;
+        if constexpr (STATES > 0) {
+            auto* registers = reinterpret_cast<I*>(&state);
+            for (int i = 0; i < STATES; i++)
+                registers[i] = load<I>(row.state + i * row.state_stride + at);
+        }
+        typename Model::Input input;
+        auto* ports = reinterpret_cast<I*>(&input);
+        for (int i = 0; i < registers_of<typename Model::Input>(); i++)
+            ports[i] = load<I>(row.current[i] + at);
+        range.look_at(counting(at) < row.neurons);
+        Sent sent = Model::step(state, input, parameters(at), options, range);
+        if (row.payload) {
+            sent.fires &= sent.payload != 0;
+            store(row.payload + at, sent.payload);
+        }
+        block.states[k] = state;
+        fires |= bits_of(sent.fires) << (k * LANES);
+    }
+    block.fires = fires;
+}
+
+// Seldom: by itself, so that it does not crowd the registers of what is usual.
+template <class Model, class Parameters>
+__attribute__((noinline, cold)) Block<Model> step_exactly(RowStep row, int first,
+                                                          typename Model::Options options,
+                                                          Parameters parameters) {
+    Exact exact;
+    Block<Model> block;
+    step_block<Model>(row, first, options, parameters, exact, block);
+    row.overflows[0] += sum_of(exact.u);
+    row.overflows[1] += sum_of(exact.v);
+    row.overflows[2] += sum_of(exact.input);
+    return block;
+}
+
+template <class Model, class Parameters>
+void step_blocks(const RowStep& given, Parameters parameters) {
+    constexpr int STATES = registers_of<typename Model::State>();
+    constexpr int NEURONS = Block<Model>::NEURONS;
+    const RowStep row = given;  // of our own, so that no store can change it
+    typename Model::Options options;
+    if constexpr (!std::is_empty_v<typename Model::Options>)
+        std::memcpy(&options, row.options, sizeof options);
+    for (int word = 0; word < row.neurons; word += 64) {
+        uint64_t fires = 0;
+        for (int first = word; first < word + 64; first += NEURONS) {
+            Block<Model> block;
+            Watched watched;
+            step_block<Model>(row, first, options, parameters, watched, block);
+            if (__builtin_expect(watched.left(), 0))
+                block = step_exactly<Model>(row, first, options, parameters);
+#pragma GCC unroll 4
+            for (int k = 0; k < Block<Model>::REGISTERS; k++)
+                if constexpr (STATES > 0) {
+                    const auto* registers = reinterpret_cast<const I*>(&block.states[k]);
+                    for (int i = 0; i < STATES; i++)
+                        store(row.state + i * row.state_stride + first + k * LANES, registers[i]);
+                }
+            fires |= block.fires << (first - word);
+        }
+        const int rest = row.neurons - word;
+        row.sent[word / 64] = rest < 64 ? fires & ((uint64_t(1) << rest) - 1) : fires;
+    }
+}
+
+// Once for parameters that are the same for all neurons, which then stay in registers.
+template <class Model>
+void step_row(const RowStep& row) {
+    using Parameters = typename Model::Parameters;
+    bool vary = false;
+    for (int i = 0; i < registers_of<Parameters>(); i++) vary |= row.varies[i] != 0;
+    if (vary) {
+        const int32_t* const* from = row.parameters;
+        const int32_t* varies = row.varies;
+        step_blocks<Model>(
+            row, [=](int at) { return load_registers<Parameters>(from, varies, at); });
+    } else {
+        const auto same = load_registers<Parameters>(row.parameters, row.varies, 0);
+        step_blocks<Model>(row, [=](int) { return same; });
+    }
+}
+
+constexpr int MOST_PARAMETERS = 16;
+
+constexpr int words_in(std::string_view text) {
+    int words = text.empty() ? 0 : 1;
+    for (char c : text) words += c == ' ';
+    return words;
+}
+
+// Whether a reset returns the states to zero; a model of changes (sigma-delta) has none.
+template <class Model>
+constexpr bool resets_of() {
+    if constexpr (requires { Model::RESETS; }) return Model::RESETS;
+    else return true;
+}
+
+// Names a model's kind, and its parameters and options in the order of its fields; neurons.hpp
+// lists it. Constants only: code that runs while the library is loaded would be of an instruction
+// set that the machine may not have.
+#define NEURON_MODEL(kind, Model, parameters, options)                                     \
+    static_assert(words_in(parameters) == registers_of<Model::Parameters>() &&             \
+                  words_in(parameters) <= MOST_PARAMETERS);                                \
+    static_assert(words_in(options) ==                                                     \
+                  (std::is_empty_v<Model::Options> ? 0 : int(sizeof(Model::Options) / 4))); \
+    inline constexpr NeuronModel MODEL_##Model{kind, parameters, options,                  \
+                                               registers_of<Model::State>(),               \
+                                               registers_of<Model::Input>(),               \
+                                               resets_of<Model>(), step_row<Model>}
+
+}  // namespace nd::ND_ISA

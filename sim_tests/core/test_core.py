@@ -1,0 +1,190 @@
+"""The native core against the NumPy equations and the engine's kernels: whole arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import neurodeploy as nd
+from neurodeploy.network import (
+    Complex,
+    Conv,
+    CubaLIF,
+    Dense,
+    Network,
+    OneToOne,
+    Population,
+    Projection,
+    Source,
+    Sparse,
+)
+from sim_tests.core.against_engine import (
+    assert_core_equals_engine,
+    assert_core_equals_equations,
+    run_core,
+)
+from sim_tests.engine.neuron_bench import MODELS, draw_currents, draw_neuron
+from sim_tests.engine.test_synapses import inputs_of, network_of
+from sim_tests.random_networks import Draw
+from sim_tests.random_synapses import KINDS, draw
+
+HOW = ({}, {"threads": 2}, {"window": 5}, {"window": 1, "threads": 3})
+"""All steps at once or in windows; threads that share samples or one sample's neurons."""
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_network_equals_the_equations(unit, seed):
+    network = Draw(seed, beyond_netx=seed % 2 == 1)
+    assert_core_equals_equations(network.network, network.inputs(samples=2), **HOW[seed // 2 % 4])
+
+
+@pytest.mark.parametrize("seed", range(1000, 1008))
+def test_resets_equal_the_equations(unit, seed):
+    network = Draw(seed, delays=False, sigma_delta=False)
+    inputs = network.inputs(samples=2, steps=30)
+    assert_core_equals_equations(network.network, inputs, resets=(7, seed % 4), **HOW[seed % 4])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_operator_equals_its_definition(unit, kind):
+    for seed in range(8):
+        network = network_of(*draw(kind, seed))
+        assert_core_equals_equations(network, inputs_of(network, seed), **HOW[seed % 4])
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if not kind.startswith("complex")])
+def test_operator_with_payloads_equals_its_definition(unit, kind):
+    for seed in range(100, 106):
+        network = network_of(*draw(kind, seed), graded=True)
+        assert_core_equals_equations(network, inputs_of(network, seed), **HOW[seed % 4])
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_neuron_equals_its_equations(unit, model):
+    for seed in range(12):
+        rng = np.random.default_rng([seed, 1])
+        size = int(rng.integers(1, 200))
+        neuron = draw_neuron(rng, model, size)
+        limit = (1 << 23) - 1
+        currents = draw_currents(rng, 2, 40, neuron, size).clip(-limit, limit)
+        network = driven_by_hand(neuron, size)
+        resets = (9, 2) if neuron.resettable and seed % 3 == 0 else (None, 0)
+        assert_core_equals_engine(network, currents, resets=resets, **HOW[seed % 4])
+
+
+def driven_by_hand(neuron, size):
+    """Neurons whose currents are what is presented, [samples, steps, ports x neurons]."""
+    synapse = OneToOne(1)
+    if neuron.ports == 2:
+        half = np.eye(size, dtype=np.int32), np.zeros((size, size), np.int32)
+        synapse = Complex(*(Sparse.from_dense(np.hstack(h)) for h in (half, half[::-1])))
+    return Network(
+        (
+            Population("currents", (neuron.ports * size,), Source(signed=True)),
+            Population("neurons", (size,), neuron),
+        ),
+        (Projection("currents", "neurons", synapse),),
+    )
+
+
+class TestWhatIsCounted:
+    def test_states_that_leave_24_bits_are_wrapped_clipped_and_counted(self, unit):
+        neurons = 70  # more than a word, so that some of the second are none
+        neuron = CubaLIF(1, 1, 131071, bias=3000)
+        network = driven_by_hand(neuron, neurons)
+        rng = np.random.default_rng(0)
+        inputs = rng.integers(-(1 << 17), 1 << 17, (3, 50, neurons)).astype(np.int32)
+        found = assert_core_equals_engine(network, inputs, resets=(11, 3))["neurons"]
+        assert found["u_overflows"].min() > 100
+        assert found["v_overflows"].min() > 100
+
+    def test_convolutions_wrap_their_own_sum(self, unit):
+        weight = np.full((1, 1, 1, 1), 1 << 12, np.int32)
+        network = Network(
+            (
+                Population("input", (1, 2, 3), Source(signed=True)),
+                Population("neurons", (1, 2, 3), CubaLIF(4096, 4096, 100)),
+            ),
+            (Projection("input", "neurons", Conv(weight)),) * 2,
+        )
+        inputs = np.full((1, 4, 1, 2, 3), 2500, np.int32)
+        found = assert_core_equals_engine(network, inputs)["neurons"]
+        assert found["input_overflows"].tolist() == [2 * 3 * 6]
+
+
+class TestSizes:
+    @pytest.mark.parametrize("size", [1, 63, 64, 65, 128, 130, 500, 513, 1030])
+    def test_dense_layers_of_every_width(self, unit, size):
+        rng = np.random.default_rng(size)
+        network = Network(
+            (
+                Population("input", (size,), Source()),
+                Population("neurons", (size,), CubaLIF(1000, 500, 200)),
+                Population("last", (7,), CubaLIF(1000, 500, 200)),
+            ),
+            (
+                Projection("input", "neurons", Dense(weights(rng, size, size))),
+                Projection("neurons", "last", Dense(weights(rng, 7, size))),
+            ),
+        )
+        inputs = (rng.random((3, 9, size)) < 0.3).astype(np.uint8)
+        for how in HOW:
+            assert_core_equals_equations(network, inputs, **how)
+
+    @pytest.mark.parametrize("scale", [1, 300, 40_000])
+    def test_weights_of_every_width(self, unit, scale):
+        rng = np.random.default_rng(scale)
+        weight = (scale * rng.integers(-9, 9, (150, 90))).astype(np.int32)
+        weight[0, 0] |= 1  # no common shift
+        network = network_of(Dense(weight), (90,), (150,))
+        assert_core_equals_equations(network, inputs_of(network, scale))
+
+    def test_population_of_more_neurons_than_a_row_holds(self, unit):
+        size = 40_000
+        sparse = Sparse(
+            np.arange(size + 1), np.arange(size, dtype=np.int32)[::-1].copy(),
+            np.full(size, 90, np.int32), size,
+        )  # fmt: skip
+        network = network_of(sparse, (size,), (size,))
+        inputs = (np.random.default_rng(0).random((1, 3, size)) < 0.2).astype(np.uint8)
+        assert_core_equals_engine(network, inputs)
+
+    @pytest.mark.parametrize("channels", [1, 24, 48, 64, 80, 200])
+    def test_convolutions_of_every_depth_and_activity(self, unit, channels):
+        rng = np.random.default_rng(channels)
+        conv = Conv(weights(rng, channels, 3, 3, 3), stride=(2, 1), padding=(1, 1))
+        source = (3, 9, 14)
+        network = network_of(conv, source, conv.output_shape(source))
+        for activity in (0.05, 0.9):
+            inputs = (rng.random((2, 6, *source)) < activity).astype(np.uint8)
+            assert_core_equals_equations(network, inputs)
+
+
+def weights(rng, *shape):
+    return (2 * rng.integers(-60, 64, shape)).astype(np.int32)
+
+
+def test_held_picture_is_the_same_in_every_step(unit):
+    rng = np.random.default_rng(0)
+    picture = rng.integers(-50, 200, (2, 1, 3, 5, 6))
+    network = Network((Population("input", (3, 5, 6), CubaLIF(400, 300, 900)),), ())
+    held = np.broadcast_to(picture, (2, 9, 3, 5, 6))
+    found = run_core(network, held, steps=12)
+    expected = run_core(network, held.copy(), steps=12)
+    for what, array in expected["input"].items():
+        np.testing.assert_array_equal(found["input"][what], array)
+
+
+def test_pilotnet_equals_its_record(unit, netx_truth):
+    truth = netx_truth / "gts" / "pilotnet_lif"
+    network = nd.load(truth / "network.net")
+    image = np.load(truth / "image.npy").transpose(2, 1, 0)
+    frames = np.broadcast_to(image, (1, 24, *image.shape))
+    found = run_core(network, frames, resets=(17, 0))
+    layers = ("input", "conv-0", "conv-1", "conv-2", "conv-3", "conv-4", "fc-0", "fc-1", "fc-2")
+    for population, layer in zip(network.populations, layers, strict=False):
+        recorded = np.moveaxis(np.load(truth / f"{layer}.npy"), -1, 0)
+        if recorded.ndim == 4:
+            recorded = recorded.transpose(0, 3, 2, 1)
+        spikes = found[population.name]["spikes"][0]
+        np.testing.assert_array_equal(spikes, recorded.reshape(spikes.shape), layer)
