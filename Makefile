@@ -13,7 +13,7 @@ help:
 	@echo "make demo       the main job on real networks; ends with where the report lies"
 	@echo "make test       the tests, in a few minutes"
 	@echo "make test-all   the slow tests too"
-	@echo "make lint       ruff and mypy"
+	@echo "make lint       ruff, mypy and import-linter"
 	@echo "make bench      speed beside peers, as ratios; see benchmarks/README.md"
 
 setup: $(STAMP)
@@ -35,6 +35,7 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 bench: setup
 	$(BIN)/python -m benchmarks

@@ -80,7 +80,7 @@ def chip_file(rows: tuple[Row, ...]) -> str:
     )
     parts = [
         "# Intel Loihi 2, fitted to what was measured on boards. Written by",
-        "# `python -m benchmarks.fit_loihi2` from neurodeploy/profile/measured.toml; do not edit.",
+        "# `python -m benchmarks.fit_loihi2` from profiling/measured.toml; do not edit.",
         "",
         'name = "loihi2-fitted"',
         'title = "Intel Loihi 2 (fitted)"',

@@ -19,7 +19,7 @@ def test_the_chip_equals_the_engine(name: str, chip: dict[str, str]) -> None:
         case.inputs,
         record=record,
         backend="loihi2",
-        chip={**chip, "measure": "no"},
+        board_settings={**chip, "measure": "no"},
         **case.options,
     )
     result = nd.compare(engine, made, net=case.network, inputs=case.inputs)

@@ -22,7 +22,7 @@ def test_digits_on_the_chip_equal_the_engine(chip: dict[str, str]) -> None:
         inputs,
         record=("counts", "spikes"),
         backend="loihi2",
-        chip={**chip, "measure": "no"},
+        board_settings={**chip, "measure": "no"},
     )
     result = nd.compare(engine, made, net=network, inputs=inputs)
     assert result.equal, result.summary()
@@ -39,7 +39,9 @@ def test_pilotnet_on_the_chip_equals_the_engine(chip: dict[str, str]) -> None:
     inputs = frames.repeat(16, axis=1).astype(np.int32)
     options = {"apply_transform": False, "record": ("counts", "spikes")}
     engine = nd.run(network, inputs, **options)
-    made = nd.run(network, inputs, backend="loihi2", chip={**chip, "measure": "no"}, **options)
+    made = nd.run(
+        network, inputs, backend="loihi2", board_settings={**chip, "measure": "no"}, **options
+    )
     result = nd.compare(engine, made, net=network, inputs=inputs)
     assert result.equal, result.summary()
 
@@ -48,7 +50,7 @@ def test_power_and_time_are_sane(chip: dict[str, str]) -> None:
     """Within what any Loihi 2 board can be: a unit that is off by a thousand shows."""
     shipped = shipped_digits()
     network = nd.load(shipped.network)
-    made = nd.run(network, shipped.inputs[:8], backend="loihi2", chip=chip)
+    made = nd.run(network, shipped.inputs[:8], backend="loihi2", board_settings=chip)
     assert made.header.backend == "loihi2", "not measured on hardware"
     figures = made.header.measured
     assert figures, made.header.warnings

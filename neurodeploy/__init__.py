@@ -11,19 +11,21 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from .backends import run
-    from .chip import fit
-    from .comparison import compare
-    from .engine.stream import stream
-    from .errors import NeurodeployError
-    from .exporting.loading import load
-    from .exporting.verify import verify
-    from .formats import save
-    from .network import Network
-    from .profiling import profile
-    from .quantization import QuantConfig, quantize
-    from .recording import Recording
-    from .reporting import report
+    from .backends import run as run
+    from .chip import fit as fit
+    from .comparison import compare as compare
+    from .engine.stream import stream as stream
+    from .errors import NeurodeployError as NeurodeployError
+    from .exporting.export import export as export
+    from .exporting.loading import load as load
+    from .exporting.verify import verify as verify
+    from .formats import save as save
+    from .network import Network as Network
+    from .profiling import profile as profile
+    from .quantization import QuantConfig as QuantConfig
+    from .quantization import quantize as quantize
+    from .recording import Recording as Recording
+    from .reporting import report as report
 
 _HOMES = {
     "Network": "network",
@@ -31,6 +33,7 @@ _HOMES = {
     "QuantConfig": "quantization",
     "Recording": "recording",
     "compare": "comparison",
+    "export": "exporting.export",
     "fit": "chip",
     "load": "exporting.loading",
     "profile": "profiling",
@@ -43,23 +46,7 @@ _HOMES = {
 }
 """Public names and their rooms, which are imported when a name is first asked for."""
 
-__all__ = [
-    "Network",
-    "NeurodeployError",
-    "QuantConfig",
-    "Recording",
-    "__version__",
-    "compare",
-    "fit",
-    "load",
-    "profile",
-    "quantize",
-    "report",
-    "run",
-    "save",
-    "stream",
-    "verify",
-]
+__all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:

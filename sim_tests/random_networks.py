@@ -51,7 +51,7 @@ class Draw:
         self.network = self._network()
 
     def inputs(self, samples: int = 1, steps: int = 24) -> np.ndarray:
-        """Integers as `signals.present` gives them, [samples, steps, *shape]."""
+        """Integers as `inputs.present` gives them, [samples, steps, *shape]."""
         shape = (samples, steps, *self.network.input.shape)
         neuron = self.network.input.neuron
         if isinstance(neuron, Source) and not neuron.signed:

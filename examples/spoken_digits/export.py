@@ -20,7 +20,7 @@ from evaluate import accuracy
 import neurodeploy as nd
 from neurodeploy.errors import FormatError, NeurodeployError
 from neurodeploy.files import written_whole
-from neurodeploy.formats.slayer import batched
+from neurodeploy.formats.slayer import with_sample_axis
 from neurodeploy.formats.slayer.checkpoint import load_checkpoint
 from neurodeploy.formats.slayer.importing import import_slayer
 from neurodeploy.targets.look_ahead import look_ahead
@@ -129,7 +129,7 @@ def export(folder: Path, run: Path, out: Path) -> None:
     held = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)["settings"]
     test, validation = (spoken.load(folder, split, run) for split in ("test", "validation"))
     module = spoken.make(held["hidden"], held["delays"])
-    load_checkpoint(module, run / "trained.pt", batched(test.inputs[0].astype(np.float32)))
+    load_checkpoint(module, run / "trained.pt", with_sample_axis(test.inputs[0].astype(np.float32)))
     module.eval()
     network = nd.load(module, example=validation.inputs[:20])
     nd.save(network, out / f"{NAME}.net", netx_only=True)

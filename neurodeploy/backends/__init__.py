@@ -44,8 +44,10 @@ def run(
     kernels: str = "auto",
     timeout_seconds: float | None = None,
     progress: Progress | None = None,
-    host: str | None = None,
+    place: str | None = None,
     job: str | os.PathLike[str] | None = None,
+    board_settings: Mapping[str, Any] | None = None,
+    host: str | None = None,
     chip: Mapping[str, Any] | None = None,
 ) -> Recording:
     """Run a network on a backend and record it.
@@ -54,7 +56,7 @@ def run(
     ----------
     network : Network
     inputs : array [steps, *shape] or [samples, steps, *shape]
-        In (C, H, W) order; see `signals.present`. Samples are independent,
+        In (C, H, W) order; see `inputs.present`. Samples are independent,
         each starts from zero state.
     backend : str
         The name of one in `BACKENDS`: ``engine``, ``float``, ``lava``, ``loihi2``, or what
@@ -71,7 +73,7 @@ def run(
         Whether to apply the input layer's weight and bias to the inputs.
     axes : str, optional
         The order of the inputs' axes where it is another one: ``TBN`` is [steps, samples,
-        neurons]; see `signals.order_axes`.
+        neurons]; see `inputs.order_axes`.
     reset_interval, reset_offset : int, optional
         See `RunOptions`; an offset alone resets nothing and is refused.
     out : path, optional
@@ -89,15 +91,17 @@ def run(
         End a worker process that takes longer. Only of a backend that has one.
     progress : callable, optional
         Called with (samples done, samples in all).
-    host : str, optional
+    place : str, optional
         Where the worker of a backend that has one runs: ``here``, the path of an
         interpreter, ``srun[:...]``, ``ssh:[user@]host``; see `places.parse_place`. By default
         as the backend's environment variable says, else here.
     job : path, optional
         Keep the job and its finished samples in this folder. The same call goes on
         from there. Without it, a folder stays only if the run fails with samples done.
-    chip : mapping, optional
-        Options of a chip's backend, as JSON has them.
+    board_settings : mapping, optional
+        Settings of a real board (partition, windows of the meter...), as JSON has them.
+    host, chip : optional
+        The older names of `place` and `board_settings`.
 
     Returns
     -------
@@ -119,6 +123,8 @@ def run(
     InputWarning
         If the inputs may be time first and `axes` does not say.
     """
+    place = host if place is None else place
+    board_settings = chip if board_settings is None else board_settings
     chosen = BACKENDS[backend]
     wanted = names_of(record)
     for what in wanted:
@@ -133,9 +139,9 @@ def run(
         threads=threads,
         kernels=None if kernels == "auto" else kernels,
         timeout_seconds=timeout_seconds,
-        host=host,
+        place=place,
         job=job,
-        chip=chip,
+        board_settings=board_settings,
     )
     _check_reset(network, reset_interval, reset_offset)
     if drain:
@@ -155,9 +161,9 @@ def run(
         kernels=kernels,
         timeout_seconds=timeout_seconds,
         progress=progress,
-        host=host,
+        host=place,
         job=None if job is None else Path(job),
-        chip=None if chip is None else dict(chip),
+        chip=None if board_settings is None else dict(board_settings),
     )
     chosen.check(network, options)
     check_run(network, values, options, backend)
@@ -201,16 +207,16 @@ def write_job(
     from ..remote.places import BY_HAND, JobWritten
 
     with suppress(JobWritten):
-        run(network, inputs, host=BY_HAND, job=job, **how)
+        run(network, inputs, place=BY_HAND, job=job, **how)
     return Path(job)
 
 
 def _check_known(backend: Backend, **given: Any) -> None:
     """Refuse options that a backend would ignore."""
     try:
-        json.dumps(given["chip"], allow_nan=False)
+        json.dumps(given["board_settings"], allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise InputError(f"chip: {error}; give plain values, as JSON has them") from None
+        raise InputError(f"board_settings: {error}; give plain values, as JSON has them") from None
     for name, value in given.items():
         if value is None or name in backend.options:
             continue

@@ -8,16 +8,9 @@ import warnings
 from collections.abc import Sequence
 
 from ..errors import ChipWarning, InputWarning, PluginWarning
-
-DONE, DIFFERS, FAILED, INTERRUPTED = 0, 1, 2, 130
-"""Exit statuses: done or equal; ran but differs; could not; Ctrl-C."""
-
+from .statuses import DONE, FAILED, INTERRUPTED, Interrupted
 
 _INTERRUPTED = "interrupted; nothing half-written is left"
-
-
-class Interrupted(Exception):
-    """Ctrl-C, with something to say: which samples are done. Typers swallow a KeyboardInterrupt."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

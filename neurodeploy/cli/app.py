@@ -24,6 +24,7 @@ from . import (
     verify,
     worker,
 )
+from .older_spellings import Verb
 
 app = typer.Typer(
     help="Take a trained spiking network to Loihi 2, and see what the chip will do with it.",
@@ -67,4 +68,4 @@ VERBS: tuple[Callable[..., int | None], ...] = (
     listen.listen,
 )
 for verb in VERBS:
-    app.command()(verb)
+    app.command(cls=Verb)(verb)

@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
-from .shared import NO_OPTIONS, Json, Reading, print_json, reads_a_network, show
+from . import options
+from .statuses import DIFFERS, DONE
+from .terminal import print_json, show
 
 
-@reads_a_network
+@options.reads_a_network
 def compare(
     a: Annotated[Path, typer.Argument(metavar="A.h5", help="A recording.")],
     b: Annotated[Path, typer.Argument(metavar="B.h5", help="A recording to hold against it.")],
@@ -22,9 +24,7 @@ def compare(
         Path | None,
         typer.Option("--input", help="What was presented: .npy, or .npz; its labels are used too."),
     ] = None,
-    labels: Annotated[
-        Path | None, typer.Option(help="The right class of each sample: .npy, or .npz 'labels'.")
-    ] = None,
+    labels: options.Labels = None,
     local: Annotated[
         bool, typer.Option("--local", help="Also feed each population what A recorded.")
     ] = False,
@@ -53,8 +53,8 @@ def compare(
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Compare recordings of different networks or inputs.")
     ] = False,
-    reading: Reading = NO_OPTIONS,
-    json: Json = False,
+    reading: options.Reading = options.NO_OPTIONS,
+    json: options.Json = False,
 ) -> int:
     """Compare two recordings: spikes, u and v of every population, and where they first part.
 
@@ -66,7 +66,6 @@ def compare(
     from ..comparison import FloorOptions, Tolerances
     from ..comparison.junit import write_junit
     from ..inputs import read_inputs, read_labels
-    from . import DIFFERS, DONE
 
     recordings = [nd.Recording.load(path) for path in (a, b)]
     networks = [None if path is None else reading.load(path) for path in (net, net_b)]

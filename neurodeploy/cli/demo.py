@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
-from .shared import Json, print_json, progress_bar, show
+from . import options
+from .statuses import DIFFERS, DONE
+from .terminal import print_json, progress_bar, show
 
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for what it makes.")] = Path("neurodeploy_demo"),
-    json: Json = False,
+    json: options.Json = False,
 ) -> int:
     """Do the main job on real networks, in about a minute.
 
@@ -22,7 +24,6 @@ def demo(
     machine lacks is left out and said. Exit status 1 if anything differs.
     """
     from ..demo.job import run_demo
-    from . import DIFFERS, DONE
 
     outcome = run_demo(out, progress_bar, (lambda line: None) if json else show)
     if json:

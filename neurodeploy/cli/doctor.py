@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from .shared import Json, print_json, show
+from . import options
+from .terminal import print_json, show
 
 
-def doctor(json: Json = False) -> None:
+def doctor(json: options.Json = False) -> None:
     """Tell which backends and extras this machine has, and how to add what is missing."""
     from rich.table import Table
     from rich.text import Text

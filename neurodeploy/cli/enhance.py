@@ -9,7 +9,8 @@ import typer
 
 from ..errors import InputError
 from ..network import Network
-from .shared import NO_OPTIONS, Json, Net, Reading, print_json, reads_a_network, show
+from . import options
+from .terminal import print_json, show
 
 Channel = Annotated[
     str | None, typer.Option(help="Which channel, from 0, or mix; needed where there are several.")
@@ -51,9 +52,9 @@ def load_denoiser(
     return separator(net, MaskCodec.load(codec), gated=not pipelined)
 
 
-@reads_a_network
+@options.reads_a_network
 def enhance(
-    net: Net,
+    net: options.Net,
     input: Annotated[Path, typer.Option("--input", help="Noisy speech: .wav, .flac or .ogg.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Where to write it, mono, 16 kHz.")],
     clean: Annotated[
@@ -67,8 +68,8 @@ def enhance(
     pipelined: Pipelined = False,
     wait: Wait = None,
     fixed: Fixed = False,
-    reading: Reading = NO_OPTIONS,
-    json: Json = False,
+    reading: options.Reading = options.NO_OPTIONS,
+    json: options.Json = False,
 ) -> None:
     """Enhance noisy speech in the chip's integers, block by block.
 

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-from .shared import Json, print_json, show
+from . import options
+from .statuses import DIFFERS, DONE
+from .terminal import print_json, show
 
 
 def export(
@@ -39,7 +41,7 @@ def export(
         bool,
         typer.Option("--static", help="It takes images without time and repeats them itself."),
     ] = False,
-    json: Json = False,
+    json: options.Json = False,
 ) -> int:
     """Turn a trained SLAYER network into a file, and prove it.
 
@@ -48,12 +50,20 @@ def export(
     Exit status 0: they agree to the bit; 1: written, but they differ, and it
     says where first; 2: it could not be exported.
     """
-    from ..exporting.module import export_job
+    from ..exporting.export import export as run_export
     from ..reporting.terminal import audit_table
-    from . import DIFFERS, DONE
 
-    done = export_job(
-        factory, out, weights, example, shape, steps, seed, allow or (), split_sums, static
+    done = run_export(
+        factory,
+        out,
+        weights=weights,
+        example=example,
+        shape=shape,
+        steps=steps,
+        seed=seed,
+        allow=allow or (),
+        split_sums=split_sums,
+        static=static,
     )
     if json:
         print_json(done.as_dict())

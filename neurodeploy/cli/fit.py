@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
-from .shared import NO_OPTIONS, Json, Net, Reading, print_json, reads_a_network
+from . import options
+from .statuses import DIFFERS, DONE
+from .terminal import print_json
 
 
-@reads_a_network
+@options.reads_a_network
 def fit(
-    net: Net,
+    net: options.Net,
     chip: Annotated[str, typer.Option(help="loihi1, loihi2, or a chip's .toml file.")] = "loihi2",
     board: Annotated[
         str | None,
@@ -25,8 +27,8 @@ def fit(
         Path | None,
         typer.Option(metavar="REC.h5", help="Spread the busiest layers by what this run counted."),
     ] = None,
-    reading: Reading = NO_OPTIONS,
-    json: Json = False,
+    reading: options.Reading = options.NO_OPTIONS,
+    json: options.Json = False,
 ) -> int:
     """Place a network on a chip: cores it takes, how full they are, what does not fit.
 
@@ -58,4 +60,4 @@ def fit(
             f"the busiest core works {si(after, 's')} a step in place of {si(before, 's')} on the "
             f"{gain['plain_cores_used']} cores of the plain placement (estimated)"
         )
-    return 0 if placement.fits else 1
+    return DONE if placement.fits else DIFFERS

@@ -6,17 +6,20 @@ from typing import Annotated
 
 import typer
 
-from .shared import NO_OPTIONS, Json, Net, Reading, print_json, reads_a_network, show
+from ..network import Network
+from . import options
+from .statuses import DIFFERS, DONE
+from .terminal import print_json, show
 
 
-@reads_a_network
+@options.reads_a_network
 def inspect(
-    net: Net,
+    net: options.Net,
     target: Annotated[
         str | None, typer.Option(help="What this target would do to each element.")
     ] = None,
-    reading: Reading = NO_OPTIONS,
-    json: Json = False,
+    reading: options.Reading = options.NO_OPTIONS,
+    json: options.Json = False,
 ) -> int:
     """Show what NET holds and how each element of the file was read.
 
@@ -28,7 +31,6 @@ def inspect(
     from ..network import Rating
     from ..reporting.terminal import audit_table, network_table
     from ..targets.look_ahead import look_ahead
-    from . import DIFFERS, DONE
 
     network = reading.load(net)
     ahead = None if target is None else look_ahead(network, target)
@@ -47,10 +49,7 @@ def inspect(
     return DIFFERS if ahead is not None and ahead.worst is Rating.UNSUPPORTED else DONE
 
 
-def _as_dict(network: object) -> dict[str, object]:
-    from ..network import Network
-
-    assert isinstance(network, Network)
+def _as_dict(network: Network) -> dict[str, object]:
     return {
         "fingerprint": network.fingerprint,
         "populations": [

@@ -10,13 +10,14 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InputError
+from . import options
 from .enhance import Channel, Codec, Fixed, Pipelined, Wait, load_denoiser
-from .shared import NO_OPTIONS, Json, Net, Reading, print_json, reads_a_network, show
+from .terminal import print_json, show
 
 
-@reads_a_network
+@options.reads_a_network
 def listen(
-    net: Net,
+    net: options.Net,
     input: Annotated[
         str, typer.Option("--input", help="- (standard input), a raw file, or mic.")
     ] = "-",
@@ -35,8 +36,8 @@ def listen(
     pipelined: Pipelined = False,
     wait: Wait = None,
     fixed: Fixed = False,
-    reading: Reading = NO_OPTIONS,
-    json: Json = False,
+    reading: options.Reading = options.NO_OPTIONS,
+    json: options.Json = False,
 ) -> None:
     """Enhance live sound with a network that `enhance` takes, and show what it spends.
 

@@ -8,10 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InputError
-from .shared import NO_OPTIONS, Json, Reading, print_json, progress_bar, reads_a_network, show
+from . import options
+from .terminal import print_json, progress_bar, show
 
 
-@reads_a_network
+@options.reads_a_network
 def profile(
     recording: Annotated[Path, typer.Argument(metavar="REC.h5", help="A recording.")],
     chip: Annotated[
@@ -31,9 +32,10 @@ def profile(
             "--host-io", help="Add the time in which the host hands over inputs and outputs."
         ),
     ] = False,
-    host: Annotated[
+    input: Annotated[
         Path | None,
         typer.Option(
+            "--input",
             metavar="INPUTS",
             help="Measure NET on the recorded INPUTS on this host: six windows of 10 s.",
         ),
@@ -55,14 +57,14 @@ def profile(
     report: Annotated[
         Path | None, typer.Option(metavar="OUT.html", help="Write the page with all drawings.")
     ] = None,
-    reading: Reading = NO_OPTIONS,
-    json: Json = False,
+    reading: options.Reading = options.NO_OPTIONS,
+    json: options.Json = False,
 ) -> None:
     """Price a recording: energy and time per inference on a chip.
 
     With `--net`, the busiest core sets the time of a step and messages are counted over the
     cores and hops that they take. Every figure says whether it is measured or estimated, and
-    by which model; `--host` measures where this machine has energy counters (extra `power`).
+    by which model; `--input` measures where this machine has energy counters (extra `power`).
     """
     import neurodeploy as nd
 
@@ -74,7 +76,7 @@ def profile(
     from ..reporting.devices import elsewhere_table, metrics_table
     from ..reporting.terminal import profile_table
 
-    for flag, asked in (("--balance", balance), ("--host", host), ("--neurobench", neurobench)):
+    for flag, asked in (("--balance", balance), ("--input", input), ("--neurobench", neurobench)):
         if asked and net is None:
             raise InputError(f"{flag} needs the network: add --net NET")
     recorded = nd.Recording.load(recording)
@@ -83,8 +85,8 @@ def profile(
     if network is not None:
         placement = nd.fit(network, chip, recording=recorded if balance else None)
     profiles = [nd.profile(recorded, chip, placement, host_io=host_io)]
-    if network is not None and host is not None:
-        inputs, _ = read_inputs(host)
+    if network is not None and input is not None:
+        inputs, _ = read_inputs(input)
         with progress_bar("measuring this host") as progress:
             profiles.append(profile_host(network, inputs, recording=recorded, progress=progress))
     more: dict[str, Any] = {}

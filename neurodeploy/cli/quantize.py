@@ -9,24 +9,15 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import BackendError, InputError, NetworkError
-from .shared import (
-    NO_OPTIONS,
-    Axes,
-    Json,
-    Net,
-    Reading,
-    print_json,
-    progress_bar,
-    reads_a_network,
-    show,
-)
+from . import options
+from .terminal import print_json, progress_bar, show
 
 CHIP = "loihi2"
 
 
-@reads_a_network
+@options.reads_a_network
 def quantize(
-    net: Net,
+    net: options.Net,
     out: Annotated[
         Path | None,
         typer.Option("-o", "--out", help="The network to write; format by suffix."),
@@ -42,7 +33,7 @@ def quantize(
     split: Annotated[
         float | None, typer.Option(metavar="SHARE", help="Of synapses that may become two.")
     ] = None,
-    calibrate: Annotated[
+    calibration: Annotated[
         Path | None, typer.Option(metavar="INPUTS", help="Inputs (.npy, .npz); no labels needed.")
     ] = None,
     budget: Annotated[
@@ -78,9 +69,9 @@ def quantize(
     config: Annotated[
         Path | None, typer.Option(help="A configuration as JSON; options go before it.")
     ] = None,
-    axes: Axes = None,
-    reading: Reading = NO_OPTIONS,
-    json: Json = False,
+    axes: options.Axes = None,
+    reading: options.Reading = options.NO_OPTIONS,
+    json: options.Json = False,
 ) -> None:
     """Round a network to the chip's integers and say what each element lost.
 
@@ -105,7 +96,7 @@ def quantize(
     for place, check in ((out, check_out), (report, check_place)):
         if place is not None:
             check(place)
-    data = _data(calibrate, test, labels, axes)
+    data = _data(calibration, test, labels, axes)
     if sweep is not None:
         if out is not None or budgets:
             raise InputError("sweep: writes no network and takes no budget; leave out -o, --budget")
@@ -153,11 +144,11 @@ class _Data:
 
 
 def _data(
-    calibrate: Path | None, test: Path | None, labels: Path | None, axes: str | None
+    calibration: Path | None, test: Path | None, labels: Path | None, axes: str | None
 ) -> _Data:
     from ..inputs import read_inputs, read_labels
 
-    inputs, own = (None, None) if calibrate is None else read_inputs(calibrate, axes)
+    inputs, own = (None, None) if calibration is None else read_inputs(calibration, axes)
     tests, theirs = (None, own) if test is None else read_inputs(test, axes)
     return _Data(inputs, own, tests, theirs if labels is None else read_labels(labels))
 
@@ -167,7 +158,7 @@ def _within(network: Any, budgets: dict[str, Any], config: Any, data: _Data, chi
 
     limit = Budget(**budgets)
     if data.inputs is None:
-        raise InputError("budget: needs --calibrate INPUTS to measure who can spare bits")
+        raise InputError("budget: needs --calibration INPUTS to measure who can spare bits")
     return within_budget(network, limit, config, data.inputs, data.labels, chip)
 
 
@@ -180,7 +171,7 @@ def _swept(
     from ..quantization import sweep
 
     if data.inputs is None:
-        raise InputError("sweep: needs --calibrate INPUTS to choose scales on and measure with")
+        raise InputError("sweep: needs --calibration INPUTS to choose scales on and measure with")
     with progress_bar("widths") as progress:
         found = sweep(
             network, widths, data.inputs, config=config, tests=data.tests, labels=data.labels,

@@ -8,26 +8,13 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InputError
-from .shared import (
-    NO_OPTIONS,
-    Axes,
-    Host,
-    Json,
-    Net,
-    Reading,
-    Settings,
-    interruptible,
-    print_json,
-    progress_bar,
-    read_settings,
-    reads_a_network,
-    show,
-)
+from . import options
+from .terminal import interruptible, print_json, progress_bar, show
 
 
-@reads_a_network
+@options.reads_a_network
 def run(
-    net: Net,
+    net: options.Net,
     input: Annotated[
         Path,
         typer.Option("--input", help="Inputs: .npy, .npz with 'inputs', or sound with --encoder."),
@@ -36,45 +23,33 @@ def run(
         Path | None, typer.Option("-o", "--out", help="The recording to write (.h5).")
     ] = None,
     backend: Annotated[str, typer.Option(help="What runs it; `doctor` lists them.")] = "engine",
-    record: Annotated[str, typer.Option(help="Of counts,spikes,u,v.")] = "counts",
-    steps: Annotated[int | None, typer.Option(help="Chip time steps per sample.")] = None,
-    drain: Annotated[
-        bool, typer.Option("--drain", help="Run on until the last inputs have reached the output.")
-    ] = False,
-    raw_input: Annotated[
-        bool,
-        typer.Option(
-            "--raw-input", help="Inputs are the input neurons' integers: no weight, no bias."
-        ),
-    ] = False,
+    record: options.Record = "counts",
+    steps: options.Steps = None,
+    drain: options.Drain = False,
+    raw_input: options.RawInput = False,
     threads: Annotated[
         int | None, typer.Option(help="Threads of the engine; all cores by default.")
     ] = None,
     kernels: Annotated[
         str, typer.Option(help="How the engine adds synapses: auto, events or dense.")
     ] = "auto",
-    timeout: Annotated[
-        float | None, typer.Option(help="End a worker after this many seconds.")
-    ] = None,
-    host: Host = None,
-    job: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Keep finished samples here; the same call goes on."),
-    ] = None,
+    timeout: options.Timeout = None,
+    place: options.Place = None,
+    job: options.Job = None,
     job_only: Annotated[
         Path | None,
         typer.Option("--job-only", metavar="DIR", help="Write the job, to carry it by hand."),
     ] = None,
-    chip_set: Settings = None,
+    board_set: options.BoardSettings = None,
     encoder: Annotated[
         str | None,
         typer.Option(metavar="NAME[:OPTION=VALUE,...][+...]", help="Of sound; see docs/sound.md."),
     ] = None,
     rate: Annotated[int | None, typer.Option(help="Sound: Hz to resample to.")] = None,
     channel: Annotated[str | None, typer.Option(help="Sound: which channel, or mix.")] = None,
-    axes: Axes = None,
-    reading: Reading = NO_OPTIONS,
-    json: Json = False,
+    axes: options.Axes = None,
+    reading: options.Reading = options.NO_OPTIONS,
+    json: options.Json = False,
 ) -> None:
     """Run NET on inputs and record what it does.
 
@@ -103,7 +78,7 @@ def run(
         "steps": steps,
         "drain": drain,
         "apply_transform": not raw_input,
-        "chip": read_settings(chip_set),
+        "board_settings": options.read_settings(board_set),
     }
     for flag, value in (("--job-only", job_only), ("--timeout", timeout)):
         if value is not None and not runs_in_worker(BACKENDS[backend]):
@@ -125,7 +100,7 @@ def run(
             kernels=kernels,
             timeout_seconds=timeout,
             progress=progress,
-            host=host,
+            place=place,
             job=job,
         )
     header = recording.header

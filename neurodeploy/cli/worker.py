@@ -7,18 +7,17 @@ from typing import Annotated
 
 import typer
 
-from .shared import Host, Json, interruptible, print_json, progress_bar, show
+from . import options
+from .terminal import interruptible, print_json, progress_bar, show
 
 
 def worker(
     job: Annotated[
         Path, typer.Argument(metavar="JOB", help="A folder that run --job-only or --job wrote.")
     ],
-    host: Host = None,
-    timeout: Annotated[
-        float | None, typer.Option(help="End the worker after this many seconds.")
-    ] = None,
-    json: Json = False,
+    place: options.Place = None,
+    timeout: options.Timeout = None,
+    json: options.Json = False,
 ) -> None:
     """Do the job in a folder and leave JOB/recording.h5.
 
@@ -27,7 +26,7 @@ def worker(
     from ..backends.worker import work
 
     with interruptible(), progress_bar(f"working on {job}") as progress:
-        recording = work(job, host, progress, timeout)
+        recording = work(job, place, progress, timeout)
     path = job / "recording.h5"
     if json:
         header = recording.header

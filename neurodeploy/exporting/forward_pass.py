@@ -77,7 +77,7 @@ class Agreement:
         )
 
 
-def agree(export: Export, threads: int | None = None) -> tuple[Agreement, ...]:
+def compare_forward_pass(export: Export, threads: int | None = None) -> tuple[Agreement, ...]:
     """Run the engine on an export's example and compare every population with its block.
 
     Clocks are lined up: what a block sends at step t is the population's message
@@ -108,11 +108,11 @@ def agree(export: Export, threads: int | None = None) -> tuple[Agreement, ...]:
     held = []
     for sent in export.sent:
         kept = recording[sent.population]
-        held.append(_held(getattr(kept, sent.what), sent, kept.overflows() or {}))
+        held.append(_compare_population(getattr(kept, sent.what), sent, kept.overflows() or {}))
     return tuple(held)
 
 
-def audited(export: Export, held: Sequence[Agreement], inputs: str) -> Network:
+def with_measured_audit(export: Export, held: Sequence[Agreement], inputs: str) -> Network:
     """Give the network of an export with what was measured in its audit.
 
     Each approximation gets its effect. Each population that differs from its
@@ -124,7 +124,7 @@ def audited(export: Export, held: Sequence[Agreement], inputs: str) -> Network:
     ----------
     export : Export
     held : sequence of Agreement
-        From `agree`.
+        From `compare_forward_pass`.
     inputs : str
         What it ran on, for the effects.
     """
@@ -184,7 +184,7 @@ def _why(agreement: Agreement, differing: Sequence[str]) -> str:
         return (
             f"{agreement.wrapped:,} of {agreement.compared:,} sums of convolutions left 24 bits "
             f"and wrapped, as Lava's and the chip's do; SLAYER's do not: split them "
-            f"(rewrite.sums_in_parts, export --split-sums) or scale down what feeds it"
+            f"(targets.rewrite.sums_in_parts, export --split-sums) or scale down what feeds it"
         )
     if agreement.differing:
         floats = f"{agreement.inexact:,} of SLAYER's numbers are beyond float32"
@@ -206,7 +206,7 @@ def _why(agreement: Agreement, differing: Sequence[str]) -> str:
     return ""
 
 
-def _held(found: NDArray[Any], sent: Sent, overflows: dict[str, int]) -> Agreement:
+def _compare_population(found: NDArray[Any], sent: Sent, overflows: dict[str, int]) -> Agreement:
     steps = sent.values.shape[1]
     first = max(-sent.lag, 0)
     ours = found[:, max(sent.lag, 0) : sent.lag + steps].astype(np.float64)

@@ -64,7 +64,7 @@ def load(
         options["example"] = example
     if not measure:
         return formats.load(source, **options)
-    from .forward_pass import agree, audited
+    from .forward_pass import compare_forward_pass, with_measured_audit
 
     if options.get("example") is None:
         length = "one image" if options.get("static") else f"{EXAMPLE_STEPS} steps"
@@ -72,7 +72,7 @@ def load(
     else:
         what = f"the given example of shape {np.shape(options['example'])}"
     export = export_slayer(source, **options)
-    return audited(export, agree(export), what)
+    return with_measured_audit(export, compare_forward_pass(export), what)
 
 
 def _load_nir(

@@ -1,17 +1,19 @@
-"""Does a network do elsewhere what it does on the engine: run, run there, compare, report."""
+"""Does a network do elsewhere what it does on the engine: run it twice, compare, price."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
 from ..backends import BACKENDS, run
+from ..chip import Placement, fit
 from ..comparison import Comparison, compare
 from ..errors import BackendError, FormatError, InputError
 from ..inputs import as_samples
@@ -19,57 +21,73 @@ from ..network import Network
 from ..profiling import Profile, profile
 from ..recording import Recording
 from ..recording.run_options import Progress, names_of
-from ..reporting import report
 
-REPORT = "report.html"
+CHIP = "loihi2"
+"""Of estimates, where none is named."""
 
 
 @dataclass(frozen=True, eq=False)
-class Verified:
+class Verification:
     """What `verify` found.
 
     Attributes
     ----------
-    comparison : Comparison
-        Of the engine's recording with the other's.
+    network : Network
     recordings : (Recording, Recording)
-        ``engine.h5`` and, named after the backend, the other.
-    profile : Profile
-        Measured where the other backend has a meter, else estimated.
-    folder : Path
-        Where all of it lies, with `REPORT`.
+        Of the engine, and of the other backend.
+    comparison : Comparison
+        Of the two.
+    profiles : tuple of Profile
+        What the other backend's run costs: measured where it has a meter, else estimated.
+    chip : str
+        Of the estimate, and of the placement.
     """
 
-    comparison: Comparison
+    network: Network
     recordings: tuple[Recording, Recording]
-    profile: Profile
-    folder: Path
+    comparison: Comparison
+    profiles: tuple[Profile, ...]
+    chip: str
+
+    @property
+    def equal(self) -> bool:
+        """Whether both did the same."""
+        return self.comparison.equal
+
+    @cached_property
+    def placement(self) -> Placement:
+        """The network's populations on the chip's cores."""
+        return fit(self.network, self.chip)
 
 
 def verify(
     network: Network,
     inputs: NDArray[Any],
-    out: str | os.PathLike[str],
+    out: str | os.PathLike[str] | None = None,
     *,
-    on: str = "lava",
+    backend: str = "lava",
     record: str | Iterable[str] = ("spikes",),
     steps: int | None = None,
     drain: bool = False,
     labels: NDArray[Any] | Sequence[int] | None = None,
     chip: str | None = None,
     apply_transform: bool = True,
+    place: str | None = None,
+    board_settings: Mapping[str, Any] | None = None,
     progress: Callable[[str], Progress] | None = None,
+    on: str | None = None,
     **how: Any,
-) -> Verified:
-    """Run a network on the engine and on another backend, compare the two and report.
+) -> Verification:
+    """Run a network on the engine and on another backend, and compare the two.
 
     Parameters
     ----------
     network : Network
     inputs : array [steps, *shape] or [samples, steps, *shape]
-    out : path
-        Folder for the recordings and the report; made if it is missing.
-    on : str
+    out : path, optional
+        Folder into which the recordings are streamed, as ``engine.h5`` and, named after the
+        backend, the other; made if it is missing. Without it they are in memory alone.
+    backend : str
         The other backend, of `BACKENDS`; one that runs integers.
     record : str or iterable of str
         As `run`; with u and v a difference is found where it arises.
@@ -81,15 +99,19 @@ def verify(
         For the estimate of energy and time where no meter was read; by default ``loihi2``.
     apply_transform : bool
         As `run`.
+    place, board_settings : optional
+        As `run`, for the other backend.
     progress : callable, optional
         Called with what begins; gives what is called with (done, in all).
+    on : str, optional
+        The older name of `backend`.
     **how
         More arguments of `run`, for both ``reset_interval`` and ``reset_offset``, for the
-        other backend ``host``, ``job``, ``chip_settings`` (its ``chip``), ``timeout_seconds``.
+        other backend ``job`` and ``timeout_seconds``.
 
     Returns
     -------
-    Verified
+    Verification
 
     Raises
     ------
@@ -99,10 +121,12 @@ def verify(
     NeurodeployError
         As `run` and `compare`.
     """
-    if on == "engine" or on not in BACKENDS or BACKENDS[on].runs_floats:
+    backend = backend if on is None else on
+    if backend == "engine" or backend not in BACKENDS or BACKENDS[backend].runs_floats:
         others = [n for n, b in BACKENDS.items() if n != "engine" and not b.runs_floats]
         raise BackendError(
-            f"on {on!r}: nothing to compare the engine with; there are {', '.join(others)}"
+            f"backend {backend!r}: nothing to compare the engine with; there are "
+            f"{', '.join(others)}"
         )
     if steps is None and not drain:
         _check_reach(network, inputs)
@@ -113,37 +137,29 @@ def verify(
         "apply_transform": apply_transform,
         **{name: how.pop(name) for name in ("reset_interval", "reset_offset") if name in how},
     }
-    how["chip"] = how.pop("chip_settings", None)
     tell = progress or (lambda _: lambda *_: None)
-    folder = Path(out)
-    with _folder(folder):
+    with _folder(out) as folder:
         other = run(
             network,
             inputs,
-            backend=on,
-            out=folder / f"{on}.h5",
-            progress=tell(f"running on {on}"),
+            backend=backend,
+            out=folder and folder / f"{backend}.h5",
+            progress=tell(f"running on {backend}"),
+            place=place,
+            board_settings=board_settings,
             **common,
             **how,
         )
         engine = run(
             network,
             inputs,
-            out=folder / "engine.h5",
+            out=folder and folder / "engine.h5",
             progress=tell("running on the engine"),
             **common,
         )
-        comparison = compare(engine, other, net=network, inputs=inputs, labels=labels)
-        cost = profile(other, chip)
-        report(
-            folder / REPORT,
-            net=network,
-            recordings=(engine, other),
-            comparison=comparison,
-            profiles=(cost,),
-            title=f"Verified on {other.header.backend}",
-        )
-    return Verified(comparison, (engine, other), cost, folder)
+    comparison = compare(engine, other, net=network, inputs=inputs, labels=labels)
+    costs = (profile(other, chip),)
+    return Verification(network, (engine, other), comparison, costs, chip or CHIP)
 
 
 def _check_reach(network: Network, inputs: NDArray[Any]) -> None:
@@ -157,8 +173,12 @@ def _check_reach(network: Network, inputs: NDArray[Any]) -> None:
 
 
 @contextmanager
-def _folder(path: Path) -> Iterator[None]:
+def _folder(out: str | os.PathLike[str] | None) -> Iterator[Path | None]:
     """Make a folder, and remove it again if the block raises before anything is in it."""
+    if out is None:
+        yield None
+        return
+    path = Path(out)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -166,7 +186,7 @@ def _folder(path: Path) -> Iterator[None]:
             f"{path}: no folder can be made there ({error.strerror}); choose another (--out)"
         ) from error
     try:
-        yield
+        yield path
     except BaseException:
         with suppress(OSError):
             path.rmdir()

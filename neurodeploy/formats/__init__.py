@@ -126,7 +126,7 @@ def check_holds(network: Network, path: str | os.PathLike[str]) -> None:
 def save(network: Network, path: str | os.PathLike[str], **options: Any) -> None:
     """Write a network; the format is told by the suffix: ``.net`` is NetX HDF5, ``.nir`` is NIR.
 
-    NetX holds every network, to be read back the same, see `netx_writer`.
+    NetX holds every network, to be read back the same, see `netx.writer`.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch.nn.utils.weight_norm import WeightNorm
 
 from ..errors import InputError, UnsupportedError
-from ..formats.slayer.leaves import kind_of
+from ..formats.slayer.module_kinds import kind_of
 from ..network.fixed_point import ACTIVATION_SHIFT
 from ..quantization.config import QuantConfig
 from ..quantization.weights import Grid

@@ -34,7 +34,7 @@ class StandIn:
     Attributes
     ----------
     host : str
-        For ``nd.run(host=...)``.
+        For ``nd.run(place=...)``.
     """
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,9 +27,9 @@ GIVEN = {
     "threads": 2,
     "kernels": "events",
     "timeout_seconds": 1e-9,
-    "host": "here",
+    "place": "here",
     "job": "a-folder",
-    "chip": {"measure": False},
+    "board_settings": {"measure": False},
 }
 """A value of each option that not every backend knows."""
 
@@ -138,8 +138,8 @@ def steps_of_verify(
 
     monkeypatch.setattr(verify_module, "run", run)
     found = verify_module.verify(network, inputs, tmp_path / "verified", **how)
-    assert found.recordings[0].steps == found.recordings[1].steps == found.profile.steps
-    return found.profile.steps
+    assert found.recordings[0].steps == found.recordings[1].steps == found.profiles[0].steps
+    return found.profiles[0].steps
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def inputs() -> np.ndarray:
 
 
 def run(host: str, inputs: np.ndarray, **how: object) -> Recording:
-    return nd.run(NETWORK, inputs, backend="lava", record=RECORD, host=host, **how)
+    return nd.run(NETWORK, inputs, backend="lava", record=RECORD, place=host, **how)
 
 
 def assert_equal(a: Recording, b: Recording) -> None:
@@ -141,10 +141,10 @@ def test_a_tilde_is_the_home_folder_there() -> None:
 
 
 def test_options_of_workers_are_refused_where_there_is_none(inputs: np.ndarray) -> None:
-    with pytest.raises(BackendError, match="host: backend 'engine' runs in this process"):
-        nd.run(NETWORK, inputs, host="here")
-    with pytest.raises(InputError, match="chip: Object of type ndarray"):
-        nd.run(NETWORK, inputs, backend="lava", chip={"a": inputs})
+    with pytest.raises(BackendError, match="place: backend 'engine' runs in this process"):
+        nd.run(NETWORK, inputs, place="here")
+    with pytest.raises(InputError, match="board_settings: Object of type ndarray"):
+        nd.run(NETWORK, inputs, backend="lava", board_settings={"a": inputs})
 
 
 # What breaks midway.
@@ -419,18 +419,18 @@ def test_a_job_is_carried_by_hand(
     carried = tmp_path / "elsewhere" / "carried"
     shutil.copytree(tmp_path / "job", carried)
     lab.fault(4, "kill")
-    broken = neurodeploy("worker", str(carried), "--host", lab.python)
+    broken = neurodeploy("worker", str(carried), "--place", lab.python)
     assert broken.returncode == 2
     assert f"4 of 9 samples are done and kept in {carried}" in broken.stderr
     assert broken.stderr.count("\n") == 1
     lab.ran()
-    done = neurodeploy("worker", str(carried), "--host", lab.python, "--json")
+    done = neurodeploy("worker", str(carried), "--place", lab.python, "--json")
     assert done.returncode == 0, done.stderr
     assert lab.ran() == [4, 6, 8]
     assert json.loads(done.stdout)["samples"] == SAMPLES
     assert_equal(Recording.load(carried / "recording.h5"), truth)
     shutil.copy(carried / "recording.h5", tmp_path / "job")
-    back = neurodeploy(*files, "--job", "job", "-o", "out.h5", "--host", "/bin/false")
+    back = neurodeploy(*files, "--job", "job", "-o", "out.h5", "--place", "/bin/false")
     assert back.returncode == 0, back.stderr
     assert_equal(Recording.load(tmp_path / "out.h5"), truth)
     assert not lab.ran()
@@ -460,7 +460,7 @@ def test_a_job_that_suffered_on_its_way_is_refused(
 def test_an_interrupt_says_what_is_done(
     lab: Lab, files: list[str], truth: Recording, where: str, tmp_path: Path
 ) -> None:
-    command = [*files, "--host", places_of(lab)[where], "-o", "out.h5"]
+    command = [*files, "--place", places_of(lab)[where], "-o", "out.h5"]
     lab.fault(4, "hang")
     with subprocess.Popen(
         [sys.executable, "-m", "neurodeploy", *command], stderr=subprocess.PIPE, text=True

@@ -165,7 +165,7 @@ def test_profile_prices_the_run_elsewhere_and_by_the_benchmarks_metrics(call, fi
     short = partial(host.profile_host, window_seconds=0.01, windows=2, meter=None)
     monkeypatch.setattr(host, "profile_host", short)
     flags = ["--net", "a.net", "--elsewhere", "--neurobench", "--ndns", "0.001", "0.02"]
-    status, out, _ = call("profile", "p.h5", *flags, "--host", "x.npy", "--json")
+    status, out, _ = call("profile", "p.h5", *flags, "--input", "x.npy", "--json")
     found = json.loads(out)
     assert status == 0
     assert {device["name"] for device in found["elsewhere"]} >= {"cpu", "gpu", "arm"}
@@ -173,7 +173,7 @@ def test_profile_prices_the_run_elsewhere_and_by_the_benchmarks_metrics(call, fi
     assert found["ndns"]["pdp_proxy"] == pytest.approx(0.02 * found["ndns"]["power_proxy"])
     assert found["host"]["kind"] in ("measured", "unavailable")
     assert found["host"]["seconds"] > 0
-    status, out, _ = call("profile", "p.h5", *flags, "--host", "x.npy", "--report", "p.html")
+    status, out, _ = call("profile", "p.h5", *flags, "--input", "x.npy", "--report", "p.html")
     assert status == 0
     for word in ("this host", "ARM Cortex-A", "MembraneUpdates", "power_proxy", "report: p.html"):
         assert word in out
@@ -184,7 +184,7 @@ def test_profile_prices_the_run_elsewhere_and_by_the_benchmarks_metrics(call, fi
     ("flags", "said"),
     [
         (["--neurobench"], "--neurobench needs the network: add --net NET"),
-        (["--host", "x.npy"], "--host needs the network: add --net NET"),
+        (["--input", "x.npy"], "--input needs the network: add --net NET"),
         (["--ndns", "0", "1"], "N-DNS proxy: step 0 s, latency 1 s"),
         (["--chip", "loihi9"], "no chip 'loihi9'; there are loihi1"),
         (["--chip", "none.toml"], "none.toml: cannot be read"),
@@ -260,14 +260,14 @@ def test_inspect_and_convert(call):
 def test_convert_for_a_target_ends_with_what_it_still_cannot_run(call, files, json_flag):
     """The converted file is written all the same, and the exit status is 1."""
     nd.save(network_of("a", nd.network.ALIF(1000, 200, 64, 100, 200, 5, 9)), "alif.net")
-    status, out, _ = call("convert", "alif.net", "left.net", "--for", "lava", *json_flag)
+    status, out, _ = call("convert", "alif.net", "left.net", "--target", "lava", *json_flag)
     assert status == 1
     assert nd.load("left.net").output.name == "a"
     if json_flag:
         assert [entry["element"] for entry in json.loads(out)["left"]] == ["a"]
     else:
         assert "lava cannot run 1 elements of it" in out
-    assert call("convert", "a.net", "whole.net", "--for", "lava", *json_flag)[0] == 0
+    assert call("convert", "a.net", "whole.net", "--target", "lava", *json_flag)[0] == 0
 
 
 def test_axes_in_another_order_run_the_same(call, files):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 
@@ -79,6 +80,25 @@ def folder(tmp_path, monkeypatch):
     yield tmp_path, name
     for loaded in (name, "bad_import"):
         sys.modules.pop(loaded, None)
+
+
+def test_a_module_is_exported_as_its_factory_is(folder):
+    """`nd.export` takes either, and arrays in place of files; both give the verb's file."""
+    _, torch = import_slayer()
+    place, name = folder
+    sys.path.insert(0, str(place))
+    example = (np.random.default_rng(3).random((2, 12, 12)) < 0.4).astype(np.float32)
+    np.save("x.npy", example)
+    module = importlib.import_module(name).make()
+    made = nd.export(module, "module.net", example=example)
+    torch.save(module.state_dict(), "weights.pt")  # its delays have their shape only once it ran
+    again = nd.export(f"{name}:make", "factory.net", weights="weights.pt", example="x.npy")
+    assert made.equal
+    assert again.equal
+    assert made.network == again.network
+    assert nd.load("module.net") == made.network
+    np.testing.assert_array_equal(made.inputs, again.inputs)
+    assert made.example == "the given example of shape (2, 12, 12)"
 
 
 def run(*arguments):

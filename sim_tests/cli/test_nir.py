@@ -38,7 +38,7 @@ def call(capsys, monkeypatch, tmp_path):
 
 
 def test_from_nir_to_integers_and_compare(call):
-    status, out, _ = call("inspect", "net.nir", "--dt", "1e-4", "--from", "norse")
+    status, out, _ = call("inspect", "net.nir", "--dt", "1e-4", "--preset", "norse")
     assert status == 0
     assert "float-lif" in out
     assert "preset norse" in out
@@ -72,7 +72,7 @@ def test_convert_between_formats(call):
     assert call("convert", "a.net", "b.nir", "--dt", "1e-3")[0] == 0
     assert call("convert", "b.nir", "c.net")[0] == 0
     assert nd.load("c.net") == nd.load("a.net") == nd.load("b.nir")
-    options = ("--dt", "1e-4", "--from", "lava", "--to", "norse")
+    options = ("--dt", "1e-4", "--preset", "lava", "--to", "norse")
     status, _, err = call("convert", "net.nir", "d.nir", *options)
     assert status == 2
     assert "NIR read with preset 'norse' cannot say" in err
@@ -82,7 +82,7 @@ def test_convert_between_formats(call):
     ("arguments", "words"),
     [
         (("inspect", "net.nir"), "give it in seconds: --dt"),
-        (("inspect", "net.nir", "--dt", "1e-4", "--from", "brian"), "preset 'brian': unknown"),
+        (("inspect", "net.nir", "--dt", "1e-4", "--preset", "brian"), "preset 'brian': unknown"),
         (("inspect", "net.nir", "--dt", "1e-4", "--reset", "late"), "reset: 'late'; give hard"),
         (("inspect", "net.nir", "--dt", "1e-4", "--preset", "snntorch"), "give --reset soft"),
         (("inspect", "net.nir", "--preset", "snntorch", "--reset", "soft"), "for --dt 1e-4"),

@@ -63,7 +63,7 @@ def call(capsys, monkeypatch, tmp_path):
 
 def test_calibration_gives_a_report(call):
     status, out, _ = call(
-        "quantize", "net.net", "-o", "a.net", "--bits", 4, "--calibrate", "x.npy", "--json"
+        "quantize", "net.net", "-o", "a.net", "--bits", 4, "--calibration", "x.npy", "--json"
     )
     assert status == 0
     found = json.loads(out)
@@ -73,14 +73,14 @@ def test_calibration_gives_a_report(call):
     config = nd.QuantConfig.from_json(found["config"])
     assert (config.bits, config.split) == (4, 0)
     assert fixed == nd.quantize(network(), config, np.load("x.npy"))
-    status, out, _ = call("quantize", "net.net", "-o", "b.net", "--calibrate", "x.npy")
+    status, out, _ = call("quantize", "net.net", "-o", "b.net", "--calibration", "x.npy")
     assert status == 0
     assert "coincide" in out
 
 
 @pytest.mark.parametrize("method", ["max", "percentile", "mse", "search"])
 def test_method_is_the_one_that_was_asked_for(call, method):
-    options = ("--method", method, "--rounding", "nearest", "--calibrate", "x.npy")
+    options = ("--method", method, "--rounding", "nearest", "--calibration", "x.npy")
     assert call("quantize", "net.net", "-o", "a.net", "--bits", 5, *options)[0] == 0
     config = nd.QuantConfig.from_json(nd.load("a.net").metadata["quantize/config"])
     assert (config.method, config.rounding, config.bits) == (method, "nearest", 5)
@@ -102,7 +102,7 @@ def test_configuration_from_a_file_gives_way_to_options(call):
     [("--budget", 2500, "memory_bits"), ("--budget-energy", 6e-8, "joules")],
 )
 def test_budget_is_kept(call, option, limit, key):
-    options = ("--method", "mse", "--calibrate", "x.npy", option, limit, "--json")
+    options = ("--method", "mse", "--calibration", "x.npy", option, limit, "--json")
     status, out, err = call("quantize", "net.net", "-o", "a.net", *options)
     assert status == 0, err
     found = json.loads(out)
@@ -112,7 +112,7 @@ def test_budget_is_kept(call, option, limit, key):
 
 
 def test_loss_by_labels_is_kept(call):
-    options = ("--method", "mse", "--calibrate", "labelled.npz", "--budget-loss", 0.2)
+    options = ("--method", "mse", "--calibration", "labelled.npz", "--budget-loss", 0.2)
     status, out, err = call("quantize", "net.net", "-o", "a.net", *options)
     assert status == 0, err
     assert "synaptic memory" in out
@@ -120,7 +120,7 @@ def test_loss_by_labels_is_kept(call):
 
 
 def test_sweep_prints_json_and_writes_a_page(call):
-    options = ("--sweep", "8,3", "--calibrate", "x.npy", "--method", "mse")
+    options = ("--sweep", "8,3", "--calibration", "x.npy", "--method", "mse")
     more = ("--test", "labelled.npz", "--report", "page.html", "--json")
     status, out, err = call("quantize", "net.net", *options, *more)
     assert status == 0, err
@@ -138,16 +138,16 @@ def test_sweep_prints_json_and_writes_a_page(call):
 @pytest.mark.slow  # imports torch: 10 s and more
 def test_sweep_with_fine_tuning(call):
     pytest.importorskip("torch", reason="needs torch: pip install 'neurodeploy[lava]'")
-    options = ("--sweep", "4", "--fine-tune", "--calibrate", "labelled.npz", "--json")
+    options = ("--sweep", "4", "--fine-tune", "--calibration", "labelled.npz", "--json")
     status, out, err = call("quantize", "net.net", *options)
     assert status == 0, err
     assert [row["tuned"] for row in json.loads(out)["rows"]] == [False, True]
 
 
 BAD = [
-    (("-o", "a.net", "--calibrate", "wrong.npy"), "inputs of shape [6, 30, 4] do not fit"),
-    (("-o", "a.net", "--calibrate", "nan.npy"), "the inputs hold NaN or infinity"),
-    (("-o", "a.net", "--calibrate", "none.npy"), "none.npy: no such file"),
+    (("-o", "a.net", "--calibration", "wrong.npy"), "inputs of shape [6, 30, 4] do not fit"),
+    (("-o", "a.net", "--calibration", "nan.npy"), "the inputs hold NaN or infinity"),
+    (("-o", "a.net", "--calibration", "none.npy"), "none.npy: no such file"),
     (("-o", "a.net", "--bits", "0"), "bits: 0; the chip holds weights of 1 to 8 bits"),
     (("-o", "a.net", "--bits", "few"), "bits: few"),
     (("-o", "a.net", "--method", "guess"), "method: 'guess'; choose auto, max"),
@@ -159,36 +159,36 @@ BAD = [
     (("-o", "a.net", "--config", "none.json"), "none.json: No such file"),
     (("-o", "a.net", "--config", "x.npy"), "x.npy: no text"),
     (("-o", "a.net", "--config", "stranger.json"), "population_bits: no population 'z' to round"),
-    (("-o", "a.net", "--budget", "900"), "budget: needs --calibrate"),
-    (("-o", "a.net", "--calibrate", "x.npy", "--budget", "9"), "is the least reachable"),
-    (("-o", "a.net", "--calibrate", "x.npy", "--budget-energy", "1e-15"), "is the least reachable"),
-    (("-o", "a.net", "--calibrate", "x.npy", "--budget", "-1"), "give one of memory, energy"),
-    (("-o", "a.net", "--calibrate", "x.npy", "--budget", "9", "--budget-loss", "0.1"),
+    (("-o", "a.net", "--budget", "900"), "budget: needs --calibration"),
+    (("-o", "a.net", "--calibration", "x.npy", "--budget", "9"), "is the least reachable"),
+    (("-o", "a.net", "--calibration", "x.npy", "--budget-energy", "1e-15"), "the least reachable"),
+    (("-o", "a.net", "--calibration", "x.npy", "--budget", "-1"), "give one of memory, energy"),
+    (("-o", "a.net", "--calibration", "x.npy", "--budget", "9", "--budget-loss", "0.1"),
      "give one of memory, energy and loss"),
-    (("-o", "a.net", "--calibrate", "x.npy", "--budget", "9", "--chip", "tpu"), "no chip 'tpu'"),
-    (("-o", "a.net", "--calibrate", "x.npy", "--budget-loss", "0.1", "--labels", "few.npy"),
+    (("-o", "a.net", "--calibration", "x.npy", "--budget", "9", "--chip", "tpu"), "no chip 'tpu'"),
+    (("-o", "a.net", "--calibration", "x.npy", "--budget-loss", "0.1", "--labels", "few.npy"),
      "labels: 2, 0..1, for 6 samples"),
-    (("--sweep", "8,4", "--calibrate", "x.npy", "--labels", "many.npy"),
+    (("--sweep", "8,4", "--calibration", "x.npy", "--labels", "many.npy"),
      "labels: 6, 7..9, for 6 samples and 3 outputs"),
-    (("-o", "a.net", "--calibrate", "wrong.npy", "--budget", "2500"), "do not fit the network"),
-    (("-o", "a.net", "--calibrate", "nan.npy", "--budget-loss", "0.1"), "hold NaN or infinity"),
-    (("--sweep", "8", "--calibrate", "x.npy", "--test", "wrong.npy"), "do not fit the network"),
-    (("--sweep", "", "--calibrate", "x.npy"), "name each width once"),
-    (("--sweep", "8,4"), "sweep: needs --calibrate"),
-    (("--sweep", "8,8", "--calibrate", "x.npy"), "sweep: bits 8, 8; name each width once"),
-    (("--sweep", "8,12", "--calibrate", "x.npy"), "bits: 12"),
-    (("--sweep", "8", "--calibrate", "x.npy", "-o", "a.net"), "sweep: writes no network"),
+    (("-o", "a.net", "--calibration", "wrong.npy", "--budget", "2500"), "do not fit the network"),
+    (("-o", "a.net", "--calibration", "nan.npy", "--budget-loss", "0.1"), "hold NaN or infinity"),
+    (("--sweep", "8", "--calibration", "x.npy", "--test", "wrong.npy"), "do not fit the network"),
+    (("--sweep", "", "--calibration", "x.npy"), "name each width once"),
+    (("--sweep", "8,4"), "sweep: needs --calibration"),
+    (("--sweep", "8,8", "--calibration", "x.npy"), "sweep: bits 8, 8; name each width once"),
+    (("--sweep", "8,12", "--calibration", "x.npy"), "bits: 12"),
+    (("--sweep", "8", "--calibration", "x.npy", "-o", "a.net"), "sweep: writes no network"),
     (("-o", "a.net", "--fine-tune"), "--fine-tune: goes with --sweep"),
     ((), "nowhere to write to; give -o OUT"),
     (("-o", "a.net", "--config", "x.json"), "x.json: config: not JSON"),
     (("-o", "a.net", "--chip", "loihi2"), "--chip: goes with a budget or --sweep"),
     (("-o", "a.net", "--labels", "few.npy"), "--labels: goes with a budget or --sweep"),
-    (("-o", "a.net", "--calibrate", "x.npy", "--bits", "ternary", "--budget", "9999"),
+    (("-o", "a.net", "--calibration", "x.npy", "--bits", "ternary", "--budget", "9999"),
      "budget: bits: ternary; populations go from these to fewer"),
     # Said before the inputs are looked at, which are not there.
-    (("-o", "a.txt", "--calibrate", "none.npy"), "a.txt: unknown network suffix"),
-    (("-o", "no/a.net", "--calibrate", "none.npy"), "no folder 'no'; make it first"),
-    (("--sweep", "8", "--calibrate", "none.npy", "--report", "no/a.html"), "no folder 'no'"),
+    (("-o", "a.txt", "--calibration", "none.npy"), "a.txt: unknown network suffix"),
+    (("-o", "no/a.net", "--calibration", "none.npy"), "no folder 'no'; make it first"),
+    (("--sweep", "8", "--calibration", "none.npy", "--report", "no/a.html"), "no folder 'no'"),
 ]  # fmt: skip
 
 
@@ -219,8 +219,8 @@ def test_a_format_that_cannot_hold_the_result_is_refused_before_the_search(call,
         raise AssertionError("the search has begun")
 
     monkeypatch.setattr("neurodeploy.quantization.search.search", search)
-    read = ("late.nir", "--from", "snntorch", "--dt", "1e-4", "--reset", "soft")
-    status, _, err = call("quantize", *read, "--calibrate", "x.npy", "-o", "out.nir")
+    read = ("late.nir", "--preset", "snntorch", "--dt", "1e-4", "--reset", "soft")
+    status, _, err = call("quantize", *read, "--calibration", "x.npy", "-o", "out.nir")
     assert status == 2
     assert "late.nir" not in err
     assert "out.nir" in err or "write .net" in err
@@ -250,6 +250,6 @@ def test_weights_that_nothing_holds_and_layers_of_zeros(call):
         assert words in err
         assert call.new() == {"g.nir"}
     graph("g.nir", 0 * weight)
-    options = ("--dt", "1e-4", "--calibrate", "x.npy", "--bits", 4)
+    options = ("--dt", "1e-4", "--calibration", "x.npy", "--bits", 4)
     assert call("quantize", "g.nir", *options, "-o", "a.nir")[0] == 0
     assert not nd.load("a.nir").projections[0].synapse.weight.any()

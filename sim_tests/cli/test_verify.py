@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,6 +15,9 @@ import pytest
 import neurodeploy as nd
 from hw_tests.cases import dense
 from neurodeploy import cli
+from neurodeploy.cli.app import VERBS
+from neurodeploy.cli.older_spellings import OLDER_SPELLINGS
+from neurodeploy.errors import BackendError
 from neurodeploy.exporting import verify as module
 from sim_tests.backends.standin import StandIn
 
@@ -84,19 +88,25 @@ def test_a_run_that_deviates(call: Call, monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--on", "tpu"), "'tpu': nothing to compare the engine with; there are lava, loihi2"),
-        (("--on", "engine"), "'engine': nothing to compare the engine with"),
-        (("--on", "lava", "--host", "/no/python"), "no such program"),
-        (("--on", "lava", "--record", "all"), "record 'all': unknown"),
+        (("--backend", "tpu"), "'tpu': nothing to compare the engine with; there are lava, loihi2"),
+        (("--backend", "engine"), "'engine': nothing to compare the engine with"),
+        (("--backend", "lava", "--place", "/no/python"), "no such program"),
+        (("--backend", "lava", "--record", "all"), "record 'all': unknown"),
         (
-            ("--on", "lava", "--samples", "-1"),
+            ("--backend", "lava", "--samples", "-1"),
             "'--samples': Input should be greater than or equal to 1",
         ),
-        (("--on", "lava", "-o", "a.net"), "no folder can be made there"),
-        (("--on", "lava", "--steps", "3", "--drain"), "drain: together with 3 steps; give one"),
-        (("--on", "lava", "--chip-set", "measure=1"), "chip: backend 'lava' does not know it"),
-        (("--on", "loihi2", "--chip-set", "partion=kp"), "'partion': unknown"),
-        (("--on", "loihi2", "--chip-set", "measure"), "give NAME=VALUE"),
+        (("--backend", "lava", "-o", "a.net"), "no folder can be made there"),
+        (
+            ("--backend", "lava", "--steps", "3", "--drain"),
+            "drain: together with 3 steps; give one",
+        ),
+        (
+            ("--backend", "lava", "--board-set", "measure=1"),
+            "board_settings: backend 'lava' does not know it",
+        ),
+        (("--backend", "loihi2", "--board-set", "partion=kp"), "'partion': unknown"),
+        (("--backend", "loihi2", "--board-set", "measure"), "give NAME=VALUE"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_leaves_nothing(
@@ -108,6 +118,68 @@ def test_what_cannot_be_done_is_one_line_and_leaves_nothing(
     assert err.count("\n") == 1
     assert not out
     assert {path.name for path in Path().iterdir()} == {"a.net", "x.npz"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("verify", "--on", "tpu"), "backend 'tpu': nothing to compare"),
+        (("verify", "--on", "lava", "--host=/no/python"), "no such program"),
+        (("run", "--backend", "loihi2", "--chip-set", "measure"), "--board-set 'measure': give"),
+        (("profile", "--host", "x.npz"), "--input needs the network: add --net NET"),
+        (("quantize", "--calibrate", "none.npy", "-o", "b.net"), "none.npy: no such file"),
+        (("convert", "b.net", "--for", "tpu"), "'tpu'"),
+    ],
+)
+def test_options_work_under_their_older_names(
+    call: Call, arguments: tuple[str, ...], said: str
+) -> None:
+    verb, *options = arguments
+    inputs = ("--input", "x.npz") if verb in ("verify", "run") else ()
+    status, _, err = call(verb, "a.net", *inputs, *options)
+    assert status == 2
+    assert said in err
+
+
+def test_older_names_lead_to_options_that_are_there_and_no_help_shows_them() -> None:
+    known = {
+        verb.__name__: {
+            flag
+            for parameter in signature(verb, eval_str=True).parameters.values()
+            for option in getattr(parameter.annotation, "__metadata__", ())
+            for flag in (option.param_decls or (f"--{parameter.name.replace('_', '-')}",))
+        }
+        for verb in VERBS
+    }
+    for verb, names in OLDER_SPELLINGS.items():
+        assert set(names.values()) <= known[verb], verb
+        assert not set(names) & known[verb], verb
+
+
+def test_arguments_work_under_their_older_names(call: Call) -> None:
+    network, inputs = nd.load("a.net"), np.load("x.npz")["inputs"]
+    with pytest.raises(BackendError, match="backend 'tpu': nothing to compare"):
+        nd.verify(network, inputs, on="tpu")
+    with pytest.raises(BackendError, match="place: backend 'engine' runs in this process"):
+        nd.run(network, inputs, host="here")
+    with pytest.raises(BackendError, match="board_settings: backend 'engine' runs in"):
+        nd.run(network, inputs, chip={"measure": "no"})
+
+
+def test_verify_gives_objects_and_writes_nothing(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "run", deviating(nd.run))
+    network, inputs = nd.load("a.net"), np.load("x.npz")["inputs"]
+    before = set(Path().iterdir())
+    found = nd.verify(network, inputs)
+    assert set(Path().iterdir()) == before
+    engine, other = found.recordings
+    assert (engine.header.backend, other.header.backend) == ("engine", "lava")
+    assert not found.equal
+    assert not found.comparison.equal
+    assert [profile.kind for profile in found.profiles] == ["estimated"]
+    assert found.placement.cores_used == nd.fit(network).cores_used
 
 
 def test_inputs_of_another_shape(call: Call) -> None:
@@ -134,9 +206,17 @@ def test_on_the_chip_with_its_figures(
         "input_lag=0",
         "output_lag=0",
     )
-    chosen = [word for setting in settings for word in ("--chip-set", setting)]
+    chosen = [word for setting in settings for word in ("--board-set", setting)]
     status, out, err = call(
-        "verify", "a.net", "--input", "x.npz", "--on", "loihi2", "--host", standin.host, *chosen
+        "verify",
+        "a.net",
+        "--input",
+        "x.npz",
+        "--backend",
+        "loihi2",
+        "--place",
+        standin.host,
+        *chosen,
     )
     assert status == 0, err
     assert "standin seconds per step: 20.0 µs" in out
@@ -161,7 +241,7 @@ def test_a_job_carried_by_hand(call: Call) -> None:
     status, out, _ = call("worker", "job", "--json")
     assert status == 0
     assert json.loads(out)["samples"] == 2
-    status, _, _ = call(*run, "--job", "job", "--host", "/bin/false", "-o", "out.h5")
+    status, _, _ = call(*run, "--job", "job", "--place", "/bin/false", "-o", "out.h5")
     assert status == 0, "the recording that was brought back is taken; nothing runs"
     status, _, err = call("run", "a.net", "--input", "x.npz", "--job-only", "other")
     assert status == 2

@@ -288,7 +288,7 @@ VERBS = {
     "convert": ("{net}", "copy.net"),
     "quantize": ("{net}", "-o", "copy.net"),
     "run": ("{net}", "--input", "x.npy", "-o", "a.h5"),
-    "verify": ("{net}", "--input", "x.npy", "--on", "lava"),
+    "verify": ("{net}", "--input", "x.npy", "--backend", "lava"),
     "fit": ("{net}",),
     "profile": ("a.h5", "--net", "{net}"),
     "compare": ("a.h5", "a.h5", "--net", "{net}"),

@@ -18,7 +18,7 @@ import pytest
 
 import neurodeploy as nd
 from neurodeploy.errors import UnsupportedError
-from neurodeploy.exporting.forward_pass import agree
+from neurodeploy.exporting.forward_pass import compare_forward_pass
 from neurodeploy.formats.slayer import export_slayer, quiet
 from sim_tests.slayer_oracle import import_slayer
 
@@ -131,7 +131,7 @@ def differs_from_slayer(case):
 
 
 def assert_ours_is_exact(case):
-    for population in agree(case[1]):
+    for population in compare_forward_pass(case[1]):
         assert population.equal, population.line()
 
 

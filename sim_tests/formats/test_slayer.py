@@ -7,8 +7,9 @@ import pytest
 
 import neurodeploy as nd
 from neurodeploy.errors import InputError, NetworkError, UnsupportedError
-from neurodeploy.exporting.forward_pass import agree
+from neurodeploy.exporting.forward_pass import compare_forward_pass
 from neurodeploy.formats.slayer import export_slayer
+from neurodeploy.inputs import present
 from neurodeploy.network import Rating
 from sim_tests.conftest import ROOT
 from sim_tests.slayer_oracle import import_slayer
@@ -102,7 +103,7 @@ def module_of(torch, slayer, family, block, **more):
 
 
 def assert_agree(export, least=10):
-    found = agree(export)
+    found = compare_forward_pass(export)
     assert found, "nothing compared"
     for population in found:
         assert population.equal, population.line()
@@ -296,7 +297,7 @@ class TestInputs:
         values = np.random.default_rng(4).normal(0, 2, (2, 12, 24)).astype(np.float32)
         values[0, 0, :4] = [9, -9, 1 / 64, 3 / 64]
         export = export_slayer(module, example=values)
-        np.testing.assert_array_equal(nd.signals.present(export.network, values)[:], export.inputs)
+        np.testing.assert_array_equal(present(export.network, values)[:], export.inputs)
         assert export.inputs.min() < -100 < 100 < export.inputs.max()
 
     def test_two_preparations_of_the_input_are_refused(self, torch, slayer):

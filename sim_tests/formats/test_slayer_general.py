@@ -8,8 +8,8 @@ import pytest
 
 import neurodeploy as nd
 from neurodeploy.errors import UnsupportedError
-from neurodeploy.exporting.forward_pass import agree, audited
-from neurodeploy.formats.slayer import export_slayer, scattered
+from neurodeploy.exporting.forward_pass import compare_forward_pass, with_measured_audit
+from neurodeploy.formats.slayer import export_slayer, moved_pixels
 from neurodeploy.network import GeneralSigmaDelta, Rating, Sparse
 from sim_tests.formats.test_slayer import CUBA, IMAGE, PARAMETERS, assert_agree, parameters
 from sim_tests.slayer_oracle import import_slayer
@@ -171,7 +171,7 @@ def test_moved_pixels_of_other_neurons(torch, slayer, family):
 
 
 def test_too_many_synapses_to_list_are_refused(torch, slayer, monkeypatch):
-    monkeypatch.setattr(scattered, "MOST", 1000)
+    monkeypatch.setattr(moved_pixels, "MOST", 1000)
     cuba = slayer.block.cuba
 
     class Flipped(torch.nn.Module):
@@ -202,7 +202,7 @@ class TestEffects:
         assert first.element == "0.synapse.weight"
         effect = first.effect
         assert effect.inputs == "a random example of 24 steps, seed 0"
-        held = agree(export_slayer(module))
+        held = compare_forward_pass(export_slayer(module))
         assert (effect.differing, effect.compared) == (held[0].differing, held[0].compared)
         assert effect.differing > 0
         assert f"{effect.differing:,} of {effect.compared:,} numbers of '0_dense'" in first.text
@@ -223,9 +223,9 @@ class TestEffects:
             module[0].synapse.weight.fill_(1.5)
         example = np.full((1, 6, 8, 5, 5), 0.75, np.float32)
         export = export_slayer(module, example=example)
-        held = agree(export)
+        held = compare_forward_pass(export)
         assert held[0].wrapped == held[0].compared
-        network = audited(export, held, "a test")
+        network = with_measured_audit(export, held, "a test")
         first, second = network.audit.rated(Rating.APPROXIMATE)
         assert first.element == "0_conv"
         assert (

@@ -11,8 +11,8 @@ import pytest
 
 import neurodeploy as nd
 from neurodeploy.errors import NetworkError, UnsupportedError
-from neurodeploy.exporting.forward_pass import agree
-from neurodeploy.exporting.module import export_job
+from neurodeploy.exporting.export import export
+from neurodeploy.exporting.forward_pass import compare_forward_pass
 from neurodeploy.formats.slayer import export_slayer
 from neurodeploy.network import Rating
 from sim_tests.slayer_oracle import import_slayer
@@ -61,7 +61,7 @@ def loop_of(network):
 
 
 def assert_equal(export, least=5):
-    for population in agree(export):
+    for population in compare_forward_pass(export):
         assert population.equal, population.line()
         assert population.sent >= least, population.line()
 
@@ -88,7 +88,7 @@ class TestCheckpoint:
 
     def test_a_weight_normed_loop_has_the_checkpoint_s_weights(self, torch, given, tmp_path):
         factory, checkpoint = given
-        done = export_job(factory, tmp_path / "a.net", checkpoint)
+        done = export(factory, tmp_path / "a.net", weights=checkpoint)
         assert done.equal
         state = torch.load(checkpoint, weights_only=True)
         right = quantized(normed(state, "1.recurrent_synapse"))
@@ -101,7 +101,7 @@ class TestCheckpoint:
         hashes = set()
         for seed in (1, 2):
             torch.manual_seed(seed)  # the factory draws other weights, the checkpoint is the same
-            export_job(factory, tmp_path / f"{seed}.net", checkpoint)
+            export(factory, tmp_path / f"{seed}.net", weights=checkpoint)
             hashes.add(hashlib.sha256((tmp_path / f"{seed}.net").read_bytes()).hexdigest())
             time.sleep(1.1)  # HDF5's times of creation count seconds
         assert len(hashes) == 1
@@ -452,7 +452,7 @@ class TestInPlace:
         last = export.network.into("1_dense")[0].synapse.weight
         assert not last[:, 2:5].any()
         assert last.any()
-        held = agree(export)[-1]
+        held = compare_forward_pass(export)[-1]
         assert held.equal, held.line()
 
 

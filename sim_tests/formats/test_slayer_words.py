@@ -11,8 +11,8 @@ import pytest
 
 import neurodeploy as nd
 from neurodeploy.errors import InputError, UnsupportedError
-from neurodeploy.exporting.forward_pass import agree, audited
-from neurodeploy.exporting.module import export_job
+from neurodeploy.exporting.export import export
+from neurodeploy.exporting.forward_pass import compare_forward_pass, with_measured_audit
 from neurodeploy.formats.slayer import export_slayer
 from neurodeploy.network import Rating
 from sim_tests.slayer_oracle import import_slayer, quiet
@@ -54,7 +54,7 @@ def model(faults):
 
 
 def assert_equal(export, least=5):
-    for population in agree(export):
+    for population in compare_forward_pass(export):
         assert population.equal, population.line()
         assert population.sent >= least, population.line()
 
@@ -182,7 +182,7 @@ class TestImagesWithoutTime:
         monkeypatch.syspath_prepend(str(folder))
         monkeypatch.setattr("sys.dont_write_bytecode", True)
         monkeypatch.delitem(importlib.sys.modules, "model", raising=False)
-        done = export_job("model:make", tmp_path / "a.net", shape="30", static=True)
+        done = export("model:make", tmp_path / "a.net", shape="30", static=True)
         monkeypatch.delitem(importlib.sys.modules, "model")
         assert done.example == "a random example of one image, seed 0"
         assert done.equal
@@ -200,10 +200,11 @@ class TestWhyAPopulationDiffers:
         )
 
     def reasons(self, export, spoilt):
-        held = agree(export)
+        held = compare_forward_pass(export)
         held = [replace(h, differing=3 * (h.population in spoilt)) for h in held]
         return {
-            e.element: e.reason for e in audited(export, held, "x").audit.rated(Rating.APPROXIMATE)
+            e.element: e.reason
+            for e in with_measured_audit(export, held, "x").audit.rated(Rating.APPROXIMATE)
         }
 
     def test_nothing_that_feeds_it_differs(self, torch, slayer):

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
-from neurodeploy.exporting.forward_pass import agree, audited
-from neurodeploy.exporting.module import without_wraps
+from neurodeploy.exporting.export import split_until_none_wraps
+from neurodeploy.exporting.forward_pass import compare_forward_pass, with_measured_audit
 from neurodeploy.formats.slayer import export_slayer, quiet
 from neurodeploy.formats.slayer.checkpoint import load_checkpoint
 from neurodeploy.network import Rating
@@ -80,12 +80,12 @@ def test_small_frames(tmp_path, name):
     export = export_slayer(load_yolo(name, example), example=example)
     assert len(export.network.populations) == NETWORKS[name][1]
     assert export.network.audit.worst is Rating.FAITHFUL
-    found = agree(export)
+    found = compare_forward_pass(export)
     equal = up_to_the_first_wrap(found)
     assert len(equal) >= 5
     assert all(a.equal and a.sent > 100 for a in equal)
     split = sums_in_parts(export.network, 32)
-    for population in agree(replace(export, network=split)):
+    for population in compare_forward_pass(replace(export, network=split)):
         assert population.equal, population.line()
     assert nd.fit(split).table() == nd.fit(export.network).table()
     nd.save(export.network, tmp_path / "a.net")
@@ -98,13 +98,13 @@ def test_real_sized_frames(name):
     """448 x 448 pixels, as the networks were trained on: every number, once no sum wraps."""
     example = smooth(448, 0.05)
     export = export_slayer(load_yolo(name, example), example=example)
-    whole = agree(export)
+    whole = compare_forward_pass(export)
     assert len(up_to_the_first_wrap(whole)) >= 5
-    told = audited(export, whole, "a smooth frame").audit.rated(Rating.APPROXIMATE)
+    told = with_measured_audit(export, whole, "a smooth frame").audit.rated(Rating.APPROXIMATE)
     differing = [a.population for a in whole if not a.equal]
     assert [e.element for e in told if e.effect.differing] == differing
     assert all("left 24 bits" in e.reason or "what feeds it differs" in e.reason for e in told)
-    split, found = without_wraps(export, whole)
+    split, found = split_until_none_wraps(export, whole)
     assert [a.line() for a in found if not a.equal] == []
     assert not any(a.wrapped or a.inexact for a in found)
     assert all(a.sent > 5000 for a in found)

@@ -65,7 +65,7 @@ class Coder(ABC):
             if rows.dtype.kind not in "iu":
                 raise InputError(
                     f"{self.kind}: {rows.dtype} given to its integer form; give integers "
-                    f"(signals.audio.to_pcm16 for sound)"
+                    f"(audio.files.to_pcm16 for sound)"
                 )
             return rows.astype(np.int64)
         if rows.dtype.kind not in "biuf":

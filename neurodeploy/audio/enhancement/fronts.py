@@ -97,7 +97,7 @@ when the sound waits for one. The challenge's own Lava notebook delays by 1, too
 
 
 class NdnsFront(Front):
-    """Spectra and masks of Intel's N-DNS baseline, see `signals.coding.ndns`.
+    """Spectra and masks of Intel's N-DNS baseline, see `audio.encoders.ndns`.
 
     Parameters
     ----------

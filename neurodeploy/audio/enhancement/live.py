@@ -85,7 +85,7 @@ def pipe_blocks(
     channels: int = 1,
     channel: int | str | None = None,
 ) -> Iterator[NDArray[Any]]:
-    """Give hops of so many samples of raw sound; see `signals.audio.read_pcm`.
+    """Give hops of so many samples of raw sound; see `audio.files.read_pcm`.
 
     Raises
     ------

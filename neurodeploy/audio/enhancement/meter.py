@@ -45,7 +45,7 @@ class Reading:
     synops_per_second, neuron_updates_per_second : float
         Per second of sound; zero weights not counted.
     power_proxy, pdp_proxy : float
-        As `profile.benchmarks.ndns_proxy`: operations a second, times the algorithmic latency.
+        As `profiling.benchmarks.ndns_proxy`: operations a second, times the algorithmic latency.
     watts, watts_low, watts_high : float
         Estimated, of the chip: counted events and static power, with the chip file's band.
     dynamic_watts : float

@@ -68,7 +68,7 @@ def enhance_file(
     block : int
         Samples at a time; makes no difference to the result.
     subtype : str, optional
-        See `signals.audio.write_audio`.
+        See `audio.files.write_audio`.
 
     Returns
     -------

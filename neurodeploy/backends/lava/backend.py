@@ -17,7 +17,7 @@ class Lava(WorkerBackend):
     """Lava's CPU fixed-point simulator."""
 
     name = "lava"
-    options = frozenset({"host", "job", "timeout_seconds"})
+    options = frozenset({"place", "job", "timeout_seconds"})
     place_variable = PYTHON_VARIABLE
     worker_module = "neurodeploy.backends.lava.processes"
 

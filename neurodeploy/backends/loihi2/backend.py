@@ -28,7 +28,7 @@ class Loihi2(WorkerBackend):
     """
 
     name = "loihi2"
-    options = frozenset({"host", "job", "timeout_seconds", "chip"})
+    options = frozenset({"place", "job", "timeout_seconds", "board_settings"})
     place_variable = "NEURODEPLOY_LOIHI2_HOST"
     worker_module = "neurodeploy.backends.loihi2.run"
 

@@ -21,7 +21,7 @@ CURES = {
 """What to do about a field that NetX has no place for."""
 
 
-def losses(network: Network, again: Network) -> Iterator[tuple[str, str]]:
+def list_losses(network: Network, again: Network) -> Iterator[tuple[str, str]]:
     """Compare a network with what a reader of its file got, in all that decides how it runs.
 
     One number and an array full of it are equal, so are no delays and delays of

@@ -1,4 +1,4 @@
-"""The ``neuron`` group and ``bias`` of a NetX layer: reads them, `netx_neuron_writer` writes."""
+"""The ``neuron`` group and ``bias`` of a NetX layer: reads them, `neuron_writer` writes."""
 
 from __future__ import annotations
 
@@ -30,18 +30,7 @@ from .neuron_writer import (
     NEVER,
     RESONATORS,
     WEIGHT_EXPONENTS,
-    per_channel,
-    write_neuron,
 )
-
-__all__ = [
-    "input_exponent_after",
-    "per_channel",
-    "per_neuron",
-    "read_bias",
-    "read_neuron",
-    "write_neuron",
-]
 
 Note = Callable[[str, Rating, str], None]
 

@@ -1,4 +1,4 @@
-"""Writes the ``neuron`` group and ``bias`` of a NetX layer; see `netx_neurons` for the way in."""
+"""Writes the ``neuron`` group and ``bias`` of a NetX layer; see `neuron_reader` for the way in."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Reads NetX HDF5, the files that lava-dl's SLAYER blocks export.
 
 A file holds a chain ``layer/0``, ``layer/1``, ... What a chain cannot say stands
-in a group beside it, see `whole`, which is read first. See `netx_neurons` for the
-neuron groups and `netx_writer` for the way back. Everything that a file holds
+in a group beside it, see `whole_network`, which is read first. See `neuron_reader` for the
+neuron groups and `writer` for the way back. Everything that a file holds
 is either understood or named in the network's audit. Differences from lava-dl
 0.6.0's own importer (``lava/lib/dl/netx/hdf5.py``) are in the audit too:
 

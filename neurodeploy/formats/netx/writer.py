@@ -31,8 +31,9 @@ from ...network import (
     Unpool,
 )
 from .late_starts import STARTS
-from .losses import losses
-from .neuron_reader import input_exponent_after, per_channel, write_neuron
+from .losses import list_losses
+from .neuron_reader import input_exponent_after
+from .neuron_writer import per_channel, write_neuron
 from .synapse_reader import write_dense, write_kernel
 from .whole_network import write_whole
 
@@ -53,7 +54,7 @@ def save_netx(network: Network, path: str | os.PathLike[str], *, netx_only: bool
     path : path
     netx_only : bool
         Write ``layer`` and nothing else, or refuse. What was written is read
-        back and held against the network, see `netx_losses`.
+        back and held against the network, see `losses`.
 
     Returns
     -------
@@ -101,7 +102,7 @@ def _check_complete(network: Network, path: Path) -> None:
     except NeurodeployError as error:
         reason = str(error).replace(f"{path}: ", "")
         raise UnsupportedError(f"NetX cannot give this network back: {reason}") from error
-    for element, loss in losses(network, again):
+    for element, loss in list_losses(network, again):
         raise UnsupportedError(
             f"{element}: NetX cannot hold it whole: {loss}; or leave netx_only out"
         )

@@ -2,8 +2,9 @@
 
 ``file`` reads the HDF5 within bounds, ``graph`` makes one flat graph of it, ``shapes`` says how
 many neurons each node has, ``presets``, ``resets`` and ``clock`` make its neurons discrete in
-time, ``chain`` and ``operators`` compose what lies between them, ``reader`` builds the network
-for ``loading``; ``writer`` and ``fixed`` lead back.
+time, ``composition`` and ``operators`` compose what lies between them, ``reader`` builds the
+network for ``loading``; ``writer`` leads back, ``integer_networks`` both ways where the network
+is in integers.
 """
 
 from .loading import load_nir, read_nir

@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from ...network import Network, Rating
-from .fixed import as_fixed, facts_of, noted_reset, written_as
 from .graph import read_graph
+from .integer_networks import as_fixed, facts_of, noted_reset, read_note
 from .presets import preset_named
 from .reader import Reader
 from .resets import Assumption, Resets
@@ -83,7 +83,7 @@ def read_nir(
     noted = bool(facts) and reset is None
     written = noted and dt is None and preset is None and reset_delay is None
     if written:
-        dt, preset, reset, reset_delay = written_as(graph.path, facts)
+        dt, preset, reset, reset_delay = read_note(graph.path, facts)
     elif noted:
         reset = noted_reset(facts)
     chosen = preset_named(preset).with_reset_delay(reset_delay)

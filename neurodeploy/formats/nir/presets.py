@@ -130,7 +130,7 @@ class Preset:
             late = ", ".join(p.name for p in _ALL if p.reset_delay is not None)
             raise FormatError(
                 f"reset_delay: preset {self.name!r} resets in one way only; leave it out, or give "
-                f"--from {late.split(', ')[0]}"
+                f"--preset {late.split(', ')[0]}"
             )
         return replace(self, reset_delay=delay)
 
@@ -243,7 +243,7 @@ _ALL = (
 )  # fmt: skip
 
 PRESETS: dict[str, Preset] = {preset.name: preset for preset in _ALL}
-"""By the value of ``--from``."""
+"""By the value of ``--preset``."""
 
 
 def preset_named(name: str | None) -> Preset:
@@ -342,7 +342,7 @@ def reads_plain(node: Any, preset: Preset) -> bool:
     return preset.plain_w_in and bool(np.all(np.asarray(getattr(node, "w_in", 0)) == 1))
 
 
-def ignored(kind: str, node: Any, preset: Preset) -> list[str]:
+def list_ignored(kind: str, node: Any, preset: Preset) -> list[str]:
     """Parameters that a preset's framework ignores although they are not neutral here."""
     found = []
     if preset.current_input != "equation" and np.any(getattr(node, "w_in", np.ones(1)) != 1):

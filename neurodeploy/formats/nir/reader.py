@@ -23,13 +23,13 @@ from ...network import (
     Source,
     Synapse,
 )
-from .chain import apply, compose
 from .clock import time_step
+from .composition import apply, compose
 from .graph import NEURONS, Graph
-from .late import input_beside_loops, late, with_loop_biases
+from .late_spikes import delay_spikes, input_beside_loops, with_loop_biases
 from .operators import Operator, image_shape, operator_of
-from .order import check_ways, in_order
-from .presets import counts_from_reset, ignored, neuron_of, reads_plain
+from .population_order import check_ways, order_populations
+from .presets import counts_from_reset, list_ignored, neuron_of, reads_plain
 from .resets import Assumption, Resets
 from .shapes import shapes_of
 
@@ -95,7 +95,7 @@ class Reader:
             raise NetworkError(f"{graph.path}: no neuron node; there is nothing to run on a chip")
         paths = {name: self._paths(name) for name in (*targets, end)}
         edges = [(p.source, name) for name in targets for p in paths[name]]
-        order, output = in_order(start, targets, edges, self._direct(paths[end]))
+        order, output = order_populations(start, targets, edges, self._direct(paths[end]))
         self.place = {name: i for i, name in enumerate((start, *order))}
         populations = [Population(start, self._shape(start), Source(signed=True))]
         projections: list[Projection] = []
@@ -113,7 +113,7 @@ class Reader:
             tuple(populations), tuple(projections), Audit(tuple(self.audit)), self._facts()
         )
         network = with_loop_biases(network, self.later)
-        return late(network) if self.preset.sends_late else network
+        return delay_spikes(network) if self.preset.sends_late else network
 
     def _population(self, name: str, paths: list[Way]) -> Population:
         delay = None
@@ -162,7 +162,7 @@ class Reader:
         preset = self.resets.of(name)
         loops = any(path.source == name for path in paths)
         neuron = neuron_of(kind, node, self.dt, preset, size, loops)
-        lost = ignored(kind, node, preset)
+        lost = list_ignored(kind, node, preset)
         if reads_plain(node, preset) and np.any(neuron.current_keep):
             self._assume_plain(name)
         if preset.reset_delay is False and loops and kind == "CubaLIF":
@@ -181,7 +181,7 @@ class Reader:
     def _assume_plain(self, name: str) -> None:
         reason = (
             "w_in is 1, which Norse's export leaves there for LIFCell: read as tau_syn / dt, the "
-            "whole input, as it was trained; --from norse-import takes the file's"
+            "whole input, as it was trained; --preset norse-import takes the file's"
         )
         other = {"preset": "norse-import"}
         self.assumptions.append(Assumption(f"{name}/w_in", name, reason, other))

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from ...errors import InputError, NetworkError, UnsupportedError
 from ...network import Audit, AuditEntry, Network, Rating
 from .build import Builder
-from .ends import places_of
+from .dataflow import Sent
 from .importing import import_slayer, is_torch_module, quiet
-from .leaves import Rested, in_plain_containers, kind_of
-from .nodes import Sent
+from .module_kinds import Rested, in_plain_containers, kind_of
+from .network_output import places_of
 from .weights import Kept, Recomputed
 
 EXAMPLE_STEPS = 24
@@ -29,13 +29,13 @@ EXAMPLE_STEPS = 24
 __all__ = [
     "Export",
     "Sent",
-    "batched",
     "example_for",
     "export_slayer",
     "import_slayer",
     "is_torch_module",
     "load_slayer",
     "quiet",
+    "with_sample_axis",
 ]
 
 
@@ -60,16 +60,9 @@ class Export:
     places: Mapping[str, str] = field(default_factory=dict)
 
 
-def load_slayer(
-    module: Any,
-    *,
-    example: NDArray[Any] | None = None,
-    shape: tuple[int, ...] | None = None,
-    allow: Collection[str] = (),
-    static: bool = False,
-) -> Network:
-    """Read a module of SLAYER blocks; see `export_slayer`."""
-    return export_slayer(module, example=example, shape=shape, allow=allow, static=static).network
+def load_slayer(module: Any, **options: Any) -> Network:
+    """Read a module of SLAYER blocks, with the options of `export_slayer`."""
+    return export_slayer(module, **options).network
 
 
 def export_slayer(
@@ -117,7 +110,7 @@ def export_slayer(
     _blocks_of(module)
     if example is None:
         example = example_for(module, shape, static=static)
-    given = batched(np.asarray(example, np.float32), static)
+    given = with_sample_axis(np.asarray(example, np.float32), static)
     # Weights are read, too, in evaluation mode: a spectral norm changes them in training.
     with Rested(torch, module), Recomputed(torch, module):
         before = Kept(module)
@@ -245,7 +238,7 @@ def _shape_told(module: Any) -> tuple[int, ...] | None:
     return (channels,) if kernel == (1, 1) else (channels, *kernel)
 
 
-def batched(example: NDArray[np.float32], static: bool = False) -> NDArray[np.float32]:
+def with_sample_axis(example: NDArray[np.float32], static: bool = False) -> NDArray[np.float32]:
     """Bring an example to [samples, steps, *shape] by the number of its axes.
 
     A static one is brought to [samples, *shape].

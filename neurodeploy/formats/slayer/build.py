@@ -14,35 +14,39 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...errors import UnsupportedError
 from ...network import (
     Audit,
-    AuditEntry,
     Average,
-    ComplexDense,
-    CubaLIF,
     Dense,
     Network,
-    Neuron,
     Population,
-    Projection,
     Rating,
     Readout,
     Sigma,
-    Synapse,
 )
 from ...network.fixed_point import ACTIVATION_SHIFT
 from ...network.synapses import winners_drive, winners_loop
-from ...network.synapses.dense import Dense as DenseSynapse
-from .biases import add_biases
-from .ends import last_is_output
-from .entry import input_block, input_port
-from .leaves import family_of, has_dynamics
-from .neurons import Converted, convert_affine, convert_neuron, message_unit
-from .nodes import TYPES, Node, Sent, axon_delay, find_lags, read_inputs, shape_of, stacked, unit_of
-from .shadows import Group
+from .bias_currents import add_biases
+from .converted import Converted
+from .dataflow import (
+    TYPES,
+    Node,
+    Sent,
+    axon_delay,
+    find_lags,
+    numbers_sent,
+    read_inputs,
+    shape_of,
+    unit_of,
+)
+from .draft import Draft
+from .module_kinds import family_of, has_dynamics
+from .network_input import add_input_block, add_input_port
+from .network_output import place_output_last
+from .neurons import convert_affine, convert_neuron, message_unit
+from .origins import Group
 from .synapses import convert_synapse, integers
 from .weights import computing_hooks
 
@@ -51,22 +55,12 @@ if TYPE_CHECKING:
     from .tracing import Emitter
 
 
-class Builder:
+class Builder(Draft):
     """Makes the populations and projections of a trace, in the order in which they ran."""
 
     def __init__(self, trace: Trace, allow: Collection[str]) -> None:
-        self.trace = trace
-        self.allow = frozenset(allow)
-        self.nodes = [Node(emitter) for emitter in trace.emitters]
-        self.populations: list[Population] = []
-        self.projections: list[Projection] = []
-        self.audit: list[AuditEntry] = []
-        self.sent: list[Sent] = []
-        self.layers = 0
+        super().__init__(trace, allow)
         self.links: list[Callable[[], None]] = []
-        self.neurons: dict[str, Neuron] = {}
-        self.inputs: NDArray[np.int32] | None = None
-        self.metadata: dict[str, str | int | float] = {}
 
     def build(self) -> Network:
         """Give the network; see `sent` and `inputs` for what SLAYER did meanwhile."""
@@ -77,19 +71,13 @@ class Builder:
                 self._add(node)
         for connect in self.links:  # all populations are there now, also those of a cycle
             connect()
-        last_is_output(self)
+        place_output_last(self)
         return Network(
             tuple(self.populations),
             tuple(self.projections),
             Audit(tuple(self.audit)),
             self.metadata,
         )
-
-    def note(self, element: str, rating: Rating, reason: str) -> None:
-        """Add to the audit; an unsupported element stops unless it is allowed."""
-        if rating is Rating.UNSUPPORTED and element not in self.allow:
-            raise UnsupportedError(f"{element}: {reason}; to go on, allow {element!r}")
-        self.audit.append(AuditEntry(element, rating, reason))
 
     def _is_used(self, index: int) -> bool:
         """Inputs that no block takes are preparations of the host, not the network's."""
@@ -99,7 +87,7 @@ class Builder:
     def _add(self, node: Node) -> None:
         kind = node.emitter.kind
         if kind == "block.Input":
-            input_block(self, node)
+            add_input_block(self, node)
         elif kind == "block.Average":
             self._average(node)
         elif kind.startswith("synapse."):
@@ -122,7 +110,7 @@ class Builder:
                     f"the first block does; a network has one input"
                 )
             if not source.population:
-                input_port(self, source, node)
+                add_input_port(self, source, node)
         elif not source.population:
             raise UnsupportedError(
                 f"{node.emitter.name}: takes currents of {source.emitter.name}, which no neuron "
@@ -140,9 +128,9 @@ class Builder:
         name = self._name("average")
         self.put(Population(name, (outputs,), Average(size)))
         before = source.name
-        self.links.append(lambda: self._link(before, name, Readout()))
+        self.links.append(lambda: self.link(before, name, Readout()))
         node.population, node.unit = name, self.nodes[group.emitter].unit * size
-        self.neurons[name] = self._sender(source.name)
+        self.neurons[name] = self.sender(source.name)
         self.note(name, Rating.FAITHFUL, f"{node.emitter.name}: group sums on the host; / {size}")
         self.remember(node, name)
 
@@ -200,7 +188,7 @@ class Builder:
             where = feeder.name if feeder.module is synapse else f"{feeder.name}.synapse"
             how = (where, self.note, unit, made.weight_factor, self.trace.used)
             operator = convert_synapse(synapse, feeder.shape, group, source.shape, *how)
-            self._link(source.name, name, operator)
+            self.link(source.name, name, operator)
         self._drive(node, name, made)
         self._note_layer(node, name, made)
         self._remember_states(node, name)
@@ -281,7 +269,7 @@ class Builder:
         late = Population(name, source.shape, Average(1), delay)
         place = next(i for i, p in enumerate(self.populations) if p.name == source.name)
         self.populations.insert(place + 1, late)
-        self._link(source.name, name, Readout())
+        self.link(source.name, name, Readout())
         reason = (
             f"holds what {source.name!r} sends for {wait} steps, so that it meets the longer "
             f"branch on the chip as in SLAYER"
@@ -298,20 +286,6 @@ class Builder:
         reason = f"the norm's mean, a constant current from {clock!r}"
         self.note(f"{node.emitter.name}.neuron.norm", Rating.FAITHFUL, reason)
 
-    def link_clock(self, clock: str, name: str, drive: tuple[NDArray[np.int32], ...]) -> None:
-        """Let a clock drive constant currents, [neurons] for each port."""
-        columns = [current[:, None] for current in drive]
-        synapse: Synapse = DenseSynapse(columns[0]) if len(columns) == 1 else ComplexDense(*columns)
-        self._link(clock, name, synapse)
-
-    def clock(self, starts: int) -> str:
-        """Name a neuron that spikes at every step from one on."""
-        name = f"clock{starts}"
-        if all(p.name != name for p in self.populations):
-            neuron = CubaLIF(4096, 4096, threshold=0, bias=1)
-            self.populations.insert(1, Population(name, (1,), neuron, starts=starts))
-        return name
-
     def _loop(self, node: Node, name: str, unit: int) -> None:
         block = node.emitter.module
         where = f"{node.emitter.name}.recurrent_synapse"
@@ -320,10 +294,10 @@ class Builder:
         if computing_hooks(synapse):
             reason = "computed from its parameters, which SLAYER's recurrent blocks leave to others"
             self.note(f"{where}.weight", Rating.FAITHFUL, reason)
-        self._link(name, name, Dense(weight.reshape(weight.shape[:2])))
+        self.link(name, name, Dense(weight.reshape(weight.shape[:2])))
         if node.population == name:
             return
-        self._link(name, node.population, Readout())
+        self.link(name, node.population, Readout())
         reason = "delays what the block sends but not its loop, as in SLAYER"
         self.note(f"{node.emitter.name}.delay", Rating.FAITHFUL, reason)
 
@@ -331,9 +305,9 @@ class Builder:
         block = node.emitter.module
         threshold = int(block.neuron.v_th_mant)
         drive = winners_drive(shape[0], block.num_winners, threshold)
-        self._link(name, name, winners_loop(shape[0], float(block.self_excitation)))
+        self.link(name, name, winners_loop(shape[0], float(block.self_excitation)))
         if drive.weight.any():
-            self._link(self.clock(node.arrival - 1), name, drive)
+            self.link(self.clock(node.arrival - 1), name, drive)
 
     def _note_layer(self, node: Node, name: str, made: Converted) -> None:
         emitter = node.emitter
@@ -352,30 +326,13 @@ class Builder:
         if node.emitter.kind == "block.Affine":
             block = node.emitter.module
             unit = block.neuron.s_scale
-            values = stacked(node.emitter) * unit
+            values = numbers_sent(node.emitter) * unit
             shape = shape_of(node.emitter)
             values = values.reshape(*values.shape[:2], *shape)
             self.sent.append(Sent(name, "v", node.lag, values))
-
-    def remember(self, node: Node, name: str) -> None:
-        """Keep what a block sent beside its population."""
-        values = stacked(node.emitter) * node.unit
-        population = next(p for p in self.populations if p.name == name)
-        values = values.reshape(*values.shape[:2], *population.shape)
-        self.sent.append(Sent(name, "spikes", node.lag, values))
 
     def _name(self, kind: str, flatten: bool = False) -> str:
         self.layers += flatten
         name = f"{self.layers}_{kind}"
         self.layers += 1
         return name
-
-    def put(self, population: Population) -> None:
-        """Add a population."""
-        self.populations.append(population)
-
-    def _link(self, source: str, target: str, synapse: Synapse) -> None:
-        self.projections.append(Projection(source, target, synapse))
-
-    def _sender(self, name: str) -> Neuron:
-        return self.neurons.get(name) or next(p.neuron for p in self.populations if p.name == name)

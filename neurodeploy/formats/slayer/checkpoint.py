@@ -97,10 +97,10 @@ def load_checkpoint(
         If it is a pickled module, no checkpoint, or does not match.
     """
     torch, _ = import_slayer()
-    from .running import as_given, run_once  # which needs torch
+    from .running import as_module_takes_it, run_once  # which needs torch
 
     state = _state_of(torch, path)
-    run_once(torch, module, as_given(torch, example, static), static)
+    run_once(torch, module, as_module_takes_it(torch, example, static), static)
     own = module.state_dict()
     missing = [key for key in own if key not in state]
     unknown = [key for key in state if key not in own]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,18 +16,17 @@ from ...network import (
     CubaLIF,
     GeneralCubaLIF,
     LeakyIntegrator,
-    Neuron,
     Rating,
     ResonateFire,
     ResonateFireIzhikevich,
 )
 from ...network.fixed_point import ACTIVATION_SHIFT, DECAY_UNITY
 from ...network.neurons import Parameter
+from .converted import Converted, Note, norm_of, per_neuron
+from .sigma_delta import convert_sigma_delta
 
 NEVER = (1 << 18) - 1
-"""A threshold that no voltage reaches, see `netx_neuron_writer`."""
-
-Note = Callable[[str, Rating, str], None]
+"""A threshold that no voltage reaches, see `netx.neuron_writer`."""
 
 RESONATORS = {
     "RF_PHASE": ResonateFire,
@@ -37,24 +34,6 @@ RESONATORS = {
     "ADRF_PHASE": AdaptiveResonateFire,
     "ADRF_IZHIKEVICH": AdaptiveResonateFireIzhikevich,
 }
-
-
-@dataclass(frozen=True, eq=False)
-class Converted:
-    """A neuron, and what must be added around it.
-
-    Attributes
-    ----------
-    neuron : Neuron
-    drive : tuple of int32 [neurons]
-        Constant currents that enter at every step, one for each port; empty for none.
-    weight_factor : int
-        By which the weights into it are multiplied.
-    """
-
-    neuron: Neuron
-    drive: tuple[NDArray[np.int32], ...] = field(default=())
-    weight_factor: int = 1
 
 
 def message_unit(module: Any) -> int:
@@ -85,17 +64,15 @@ def convert_neuron(
         For a neuron that has no counterpart in integers.
     """
     if hasattr(module, "delta"):
-        from .sigma_delta import convert_sigma_delta  # which takes norms from here
-
         return convert_sigma_delta(module, shape, where, note, exponent)
     params = module.device_params
     kind = params["type"]
     more: dict[str, Any] = {"graded_spike": bool(module.graded_spike)}
     if "thDecay" in params:
-        more["threshold_decay"] = spread(params["thDecay"], shape)
-        more["refractory_decay"] = spread(params["refDecay"], shape)
-        more["threshold_step"] = spread(params["vThStep"], shape)
-    threshold = spread(params["vThMant"], shape)
+        more["threshold_decay"] = per_neuron(params["thDecay"], shape)
+        more["refractory_decay"] = per_neuron(params["refDecay"], shape)
+        more["threshold_step"] = per_neuron(params["vThStep"], shape)
+    threshold = per_neuron(params["vThMant"], shape)
     if kind == "CUBA":
         if not _fires_only_above(module):
             reason = (
@@ -106,7 +83,7 @@ def convert_neuron(
             note(f"{where}.threshold", Rating.APPROXIMATE, reason)
         return _cuba(module, shape, threshold, exponent)
     if kind == "ALIF":
-        leaks = spread(params["iDecay"], shape), spread(params["vDecay"], shape)
+        leaks = per_neuron(params["iDecay"], shape), per_neuron(params["vDecay"], shape)
         bias, power = norm_of(getattr(module, "norm", None), shape)
         if power:  # the norm acts on what arrives, so its power of two is the input's
             more["input_exponent"] = exponent - power
@@ -122,8 +99,8 @@ def convert_neuron(
         )
     model = RESONATORS[kind]
     neuron = model(
-        sin_decay=spread(params["sinDecay"], shape),
-        cos_decay=spread(params["cosDecay"], shape),
+        sin_decay=per_neuron(params["sinDecay"], shape),
+        cos_decay=per_neuron(params["cosDecay"], shape),
         threshold=threshold,
         input_exponent=exponent - powers.pop(),
         **more,
@@ -145,7 +122,7 @@ def _fires_only_above(module: Any) -> bool:
 
 def _cuba(module: Any, shape: tuple[int, ...], threshold: Parameter, exponent: int) -> Converted:
     params = module.device_params
-    leaks = spread(params["iDecay"], shape), spread(params["vDecay"], shape)
+    leaks = per_neuron(params["iDecay"], shape), per_neuron(params["vDecay"], shape)
     graded = bool(module.graded_spike)
     bias, power = norm_of(getattr(module, "norm", None), shape)
     if not (graded or power or exponent != ACTIVATION_SHIFT):
@@ -165,7 +142,7 @@ def convert_affine(module: Any, dynamics: bool, shape: tuple[int, ...], exponent
     """Give the neuron of an Affine block: voltages without spikes, or the bare current."""
     if not dynamics:
         return Converted(LeakyIntegrator(DECAY_UNITY, DECAY_UNITY, input_exponent=exponent))
-    leaks = spread(module.cx_current_decay, shape), spread(module.cx_voltage_decay, shape)
+    leaks = per_neuron(module.cx_current_decay, shape), per_neuron(module.cx_voltage_decay, shape)
     bias, power = norm_of(getattr(module, "norm", None), shape)
     if power:
         return Converted(
@@ -174,41 +151,9 @@ def convert_affine(module: Any, dynamics: bool, shape: tuple[int, ...], exponent
     return Converted(LeakyIntegrator(*leaks, bias, input_exponent=exponent))
 
 
-def norm_of(norm: Any, shape: tuple[int, ...]) -> tuple[Parameter, int]:
-    """Bias mantissas of a norm, and the power of two that it divides by.
-
-    SLAYER's file has ``ceil(log2(std))`` as ``weight_exp``; its forward pass
-    clamps that to ``weight_exp_bits`` (``neuron/norm.py:152``), as we do.
-    """
-    if norm is None:
-        return 0, 0
-    bias = spread(norm.bias.detach().cpu().numpy(), shape)
-    if not hasattr(norm, "std"):
-        return bias, 0
-    return bias, round(math.log2(float(norm.std(norm.running_var))))
-
-
 def _currents(shape: tuple[int, ...], *biases: Parameter) -> tuple[NDArray[np.int32], ...]:
     """Constant currents of each port, or nothing where all are 0."""
     if not any(np.any(np.asarray(bias) != 0) for bias in biases):
         return ()
     size = math.prod(shape)
     return tuple(np.broadcast_to(bias, size).astype(np.int32) for bias in biases)
-
-
-def spread(value: Any, shape: tuple[int, ...]) -> Parameter:
-    """One number, or one for each channel, for all neurons."""
-    values = np.asarray(value, np.float64).ravel().astype(np.int64)
-    if values.size == 1:
-        return int(values[0])
-    return np.repeat(values, math.prod(shape) // values.size).astype(np.int32)
-
-
-__all__ = [
-    "Converted",
-    "convert_affine",
-    "convert_neuron",
-    "message_unit",
-    "norm_of",
-    "spread",
-]

@@ -12,9 +12,9 @@ from torch.overrides import TorchFunctionMode
 
 from ...errors import InputError, NeurodeployError
 from .importing import quiet
-from .inner import Inner, used_by
-from .leaves import BOOTSTRAP, Rested, is_bootstrap, kind_of
+from .module_kinds import BOOTSTRAP, Rested, is_bootstrap, kind_of
 from .tracing import Emitter, Tracer, Wire
+from .user_changes import Inner, find_used_weights
 from .weights import Kept, Used
 
 
@@ -33,7 +33,7 @@ def run(module: Any, x: Any) -> Any:
     return module(x)
 
 
-def as_given(torch: Any, example: Any, static: bool = False) -> Any:
+def as_module_takes_it(torch: Any, example: Any, static: bool = False) -> Any:
     """What a module is called with: time last; a static image has none."""
     return torch.from_numpy(
         np.ascontiguousarray(example if static else np.moveaxis(example, 1, -1))
@@ -140,7 +140,7 @@ def trace(torch: Any, module: Any, example: NDArray[np.float32], static: bool = 
         If a block is fed what cannot be followed; it names the block and the operation.
     """
     leaves = [found for found in module.modules() if kind_of(found)]
-    x = as_given(torch, example, static)
+    x = as_module_takes_it(torch, example, static)
     run_once(torch, module, x, static)
     after_first = Kept(module)
     hooks: list[Any] = []
@@ -160,7 +160,7 @@ def trace(torch: Any, module: Any, example: NDArray[np.float32], static: bool = 
             for hook in hooks:
                 hook.remove()
         used = {
-            id(part): used_by(torch, part, inner.given[id(part)], tracer.names[id(part)])
+            id(part): find_used_weights(torch, part, inner.given[id(part)], tracer.names[id(part)])
             for part in module.modules()
             if id(part) in inner.given
         }

@@ -18,7 +18,7 @@ from ...errors import UnsupportedError
 from ...network import Delta, GeneralSigmaDelta, Rating, SigmaDelta
 from ...network.fixed_point import ACTIVATION_SHIFT, SIGMA_DELTA_SHIFT, STATE_EXPONENT
 from ...network.neurons import Parameter
-from .neurons import Converted, Note, norm_of, spread
+from .converted import Converted, Note, norm_of, per_neuron
 
 STATE = ACTIVATION_SHIFT + SIGMA_DELTA_SHIFT
 """A state of Lava's sigma-delta neurons counts 2^-18."""
@@ -32,7 +32,7 @@ PROBES = 20_000
 def input_delta(module: Any, shape: tuple[int, ...]) -> Delta:
     """Give the neuron of a sigma-delta Input block."""
     threshold, bits = _threshold(module)
-    return Delta(spread(threshold, shape), bits)
+    return Delta(per_neuron(threshold, shape), bits)
 
 
 def convert_sigma_delta(
@@ -83,7 +83,9 @@ def convert_sigma_delta(
             f"bits, of which {below} lie below 1; scale the layer down"
         )
     more = {key: value for key, value in (("lowest", low), ("highest", high)) if value is not None}
-    neuron = GeneralSigmaDelta(spread(threshold, shape), _plain(bias), message_shift=shift, **more)
+    neuron = GeneralSigmaDelta(
+        per_neuron(threshold, shape), _plain(bias), message_shift=shift, **more
+    )
     return Converted(neuron, weight_factor=factor)
 
 
@@ -96,7 +98,7 @@ def _as_lava_has_it(
     while bits < SIGMA_DELTA_SHIFT and not _whole(bias / unit * 2.0**bits):
         bits += 1
     scaled = np.ceil(_learnt(module) * 64 * 2.0**bits)
-    return SigmaDelta(spread(scaled, shape), _plain(bias / unit * 2.0**bits), rectify, bits)
+    return SigmaDelta(per_neuron(scaled, shape), _plain(bias / unit * 2.0**bits), rectify, bits)
 
 
 def _threshold(module: Any) -> tuple[NDArray[np.float64], int]:
@@ -172,6 +174,3 @@ def _plain(values: NDArray[np.float64]) -> Parameter:
 
 def _whole(values: Any) -> bool:
     return bool(np.array_equal(values, np.rint(values)))
-
-
-__all__ = ["convert_sigma_delta", "input_delta"]

@@ -24,9 +24,9 @@ from ...network import (
     Unpool,
 )
 from ..netx.synapse_reader import as_slayer_pools
-from .neurons import Note
-from .scattered import as_list
-from .shadows import Group
+from .converted import Note
+from .moved_pixels import list_synapses
+from .origins import Group
 from .weights import Used, effective_weight
 
 LARGEST = 255 << 7
@@ -173,7 +173,7 @@ def _listed(
     where: str,
     note: Note,
 ) -> Sparse:
-    made = as_list(operator, taken, group, math.prod(source), where)
+    made = list_synapses(operator, taken, group, math.prod(source), where)
     reason = f"pixels come from several blocks or were moved: {len(made.weight):,} single synapses"
     note(where, Rating.FAITHFUL, reason)
     return made
@@ -235,6 +235,3 @@ def _complex(real: Synapse, imag: Synapse) -> Synapse:
         how = (real.stride, real.padding, real.dilation, real.groups)
         return ComplexConv(real.weight, imag.weight, *how)
     return Complex(real, imag)
-
-
-__all__ = ["convert_synapse", "integers"]

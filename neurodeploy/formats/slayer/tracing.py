@@ -8,8 +8,8 @@ from typing import Any
 from torch.overrides import TorchFunctionMode
 
 from ...errors import UnsupportedError
-from .leaves import is_bootstrap, kind_of
-from .shadows import NOTHING, made_by
+from .module_kinds import is_bootstrap, kind_of
+from .origins import NOTHING, label_outputs
 
 MOVES = {
     "__getitem__", "broadcast_to", "cat", "chunk", "clone", "concat", "concatenate", "contiguous",
@@ -62,7 +62,7 @@ class Emitter:
     name : str
         The module's path in the whole.
     kind : str
-        See `leaves.kind_of`; ``input`` for the input.
+        See `module_kinds.kind_of`; ``input`` for the input.
     inputs : list of list of shadow
         For each call, the terms that add up to what it was given.
     shape : tuple of int
@@ -83,7 +83,7 @@ class Emitter:
 
 
 class Tracer(TorchFunctionMode):
-    """Follows a forward pass; see `shadows` for how."""
+    """Follows a forward pass; see `origins` for how."""
 
     def __init__(self, torch: Any, module: Any, x: Any, static: bool = False) -> None:
         super().__init__()  # type: ignore[no-untyped-call, unused-ignore]
@@ -150,7 +150,7 @@ class Tracer(TorchFunctionMode):
     def _start(self, x: Any) -> None:
         self.steps = x.shape[-1]
         self.emitters.append(Emitter("input", "input", sent=[x], shape=tuple(x.shape[1:-1])))
-        shadow = made_by(self.torch, len(self.emitters) - 1, tuple(x.shape))
+        shadow = label_outputs(self.torch, len(self.emitters) - 1, tuple(x.shape))
         self._keep(x, Wire([shadow], host=True))
 
     def _changed(self, name: str, tensor: Any) -> None:
@@ -212,7 +212,7 @@ class Tracer(TorchFunctionMode):
         emitter.inputs.append(wire.terms)
         emitter.sent.append(sent)
         if kind != "block.TimeDecimation":
-            shadow = made_by(self.torch, index, tuple(sent.shape), emitter.steps)
+            shadow = label_outputs(self.torch, index, tuple(sent.shape), emitter.steps)
             self._keep(sent, Wire([shadow]))
         emitter.steps += sent.shape[-1]
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UnsupportedError
-from .leaves import STATES, called
+from .module_kinds import STATES, name_of
 
 
 def computing_hooks(module: Any) -> list[tuple[Any, str]]:
@@ -108,7 +108,7 @@ def effective_weight(synapse: Any, used: Used | None, where: str) -> NDArray[np.
         hooks = list(synapse._forward_pre_hooks.values())
         if "weight" in vars(synapse) and hooks and not computing_hooks(synapse):
             raise UnsupportedError(
-                f"{where}.weight: computed by the hook {called(hooks[0])}, which SLAYER's forward "
+                f"{where}.weight: computed by the hook {name_of(hooks[0])}, which SLAYER's forward "
                 f"pass never runs here; use pre_hook_fx or torch.nn.utils.parametrize"
             )
         raw, hook = synapse.weight.detach(), synapse.pre_hook_fx
@@ -124,6 +124,3 @@ def effective_bias(synapse: Any, used: Used | None) -> NDArray[np.float64] | Non
         return None
     floats: NDArray[np.float64] = bias.detach().cpu().numpy().astype(np.float64)
     return floats
-
-
-__all__ = ["Kept", "Recomputed", "Used", "computing_hooks", "effective_bias", "effective_weight"]

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UnsupportedError
-from .leaves import is_bootstrap
+from .module_kinds import is_bootstrap
 from .neurons import message_unit
-from .shadows import Group, read
+from .origins import Group, group_by_emitter
 
 if TYPE_CHECKING:
     from .tracing import Emitter
@@ -85,7 +85,7 @@ def read_inputs(nodes: list[Node]) -> None:
                 (call[term] if term < len(call) else call[0] * 0 - 1)[0].numpy()
                 for call in emitter.inputs
             ]
-            groups, why = read(np.concatenate(parts, axis=-1))
+            groups, why = group_by_emitter(np.concatenate(parts, axis=-1))
             if why:
                 raise UnsupportedError(
                     f"{emitter.name}: what it is given cannot be followed: {why}"
@@ -124,7 +124,7 @@ def unit_of(emitter: Emitter, known: int = 1) -> int:
     return message_unit(getattr(emitter.module, "neuron", emitter.module))
 
 
-def stacked(emitter: Emitter) -> NDArray[np.float64]:
+def numbers_sent(emitter: Emitter) -> NDArray[np.float64]:
     """What an emitter sent, float64 [samples, steps, *shape]."""
     parts = [tensor.detach().cpu().numpy() for tensor in emitter.sent]
     return np.moveaxis(np.concatenate(parts, axis=-1), -1, 1).astype(np.float64)

@@ -1,7 +1,8 @@
-"""The whole of an export: make the module, load its weights, write it, hold it against SLAYER."""
+"""``nd.export``: make the module, load its weights, write it, hold it against SLAYER."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -21,11 +22,11 @@ from ..network import Audit, AuditEntry, Conv, Network, Rating
 from ..targets.look_ahead import look_ahead
 from ..targets.netx_importer import netx_needs
 from ..targets.rewrite import sums_in_parts
-from .forward_pass import Agreement, agree, audited
+from .forward_pass import Agreement, compare_forward_pass, with_measured_audit
 
 
 @dataclass(frozen=True, eq=False)
-class Exported:
+class ExportedModule:
     """What an export did.
 
     Attributes
@@ -109,51 +110,84 @@ class Exported:
         }
 
 
-def export_job(
-    factory: str,
-    out: Path,
-    weights: Path | None = None,
-    example: Path | None = None,
-    shape: str | None = None,
+def export(
+    module: Any,
+    out: str | os.PathLike[str],
+    *,
+    weights: str | os.PathLike[str] | None = None,
+    example: NDArray[Any] | str | os.PathLike[str] | None = None,
+    shape: tuple[int, ...] | str | None = None,
     steps: int = 24,
     seed: int = 0,
     allow: Collection[str] = (),
     split_sums: bool = False,
     static: bool = False,
-) -> Exported:
-    """Export ``package.module:factory``; see the verb ``export`` for the parameters.
+) -> ExportedModule:
+    """Write a trained SLAYER network as NetX HDF5, and hold the engine against SLAYER.
+
+    SLAYER's CPU forward pass and the engine run on an example, and every population is compared.
+
+    Parameters
+    ----------
+    module : torch.nn.Module or str
+        Of SLAYER blocks; or ``"package.module:factory"``, which makes it.
+    out : path
+        The network to write (``.net``).
+    weights : path, optional
+        A state dict that ``torch.save`` wrote; it is loaded into the module first.
+    example : array or path, optional
+        What the module is run on, as it takes it. Random by default.
+    shape : tuple of int or str, optional
+        Input shape of a random example, (neurons,) or (C, H, W), or ``"C,H,W"``.
+    steps, seed : int
+        Of a random example.
+    allow : collection of str
+        Unsupported elements to go on without, by the names that the error gives.
+    split_sums : bool
+        Split convolutions whose sums leave 24 bits on the example.
+    static : bool
+        The module takes images without time and repeats them itself.
+
+    Returns
+    -------
+    ExportedModule
 
     Raises
     ------
     NeurodeployError
         Of every kind: one line that says what and where.
     """
-    from ..formats.slayer import batched, example_for, export_slayer
+    from ..formats.slayer import example_for, export_slayer, with_sample_axis
     from ..formats.slayer.checkpoint import load_checkpoint, make_module
 
-    _check_out(out)
+    path = Path(out)
+    _check_out(path)
     if steps < 1:
         raise InputError(f"steps {steps}: a random example needs 1 or more")
-    module = make_module(factory)
-    if example is not None:
-        given, what = np.asarray(read_inputs(example)[0], np.float32), str(example)
+    if isinstance(module, str):
+        module = make_module(module)
+    if isinstance(example, (str, os.PathLike)):
+        given, what = np.asarray(read_inputs(Path(example))[0], np.float32), str(example)
+    elif example is not None:
+        given = np.asarray(example, np.float32)
+        what = f"the given example of shape {given.shape}"
     else:
         given = example_for(module, _shape(shape), steps=steps, seed=seed, static=static)
         length = "one image" if static else f"{steps} steps"
         what = f"a random example of {length}, seed {seed}"
-    given = batched(given, static)
+    given = with_sample_axis(given, static)
     if weights is not None:
-        load_checkpoint(module, weights, given, static)
+        load_checkpoint(module, Path(weights), given, static)
     done = export_slayer(module, example=given, allow=allow, static=static)
-    held = agree(done)
+    held = compare_forward_pass(done)
     if split_sums:
-        done, held = without_wraps(done, held)
-    network = audited(done, held, what)
-    missing = save_netx(network, out)
-    return Exported(network, out, what, missing, held, done.inputs)
+        done, held = split_until_none_wraps(done, held)
+    network = with_measured_audit(done, held, what)
+    missing = save_netx(network, path)
+    return ExportedModule(network, path, what, missing, held, done.inputs)
 
 
-def without_wraps(
+def split_until_none_wraps(
     export: Export, held: Sequence[Agreement]
 ) -> tuple[Export, tuple[Agreement, ...]]:
     """Split convolutions into more and more parts, until no sum wraps on the example."""
@@ -175,7 +209,7 @@ def without_wraps(
         )
         network = replace(network, audit=whole.network.audit + Audit(notes))
         export = replace(whole, network=network)
-        held = agree(export)
+        held = compare_forward_pass(export)
 
 
 def _channels(network: Network, population: str) -> int:
@@ -192,9 +226,9 @@ def _check_out(out: Path) -> None:
     check_place(out)
 
 
-def _shape(text: str | None) -> tuple[int, ...] | None:
-    if text is None:
-        return None
+def _shape(text: tuple[int, ...] | str | None) -> tuple[int, ...] | None:
+    if not isinstance(text, str):
+        return text
     try:
         shape = tuple(int(part) for part in text.split(","))
     except ValueError:

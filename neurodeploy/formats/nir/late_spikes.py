@@ -20,7 +20,7 @@ from .graph import Graph
 from .neuron_writer import resets_at_spikes
 
 
-def late(network: Network) -> Network:
+def delay_spikes(network: Network) -> Network:
     """Delay what spiking neurons send on by a step; a relay does it for an output that loops."""
     last = network.output
     if _spiking(last) and any(p.source == last.name and network.closes(p)
@@ -35,7 +35,7 @@ def late(network: Network) -> Network:
     return _shifted(network, 1)
 
 
-def early(network: Network) -> Network:
+def undelay_spikes(network: Network) -> Network:
     """Take that step away again, before it is written."""
     return _shifted(network, -1)
 

@@ -1,10 +1,8 @@
-"""What several verbs share: output as JSON, a progress bar, option types."""
+"""Options that several verbs have: each is said once, so that it means the same everywhere."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from inspect import Parameter, signature
@@ -15,7 +13,6 @@ import typer
 
 from ..errors import InputError
 from ..network import Network
-from ..recording.run_options import Progress
 
 Net = Annotated[Path, typer.Argument(metavar="NET", help="A network: NetX HDF5 (.net) or NIR.")]
 Axes = Annotated[
@@ -26,22 +23,39 @@ Axes = Annotated[
         help="Order of the inputs' axes: T steps, B samples, else the shape's; default BT...",
     ),
 ]
-Host = Annotated[
+Place = Annotated[
     str | None,
     typer.Option(
-        "--host",
+        "--place",
         metavar="PLACE",
         help="Where a worker runs: here, a Python's path, srun[:partition=,board=,time=,python=], "
         "ssh:[user@]host[,python=].",
     ),
 ]
-Settings = Annotated[
+BoardSettings = Annotated[
     list[str] | None,
     typer.Option(
-        "--chip-set",
+        "--board-set",
         metavar="NAME=VALUE",
         help="loihi2: partition, board, address, measure, window_seconds...; see docs/loihi2.md.",
     ),
+]
+Record = Annotated[str, typer.Option(help="Of counts,spikes,u,v.")]
+Steps = Annotated[int | None, typer.Option(help="Chip time steps per sample.")]
+Drain = Annotated[
+    bool, typer.Option("--drain", help="Run on until the last inputs have reached the output.")
+]
+RawInput = Annotated[
+    bool,
+    typer.Option("--raw-input", help="Inputs are the input neurons' integers: no weight, no bias."),
+]
+Timeout = Annotated[float | None, typer.Option(help="End a worker after this many seconds.")]
+Job = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Keep finished samples here; the same call goes on."),
+]
+Labels = Annotated[
+    Path | None, typer.Option(help="The right class of each sample: .npy, or .npz 'labels'.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
@@ -143,23 +157,13 @@ READING: dict[str, Any] = {
 """The options of every verb that reads a network, by the field of `Reading` that they fill. One
 more: a field there and an entry here."""
 
-OLDER_SPELLINGS: dict[str, Any] = {
-    "preset": Annotated[str | None, typer.Option("--from", hidden=True)],
-}
-"""Options under the names that they had."""
-
 
 def reads_a_network(verb: Callable[..., int | None]) -> Callable[..., int | None]:
     """Give a verb the options of `READING`; it gets what they say as `reading`."""
-    older = {f"older_{name}": option for name, option in OLDER_SPELLINGS.items()}
-    options = {**READING, **older}
 
     @wraps(verb)
     def with_options(**given: Any) -> int | None:
-        said = {name: given.pop(name) for name in options}
-        for name in OLDER_SPELLINGS:
-            older_value = said.pop(f"older_{name}")
-            said[name] = older_value if said[name] is None else said[name]
+        said = {name: given.pop(name) for name in READING}
         return verb(**given, reading=Reading(**said))
 
     own = signature(verb, eval_str=True)
@@ -167,7 +171,7 @@ def reads_a_network(verb: Callable[..., int | None]) -> Callable[..., int | None
     last = [p for p in own.parameters.values() if p.name == "json"]
     added = [
         Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=option)
-        for name, option in options.items()
+        for name, option in READING.items()
     ]
     ordered = [p.replace(kind=Parameter.KEYWORD_ONLY) for p in kept] + added
     ordered += [p.replace(kind=Parameter.KEYWORD_ONLY) for p in last]
@@ -176,78 +180,11 @@ def reads_a_network(verb: Callable[..., int | None]) -> Callable[..., int | None
     return with_options
 
 
-def is_nir_file(path: Path) -> bool:
-    """Whether a file is a NIR graph."""
-    from ..formats import is_nir
-
-    return is_nir(path)
-
-
-def print_json(result: Any) -> None:
-    """Print a result as JSON on standard output."""
-    typer.echo(json.dumps(result, indent=2, default=_plain))
-
-
-def _plain(value: Any) -> Any:
-    """Give JSON a form of NumPy numbers, paths and enums."""
-    if hasattr(value, "item"):
-        return value.item()
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    return str(value)
-
-
-@contextmanager
-def progress_bar(label: str) -> Iterator[Progress]:
-    """Show a progress bar on standard error while the block runs, where that is a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
-        task = bar.add_task(label, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
 def read_settings(given: list[str] | None) -> dict[str, str] | None:
-    """Settings of the chip's backend, each ``NAME=VALUE``; None where there are none."""
+    """Settings of a board, each ``NAME=VALUE``; None where there are none."""
     if not given:
         return None
     pairs = [item.partition("=") for item in given]
     if wrong := [item for item, (_, equals, _) in zip(given, pairs, strict=True) if not equals]:
-        raise InputError(f"--chip-set {wrong[0]!r}: give NAME=VALUE")
+        raise InputError(f"--board-set {wrong[0]!r}: give NAME=VALUE")
     return {name.strip(): value.strip() for name, _, value in pairs}
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Say what an interrupted run has to say (which samples are done, and where)."""
-    from . import Interrupted
-
-    try:
-        yield
-    except KeyboardInterrupt as stop:
-        if not stop.args:
-            raise
-        raise Interrupted(*stop.args) from None
-
-
-def show(*renderables: Any) -> None:
-    """Print sentences and tables on standard output, tables at most 100 columns wide."""
-    from rich.console import Console
-
-    console = Console()
-    console = Console(width=min(console.width, 100) if console.is_terminal else 100)
-    for renderable in renderables:
-        # Sentences are left to the terminal to wrap, so that a file keeps them whole.
-        is_text = isinstance(renderable, str)
-        # Names and shapes have brackets of their own: nothing is markup.
-        console.print(renderable, highlight=False, markup=False, soft_wrap=is_text)

@@ -22,7 +22,7 @@ def kind_of(module: Any) -> str:
         ``block.Dense`` (``Conv``, ``Input``, ...), ``synapse.Dense`` (...), ``neuron``,
         ``dendrite.Sigma``, ``axon.Delay``, ``axon.Delta``; nothing for a module
         that is not SLAYER's, or whose ``forward`` somebody has rewritten. Of a
-        synapse that makes no difference here: see `weights.used_by`.
+        synapse that makes no difference here: see `weights.find_used_weights`.
     """
     forward = getattr(type(module).forward, "__module__", "")
     if not forward.startswith((*ROOMS, f"{BOOTSTRAP}.block")) or "forward" in vars(module):
@@ -50,14 +50,14 @@ def own_forward(module: Any) -> str:
     for name in COMPUTING:
         own = vars(module).get(name)
         if callable(own):
-            return called(own)
+            return name_of(own)
         function = getattr(type(module), name, None)
         if callable(function) and not f"{function.__module__}.".startswith(THEIRS):
-            return called(function)
+            return name_of(function)
     return ""
 
 
-def called(function: Any) -> str:
+def name_of(function: Any) -> str:
     """The name of a function or a hook, as its author knows it."""
     name = getattr(function, "__qualname__", type(function).__qualname__)
     return f"{getattr(function, '__module__', '')}.{name.replace('.<locals>', '')}".lstrip(".")

@@ -16,20 +16,20 @@ from numpy.typing import NDArray
 
 from ...errors import UnsupportedError
 from ...network import Rating
-from .neurons import Converted
-from .nodes import Node
-from .shadows import Group
+from .converted import Converted
+from .dataflow import Node
+from .draft import Draft
+from .origins import Group
 from .weights import Used, effective_bias
 
 if TYPE_CHECKING:
-    from .build import Builder
     from .tracing import Emitter
 
 Currents = tuple[NDArray[np.float64], ...]
 
 
 def add_biases(
-    builder: Builder,
+    draft: Draft,
     node: Node,
     name: str,
     made: Converted,
@@ -40,35 +40,35 @@ def add_biases(
 
     Parameters
     ----------
-    builder : Builder
+    draft : Draft
     node : Node
     name : str
         Of the population.
     made : Converted
     feeds : list
-        As `Builder` has them: a synapse is in it once for each population that it takes.
+        As `build.Builder` has them: a synapse is in it once for each population that it takes.
     unit : int
         What a current of 1.0 is in integers.
     """
-    shape = next(p.shape for p in builder.populations if p.name == name)
+    shape = next(p.shape for p in draft.populations if p.name == name)
     found: dict[str, tuple[int, Currents]] = {}
     for feeder, synapse, _, arrival in feeds:
         where = feeder.name if feeder.module is synapse else f"{feeder.name}.synapse"
-        found[f"{where}.bias"] = arrival, _of_synapse(synapse, shape, builder.trace.used)
+        found[f"{where}.bias"] = arrival, _of_synapse(synapse, shape, draft.trace.used)
     found[f"{node.emitter.name}.bias"] = node.arrival, _of_block(node)
     for element, (arrival, currents) in found.items():
         if not any(current.any() for current in currents):
             continue
         exact = [current * unit for current in currents]
         whole = [np.rint(current) for current in exact]
-        clock = builder.clock(arrival - 1)
+        clock = draft.clock(arrival - 1)
         drive = tuple((current * made.weight_factor).astype(np.int32) for current in whole)
-        builder.link_clock(clock, name, drive)
+        draft.link_clock(clock, name, drive)
         reason = f"a constant current from {clock!r}"
         worst = max(float(np.abs(w - e).max()) for w, e in zip(whole, exact, strict=True)) / unit
         if worst:
             reason += f", rounded to 1/{unit}, by at most {worst:.2g}; SLAYER adds it as a float"
-        builder.note(element, Rating.APPROXIMATE if worst else Rating.FAITHFUL, reason)
+        draft.note(element, Rating.APPROXIMATE if worst else Rating.FAITHFUL, reason)
 
 
 def _of_synapse(synapse: Any, shape: tuple[int, ...], used: Mapping[int, Used]) -> Currents:
@@ -92,6 +92,3 @@ def _of_block(node: Node) -> Currents:
     if (full != full[..., :1]).any():
         raise UnsupportedError(f"{node.emitter.name}.bias: differs from step to step; give one")
     return (full[0, ..., 0].reshape(-1),)
-
-
-__all__ = ["add_biases"]

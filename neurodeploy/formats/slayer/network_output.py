@@ -3,44 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from ...network import Rating
-from .nodes import Node
-from .shadows import read
-
-if TYPE_CHECKING:
-    from .build import Builder
+from .dataflow import Node
+from .draft import Draft
+from .origins import group_by_emitter
 
 
-def last_is_output(builder: Builder) -> None:
-    """What the module returns is the output, if nothing else is fed with it."""
-    feeding = {p.source for p in builder.projections if p.source != p.target}
-    ends = [p.name for p in builder.populations if p.name not in feeding]
-    for wire in builder.trace.returned:
+def place_output_last(draft: Draft) -> None:
+    """Make what the module returns the output, if nothing else is fed with it."""
+    feeding = {p.source for p in draft.projections if p.source != p.target}
+    ends = [p.name for p in draft.populations if p.name not in feeding]
+    for wire in draft.trace.returned:
         for term in wire.terms[:1]:
-            groups, why = read(term[0].numpy())
+            groups, why = group_by_emitter(term[0].numpy())
             if why or len(groups) != 1:
                 continue
-            name = builder.nodes[groups[0].emitter].population
+            name = draft.nodes[groups[0].emitter].population
             if name in ends:
-                place = next(i for i, p in enumerate(builder.populations) if p.name == name)
-                builder.populations.append(builder.populations.pop(place))
+                place = next(i for i, p in enumerate(draft.populations) if p.name == name)
+                draft.populations.append(draft.populations.pop(place))
                 break
     for end in ends:
-        if end != builder.populations[-1].name and not end.startswith("clock"):
-            reason = f"an output beside {builder.populations[-1].name!r}; record it by name"
-            builder.note(end, Rating.FAITHFUL, reason)
-    for wire in builder.trace.returned:
+        if end != draft.populations[-1].name and not end.startswith("clock"):
+            reason = f"an output beside {draft.populations[-1].name!r}; record it by name"
+            draft.note(end, Rating.FAITHFUL, reason)
+    for wire in draft.trace.returned:
         if wire.spoilt:
             reason = f"what follows the last block ({wire.spoilt}, ...) is left to the host"
-            builder.note("output", Rating.FAITHFUL, reason)
-    for node in builder.nodes:
+            draft.note("output", Rating.FAITHFUL, reason)
+    for node in draft.nodes:
         if node.emitter.kind == "block.TimeDecimation":
             factor = node.emitter.module.factor
             reason = f"{node.emitter.name}: the host takes means of {factor} steps"
-            builder.note("output", Rating.FAITHFUL, reason)
-            builder.metadata["readout/time_decimation"] = factor
+            draft.note("output", Rating.FAITHFUL, reason)
+            draft.metadata["readout/time_decimation"] = factor
 
 
 def places_of(elements: Iterable[str], nodes: list[Node], populations: set[str]) -> dict[str, str]:

@@ -44,7 +44,7 @@ def check_ways(graph: Graph, name: str) -> None:
             raise graph.fail(node, f"more than {MAX_PATHS} ways lead into it; merge linear nodes")
 
 
-def in_order(
+def order_populations(
     start: str, names: Sequence[str], edges: Sequence[tuple[str, str]], output: str | None
 ) -> tuple[list[str], str | None]:
     """Order nodes so that only edges that close a cycle lead backwards.

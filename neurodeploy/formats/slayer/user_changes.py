@@ -12,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 
 from ...errors import UnsupportedError
 from .importing import SLAYER
-from .leaves import called, own_forward
+from .module_kinds import name_of, own_forward
 from .weights import Used, computing_hooks
 
 CONVOLUTIONS = {"conv3d", "conv_transpose3d"}
@@ -81,7 +81,7 @@ class Inner:
 
     def _compare(self, part: Any, where: str) -> None:
         """See whether the user's forward hooks change what a part gives."""
-        hooks = ", ".join(called(h) for h in part._forward_hooks.values() if not _is_ours(h))
+        hooks = ", ".join(name_of(h) for h in part._forward_hooks.values() if not _is_ours(h))
         if not hooks:
             return
         raw: list[Any] = []
@@ -101,7 +101,7 @@ class Inner:
 
     def _compare_given(self, part: Any, where: str) -> None:
         """See whether the user's forward pre-hooks change what a part is given."""
-        hooks = ", ".join(called(h) for h in _hooks_of(part))
+        hooks = ", ".join(name_of(h) for h in _hooks_of(part))
         raw: list[Any] = []
 
         def before(module: Any, args: Any) -> None:
@@ -160,7 +160,7 @@ class _Convolutions(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def used_by(torch: Any, synapse: Any, given: Any, where: str) -> Used:
+def find_used_weights(torch: Any, synapse: Any, given: Any, where: str) -> Used:
     """Find out what a synapse that is not quite SLAYER's computes with.
 
     It is run on what it was given, and on the negative of that. Both times the
@@ -224,6 +224,3 @@ def _slayers(torch: Any, synapse: Any, used: Used) -> Any:
     plain.weight = torch.nn.Parameter(used.weight, requires_grad=False)
     plain.bias = None if used.bias is None else torch.nn.Parameter(used.bias, requires_grad=False)
     return plain.eval()
-
-
-__all__ = ["Inner", "is_synapse", "used_by"]

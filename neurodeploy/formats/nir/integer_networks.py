@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import FormatError, NetworkError, NeurodeployError, UnsupportedError
+from ...errors import FormatError, NetworkError, UnsupportedError
 from ...network import (
     Audit,
     AuditEntry,
@@ -60,7 +60,7 @@ def facts_of(graph: Graph) -> dict[str, Any]:
     return facts if isinstance(facts, dict) else {}
 
 
-def settled(network: Network) -> Network:
+def without_idle_delays(network: Network) -> Network:
     """The same network with no delay where there is no weight, which is all that NIR can say."""
     projections = []
     for projection in network.projections:
@@ -128,16 +128,6 @@ def _cast(synapse: Synapse, kind: Any) -> Synapse:
     weight = np.asarray(synapse.weight)  # type: ignore[attr-defined]
     cast = weight.astype(kind)
     return replace(synapse, weight=cast.item() if cast.ndim == 0 else cast)  # type: ignore[call-arg]
-
-
-def read_back(path: Path) -> Network | None:
-    """Read a file that holds an integer network."""
-    from .loading import load_nir
-
-    try:
-        return load_nir(path)
-    except NeurodeployError:
-        return None
 
 
 def as_fixed(network: Network, facts: dict[str, Any]) -> Network:
@@ -258,7 +248,7 @@ def noted_reset(facts: dict[str, Any]) -> str | dict[str, str] | None:
     return str(reset) if reset in RESETS else None
 
 
-def written_as(
+def read_note(
     path: Path, facts: dict[str, Any]
 ) -> tuple[float, str, str | dict[str, str], bool | None]:
     """Time step, preset, reset and its delay that we noted when we wrote a file.
@@ -273,7 +263,8 @@ def written_as(
     whole = isinstance(dt, (int, float)) and isinstance(preset, str) and reset is not None
     if not whole or not isinstance(delay, (bool, type(None))):
         raise FormatError(
-            f"{path}: metadata {MARK!r}: {json.dumps(facts)[:80]}: malformed; give --dt and --from"
+            f"{path}: metadata {MARK!r}: {json.dumps(facts)[:80]}: malformed; give --dt and "
+            f"--preset"
         )
     assert reset is not None
     return float(dt), str(preset), reset, delay  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...errors import UnsupportedError
 from ...network import Conv, ConvTranspose, Pool, Sparse, Unpool
-from .shadows import Group
+from .origins import Group
 
 MOST = 1 << 24
 """Synapses that are listed at most: a few hundred MiB of them while they are sorted."""
@@ -19,7 +19,7 @@ MOST = 1 << 24
 Shape = tuple[int, ...]
 
 
-def as_list(
+def list_synapses(
     operator: Conv | ConvTranspose | Pool | Unpool,
     taken: Shape,
     group: Group,
@@ -91,6 +91,3 @@ def _kernels(
         return outs, operator.weight[outs, (channel % own)[:, None]]
     per = operator.weight.shape[1]
     return (channel // own * per)[:, None] + np.arange(per), operator.weight[channel]
-
-
-__all__ = ["as_list"]

@@ -48,7 +48,7 @@ class Group:
         )
 
 
-def made_by(torch: Any, emitter: int, shape: tuple[int, ...], first_step: int = 0) -> Any:
+def label_outputs(torch: Any, emitter: int, shape: tuple[int, ...], first_step: int = 0) -> Any:
     """Shadow [samples, *shape, steps] of what an emitter sends from a step on."""
     samples, *space, steps = shape
     size = int(np.prod(space))
@@ -58,7 +58,7 @@ def made_by(torch: Any, emitter: int, shape: tuple[int, ...], first_step: int = 
     return shadow.expand(samples, *space, steps)
 
 
-def read(shadow: NDArray[np.int64]) -> tuple[list[Group], str]:
+def group_by_emitter(shadow: NDArray[np.int64]) -> tuple[list[Group], str]:
     """Tell what a tensor [*shape, steps] is made of.
 
     Returns
