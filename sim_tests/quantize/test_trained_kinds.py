@@ -128,19 +128,19 @@ def inputs_for(net, samples=4, seed=1):
 def held(net, config, inputs):
     """(model, rounded network, what each sends in both on the float clock)."""
     from neurodeploy.quantization.calibration import Calibration
-    from neurodeploy.quantization.quantize import choose, finished
+    from neurodeploy.quantization.quantize import choose_uncorrected, round_with
     from neurodeploy.quantization.scale_choice import Site
     from neurodeploy.training.integer_network import IntegerNetwork
 
     reference = Calibration.of(net, inputs)
     names = [p.name for p in net.populations[1:]]
     sites = {n: Site(net, net[n], config, reference) for n in names}
-    choices = choose(net, sites, config, reference)
+    choices = choose_uncorrected(net, sites, config, reference)
     model = IntegerNetwork(net, sites, choices)
     given = torch.from_numpy(inputs.reshape(*inputs.shape[:2], -1).astype(np.float64))
     with torch.no_grad():
         ours = model(given)
-    fixed = finished(net, sites, choices, config, reference)
+    fixed = round_with(net, sites, choices, config, reference)
     longest = max(fixed.hops(n) for n in names)
     run = nd.run(fixed, inputs, steps=STEPS + longest, record=("spikes", "v"))
     found = {}
