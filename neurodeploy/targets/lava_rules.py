@@ -38,8 +38,8 @@ MATRICES: dict[type[Synapse], Callable[[Any], NDArray[np.int32]]] = {
 
 HINTS: dict[type[Neuron] | type[Synapse], str] = {
     neurons.ALIF: "; rewrite.as_atrlif gives it as Lava's ATRLIF",
-    synapses.Pool: "; or convert --for {target} (rewrite.pool_as_conv)",
-    synapses.TemporalFIR: "; or convert --for {target} (rewrite.taps_as_delays)",
+    synapses.Pool: "; or convert --target {target} (rewrite.pool_as_conv)",
+    synapses.TemporalFIR: "; or convert --target {target} (rewrite.taps_as_delays)",
 }
 """What else can be done about what is refused."""
 
@@ -72,7 +72,7 @@ def check_population(network: Network, population: Population, options: RunOptio
     if not has_process(neuron) or (neuron.is_port and name != network.input.name):
         raise UnsupportedError(
             f"population {name!r}: the lava backend cannot run neuron model {neuron.kind!r} "
-            f"here; 'neurodeploy convert --for lava' rewrites what has an exact form, backend "
+            f"here; 'neurodeploy convert --target lava' rewrites what has an exact form, backend "
             f"'engine' runs the rest"
         )
     if options.reset_interval and not neuron.resettable:

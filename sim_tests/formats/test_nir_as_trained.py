@@ -273,3 +273,11 @@ def test_a_decay_of_one_names_the_if_node(key, layers):
     change(layers, lambda file: file[f"node/nodes/b/{key}"].write_direct(np.full(6, np.inf)))
     with pytest.raises(FormatError, match=f"'b': {key}: 6 of 6 .* write an IF node"):
         nd.load(layers, dt=DT, preset="snntorch", reset="soft")
+
+
+def test_a_graph_read_without_a_preset_is_true_to_the_file_alone(faults):
+    path = faults / "snntorch" / "leaky_subtract.nir"
+    entry = next(e for e in nd.load(path, dt=1e-4).audit if e.element == "time")
+    assert "no preset was given" in entry.reason
+    named = next(e for e in nd.load(path, dt=1e-4, preset="lava").audit if e.element == "time")
+    assert "no preset was given" not in named.reason

@@ -82,6 +82,8 @@ class Preset:
         The ``--dt`` that belongs to the framework's export, as a sentence.
     loses : str
         What else the framework's export leaves out without a word.
+    given : bool
+        Whether the user named it; else it stands for what nobody said.
     other : tuple of str
         The preset that reads the same file otherwise, and what is assumed in choosing this one.
     """
@@ -113,6 +115,7 @@ class Preset:
     time_step: str = ""
     loses: str = ""
     other: tuple[str, ...] = ()
+    given: bool = True
 
     def with_reset(self, reset: str | None) -> Preset:
         """The same with a ``hard``, ``soft`` or no reset (``none``), or as it is for None."""
@@ -170,7 +173,12 @@ class Preset:
             words.append("several spikes in a step")
         if self.sends_late:
             words.append("spikes leave a step late")
-        return f"preset {self.name}: {', '.join(words)}"
+        nobody = (
+            ""
+            if self.given
+            else ("; no preset was given: true to the file, not to the framework that trained it")
+        )
+        return f"preset {self.name}: {', '.join(words)}{nobody}"
 
 
 RESETS = {"hard": "value", "soft": "subtract", "none": "none"}
@@ -255,7 +263,7 @@ def preset_named(name: str | None) -> Preset:
         If there is none of that name.
     """
     if name is None:
-        return PRESETS["lava"]
+        return replace(PRESETS["lava"], given=False)
     if name not in PRESETS:
         raise FormatError(f"preset {name!r}: unknown; there are {', '.join(PRESETS)}")
     return PRESETS[name]
