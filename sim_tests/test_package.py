@@ -24,6 +24,7 @@ FLOORS = [
     {"targets"},
     {"chip"},
     {"engine"},
+    {"core"},
     {"recording"},
     {"formats", "inputs"},
     {"network"},

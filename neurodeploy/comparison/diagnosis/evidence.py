@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...engine.replay import Replayed
+from ...core.replay import Replayed
 from ...errors import NeurodeployError
 from ...network import CubaLIF, GeneralCubaLIF, LeakyIntegrator, Neuron, TernaryLIF
 from ...network.fixed_point import (

@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ...engine.replay import Messages, Replayed
+from ...core.replay import Messages, Replayed
 from ...network import CubaLIF, Network, Neuron
 from ...network.fixed_point import DECAY_UNITY, MAX_DELAY
 from .rules import Rules

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...engine.replay import Messages, Replayed, replay
+from ...core.replay import Messages, Replayed, replay
 from ...network import Network, OneToOne, Population, Projection, Source
 from ..messages import Observed, Side
 from .afferents import Afferents, afferents_of

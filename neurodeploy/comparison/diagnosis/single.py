@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...engine.replay import Messages, Replayed
+from ...core.replay import Messages, Replayed
 from ...network import Conv, DelayedDense, Dense, Network, Population, Synapse
 from ..comparison import Divergence, position_of
 from ..messages import Observed, Side

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ...engine.replay import Messages, Replayed, replay
+from ...core.replay import Messages, Replayed, replay
 from ...network import CubaLIF, LeakyIntegrator, Network, Neuron, Population, Synapse
 from ...network.fixed_point import DECAY_UNITY
 from ..messages import Observed, Side
