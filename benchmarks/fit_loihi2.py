@@ -15,7 +15,7 @@ import numpy as np
 import neurodeploy as nd
 from neurodeploy.chip import Chip, load_chip
 from neurodeploy.demo.pilotnet import FRAME_STEPS, folder, load_pilotnet
-from neurodeploy.profiling.fitting import (
+from neurodeploy.profiling.constant_fitting import (
     Row,
     leave_one_out,
     measured_rows,

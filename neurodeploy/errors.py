@@ -15,6 +15,10 @@ class InputWarning(UserWarning):
     """Inputs can be read in two ways, and one of them was chosen."""
 
 
+class PluginWarning(UserWarning):
+    """Another package brings something that cannot be used, and is left out."""
+
+
 class NeurodeployError(Exception):
     """Base class. ``str(error)`` is one line fit for a user to read."""
 

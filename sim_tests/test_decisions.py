@@ -30,7 +30,7 @@ from neurodeploy.recording import RecordingWriter
 from neurodeploy.recording.assemble import BlockAssembler, header_of
 from neurodeploy.recording.run_options import RunOptions
 from neurodeploy.reporting.numbers import NOTHING
-from neurodeploy.reporting.rows import limit_lines
+from neurodeploy.reporting.table_rows import limit_lines
 
 CLASSES = 4
 
@@ -153,7 +153,7 @@ class TestAComparison:
             for decay in (128, 3000)
         )
         labels = one.decisions()
-        output = nd.compare(one, two, check=False, labels=labels).output
+        output = nd.compare(one, two, anyway=True, labels=labels).output
         assert (output.decided_by, output.decided_by_b) == ("v", "v")
         assert output.accuracies == (1.0, two.accuracy(labels))
         assert output.agreeing == (two.decisions() == labels).sum() < 40
@@ -165,7 +165,7 @@ class TestAComparison:
         two = nd.run(
             network_of(LeakyIntegrator(4096, 128)), inputs[:, :-1], steps=16, record=("v",)
         )
-        output = nd.compare(one, two, check=False).output
+        output = nd.compare(one, two, anyway=True).output
         assert (output.decided_by, output.decided_by_b) == ("messages", "v")
         assert output.agreeing >= 38
         assert output.correlation > 0.99
@@ -192,7 +192,7 @@ class TestAComparison:
         assert found.output.agreeing is found.output.agreement is found.output.decided_by is None
         assert found.output.correlation == pytest.approx(1)
         assert found.as_dict()["output"]["agreement"] is None
-        headings = [str(column.header) for column in output_table(found).columns]
+        headings = [str(column.header) for column in output_table(found.output).columns]
         assert "same decision" not in headings
         assert "readout correlation" in headings
 
@@ -229,11 +229,11 @@ class TestOverflows:
         assert ours["output"].overflows() == dict.fromkeys(
             ("u_overflows", "v_overflows", "input_overflows"), 0
         )
-        found = nd.compare(ours, other, check=False)
+        found = nd.compare(ours, other, anyway=True)
         statistics = found.as_dict()["populations"][1]["statistics"]
         assert statistics["b"]["overflows"] is None
         assert statistics["a"]["overflows"] is not None
-        assert list(sides_table(found).columns[-1].cells) == ["- | -", "0 | -"]
+        assert list(sides_table(found.rows).columns[-1].cells) == ["- | -", "0 | -"]
         nd.report(tmp_path / "out.html", recordings=[ours, other], comparison=found)
         assert f">0 | {NOTHING}<" in (tmp_path / "out.html").read_text()
 

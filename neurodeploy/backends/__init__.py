@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import sys
 import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +18,13 @@ from ..errors import BackendError, ChipWarning, InputError, UnsupportedError
 from ..inputs import draining_steps, order_axes, present, warn_of_time_first
 from ..network import Network
 from ..recording import Recording
-from ..recording.run_options import (
-    KERNELS,
-    KNOWN_OPTIONS,
-    RECORDABLE,
-    Progress,
-    RunOptions,
-    names_of,
-)
+from ..recording.run_options import KERNELS, RECORDABLE, Progress, RunOptions, names_of
+from .engine import Engine
+from .float import Float
+from .lava.backend import Lava
+from .loihi2.backend import Loihi2
 from .memory_need import check_run
-
-BACKENDS = ("engine", "float", "lava", "loihi2")
-
-IN_THIS_PROCESS = ("engine", "float")
-"""Backends without a worker."""
+from .registry import BACKENDS, Backend, WorkerBackend, runs_in_worker
 
 
 def run(
@@ -66,7 +57,8 @@ def run(
         In (C, H, W) order; see `signals.present`. Samples are independent,
         each starts from zero state.
     backend : str
-        One of `BACKENDS`.
+        The name of one in `BACKENDS`: ``engine``, ``float``, ``lava``, ``loihi2``, or what
+        another package brings, see `registry`.
     record : str or iterable of str
         Of ``counts``, ``spikes``, ``u``, ``v``. Counts, and the messages of
         the last population, are always recorded.
@@ -127,8 +119,7 @@ def run(
     InputWarning
         If the inputs may be time first and `axes` does not say.
     """
-    if backend not in BACKENDS:
-        raise BackendError(f"backend {backend!r}: unknown; there are {', '.join(BACKENDS)}")
+    chosen = BACKENDS[backend]
     wanted = names_of(record)
     for what in wanted:
         if what not in RECORDABLE:
@@ -138,7 +129,7 @@ def run(
     if kernels not in KERNELS:
         raise InputError(f"kernels {kernels!r}: unknown; there are {', '.join(KERNELS)}")
     _check_known(
-        backend,
+        chosen,
         threads=threads,
         kernels=None if kernels == "auto" else kernels,
         timeout_seconds=timeout_seconds,
@@ -168,11 +159,11 @@ def run(
         job=None if job is None else Path(job),
         chip=None if chip is None else dict(chip),
     )
+    chosen.check(network, options)
     check_run(network, values, options, backend)
     for line in network.beyond_chip:
         warnings.warn(line, ChipWarning, stacklevel=2)
-    recording: Recording = _module(backend).run(network, values, options)
-    return recording
+    return chosen.run(network, values, options)
 
 
 def _called_by_us() -> bool:
@@ -214,26 +205,20 @@ def write_job(
     return Path(job)
 
 
-@cache
-def _module(backend: str) -> Any:
-    """Import a backend when it is first asked for."""
-    return importlib.import_module(f".{backend}", __name__)
-
-
-def _check_known(backend: str, **given: Any) -> None:
+def _check_known(backend: Backend, **given: Any) -> None:
     """Refuse options that a backend would ignore."""
     try:
         json.dumps(given["chip"], allow_nan=False)
     except (TypeError, ValueError) as error:
         raise InputError(f"chip: {error}; give plain values, as JSON has them") from None
     for name, value in given.items():
-        if value is None or name in KNOWN_OPTIONS[backend]:
+        if value is None or name in backend.options:
             continue
-        others = [other for other, known in KNOWN_OPTIONS.items() if name in known]
-        local = backend in IN_THIS_PROCESS and not set(others) & set(IN_THIS_PROCESS)
+        others = {n: other for n, other in BACKENDS.items() if name in other.options}
+        local = not runs_in_worker(backend) and all(map(runs_in_worker, others.values()))
         why = "runs in this process" if local else "does not know it"
         raise BackendError(
-            f"{name}: backend {backend!r} {why}; leave it out, or take another backend "
+            f"{name}: backend {backend.name!r} {why}; leave it out, or take another backend "
             f"({', '.join(others)})"
         )
 
@@ -255,8 +240,20 @@ def _check_reset(network: Network, interval: int | None, offset: int) -> None:
 
 def available(backend: str) -> tuple[bool, str]:
     """Whether a backend runs here, and one line on what it is or what it lacks."""
-    answer: tuple[bool, str] = _module(backend).available()
-    return answer
+    return BACKENDS[backend].available()
 
 
-__all__ = ["BACKENDS", "RunOptions", "available", "run", "write_job"]
+__all__ = [
+    "BACKENDS",
+    "Backend",
+    "Engine",
+    "Float",
+    "Lava",
+    "Loihi2",
+    "RunOptions",
+    "WorkerBackend",
+    "available",
+    "run",
+    "runs_in_worker",
+    "write_job",
+]

@@ -14,21 +14,11 @@ from ..inputs import Presented
 from ..network import Network
 from ..recording import Recording, RecordingWriter
 from ..recording.assemble import BlockAssembler, Events, header_of
-from ..recording.run_options import RunOptions, refuse_floats
+from ..recording.run_options import RunOptions, recorded_states, refuse_floats
+from .registry import BACKENDS, Backend
 
 BESIDE_BYTES = 1 << 20
 """Inputs whose hashing takes longer than starting a thread for it."""
-
-
-def available() -> tuple[bool, str]:
-    """Whether this backend runs here, and what it is or lacks."""
-    from ..core.library import unit_in_use
-
-    try:
-        unit = unit_in_use()
-    except BackendError as error:
-        return False, str(error)
-    return True, f"neurodeploy {__version__}, {thread_count()} threads, {unit}"
 
 
 def thread_count() -> int:
@@ -41,48 +31,60 @@ def thread_count() -> int:
     return int(text)
 
 
-def run(network: Network, values: Presented, options: RunOptions) -> Recording:
-    """Run a network on the engine.
+@BACKENDS.register
+class Engine(Backend):
+    """Our own fixed-point simulator, in this process."""
 
-    Parameters
-    ----------
-    network : Network
-    values : Presented
-    options : RunOptions
+    name = "engine"
+    options = frozenset({"threads", "kernels"})
 
-    Returns
-    -------
-    Recording
-    """
-    from ..engine.run import run_blocks
+    def available(self) -> tuple[bool, str]:
+        """See `Backend`."""
+        from ..core.library import unit_in_use
 
-    refuse_floats(network)
-    states = tuple(name for name in ("u", "v") if name in options.record)
-    messages = None if "spikes" in options.record else (network.output.name,)
-    header = header_of(network, "engine", __version__, options)
-    started = time.perf_counter()
-    with _fingerprint_of(values) as fingerprint, RecordingWriter(header, options.out) as writer:
-        assembler = BlockAssembler(network, options, writer)
-        for block in run_blocks(
-            network,
-            values,
-            kernels=options.kernels,
-            messages=messages,
-            states=states,
-            threads=options.threads or thread_count(),
-            reset_interval=options.reset_interval,
-            reset_offset=options.reset_offset,
-        ):
-            assembler.add_events(
-                {n: Events(r.step_counts, r.counts, r.neuron, r.payload) for n, r in block.items()},
-                {n: r.states for n, r in block.items()},
-                {n: r.overflows for n, r in block.items()},
-            )
-            if options.progress is not None:
-                options.progress(assembler.samples, len(values))
-        seconds = time.perf_counter() - started
-        writer.finish(samples=assembler.samples, seconds=seconds, inputs=fingerprint())
-    return writer.recording()
+        try:
+            unit = unit_in_use()
+        except BackendError as error:
+            return False, str(error)
+        return True, f"neurodeploy {__version__}, {thread_count()} threads, {unit}"
+
+    def check(self, network: Network, options: RunOptions) -> None:
+        """See `Backend`."""
+        refuse_floats(network)
+
+    def run(self, network: Network, values: Presented, options: RunOptions) -> Recording:
+        """See `Backend`."""
+        from ..engine.run import run_blocks
+
+        states = recorded_states(network, options)
+        messages = None if "spikes" in options.record else (network.output.name,)
+        header = header_of(network, "engine", __version__, options)
+        started = time.perf_counter()
+        with _fingerprint_of(values) as fingerprint, RecordingWriter(header, options.out) as writer:
+            assembler = BlockAssembler(network, options, writer)
+            for block in run_blocks(
+                network,
+                values,
+                kernels=options.kernels,
+                messages=messages,
+                states=states,
+                threads=options.threads or thread_count(),
+                reset_interval=options.reset_interval,
+                reset_offset=options.reset_offset,
+            ):
+                assembler.add_events(
+                    {
+                        n: Events(r.step_counts, r.counts, r.neuron, r.payload)
+                        for n, r in block.items()
+                    },
+                    {n: r.states for n, r in block.items()},
+                    {n: r.overflows for n, r in block.items()},
+                )
+                if options.progress is not None:
+                    options.progress(assembler.samples, len(values))
+            seconds = time.perf_counter() - started
+            writer.finish(samples=assembler.samples, seconds=seconds, inputs=fingerprint())
+        return writer.recording()
 
 
 @contextmanager

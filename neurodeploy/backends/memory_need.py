@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from ..inputs import Presented
 from ..memory import ALWAYS_THERE, Need, check_memory
 from ..network import Network, Population, Synapse
+from ..network.canonical import Arrays, flatten
 from ..recording.run_options import RunOptions
 from .engine import thread_count
 
@@ -67,12 +67,9 @@ def _of_weights(network: Network) -> tuple[Need, ...]:
 
 
 def _array_bytes(synapse: Synapse) -> int:
-    values = (getattr(synapse, field.name) for field in fields(synapse))
-    return sum(
-        _array_bytes(value) if isinstance(value, Synapse) else value.nbytes
-        for value in values
-        if isinstance(value, (np.ndarray, Synapse))
-    )
+    arrays: Arrays = {}
+    flatten(synapse, arrays)
+    return sum(array.nbytes for array in arrays.values())
 
 
 def _of_recording(population: Population, samples: int, options: RunOptions) -> Iterator[Need]:

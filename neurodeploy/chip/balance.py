@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RecordingError
-from ..network import Conv, Dense, Network, Projection, Sparse
+from ..network import Network
 from .partition import Partition
 from .placement import Placement
 from .routes import all_routes
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 
 
-def balanced(
+def balance_cores(
     plain: Placement,
     recording: Recording,
     place: Callable[[dict[str, int]], Placement],
@@ -129,7 +129,7 @@ def neuron_events(
 ) -> tuple[FloatArray, FloatArray]:
     """Messages sent and synaptic operations received by each neuron, over all samples.
 
-    `stored`: see `synops_per_target`.
+    `stored`: see `Synapse.synops_per_target`.
 
     Returns
     -------
@@ -137,33 +137,9 @@ def neuron_events(
     """
     synops = np.zeros(network[name].size)
     for projection in network.into(name):
-        counts = message_counts(recording, projection.source)
-        synops += synops_per_target(network, projection, counts, stored)
+        counts, source = message_counts(recording, projection.source), network[projection.source]
+        synops += projection.synapse.synops_per_target(counts, source.shape, len(synops), stored)
     return message_counts(recording, name), synops
-
-
-def synops_per_target(
-    network: Network, projection: Projection, counts: FloatArray, stored: bool = False
-) -> FloatArray:
-    """Synaptic operations that reach each target neuron, float64 [targets].
-
-    Exact for dense, sparse and ungrouped convolutions; others are spread evenly. With
-    `stored`, zeros that a core stores and reads count as well.
-    """
-    synapse, source = projection.synapse, network[projection.source]
-    if isinstance(synapse, Dense):
-        if stored:
-            return np.full(len(synapse.weight), counts.sum())
-        return np.asarray((synapse.weight != 0) @ counts, dtype=np.float64)
-    if isinstance(synapse, Sparse):
-        arriving = np.where((synapse.weight != 0) | stored, counts[synapse.index], 0.0)
-        targets = network[projection.target].size
-        return np.bincount(synapse.targets, arriving, minlength=targets).astype(np.float64)
-    if isinstance(synapse, Conv) and synapse.groups == 1:
-        return _synops_of_conv(synapse, counts.reshape(source.shape), stored).ravel()
-    total = float(network.fan_out(projection, dense=stored) @ counts)
-    size = network[projection.target].size
-    return np.full(size, total / size)
 
 
 def busiest(placement: Placement, loads: dict[str, FloatArray]) -> tuple[str, float]:
@@ -178,30 +154,6 @@ def core_seconds(placement: Placement, loads: dict[str, FloatArray], name: str) 
     partition = placement[name]
     seconds = np.bincount(partition.core_of, loads[name], minlength=partition.cores)
     return seconds.astype(np.float64)
-
-
-def _synops_of_conv(synapse: Conv, counts: FloatArray, stored: bool) -> FloatArray:
-    present = (synapse.weight != 0).astype(np.float64)
-    channels, height, width = synapse.output_shape(counts.shape)
-    if stored:  # every channel alike: one stands for all
-        counts, present = counts.sum(axis=0)[None], np.ones((1, 1, *present.shape[2:]))
-        one = _taps_that_land(synapse, counts, present, (1, height, width))
-        return np.repeat(one, channels, axis=0)
-    return _taps_that_land(synapse, counts, present, (channels, height, width))
-
-
-def _taps_that_land(
-    synapse: Conv, counts: FloatArray, present: FloatArray, shape: tuple[int, int, int]
-) -> FloatArray:
-    rows, columns = synapse.reach(0, counts.shape[1]), synapse.reach(1, counts.shape[2])
-    synops = np.zeros(shape)
-    for k in range(rows.shape[1]):
-        y = np.flatnonzero(rows[:, k] >= 0)
-        for m in range(columns.shape[1]):
-            x = np.flatnonzero(columns[:, m] >= 0)
-            arriving = np.einsum("oc,cyx->oyx", present[:, :, k, m], counts[:, y][:, :, x])
-            synops[:, rows[y, k][:, None], columns[x, m][None, :]] += arriving
-    return synops
 
 
 def message_counts(recording: Recording, name: str) -> FloatArray:

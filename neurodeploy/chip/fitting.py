@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import ChipError, NetworkError
 from ..network import Network, Population
-from .balance import balanced
-from .parallel import with_parts_as_one
+from .balance import balance_cores
+from .joined_convolutions import with_parts_as_one
 from .partition import LARGEST_SYSTEM, Partition, cut_into_blocks, cut_into_lists
 from .placement import CHIPS, CORES, Misfit, Placement
 from .resources import ALONE, ALONE_IN_IMAGE, NEURONS, REMEDY, Needs
@@ -66,7 +66,7 @@ def fit(
     NetworkError
         If the network is in float32, or `recording` is of another one.
     """
-    chip = chip if isinstance(chip, Chip) else load_chip(chip)
+    chip = load_chip(chip)
     chip = _with_cores(chip, cores)
     for name in LIMITS:
         value = chip.limit(name)
@@ -85,7 +85,7 @@ def fit(
         )
     if recording is None or any(part.counted is not None for part in plain.partitions):
         return plain
-    return balanced(
+    return balance_cores(
         plain,
         recording,
         lambda most: _placement(network, needs, board, chips, _partitions(needs, most)),

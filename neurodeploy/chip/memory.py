@@ -25,25 +25,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..network.synapses import (
-    Complex,
-    ComplexConv,
-    ComplexDense,
-    Conv,
-    ConvTranspose,
-    DelayedDense,
-    Dense,
-    OneToOne,
-    Pool,
-    Sparse,
-    Synapse,
-    TemporalFIR,
-    Unpool,
-)
+from ..network import Synapse
+from ..network.synapses.kernel import Kernel, kernels_of
 from .specification import Chip
-
-IMAGES = (Conv, ConvTranspose, Pool, Unpool)
-"""Operators whose weights the positions of an image share."""
 
 _WIDEST = 8
 
@@ -69,30 +53,17 @@ def weight_bits(weight: NDArray[Any]) -> int:
     return _WIDEST if bits == _WIDEST - 1 else bits
 
 
-def parts_of(synapse: Synapse) -> tuple[Synapse, ...]:
-    """The operators that an operator on a real and an imaginary current is made of."""
-    if isinstance(synapse, ComplexDense):
-        return Dense(synapse.real), Dense(synapse.imag)
-    if isinstance(synapse, (Complex, ComplexConv)):
-        return tuple(synapse.parts)
-    return (synapse,)
-
-
-def is_image(synapse: Synapse) -> bool:
-    """Whether positions of an image share the operator's weights."""
-    return isinstance(parts_of(synapse)[0], IMAGES)
-
-
 def synapse_bits(synapse: Synapse, chip: Chip) -> tuple[int, ...]:
-    """Bits of one synapse of each of an operator's `parts_of`."""
+    """Bits of one synapse of each of an operator's parts."""
     found = []
-    for part in parts_of(synapse):
-        bits = weight_bits(np.asarray(getattr(part, "weight", 1)))
-        if isinstance(part, IMAGES):
-            bits += stride_bits(part, chip)
+    for part in synapse.parts:
+        weights = part.arrays()
+        bits = weight_bits(weights[0]) if weights else 1
+        if kernels := kernels_of(part):
+            bits += stride_bits(kernels[0], chip)
         else:
-            delayed = isinstance(part, (DelayedDense, TemporalFIR))
-            bits += chip.limit("list_index_bits") + (chip.limit("delay_bits") if delayed else 0)
+            bits += chip.limit("list_index_bits")
+            bits += chip.limit("delay_bits") if part.has_delays else 0
         found.append(bits)
     return tuple(found)
 
@@ -111,8 +82,8 @@ def list_words(
     """
     words = 0
     bits_of_parts = bits_of_parts or synapse_bits(synapse, chip)
-    for part, bits in zip(parts_of(synapse), bits_of_parts, strict=True):
-        counts = _synapses_per_source(part, start, stop, sources)
+    for part, bits in zip(synapse.parts, bits_of_parts, strict=True):
+        counts = part.stored_per_source(start, stop, sources)
         packed = counts[counts > 0] * bits + chip.limit("list_header_bits")
         words += int(np.ceil(packed / chip.limit("synapse_word_bits")).sum())
     return words
@@ -128,8 +99,7 @@ def kernel_words(
     """Words that the kernels of so many output channels take on one core."""
     words = 0
     bits_of_parts = bits_of_parts or synapse_bits(synapse, chip)
-    for part, bits in zip(parts_of(synapse), bits_of_parts, strict=True):
-        assert isinstance(part, IMAGES), part.kind
+    for part, bits in zip(kernels_of(synapse), bits_of_parts, strict=True):
         taps = int(np.prod(part.weight.shape[-2:]))
         lists, width = _kernel_lists(part, channels, source_channels)
         packed = width * bits + chip.limit("kernel_header_bits")
@@ -137,46 +107,19 @@ def kernel_words(
     return words
 
 
-def stride_along_x(synapse: Synapse) -> int:
-    """Source columns per target column; 1 where the kernel slides over the target."""
-    part = parts_of(synapse)[0]
-    return part.stride[1] if isinstance(part, (Conv, Pool)) else 1
-
-
-def stride_bits(synapse: Synapse, chip: Chip) -> int:
+def stride_bits(kernel: Kernel, chip: Chip) -> int:
     """Bits by which a stride along x widens each weight of a kernel."""
-    return math.ceil(math.log2(stride_along_x(synapse))) * chip.limit("kernel_stride_bits")
+    return math.ceil(math.log2(kernel.stride_along_x)) * chip.limit("kernel_stride_bits")
 
 
 def input_axons(synapse: Synapse, sources: int) -> int:
     """Input axons of one core: one per source neuron, or one per residue of x by the stride."""
-    return stride_along_x(synapse) if is_image(synapse) else sources
+    kernels = kernels_of(synapse)
+    return kernels[0].stride_along_x if kernels else sources
 
 
-def _synapses_per_source(
-    synapse: Synapse, start: int, stop: int, sources: int
-) -> NDArray[np.int64]:
-    if isinstance(synapse, Sparse):
-        listed = synapse.index[synapse.indptr[start] : synapse.indptr[stop]]
-        return np.bincount(listed, minlength=sources).astype(np.int64)
-    if isinstance(synapse, OneToOne):
-        return np.ones(stop - start, np.int64)
-    if isinstance(synapse, TemporalFIR):
-        taps = len(synapse.weight)
-        if synapse.weight.ndim == 2:
-            return np.full(stop - start, taps, np.int64)
-        return np.full(sources, taps * (stop - start), np.int64)
-    return np.full(sources, stop - start, np.int64)
-
-
-def _kernel_lists(synapse: Synapse, channels: int, source_channels: int) -> tuple[int, int]:
+def _kernel_lists(kernel: Kernel, channels: int, source_channels: int) -> tuple[int, int]:
     """Lists per tap, and weights in each, for a block of so many output channels."""
-    if isinstance(synapse, (Pool, Unpool)):  # each channel reaches its own alone
-        return channels, 1
-    assert isinstance(synapse, (Conv, ConvTranspose))
-    out = synapse.weight.shape[0]
-    if isinstance(synapse, ConvTranspose):
-        out = synapse.weight.shape[1] * synapse.groups
-    per_group = out // synapse.groups
-    groups = math.ceil(channels / per_group)
-    return groups * (source_channels // synapse.groups), min(channels, per_group)
+    groups, outputs = kernel.groups_from(source_channels)
+    lists = math.ceil(channels / outputs) * (source_channels // groups)
+    return lists, min(channels, outputs)

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ..network import Network, Population, Projection, Sparse
-from ..network.synapses import Readout
-from .memory import input_axons, is_image, kernel_words, list_words, synapse_bits
+from ..network import Network, Population, Projection
+from ..network.synapses.kernel import kernels_of
+from .memory import input_axons, kernel_words, list_words, synapse_bits
 from .partition import INPUT_AXONS, Piece
 from .specification import Chip
 
@@ -62,7 +62,7 @@ class Needs:
     Attributes
     ----------
     network : Network
-        As the chip holds it, see `parallel.with_parts_as_one`.
+        As the chip holds it, see `joined_convolutions.with_parts_as_one`.
     chip : Chip
     cores : mapping of str to int
         Cores of each population, as far as they are known: on chips where a neuron needs
@@ -79,14 +79,14 @@ class Needs:
 
     def incoming(self, name: str) -> tuple[Projection, ...]:
         """Projections into a population that cost synaptic memory."""
-        return tuple(p for p in self.network.into(name) if not isinstance(p.synapse, Readout))
+        return tuple(p for p in self.network.into(name) if p.synapse.steps)
 
     def outgoing(self, name: str) -> tuple[Projection, ...]:
         """Projections that messages take on the chip."""
         return tuple(
             p
             for p in self.network.out_of(name)
-            if not isinstance(p.synapse, Readout) and self.network.on_chip(self.network[p.target])
+            if p.synapse.steps and self.network.on_chip(self.network[p.target])
         )
 
     def is_image(self, population: Population) -> bool:
@@ -95,12 +95,12 @@ class Needs:
             return False
         incoming = self.incoming(population.name)
         if incoming:
-            return any(is_image(p.synapse) for p in incoming)
-        return any(is_image(p.synapse) for p in self.outgoing(population.name))
+            return any(kernels_of(p.synapse) for p in incoming)
+        return any(kernels_of(p.synapse) for p in self.outgoing(population.name))
 
     def limits(self, population: Population) -> dict[str, int]:
         """Each resource of a core that holds some of a population."""
-        shared = any(is_image(p.synapse) for p in self.incoming(population.name))
+        shared = any(kernels_of(p.synapse) for p in self.incoming(population.name))
         found = {
             NEURONS: self.chip.limit("neurons_per_core"),
             WORDS: self.chip.limit("kernel_words_per_core" if shared else "synapse_words_per_core"),
@@ -121,20 +121,22 @@ class Needs:
                 p.synapse, channels, self.network[p.source].shape[0], self.chip, self._bits(p)
             )
             for p in self.incoming(population.name)
-            if is_image(p.synapse)
+            if kernels_of(p.synapse)
         )
         return words <= self.limits(population)[WORDS]
 
     def fullest(self, population: Population) -> int:
         """The neuron of a population with the most synapses, as far as they are listed."""
-        listed = [p.synapse for p in self.incoming(population.name)]
-        sparse = [np.diff(s.indptr) for s in listed if isinstance(s, Sparse)]
-        return int(np.sum(sparse, axis=0).argmax()) if sparse else 0
+        listed = [p.synapse for p in self.incoming(population.name) if p.synapse.is_listed]
+        each = [
+            np.bincount(s.weight_rows(population.size), minlength=population.size) for s in listed
+        ]
+        return int(np.sum(each, axis=0).argmax()) if each else 0
 
     def of(self, population: Population, piece: Piece) -> dict[str, int]:
         """What a piece takes of each resource; pieces alike share one answer."""
         incoming = self.incoming(population.name)
-        by_place = piece.block is None and any(isinstance(p.synapse, Sparse) for p in incoming)
+        by_place = piece.block is None and any(p.synapse.is_listed for p in incoming)
         key = (population.name, piece.first if by_place else 0, piece.neurons, piece.block)
         if key not in self._known:
             self._known[key] = self._count(population, piece)
@@ -150,7 +152,7 @@ class Needs:
         for projection in incoming:
             source = self.network[projection.source]
             inputs += input_axons(projection.synapse, source.size)
-            if is_image(projection.synapse):
+            if kernels_of(projection.synapse):
                 depth = piece.block[2] if piece.block else population.shape[0]
                 words += kernel_words(
                     projection.synapse, depth, source.shape[0], self.chip, self._bits(projection)
@@ -188,7 +190,7 @@ class Needs:
         maps = 0
         for projection in outgoing:
             entries = piece.neurons
-            if is_image(projection.synapse) and piece.block is not None:
+            if kernels_of(projection.synapse) and piece.block is not None:
                 entries = piece.block[0] * piece.block[1] * _runs_of_channels(population.shape[0])
             each = self.cores.get(projection.target, 1)
             maps += entries * (each if self.chip.limit("map_per_target_core") else 1)
@@ -198,12 +200,9 @@ class Needs:
         """Accumulators of a neuron: one for each step that input may be on its way."""
         longest = 0
         for projection in self.incoming(population.name):
-            for delay in (
-                getattr(projection.synapse, "delay", None),
-                self.network[projection.source].axon_delay,
-            ):
-                if delay is not None:
-                    longest = max(longest, int(delay.max(initial=0)))
+            axons = self.network[projection.source].axon_delay
+            of_axons = 0 if axons is None else int(axons.max(initial=0))
+            longest = max(longest, projection.synapse.longest_delay, of_axons)
         return int(max(8, 1 << math.ceil(math.log2(longest + 2))))
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..network import Projection
-from .memory import IMAGES, is_image, parts_of
+from ..network.synapses.kernel import kernels_of
 from .partition import Partition, Piece
 from .placement import Placement
 
@@ -159,16 +159,15 @@ def _load(
 
 def _reach(placement: Placement, projection: Projection) -> _Reach:
     source, target = placement.laid_out[projection.source], placement[projection.target]
-    synapse = parts_of(projection.synapse)[0]
-    if not is_image(synapse) or target.block is None:
+    kernels = kernels_of(projection.synapse)
+    if not kernels or target.block is None:
         reaches = placement.laid_out.fan_out(projection, dense=True) > 0
         rows = np.ones((1, 1)) if reaches.all() else reaches.astype(np.float64)[:, None]
         return _Reach(
             np.repeat(rows, target.cores, axis=1), np.ones((target.cores, 1)), image=False
         )
-    assert isinstance(synapse, IMAGES)
     _, height, width = source.shape
-    both = block_taps(target, synapse.reach(0, height), synapse.reach(1, width))
+    both = block_taps(target, kernels[0].reach(0, height), kernels[0].reach(1, width))
     down, across = (taps.per_core > 0 for taps in both)
     return _Reach(down.T.astype(np.float64), across.astype(np.float64), image=True)
 

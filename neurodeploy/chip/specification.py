@@ -162,13 +162,13 @@ class Chip:
         return int(self.constants[name].value)
 
 
-def load_chip(name: str | os.PathLike[str]) -> Chip:
+def load_chip(name: str | os.PathLike[str] | Chip) -> Chip:
     """Load a chip specification.
 
     Parameters
     ----------
-    name : str or path
-        ``loihi1`` (also ``loihi1-davies``), ``loihi1-sanafe``, ``loihi2``,
+    name : str, path or Chip
+        A Chip is given back. ``loihi1`` (also ``loihi1-davies``), ``loihi1-sanafe``, ``loihi2``,
         ``loihi2-fitted`` or the path of a ``.toml`` file. A file may name one of these as
         its ``base`` and hold only what differs.
 
@@ -181,7 +181,7 @@ def load_chip(name: str | os.PathLike[str]) -> Chip:
     ChipError
         If there is no such chip, or its file is broken or incomplete.
     """
-    return _load(os.fspath(name), ())
+    return name if isinstance(name, Chip) else _load(os.fspath(name), ())
 
 
 def _load(name: str, above: tuple[str, ...]) -> Chip:

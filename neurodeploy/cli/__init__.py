@@ -7,7 +7,7 @@ import traceback
 import warnings
 from collections.abc import Sequence
 
-from ..errors import ChipWarning, InputWarning
+from ..errors import ChipWarning, InputWarning, PluginWarning
 
 DONE, DIFFERS, FAILED, INTERRUPTED = 0, 1, 2, 130
 """Exit statuses: done or equal; ran but differs; could not; Ctrl-C."""
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     with warnings.catch_warnings():
-        for category in (ChipWarning, InputWarning):
+        for category in (ChipWarning, InputWarning, PluginWarning):
             warnings.simplefilter("always", category)
         warnings.showwarning = _warn
         sys.exit(_run([a for a in given if a != "--debug"], debug))
@@ -68,7 +68,8 @@ def _run(arguments: list[str], debug: bool) -> int:
         context = getattr(error, "ctx", None)
         verb = context.command_path if context else "neurodeploy"
         message = error.format_message()  # type: ignore[attr-defined]
-        return _complain(f"{message} See {verb} --help.", FAILED, debug)
+        see = f"{message} See" if message.endswith("?") else f"{message.rstrip('.')}; see"
+        return _complain(f"{see} {verb} --help", FAILED, debug)
     except Exception as error:
         what = f"{type(error).__name__}: {error}".replace("\n", " ")
         hint = "" if debug else "; run again with --debug for where it happened"

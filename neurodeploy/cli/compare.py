@@ -73,7 +73,7 @@ def compare(
     values, truth = (None, None) if input is None else read_inputs(input)
     result = nd.compare(
         *recordings,
-        check=not anyway,
+        anyway=anyway,
         labels=read_labels(labels) if labels is not None else truth,
         tolerances=Tolerances(
             allow_spike_difference, tolerance_steps, allow_state_error, allow_decision_difference

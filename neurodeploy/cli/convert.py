@@ -16,14 +16,15 @@ from .shared import NO_OPTIONS, Json, Reading, is_nir_file, print_json, reads_a_
 def convert(
     source: Annotated[Path, typer.Argument(metavar="IN", help="A network to read.")],
     target: Annotated[
-        Path, typer.Argument(metavar="OUT", help="The network to write (.net or .nir).")
+        Path,
+        typer.Argument(metavar="OUT", help="The network to write; its suffix says the format."),
     ],
     framework: Annotated[
         str | None, typer.Option("--to", metavar="FRAMEWORK", help="NIR: who shall run OUT.")
     ] = None,
     target_chip: Annotated[
         str | None,
-        typer.Option("--for", metavar="lava|loihi2", help="Rewrite exactly what it lacks."),
+        typer.Option("--for", metavar="TARGET", help="Rewrite exactly what it lacks."),
     ] = None,
     reading: Reading = NO_OPTIONS,
     json: Json = False,

@@ -13,7 +13,7 @@ from .shared import NO_OPTIONS, Json, Net, Reading, print_json, reads_a_network,
 def inspect(
     net: Net,
     target: Annotated[
-        str | None, typer.Option(help="What lava, loihi2 or netx would do to each element.")
+        str | None, typer.Option(help="What this target would do to each element.")
     ] = None,
     reading: Reading = NO_OPTIONS,
     json: Json = False,

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 
-from ..backends import BACKENDS, available
+from ..backends import BACKENDS
 
 EXTRAS = {
     "torch": ("torch", "train and export SLAYER networks", "lava"),
@@ -38,9 +38,8 @@ class Item:
 def take_inventory() -> list[Item]:
     """Look at everything that some verb could use; never fails, never starts a run."""
     items = [Item("python", True, f"{platform.python_version()} on {platform.machine()}")]
-    for backend in BACKENDS:
-        present, detail = available(backend)
-        items.append(Item(f"backend {backend}", present, detail))
+    for name, backend in BACKENDS.items():
+        items.append(Item(f"backend {name}", *backend.available()))
     items.append(_slurm())
     items += [_extra(name, *about) for name, about in EXTRAS.items()]
     return items

@@ -28,7 +28,8 @@ CHIP = "loihi2"
 def quantize(
     net: Net,
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="The network to write (.nir, .net).")
+        Path | None,
+        typer.Option("-o", "--out", help="The network to write; its suffix says the format."),
     ] = None,
     bits: Annotated[str | None, typer.Option(help="Of a weight: 1 to 8, or ternary.")] = None,
     scale: Annotated[str | None, typer.Option(help="Of a population: free, power-of-two.")] = None,

@@ -35,9 +35,7 @@ def run(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="The recording to write (.h5).")
     ] = None,
-    backend: Annotated[
-        str, typer.Option(help="Where to run: engine, float, lava or loihi2.")
-    ] = "engine",
+    backend: Annotated[str, typer.Option(help="What runs it; `doctor` lists them.")] = "engine",
     record: Annotated[str, typer.Option(help="Of counts,spikes,u,v.")] = "counts",
     steps: Annotated[int | None, typer.Option(help="Chip time steps per sample.")] = None,
     drain: Annotated[
@@ -90,9 +88,9 @@ def run(
     """
     import neurodeploy as nd
 
-    from ..backends import IN_THIS_PROCESS, write_job
+    from ..backends import BACKENDS, runs_in_worker, write_job
     from ..inputs import as_samples, warn_of_time_first
-    from ..reporting.rows import limit_lines
+    from ..reporting.table_rows import limit_lines
     from ..reporting.terminal import counts_table
 
     network = reading.load(net)
@@ -107,11 +105,12 @@ def run(
         "apply_transform": not raw_input,
         "chip": read_settings(chip_set),
     }
-    if job_only is not None:
-        if backend in IN_THIS_PROCESS:
+    for flag, value in (("--job-only", job_only), ("--timeout", timeout)):
+        if value is not None and not runs_in_worker(BACKENDS[backend]):
             raise InputError(
-                f"--job-only: backend {backend!r} runs in this process; add --backend lava"
+                f"{flag}: backend {backend!r} runs in this process; add --backend lava"
             )
+    if job_only is not None:
         _written(write_job(network, inputs, job_only, **how), json)
         return
     if out is None:

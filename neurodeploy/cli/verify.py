@@ -28,7 +28,7 @@ from .shared import (
 def verify(
     net: Net,
     input: Annotated[Path, typer.Option("--input", help="Inputs: .npy, or .npz with 'inputs'.")],
-    on: Annotated[str, typer.Option(help="Where: lava or loihi2.")] = "lava",
+    on: Annotated[str, typer.Option(help="The other backend; `doctor` lists them.")] = "lava",
     out: Annotated[
         Path, typer.Option("-o", "--out", metavar="DIR", help="Recordings and report.")
     ] = Path("verified"),
@@ -68,7 +68,7 @@ def verify(
     from ..exporting.verify import REPORT
     from ..exporting.verify import verify as run_verify
     from ..inputs import as_samples, read_inputs, read_labels
-    from ..reporting.measured import measured_figures
+    from ..reporting.meter_readings import measured_figures
     from . import DIFFERS, DONE
 
     network = reading.load(net)

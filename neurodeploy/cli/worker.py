@@ -24,7 +24,7 @@ def worker(
 
     Samples that are done are kept there: ended midway, the same call goes on where it was.
     """
-    from ..remote.worker import work
+    from ..backends.worker import work
 
     with interruptible(), progress_bar(f"working on {job}") as progress:
         recording = work(job, host, progress, timeout)

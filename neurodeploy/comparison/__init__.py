@@ -1,7 +1,9 @@
 """Where two recordings differ, after lining their clocks up, and why."""
 
-from .align import compare
-from .comparison import Comparison, Divergence, PopulationDifference
+from .comparison import Comparison
+from .divergence import Divergence
+from .full_comparison import compare
+from .results import PopulationDifference
 from .sensitivity import FloorOptions
 from .tolerances import Tolerances
 

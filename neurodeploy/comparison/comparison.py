@@ -5,100 +5,17 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from .divergence import Divergence
 from .outputs import OutputComparison
-from .statistics import PopulationStatistics
+from .results import Diagnosis, Floor, LocalDifference, PopulationDifference
 from .tolerances import EQUALITY, Tolerances
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from .diagnosis import Diagnosis
-    from .local import LocalDifference
-    from .sensitivity import Floor
-
 SCHEMA, SCHEMA_VERSION = "neurodeploy.comparison", 1
 """Of `Comparison.as_dict`; ``docs/compare.md`` describes it."""
-
-
-@dataclass(frozen=True)
-class Divergence:
-    """The first place where two recordings differ.
-
-    Attributes
-    ----------
-    sample : int
-    step : int
-        On A's chip clock, counted from 0.
-    population : str
-    neuron : int
-        Flat index in (C, H, W) order.
-    position : tuple of int
-        The same neuron in the population's shape.
-    variable : str
-        ``u``, ``v`` or ``spikes``: within a step, the first of them to differ.
-    value_a, value_b : int, or float where a side recorded floats
-    """
-
-    sample: int
-    step: int
-    population: str
-    neuron: int
-    position: tuple[int, ...]
-    variable: str
-    value_a: int | float
-    value_b: int | float
-
-    def __str__(self) -> str:
-        where = f"neuron {self.neuron}"
-        if len(self.position) > 1:
-            where += f" at {self.position}"
-        return (
-            f"sample {self.sample}, step {self.step}, population {self.population!r}, {where}: "
-            f"{self.variable} {self.value_a:.7g} against {self.value_b:.7g}"
-        )
-
-
-@dataclass(frozen=True)
-class PopulationDifference:
-    """How two recordings of one population differ.
-
-    Attributes
-    ----------
-    population : str
-    shift : int
-        Steps by which B lags A here; the comparison is made after taking it away.
-    spikes_a, spikes_b : int
-        Messages in the steps compared.
-    differing : int or None
-        Entries of the spike arrays that differ; None where only counts could be compared.
-    u_differing, v_differing : int or None
-        Entries that differ; None where not recorded on both sides.
-    masked : int
-        Entries of v left out because the neuron had just spiked.
-    compared : tuple of str
-        What was compared: counts, spikes, u, v.
-    exact : bool or None
-        Whether nothing that was compared differs; None where nothing could be.
-    statistics : PopulationStatistics
-    within : bool or None
-        Whether what differs stays within the tolerances; as `exact` where there are none.
-    """
-
-    population: str
-    shift: int
-    spikes_a: int
-    spikes_b: int
-    differing: int | None
-    u_differing: int | None
-    v_differing: int | None
-    masked: int
-    compared: tuple[str, ...]
-    exact: bool | None
-    statistics: PopulationStatistics
-    within: bool | None
 
 
 @dataclass(frozen=True)
@@ -171,6 +88,8 @@ class Comparison:
         """The comparison as plain numbers and strings, for JSON; see ``docs/compare.md``."""
         items = asdict(self)
         items["populations"] = items.pop("rows")
+        for item, row in zip(items["populations"], self.rows, strict=True):
+            item |= {"u_differing": row.u_differing, "v_differing": row.v_differing}
         if self.output is not None:
             items["output"]["agreement"] = self.output.agreement
         return {
@@ -185,15 +104,23 @@ class Comparison:
         """A rich table, one row per population."""
         from .tables import exactness_table
 
-        return exactness_table(self)
+        return exactness_table(self.labels, self.rows)
 
     def tables(self) -> list[RenderableType]:
         """All that was found as rich tables and texts, each at most 100 columns wide."""
-        from .tables import all_tables
+        from . import tables
 
-        return all_tables(self)
-
-
-def position_of(neuron: int, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """A flat index as a position in a shape."""
-    return tuple(int(i) for i in np.unravel_index(neuron, shape))
+        shown: list[RenderableType] = [
+            tables.exactness_table(self.labels, self.rows),
+            tables.figures_table(self.rows, self.tolerances.steps),
+            tables.sides_table(self.rows),
+        ]
+        if self.output is not None:
+            shown.append(tables.output_table(self.output))
+        if self.local:
+            shown.append(tables.local_table(self.local))
+        if self.floor is not None:
+            shown.append(tables.floor_table(self.floor))
+        if self.diagnosis is not None:
+            shown += tables.diagnosis_lines(self.diagnosis, self.labels)
+        return shown

@@ -7,7 +7,8 @@ from pathlib import Path
 from xml.etree import ElementTree as xml
 
 from ..files import written_whole
-from .comparison import Comparison, PopulationDifference
+from .comparison import Comparison
+from .results import PopulationDifference
 
 
 def write_junit(path: str | os.PathLike[str], comparison: Comparison) -> None:
@@ -34,8 +35,10 @@ def write_junit(path: str | os.PathLike[str], comparison: Comparison) -> None:
             xml.SubElement(case, "skipped", message="nothing could be compared")
         elif not row.within:
             failures += 1
-            message = _clean(_differs(row))
-            xml.SubElement(case, "failure", message=message).text = _clean(_more(comparison, row))
+            message = _clean(_say_what_differs(row))
+            xml.SubElement(case, "failure", message=message).text = _clean(
+                _explain(comparison, row)
+            )
     decisions = comparison.output
     allowed = comparison.tolerances.decision_difference
     agreement = None if decisions is None else decisions.agreement
@@ -58,13 +61,13 @@ def write_junit(path: str | os.PathLike[str], comparison: Comparison) -> None:
         xml.ElementTree(root).write(temporary, encoding="utf-8", xml_declaration=True)
 
 
-def _differs(row: PopulationDifference) -> str:
-    numbers = {"spikes": row.differing, "u": row.u_differing, "v": row.v_differing}
+def _say_what_differs(row: PopulationDifference) -> str:
+    numbers = {"spikes": row.differing, **row.states_differing}
     said = ", ".join(f"{number:,} of {name}" for name, number in numbers.items() if number)
     return f"entries that differ: {said}" if said else "counts differ"
 
 
-def _more(comparison: Comparison, row: PopulationDifference) -> str:
+def _explain(comparison: Comparison, row: PopulationDifference) -> str:
     lines = [comparison.summary()]
     rate = row.statistics.coincidence_rate
     if rate is not None:

@@ -12,7 +12,7 @@ from ..errors import RecordingError
 from ..network.neurons import model_of
 from ..recording import PopulationRecord
 from ..recording.decisions import check_classes, decide, read_by, readouts
-from .blocks import AlignedBlock, Array
+from .alignment import AlignedBlock, Array
 
 
 @dataclass(frozen=True)

@@ -12,17 +12,16 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..network import Network, Projection
+from ..network import Network, Synapse
 from ..recording import Header, Recording
-
-if TYPE_CHECKING:
-    from .comparison import Comparison, PopulationDifference
+from .comparison import Comparison
+from .results import Floor, FloorRow, PopulationDifference
 
 
 @dataclass(frozen=True)
@@ -56,52 +55,8 @@ class FloorOptions:
             raise InputError(f"repeats: {self.repeats}; give at least 1")
 
 
-@dataclass(frozen=True)
-class FloorRow:
-    """One metric beside its floor.
-
-    Attributes
-    ----------
-    population, metric : str
-    value : float
-        In the comparison.
-    low, high : float
-        Of the perturbed runs.
-    verdict : {"below", "at", "above"}
-        Above: the two recordings differ by more than the network's own sensitivity explains.
-    """
-
-    population: str
-    metric: str
-    value: float
-    low: float
-    high: float
-    verdict: str
-
-
-@dataclass(frozen=True)
-class Floor:
-    """The sensitivity floor of a comparison.
-
-    Attributes
-    ----------
-    noise : float or None
-        As in `FloorOptions`.
-    repeats, seed : int
-    changed : float
-        Share of the nonzero weights that a perturbed run changed, mean.
-    rows : tuple of FloorRow
-    """
-
-    noise: float | None
-    repeats: int
-    seed: int
-    changed: float
-    rows: tuple[FloorRow, ...]
-
-
 _METRICS: dict[str, Callable[[PopulationDifference], float | None]] = {
-    "spikes without partner": lambda row: _missed(row),
+    "spikes without partner": lambda row: _spikes_without_partner(row),
     "van Rossum distance": lambda row: row.statistics.van_rossum,
     "difference in rate": lambda row: abs(row.statistics.a.rate - row.statistics.b.rate),
     "v rms error": lambda row: (
@@ -110,7 +65,7 @@ _METRICS: dict[str, Callable[[PopulationDifference], float | None]] = {
 }
 
 
-def _missed(row: PopulationDifference) -> float | None:
+def _spikes_without_partner(row: PopulationDifference) -> float | None:
     rate = row.statistics.coincidence_rate
     return None if rate is None else 1.0 - rate
 
@@ -121,6 +76,7 @@ def sensitivity_floor(
     inputs: NDArray[Any],
     options: FloorOptions,
     header: Header,
+    comparer: Callable[..., Comparison],
 ) -> Floor:
     """Run the reference with perturbed weights and put each metric beside what that does.
 
@@ -134,25 +90,43 @@ def sensitivity_floor(
     options : FloorOptions
     header : Header
         Of side A: how its states were reset.
+    comparer : callable
+        As `recordings.compare_recordings`: compares two runs as `comparison` was made.
     """
+    from ..backends import run
+
     measured: dict[tuple[str, str], list[float]] = {}
     changes = []
-    record = ["spikes"]
-    if any("v" in row.compared for row in comparison.rows):
-        record.append("v")
+    recorded = {name for row in comparison.rows for name in row.compared}
+    record = ("spikes", "v") if "v" in recorded else ("spikes",)
+    given = np.asanyarray(inputs)
+    if given.ndim > len([n for n in network.input.shape if n != 1]) + 1:
+        given = given[: comparison.samples]
     with tempfile.TemporaryDirectory(prefix="neurodeploy-floor-") as folder:
-        run = _Runs(Path(folder), inputs, comparison, tuple(record), header)
-        reference = run(network, "reference")
+
+        def run_to_file(ran: Network, name: str) -> Recording:
+            return run(
+                ran,
+                given,
+                record=record,
+                steps=comparison.steps,
+                out=Path(folder) / f"{name}.h5",
+                reset_interval=header.reset_interval,
+                reset_offset=header.reset_offset,
+            )
+
+        reference = run_to_file(network, "reference")
         for k in range(options.repeats):
             rng = np.random.default_rng(options.seed + k)
             perturbed, changed = perturb(network, options.noise, rng)
             changes.append(changed)
-            again = _compared(reference, run(perturbed, f"run{k}"), comparison)
-            for key, value in _values(again).items():
+            perturbed_run = run_to_file(perturbed, f"run{k}")
+            again = comparer(reference, perturbed_run, tolerances=comparison.tolerances)
+            for key, value in _metrics_of(again).items():
                 measured.setdefault(key, []).append(value)
     rows = tuple(
         FloorRow(*key, value, min(there), max(there), _verdict(value, min(there), max(there)))
-        for key, value in _values(comparison).items()
+        for key, value in _metrics_of(comparison).items()
         if (there := measured.get(key))
     )
     return Floor(options.noise, options.repeats, options.seed, float(np.mean(changes)), rows)
@@ -181,78 +155,38 @@ def perturb(
     """
     projections, changed, total = [], 0, 0
     for projection in network.projections:
-        perturbed, number, of = _perturbed(projection, noise, rng)
-        projections.append(perturbed)
+        synapse, number, of = _perturb_synapse(projection.synapse, noise, rng)
+        projections.append(replace(projection, synapse=synapse))
         changed, total = changed + number, total + of
     return replace(network, projections=tuple(projections)), changed / max(1, total)
 
 
-def _perturbed(
-    projection: Projection, noise: float | None, rng: np.random.Generator
-) -> tuple[Projection, int, int]:
-    synapse: Any = projection.synapse
-    changes: dict[str, NDArray[np.int32]] = {}
+def _perturb_synapse(
+    synapse: Synapse, noise: float | None, rng: np.random.Generator
+) -> tuple[Synapse, int, int]:
+    """Perturb every weight array of an operator, those of its parts too."""
+    changes: dict[str, Any] = {}
     changed = total = 0
     for name in ("weight", "real", "imag"):
         weight = getattr(synapse, name, None)
+        if isinstance(weight, Synapse):
+            changes[name], number, of = _perturb_synapse(weight, noise, rng)
+            changed, total = changed + number, total + of
         if not isinstance(weight, np.ndarray) or not weight.any():
             continue
-        reach = noise * float(np.abs(weight).max()) if noise is not None else 0.5 * _step(weight)
+        size = np.abs(weight)
+        # By default half a quantization step: what all weights are multiples of.
+        reach = 0.5 * np.gcd.reduce(size.ravel()) if noise is None else noise * float(size.max())
         wanted = weight + rng.uniform(-reach, reach, weight.shape)
         whole = np.floor(wanted + rng.random(weight.shape)).astype(np.int32)
         whole[weight == 0] = 0
         changes[name] = whole
         changed += int((whole != weight).sum())
         total += int(np.count_nonzero(weight))
-    if not changes:
-        return projection, 0, 0
-    return replace(projection, synapse=replace(synapse, **changes)), changed, total
+    return replace(synapse, **changes), changed, total
 
 
-def _step(weight: NDArray[np.int32]) -> int:
-    """Quantization step of a weight array: what all of them are multiples of."""
-    return int(np.gcd.reduce(np.abs(weight).ravel()))
-
-
-class _Runs:
-    """Runs networks on the inputs of the comparison, to files that do not last."""
-
-    def __init__(
-        self,
-        folder: Path,
-        inputs: NDArray[Any],
-        comparison: Comparison,
-        record: tuple[str, ...],
-        header: Header,
-    ) -> None:
-        self.folder, self.record, self.header = folder, record, header
-        self.inputs, self.comparison = inputs, comparison
-
-    def __call__(self, network: Network, name: str) -> Recording:
-        from ..backends import run
-
-        given = np.asanyarray(self.inputs)
-        if given.ndim > len([n for n in network.input.shape if n != 1]) + 1:
-            given = given[: self.comparison.samples]
-        out = self.folder / f"{name}.h5"
-        return run(
-            network,
-            given,
-            record=self.record,
-            steps=self.comparison.steps,
-            out=out,
-            reset_interval=self.header.reset_interval,
-            reset_offset=self.header.reset_offset,
-        )
-
-
-def _compared(reference: Recording, other: Recording, comparison: Comparison) -> Comparison:
-    from .align import compare
-
-    return compare(reference, other, check=False, tolerances=comparison.tolerances)
-
-
-def _values(comparison: Comparison) -> dict[tuple[str, str], float]:
+def _metrics_of(comparison: Comparison) -> dict[tuple[str, str], float]:
     found = {}
     for row in comparison.rows:
         for metric, take in _METRICS.items():

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..recording import PopulationRecord
-from .blocks import AlignedBlock, Array
-from .trains import TAU_STEPS, coincidences, intervals, van_rossum
+from .alignment import MASKED, AlignedBlock, Array
+from .spike_trains import TAU_STEPS, coincidences, intervals, van_rossum
 
 SATURATED_RATE = 0.95
 """Messages per step from which on a neuron counts as saturated: it carries no information."""
@@ -90,7 +90,7 @@ class PopulationStatistics:
         Mean over samples, see `trains.van_rossum`.
     tau_steps : float
     errors : mapping of str to ValueDifference
-        Of ``payload``, ``u`` and ``v``, where both sides have them. Payloads
+        Of ``payload`` and the states, where both sides have them. Payloads
         are compared wherever one side sent, if any is more than 1; v not
         where a neuron just spiked.
     """
@@ -194,7 +194,7 @@ class PopulationTally:
             sent = (block.spikes[0] != 0) | (block.spikes[1] != 0)
             self.values.setdefault("payload", ValueTally()).add(*block.spikes, sent)
         for name, pair in block.states.items():
-            where = ~block.masked if name == "v" else None
+            where = ~block.masked if name == MASKED else None
             self.values.setdefault(name, ValueTally()).add(*pair, where)
 
     def result(self, a: PopulationRecord, b: PopulationRecord) -> PopulationStatistics:

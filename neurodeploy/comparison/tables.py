@@ -2,49 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from .outputs import OutputComparison
+from .results import Diagnosis, Evidence, Floor, LocalDifference, PopulationDifference
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from .comparison import Comparison
-    from .diagnosis import Diagnosis, Evidence
+Rows: TypeAlias = "Sequence[PopulationDifference]"
 
 NOTHING = "-"
 _EXACT = {True: Text("yes", "green"), False: Text("no", "red"), None: Text(NOTHING)}
 _WITHIN = Text("within tolerance", "yellow")
 
 
-def all_tables(comparison: Comparison) -> list[RenderableType]:
-    """Exactness, figures, output, diagnosis, local differences and floor; what there is of them."""
-    shown: list[RenderableType] = [exactness_table(comparison), figures_table(comparison)]
-    shown.append(sides_table(comparison))
-    if comparison.output is not None:
-        shown.append(output_table(comparison))
-    if comparison.local:
-        shown.append(local_table(comparison))
-    if comparison.floor is not None:
-        shown.append(floor_table(comparison))
-    if comparison.diagnosis is not None:
-        shown += diagnosis_lines(comparison.diagnosis, comparison.labels)
-    return shown
-
-
-def exactness_table(comparison: Comparison) -> Table:
+def exactness_table(names: tuple[str, str], rows: Rows) -> Table:
     """One row per population: what differs."""
-    a, b = comparison.labels
+    a, b = names
     table = Table(title=Text(f"{a} against {b}"), title_justify="left")
     table.add_column("population", overflow="fold", ratio=1)
-    for heading in (f"spikes {a}", f"spikes {b}", "spikes differ", "u differ", "v differ"):
+    states = tuple(dict.fromkeys(("u", "v", *(n for row in rows for n in row.states_differing))))
+    for heading in (f"spikes {a}", f"spikes {b}", *(f"{n} differ" for n in ("spikes", *states))):
         table.add_column(Text(heading), justify="right", overflow="fold")
     table.add_column("exact")
-    for row in comparison.rows:
-        numbers = (row.differing, row.u_differing, row.v_differing)
+    for row in rows:
+        numbers = (row.differing, *(row.states_differing.get(name) for name in states))
         within = row.exact is False and row.within
         table.add_row(
             Text(row.population),
@@ -56,32 +44,34 @@ def exactness_table(comparison: Comparison) -> Table:
     return table
 
 
-def figures_table(comparison: Comparison) -> Table:
+def figures_table(rows: Rows, tolerance_steps: int) -> Table:
     """One row per population: how far apart the two sides are."""
     table = _table("how far apart")
-    _columns(table, "population", f"coincide ±{comparison.tolerances.steps}", "van Rossum")
-    for name in ("u", "v", "payload"):
-        if _has(comparison, name):
-            _columns(table, None, f"{name} max error", f"{name} rms", f"{name} SQNR")
-    for row in comparison.rows:
+    _columns(table, "population", f"coincide ±{tolerance_steps}", "van Rossum")
+    found = dict.fromkeys(name for row in rows for name in row.statistics.errors)
+    names = sorted(found, key="payload".__eq__)  # states first
+    for name in names:
+        _columns(table, None, f"{name} max error", f"{name} rms", f"{name} SQNR")
+    for row in rows:
         s = row.statistics
         rate = NOTHING if s.coincidence_rate is None else f"{100 * s.coincidence_rate:.2f} %"
         cells = [rate, _number(s.van_rossum)]
-        for name in ("u", "v", "payload"):
-            if _has(comparison, name):
-                error = s.errors.get(name)
-                cells += [_number(error.largest if error else None)]
-                cells += [_number(error.rms if error else None)]
-                cells += [_decibel(error.sqnr_db if error else None)]
+        for error in (s.errors.get(name) for name in names):
+            three = error and [
+                _number(error.largest),
+                _number(error.rms),
+                _decibel(error.sqnr_db),
+            ]
+            cells += three or 3 * [NOTHING]
         table.add_row(Text(row.population), *cells)
     return table
 
 
-def sides_table(comparison: Comparison) -> Table:
+def sides_table(rows: Rows) -> Table:
     """One row per population: how the neurons of both sides behave."""
     table = _table("how each side behaves, A | B")
     _columns(table, "population", "rate", "interval", "its CV", "silent", "saturated", "overflows")
-    for row in comparison.rows:
+    for row in rows:
         a, b = row.statistics.a, row.statistics.b
         table.add_row(
             Text(row.population),
@@ -95,10 +85,8 @@ def sides_table(comparison: Comparison) -> Table:
     return table
 
 
-def output_table(comparison: Comparison) -> Table:
+def output_table(output: OutputComparison) -> Table:
     """Decisions and readouts."""
-    output = comparison.output
-    assert output is not None
     table = _table("output")
     _columns(table, "population")
     cells = [output.population]
@@ -122,12 +110,12 @@ def output_table(comparison: Comparison) -> Table:
     return table
 
 
-def local_table(comparison: Comparison) -> Table:
+def local_table(differences: Iterable[LocalDifference]) -> Table:
     """Each population alone on A's messages, beside what had piled up by then."""
     table = _table("local (fed what A recorded) and cumulative")
     _columns(table, "population", "spikes differ", "coincide", "v SQNR")
     _columns(table, None, "cumulative: differ", "coincide", "v SQNR")
-    for row in comparison.local:
+    for row in differences:
         table.add_row(
             Text(row.population),
             *(
@@ -143,10 +131,8 @@ def local_table(comparison: Comparison) -> Table:
     return table
 
 
-def floor_table(comparison: Comparison) -> Table:
+def floor_table(floor: Floor) -> Table:
     """Each metric beside what the network's own sensitivity makes of it."""
-    floor = comparison.floor
-    assert floor is not None
     noise = "half a quantization step" if floor.noise is None else f"{floor.noise:g} of the largest"
     table = _table(f"beside the floor: weights perturbed by {noise}, {floor.repeats} runs")
     _columns(table, "population", "metric")
@@ -219,10 +205,6 @@ def _columns(table: Table, first: str | None, *numbers: str) -> None:
         table.add_column(first, overflow="fold")
     for heading in numbers:
         table.add_column(heading, justify="right", overflow="fold")
-
-
-def _has(comparison: Comparison, name: str) -> bool:
-    return any(name in row.statistics.errors for row in comparison.rows)
 
 
 def _decibel(value: float | None) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import FormatError, InputError
 from ..files import check_place
-from ..formats import NETX_SUFFIXES
+from ..formats import FORMATS
 from ..formats.netx.writer import save_netx
 from ..formats.slayer import Export
 from ..inputs import read_inputs
@@ -181,12 +181,13 @@ def without_wraps(
 def _channels(network: Network, population: str) -> int:
     """Into how many parts the convolutions into a population can be split."""
     found = [p.synapse for p in network.into(population)]
-    return max((s.weight.shape[1] for s in found if isinstance(s, Conv)), default=1)
+    # `sums_in_parts` splits this operator alone.
+    return max((s.weight.shape[1] for s in found if type(s) is Conv), default=1)
 
 
 def _check_out(out: Path) -> None:
     """Refuse a place that cannot be written to before anything runs."""
-    if out.suffix.lower() not in NETX_SUFFIXES:
+    if out.suffix.lower() not in FORMATS["netx"].suffixes:
         raise FormatError(f"{out}: export writes NetX HDF5; name it .net, and convert that to .nir")
     check_place(out)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ..backends import run
+from ..backends import BACKENDS, run
 from ..comparison import Comparison, compare
 from ..errors import BackendError, FormatError, InputError
 from ..inputs import as_samples
@@ -19,7 +19,6 @@ from ..network import Network
 from ..profiling import Profile, profile
 from ..recording import Recording
 from ..recording.run_options import Progress, names_of
-from ..remote.worker import MODULES
 from ..reporting import report
 
 REPORT = "report.html"
@@ -71,7 +70,7 @@ def verify(
     out : path
         Folder for the recordings and the report; made if it is missing.
     on : str
-        The other backend: ``lava`` or ``loihi2``.
+        The other backend, of `BACKENDS`; one that runs integers.
     record : str or iterable of str
         As `run`; with u and v a difference is found where it arises.
     steps, drain
@@ -100,9 +99,10 @@ def verify(
     NeurodeployError
         As `run` and `compare`.
     """
-    if on not in MODULES:
+    if on == "engine" or on not in BACKENDS or BACKENDS[on].runs_floats:
+        others = [n for n, b in BACKENDS.items() if n != "engine" and not b.runs_floats]
         raise BackendError(
-            f"on {on!r}: nothing to compare the engine with; there are {', '.join(MODULES)}"
+            f"on {on!r}: nothing to compare the engine with; there are {', '.join(others)}"
         )
     if steps is None and not drain:
         _check_reach(network, inputs)

@@ -1,9 +1,9 @@
-"""Into and out of `Network`: one module per file format."""
+"""Into and out of `Network`: one module or package per format; `registry` says what one is."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -11,9 +11,8 @@ from typing import Any
 from ..errors import FormatError, UnsupportedError
 from ..files import check_place
 from ..network import Network
-
-NETX_SUFFIXES = (".net", ".h5", ".hdf5")
-NIR_SUFFIX = ".nir"
+from .ours import NIR, NetX, SlayerModule
+from .registry import FORMATS, Format
 
 
 def load(source: str | os.PathLike[str] | Any, **options: Any) -> Network:
@@ -22,7 +21,7 @@ def load(source: str | os.PathLike[str] | Any, **options: Any) -> Network:
     Parameters
     ----------
     source : path or torch.nn.Module
-        A NetX HDF5 file, a NIR graph, or a module of SLAYER blocks.
+        A NetX HDF5 file, a NIR graph, a module of SLAYER blocks, or what another package reads.
     **options
         See `netx.load_netx` (allow, input_shape, as_trained) and `nir.load_nir` (dt, preset,
         reset, reset_delay, allow); for a module `slayer.export_slayer` (example, shape, allow).
@@ -36,59 +35,52 @@ def load(source: str | os.PathLike[str] | Any, **options: Any) -> Network:
     FormatError, NetworkError, UnsupportedError
         One line that names the element and what to do.
     """
-    from .slayer.importing import is_torch_module
-
-    if is_torch_module(source):
-        from .slayer import load_slayer
-
-        return load_slayer(source, **options)
-    from .netx.reader import load_netx
-
-    nir = check_options(source, options)
-    if nir:
-        from .nir import load_nir
-
-        return load_nir(source, **options)
-    return load_netx(source, **options)
+    kind = format_of(source)
+    check_options(source, options)
+    return kind.load(source, **options)
 
 
-def check_options(source: str | os.PathLike[str], options: Mapping[str, Any]) -> bool:
-    """Refuse an option that a file's format has not; whether it is a NIR graph.
+def format_of(source: str | os.PathLike[str] | Any) -> Format:
+    """Tell what format something has; NetX of HDF5 that nobody knows: its reader says what it is.
+
+    Raises
+    ------
+    FormatError
+        If nobody knows it and it is no HDF5 file.
+    """
+    for kind in FORMATS.values():
+        if kind.can_read(source):
+            return kind
+    from .hdf5 import open_hdf5
+
+    open_hdf5(Path(source)).close()
+    return FORMATS["netx"]
+
+
+def check_options(source: str | os.PathLike[str] | Any, options: Iterable[str]) -> None:
+    """Refuse an option that the format of `source` has not.
 
     Raises
     ------
     FormatError
     """
-    nir = is_nir(source)
-    known = (
-        ("dt", "preset", "reset", "reset_delay", "allow")
-        if nir
-        else ("allow", "input_shape", "as_trained")
-    )
+    kind = format_of(source)
+    _refuse_unknown(source, kind, options, kind.options)
+
+
+def _refuse_unknown(what: Any, kind: Format, options: Iterable[str], known: Iterable[str]) -> None:
+    where = what if isinstance(what, (str, os.PathLike)) else type(what).__name__
     for name in options:
         if name not in known:
-            kind = "a NIR graph" if nir else "NetX HDF5, whose time is in steps"
+            others = ", ".join(known) or "none"
             raise FormatError(
-                f"{source}: {name}: no option for {kind}; there are {', '.join(known)}; "
-                f"leave it out"
+                f"{where}: {name}: no option for {kind.label}; there are {others}; leave it out"
             )
-    return nir
 
 
 def is_nir(path: str | os.PathLike[str]) -> bool:
-    """Whether a file holds a NIR graph.
-
-    Raises
-    ------
-    FormatError
-        If it is no HDF5 file.
-    """
-    from .hdf5 import open_hdf5
-    from .nir.file import has_nir_layout
-
-    with open_hdf5(Path(path)) as file:
-        # A file without a version is NIR's, too: its reader says so.
-        return has_nir_layout(file) or ("node" in file and "layer" not in file)
+    """Whether a file holds a NIR graph; see `format_of`."""
+    return format_of(path).name == "nir"
 
 
 def check_out(path: str | os.PathLike[str]) -> None:
@@ -99,12 +91,17 @@ def check_out(path: str | os.PathLike[str]) -> None:
     FormatError
         If the suffix is unknown, or there is no such folder.
     """
-    suffix = Path(path).suffix.lower()
-    if suffix not in (NIR_SUFFIX, *NETX_SUFFIXES):
-        raise FormatError(
-            f"{path}: unknown network suffix {suffix!r}; write .net (NetX HDF5) or .nir"
-        )
+    _format_to_write(path)
     check_place(path)
+
+
+def _format_to_write(path: str | os.PathLike[str]) -> Format:
+    suffix = Path(path).suffix.lower()
+    for kind in FORMATS.values():
+        if suffix in kind.suffixes:
+            return kind
+    first = [f"{kind.suffixes[0]} ({kind.name})" for kind in FORMATS.values() if kind.suffixes]
+    raise FormatError(f"{path}: unknown network suffix {suffix!r}; write {' or '.join(first)}")
 
 
 def check_holds(network: Network, path: str | os.PathLike[str]) -> None:
@@ -136,7 +133,7 @@ def save(network: Network, path: str | os.PathLike[str], **options: Any) -> None
     network : Network
     path : path
     **options
-        For NIR, see `nir.save_nir` (dt). For NetX, ``netx_only=True`` refuses what
+        For NIR, see `nir.save_nir` (dt, preset). For NetX, ``netx_only=True`` refuses what
         programs that know NetX alone cannot read.
 
     Raises
@@ -147,11 +144,22 @@ def save(network: Network, path: str | os.PathLike[str], **options: Any) -> None
         If the format cannot hold an element.
     """
     check_out(path)
-    if Path(path).suffix.lower() == NIR_SUFFIX:
-        from .nir import save_nir
+    kind = _format_to_write(path)
+    _refuse_unknown(path, kind, options, kind.save_options)
+    kind.save(network, path, **options)
 
-        save_nir(network, path, **options)
-        return
-    from .netx.writer import save_netx
 
-    save_netx(network, path, **options)
+__all__ = [
+    "FORMATS",
+    "NIR",
+    "Format",
+    "NetX",
+    "SlayerModule",
+    "check_holds",
+    "check_options",
+    "check_out",
+    "format_of",
+    "is_nir",
+    "load",
+    "save",
+]

@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, InputWarning
-from ..network import InputTransform, Network, Source
-from ..network.fixed_point import PAYLOAD_BITS, SIGMA_DELTA_SHIFT
+from ..network import InputTransform, Network
 
 _HASHED_SAMPLES = 64
 
@@ -420,20 +419,14 @@ def _shaped(array: NDArray[Any], shape: tuple[int, ...], name: str) -> NDArray[A
 
 def range_of(network: Network) -> tuple[int, int]:
     """Smallest and largest integer that a network's first population takes."""
-    neuron = network.input.neuron
-    if isinstance(neuron, Source):
-        limit = (1 << (PAYLOAD_BITS - 1)) - 1
-        return (-limit - 1 if neuron.signed else 0), limit
-    # So that a << 6 of a LIF and a << 12 of a delta encoder stay in Lava's int32.
-    limit = (1 << (31 - SIGMA_DELTA_SHIFT)) - 1
-    return -limit - 1, limit
+    return network.input.neuron.input_range
 
 
 def _check_range(network: Network, low: float, high: float, transformed: bool) -> None:
     neuron, name = network.input.neuron, network.input.name
     least, limit = range_of(network)
-    if isinstance(neuron, Source):
-        what = "payloads" if neuron.signed else "spikes (0/1) or positive payloads"
+    if neuron.is_port:
+        what = "payloads" if least < 0 else "spikes (0/1) or positive payloads"
     else:
         what = "integers after weight and bias" if transformed else "integers"
     if low < least or high > limit:

@@ -21,6 +21,9 @@ from ..errors import NetworkError
 RULE = "rule"
 """Key of a field's rule in its metadata: a callable that takes a value and gives its one form."""
 
+WEIGHTS = "weights"
+"""Key in the metadata of a field that holds weights of synapses."""
+
 DERIVED = "derived"
 """Key in the metadata of a field that follows from others, and is neither stored nor hashed."""
 
@@ -243,7 +246,7 @@ def weights(one_for_all: bool = False) -> Metadata:
         _check_int32(array)
         return frozen(array, np.int32)
 
-    return {RULE: accept}
+    return {RULE: accept, WEIGHTS: True}
 
 
 def indices(kind: Any = np.int32, low: int = 0, optional: bool = False) -> Metadata:

@@ -320,11 +320,15 @@ class Network(Declared):
 
 
 def _check_name(name: Any) -> None:
-    """Refuse a name under which HDF5 would hold nothing, or something else."""
-    if not isinstance(name, str) or "\0" in name or {"", ".", ".."} & set(name.split("/")):
+    """Refuse a name under which HDF5 would hold nothing or something else, or a terminal obeys."""
+    if not isinstance(name, str) or {"", ".", ".."} & set(name.split("/")):
         raise NetworkError(
             f"population {name!r}: no name that a file can hold; give words, with single slashes "
             f"between them if need be"
+        )
+    if not name.isprintable():
+        raise NetworkError(
+            f"population {name!r}: its name holds a character that no terminal can show; rename it"
         )
 
 

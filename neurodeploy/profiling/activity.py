@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RecordingError
-from ..network import Delta
+from ..network.neurons import model_of
 
 if TYPE_CHECKING:
     from ..recording import PopulationRecord, Recording
@@ -88,7 +88,9 @@ def count_activity(recording: Recording) -> tuple[Activity, ...]:
 def host_updates(recording: Recording, activities: Sequence[Activity]) -> float:
     """Neuron updates of a sample by encoders that run on the host, by what the chip counted."""
     counted = {activity.name for activity in activities if activity.size}
-    encoders = [p for p in recording.header.populations if p.neuron == Delta.kind]
+    encoders = [
+        p for p in recording.header.populations if model_of(p.neuron).runs_on_host == "first"
+    ]
     return float(recording.steps * sum(p.size for p in encoders if p.name not in counted))
 
 

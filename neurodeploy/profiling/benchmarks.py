@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError, RecordingError
-from ..network import Average, Network, Source
+from ..network import Network
+from ..network.neurons import model_of
 from .result import Profile
 
 if TYPE_CHECKING:
@@ -52,11 +53,11 @@ def neurobench(
     """
     if recording.header.network != network.fingerprint:
         raise RecordingError("recording: made by another network; give the network that ran")
-    weights = [np.asarray(w) for p in network.projections for w in _weights(p.synapse)]
+    weights = [weight for p in network.projections for weight in p.synapse.arrays()]
     total = sum(w.size for w in weights)
     zeros = sum(w.size - np.count_nonzero(w) for w in weights)
     graded = {p.name: p.graded for p in recording.header.populations}
-    if recording.header.populations[0].neuron == Source.kind:  # sends what it is given
+    if model_of(recording.header.populations[0].neuron).is_port:  # sends what it is given
         graded[recording.names[0]] = graded_inputs
     operations = {"Effective_MACs": 0.0, "Effective_ACs": 0.0, "Dense": 0.0}
     for projection in network.projections:
@@ -118,19 +119,9 @@ def proxies(
     return {"power_proxy": power, "pdp_proxy": power * latency_seconds}
 
 
-def _weights(synapse: Any) -> tuple[Any, ...]:
-    if hasattr(synapse, "real"):
-        return (
-            (*_weights(synapse.real), *_weights(synapse.imag))
-            if hasattr(synapse.real, "kind")
-            else (synapse.real, synapse.imag)
-        )
-    return (synapse.weight,) if hasattr(synapse, "weight") else ()
-
-
 def _computes(population: PopulationHeader) -> bool:
     """Whether a population has neurons, on the chip or on the host."""
-    return population.neuron not in (Source.kind, Average.kind)
+    return model_of(population.neuron).runs_on_host != "always"
 
 
 def _activation_sparsity(recording: Recording) -> float:

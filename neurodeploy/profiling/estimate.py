@@ -127,7 +127,7 @@ def estimate(
     """
     if chip is None:
         chip = DEFAULT_CHIP if placement is None else placement.chip
-    chip = chip if isinstance(chip, Chip) else load_chip(chip)
+    chip = load_chip(chip)
     activities = count_activity(recording)
     if placement is None:
         run = spread_evenly(activities, recording, chip)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..chip import Chip, Placement
+from ..chip.energy import event_joules
 from ..chip.routes import all_routes
 from .activity import Activity
 from .placed import count_work, counts_of, driven_updates, on_cores, optional, step_seconds, traffic
@@ -163,12 +164,12 @@ def _mean(arrays: Iterable[FloatArray]) -> float:
 
 def _dynamic(activity: Activity, chip: Chip, messages: FloatArray) -> FloatArray:
     """Joules per sample, float64 [samples], with so many copies of messages."""
-    active = activity.spiking_updates
-    joules: FloatArray = (
-        chip["synop_energy"] * activity.synops
-        + chip["neuron_update_active_energy"] * active
-        + chip["neuron_update_inactive_energy"] * (activity.updates - active)
-        + chip["message_energy"] * messages
+    joules: FloatArray = event_joules(
+        chip,
+        synops=activity.synops,
+        updates=activity.updates,
+        active=activity.spiking_updates,
+        messages=messages,
     )
     return joules
 

@@ -1,7 +1,7 @@
 r"""What a placement adds to an estimate: work of every core, copies, hops and links of messages.
 
 Time of a step, with :math:`n_c` neurons, :math:`m_c` messages, :math:`k_c` copies of messages
-that leave and :math:`s_c` stored synapses read (`chip.work`) of core c, and :math:`l_i`
+that leave and :math:`s_c` stored synapses read (`chip.synops_per_core`) of core c, and :math:`l_i`
 messages over link i of the mesh:
 
 .. math::
@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from ..chip import Chip, Placement
 from ..chip.balance import checked_counts, neuron_events
 from ..chip.routes import Routes
-from ..chip.work import operations
+from ..chip.synops_per_core import operations
 from ..errors import RecordingError
 from .activity import Activity
 

@@ -91,7 +91,7 @@ def over_time(
     RecordingError
         If the spikes of a population were not recorded.
     """
-    chip = chip if isinstance(chip, Chip) else load_chip(chip)
+    chip = load_chip(chip)
     if placement is not None:
         network = placement.network
     length = -(-recording.steps // most)
@@ -114,7 +114,7 @@ def over_sparsity(
     Every population's messages, those of the inputs too, and their synaptic operations are
     multiplied by each of `scales`; no neuron sends more than once a step. Means over samples.
     """
-    chip = chip if isinstance(chip, Chip) else load_chip(chip)
+    chip = load_chip(chip)
     counts, synops = _means(recording)
     found = []
     for scale in scales:
@@ -135,7 +135,7 @@ def by_sample(
     most: int = MOST_SAMPLES,
 ) -> tuple[Point, ...]:
     """Price each of the first samples by itself."""
-    chip = chip if isinstance(chip, Chip) else load_chip(chip)
+    chip = load_chip(chip)
     shown = range(min(recording.samples, most))
     counts = {name: _counts(recording, name) for name in recording.names}
     synops = recording.synops()

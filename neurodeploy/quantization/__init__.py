@@ -1,10 +1,10 @@
 """From a float network to one in the chip's integers, saying what each element lost."""
 
+from .bit_width_sweep import Sweep, sweep
 from .config import QuantConfig
-from .mixed import Budget, within_budget
-from .quantize import quantize
+from .mixed_precision import Budget, within_budget
+from .quantize_network import quantize
 from .report import QuantReport, quantization_report
-from .widths import Sweep, sweep
 
 __all__ = [
     "Budget",

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..network import FloatLIF, Network
+from ..network import Network
 from .calibration import Calibration
-from .choice import Choice, Site
 from .exact import exact_choice
-from .local import Local
 from .neurons import THRESHOLD_MAX
+from .population_alone import PopulationAlone
+from .scale_choice import Choice, Site
 
 WIDEST = 1.5
 """A threshold changes by at most this factor, and no further than 17 bits."""
@@ -21,7 +21,7 @@ HALVINGS = 8
 """Of the interval in which the factor is sought: it is found within half a percent."""
 
 
-def balanced(
+def balance_thresholds(
     network: Network,
     sites: Mapping[str, Site],
     choices: Mapping[str, Choice],
@@ -49,11 +49,9 @@ def balanced(
     """
     made = dict(choices)
     for name, site in sites.items():
-        neuron = site.population.neuron
-        assert isinstance(neuron, FloatLIF)
-        if neuron.sends == "voltage" or exact_choice(site) is not None:
+        if site.neuron.sends == "voltage" or exact_choice(site) is not None:
             continue
-        local, choice = Local(network, site, reference), choices[name]
+        local, choice = PopulationAlone(network, site, reference), choices[name]
         wanted = reference.sent[name].sum(axis=(0, 1))
         size = site.population.size
         most = THRESHOLD_MAX / (float(site.shape.threshold.max()) * choice.factor)

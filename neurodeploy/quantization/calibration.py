@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..inputs import present
-from ..network import FloatLIF, Network, Population
+from ..network import Network, Population
 from ..network.canonical import hash_values
+from .neurons import float_neuron
 
 Floats = NDArray[np.float32]
 
@@ -53,7 +54,7 @@ class Calibration:
         for population in network.populations:
             name = population.name
             sent[name] = np.concatenate([block[name].sent for block in blocks])
-            if isinstance(population.neuron, FloatLIF):
+            if population.neuron.is_float:
                 u[name] = np.concatenate([block[name].states["u"] for block in blocks])
                 v[name] = np.concatenate([block[name].states["v"] for block in blocks])
         return cls(inputs, sent, u, v, hash_values(inputs))
@@ -64,8 +65,7 @@ class Calibration:
 
     def peak(self, population: Population) -> float:
         """Largest absolute current or voltage that a population reached, in the voltage's unit."""
-        neuron, name = population.neuron, population.name
-        assert isinstance(neuron, FloatLIF)
+        neuron, name = float_neuron(population), population.name
         gain = np.abs(np.asarray(neuron.voltage_gain))
         return float(max(np.abs(self.u[name] * gain).max(), np.abs(self.v[name]).max()))
 

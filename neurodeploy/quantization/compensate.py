@@ -19,12 +19,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from ..network import DelayedDense, Dense, Network
+from ..network import DelayedDense, Network
 from ..network.fixed_point import DECAY_UNITY
 from .calibration import Calibration
-from .choice import Choice, Site
 from .exact import exact_choice
-from .local import Local, difference
+from .population_alone import PopulationAlone, difference
+from .scale_choice import Choice, Site
 from .weights import Doubles
 
 DAMPING = 0.01
@@ -34,7 +34,7 @@ MOST_SOURCES = 4096
 """Source neurons of a population beyond which weights are rounded to the nearest."""
 
 
-def compensated(
+def compensate_rounding(
     network: Network,
     sites: Mapping[str, Site],
     choices: Mapping[str, Choice],
@@ -52,13 +52,13 @@ def compensated(
     Returns
     -------
     dict of population name to Choice
-        With `Choice.mantissas` where they lessened `local.difference`.
+        With `Choice.mantissas` where they lessened `population_alone.difference`.
     """
     made = dict(choices)
     for name, site in sites.items():
         if exact_choice(site) is not None:
             continue
-        local = Local(network, site, calibration)
+        local = PopulationAlone(network, site, calibration)
         other = together(local, choices[name])
         if other is None:
             continue
@@ -71,13 +71,13 @@ def compensated(
     return made
 
 
-def together(local: Local, choice: Choice) -> Choice | None:
+def together(local: PopulationAlone, choice: Choice) -> Choice | None:
     """Round a population's dense weights with compensation; None where it has none."""
     site = local.site
     dense = [
         index
         for index, (_, synapse) in enumerate(site.feeds)
-        if isinstance(synapse, (Dense, DelayedDense)) and not site.grids[index].binary
+        if synapse.rows_are == "targets" and not site.grids[index].binary
     ]
     sizes = [site.weights[index].shape[1] for index in dense]
     if not dense or sum(sizes) > MOST_SOURCES:
@@ -124,7 +124,7 @@ def _limits(site: Site, index: int, choice: Choice) -> tuple[Doubles, ...]:
     return weight, low.astype(np.float64), high.astype(np.float64), unit
 
 
-def _traces(local: Local, index: int) -> Doubles:
+def _traces(local: PopulationAlone, index: int) -> Doubles:
     """Messages as a membrane of the population sums them, [samples x steps, sources].
 
     By the median decays; a delay of a synapse by the commonest.

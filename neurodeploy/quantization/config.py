@@ -39,8 +39,8 @@ class QuantConfig:
         Of the absolute weights, 50..100, for `method` ``percentile``.
     split : float
         Weights beyond the range become two parallel synapses, coarse and fine, exact in sum,
-        where that pays (`choice.SYNAPSE_PRICE`): up to this share of a projection's synapses may
-        be added. 0: clip instead.
+        where that pays (`scale_choice.SYNAPSE_PRICE`): up to this share of a projection's
+        synapses may be added. 0: clip instead.
     exponents : bool
         Whether each projection has a weight exponent of its own, as the chip has. Without, all
         weights stay within -256..254, which is all that NetX files can say.
@@ -104,6 +104,17 @@ class QuantConfig:
         _check_range("split", self.split, 0, 1)
         _check_range("headroom", self.headroom, 1, 1024)
         _check_range("passes", self.passes, 0, 100)
+
+    @property
+    def needing_inputs(self) -> tuple[str, ...]:
+        """What it asks for that needs calibration inputs, and populations with a float form."""
+        asked = {
+            "method 'search'": self.method == "search",
+            "correct_bias": self.correct_bias,
+            "rounding 'compensated'": self.rounding == "compensated",
+            "balance": self.balance != "none",
+        }
+        return tuple(what for what, wanted in asked.items() if wanted)
 
     def bits_of(self, population: str) -> int | str:
         """Bits of the weights into a population."""

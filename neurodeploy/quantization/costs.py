@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..chip import fit
+from ..chip.energy import event_joules
 from ..chip.resources import WORDS
 from ..chip.specification import Chip, load_chip
 from ..errors import InputError
@@ -91,7 +92,7 @@ class Meter:
     ) -> None:
         self.inputs = fitting(network, inputs)
         self.network, self.labels = network, labels
-        self.chip = chip if isinstance(chip, Chip) else load_chip(chip)
+        self.chip = load_chip(chip)
         outputs = network.output.size
         if labels is not None and (
             labels.shape != (len(self.inputs),) or labels.min() < 0 or labels.max() >= outputs
@@ -109,7 +110,7 @@ class Meter:
         from ..backends import run
 
         steps = self.inputs.shape[1] + max(network.hops(p.name) for p in network.populations)
-        record = ("counts", "spikes") + (("v",) if _reads_voltage(network) else ())
+        record = ("counts", "spikes") + (("v",) if network.output.neuron.is_readout else ())
         backend = "float" if network.is_float else "engine"
         return run(network, self.inputs, backend=backend, steps=steps, record=record)
 
@@ -124,11 +125,8 @@ class Meter:
             into[target] = into.get(target, 0.0) + float(each.mean())
         updates, active, messages = self._events(recording)
         synops = sum(into.values())
-        joules = (
-            synops * self.chip["synop_energy"]
-            + active * self.chip["neuron_update_active_energy"]
-            + (updates - active) * self.chip["neuron_update_inactive_energy"]
-            + messages * self.chip["message_energy"]
+        joules = event_joules(
+            self.chip, synops=synops, updates=updates, active=active, messages=messages
         )
         right = original = None
         if self.labels is not None:
@@ -160,7 +158,7 @@ class Meter:
 
     def _decisions(self, network: Network, recording: Recording) -> NDArray[np.int64]:
         """Output that sent most; of a readout, the one of the highest mean voltage."""
-        what = "v" if _reads_voltage(network) else "spikes"
+        what = "v" if network.output.neuron.is_readout else "spikes"
         found = self._aligned(network, recording, network.output.name, what)
         return decide(found.sum(axis=1, dtype=np.float64))[0]
 
@@ -168,7 +166,7 @@ class Meter:
         both = total = 0.0
         for population in self.network.populations[1:]:
             name = population.name
-            if not population.neuron.states or getattr(population.neuron, "sends", "") == "voltage":
+            if population.neuron.is_readout or not population.neuron.states:
                 continue
             ours = self._aligned(fixed, recording, name, "spikes") != 0
             theirs = self._aligned(self.network, self.original, name, "spikes") != 0
@@ -192,8 +190,3 @@ def synaptic_memory(fixed: Network, chip: ChipName = "loihi2") -> dict[str, floa
         partition.population.name: float(word * sum(used[WORDS] for used in partition.used))
         for partition in place.partitions
     }
-
-
-def _reads_voltage(network: Network) -> bool:
-    neuron = network.output.neuron
-    return neuron.kind == "leaky-integrator" or getattr(neuron, "sends", "") == "voltage"

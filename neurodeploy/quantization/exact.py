@@ -11,10 +11,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..network import FloatLIF
 from ..network.fixed_point import DECAY_UNITY, WEIGHT_BITS
-from .choice import Choice, Site, finest
 from .neurons import BIAS_MAX, THRESHOLD_MAX
+from .scale_choice import Choice, Site, finest
 
 Doubles = NDArray[np.float64]
 
@@ -132,8 +131,7 @@ def _unit(site: Site, index: int) -> float | None:
 
 def _is_whole(site: Site) -> bool:
     """Whether a float population holds what a chip's integers are."""
-    neuron, shape = site.population.neuron, site.shape
-    assert isinstance(neuron, FloatLIF)
+    neuron, shape = site.neuron, site.shape
     keeps = (neuron.current_keep, neuron.voltage_keep)
     decays = (shape.current_decay, shape.voltage_decay)
     for keep, decay in zip(keeps, decays, strict=True):
@@ -149,8 +147,7 @@ def _is_whole(site: Site) -> bool:
 
 def _constants_whole(site: Site, factor: float) -> bool:
     """Whether threshold, bias and drive are whole at a scale, and within what the chip holds."""
-    neuron, shape = site.population.neuron, site.shape
-    assert isinstance(neuron, FloatLIF)
+    neuron, shape = site.neuron, site.shape
     limits = [(shape.bias, BIAS_MAX), (shape.drive, (1 << WEIGHT_BITS) - 1)]
     if neuron.sends != "voltage":
         limits.append((shape.threshold, THRESHOLD_MAX))

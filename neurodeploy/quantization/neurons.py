@@ -73,6 +73,23 @@ class Shape:
         return self.threshold * (DECAY_UNITY / (DECAY_UNITY - self.voltage_decay))
 
 
+def float_neuron(population: Population) -> FloatLIF:
+    """Give the neurons of a population that can be rounded.
+
+    Raises
+    ------
+    UnsupportedError
+        If it has others.
+    """
+    neuron = population.neuron
+    if type(neuron) is not FloatLIF:  # what is derived from it may compute anything
+        raise UnsupportedError(
+            f"population {population.name!r}: {neuron.kind} neurons ({type(neuron).__name__}) have "
+            f"no form in the chip's integers; write them as FloatLIF"
+        )
+    return neuron
+
+
 def shape_of(population: Population, is_output: bool, config: QuantConfig) -> Shape:
     """Bring a float population to the chip's form.
 
@@ -81,12 +98,7 @@ def shape_of(population: Population, is_output: bool, config: QuantConfig) -> Sh
     UnsupportedError
         If its neurons send something that the chip's cannot.
     """
-    neuron, size, name = population.neuron, population.size, population.name
-    if type(neuron) is not FloatLIF:
-        raise UnsupportedError(
-            f"population {name!r}: {neuron.kind} neurons ({type(neuron).__name__}) have no form in "
-            f"the chip's integers; write them as FloatLIF"
-        )
+    neuron, size, name = float_neuron(population), population.size, population.name
 
     def of(parameter: str) -> Doubles:
         return np.broadcast_to(np.asarray(getattr(neuron, parameter), np.float64), size)
@@ -180,10 +192,10 @@ def _changes(neuron: FloatLIF, is_output: bool, exact: bool, over_keep: bool) ->
     return notes
 
 
-def largest_factor(shape: Shape, neuron: Neuron) -> float:
+def largest_factor(shape: Shape, neuron: FloatLIF) -> float:
     """Largest factor by which bias and threshold still fit the chip."""
     factors = [np.inf]
-    if isinstance(neuron, FloatLIF) and neuron.sends != "voltage":
+    if neuron.sends != "voltage":
         factors.append(THRESHOLD_MAX / float(shape.threshold.max()))
         if shape.over_keep:
             factors.append((STATE_LIMIT - 1) / (float(shape.amount.max()) * STATE_UNIT))
@@ -192,16 +204,15 @@ def largest_factor(shape: Shape, neuron: Neuron) -> float:
     return min(factors)
 
 
-def made(population: Population, shape: Shape, factor: float) -> Neuron:
-    """Round a population's neurons.
+def round_neurons(population: Population, shape: Shape, factor: float) -> Neuron:
+    """Give a population's neurons in integers.
 
     Raises
     ------
     UnsupportedError
         If a threshold vanishes.
     """
-    neuron = population.neuron
-    assert isinstance(neuron, FloatLIF)
+    neuron = float_neuron(population)
     bias: NDArray[np.int32] = np.rint(shape.bias * factor).astype(np.int32)
     if neuron.sends == "voltage":
         return LeakyIntegrator(shape.current_decay, shape.voltage_decay, bias)

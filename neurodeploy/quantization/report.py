@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..chip.memory import parts_of
 from ..errors import NetworkError
-from ..network import FloatLIF, Network, Population
+from ..network import Network, Population, Synapse
 from ..recording import Recording
 from .calibration import Calibration, fitting
-from .choice import Site
 from .config import QuantConfig
-from .fewer import CLIPPED
-from .floats import as_float, is_rescalable
-from .quantize import CONFIG, STEPS, choice_of, rounded_names
+from .float_form import as_float, is_rescalable
+from .neurons import float_neuron
+from .quantize_network import CONFIG, STEPS, choice_of, rounded_names
 from .rounding import SCALE
+from .scale_choice import Site
+from .weights_only import CLIPPED
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def quantization_report(network: Network, fixed: Network, inputs: NDArray[Any]) 
         If `fixed` is not what `quantize` made of `network`.
     """
     from ..backends import run
-    from .local import Local  # brings numba
+    from .population_alone import PopulationAlone  # brings numba
 
     if CONFIG not in fixed.metadata:
         raise NetworkError("report: the network was not made by quantize; give one that was")
@@ -132,13 +132,13 @@ def quantization_report(network: Network, fixed: Network, inputs: NDArray[Any]) 
     whole = run(fixed, reference.inputs, steps=steps + longest, record=("spikes", "v"))
     found = []
     for population in network.populations:
-        if not isinstance(population.neuron, FloatLIF):
+        if not population.neuron.is_float:
             continue
         name = population.name
         _check_rounded(fixed, name)
         site = Site(network, population, config)
         choice = choice_of(fixed, name)
-        alone = Local(network, site, reference).run(choice)
+        alone = PopulationAlone(network, site, reference).run(choice)
         hops, shape = fixed.hops(name), reference.sent[name].shape
         spikes, v = (
             getattr(whole[name], what)[:, hops : hops + steps].reshape(shape)
@@ -204,10 +204,8 @@ def _of_integers(
     return QuantReport(tuple(found), inputs.shape[0], inputs.shape[1])
 
 
-def _synapses(synapse: Any) -> int:
-    return sum(
-        int(np.count_nonzero(part.weight)) for part in parts_of(synapse) if hasattr(part, "weight")
-    )
+def _synapses(synapse: Synapse) -> int:
+    return sum(int(np.count_nonzero(weight)) for weight in synapse.arrays())
 
 
 def _apart(
@@ -246,8 +244,7 @@ def _difference(
     v: NDArray[Any],
     saturated: int,
 ) -> Difference:
-    neuron, name = population.neuron, population.name
-    assert isinstance(neuron, FloatLIF)
+    neuron, name = float_neuron(population), population.name
     zero = np.asarray(neuron.reset_value) if neuron.reset == "value" else 0.0
     exact, sent = reference.v[name] - zero, reference.sent[name]
     if neuron.sends == "voltage":

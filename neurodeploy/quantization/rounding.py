@@ -14,17 +14,16 @@ from ..network import (
     AuditEntry,
     CubaLIF,
     Dense,
-    FloatLIF,
     Network,
     Population,
     Projection,
     Rating,
     Source,
 )
-from ..network.fixed_point import MAX_DELAY, WEIGHT_BITS
-from .choice import INTEGERS, Choice, Site
+from ..network.fixed_point import DECAY_UNITY, MAX_DELAY, WEIGHT_BITS
 from .exact import TOLERANCE, exact_choice, whole
-from .neurons import Shape, made
+from .neurons import Shape, float_neuron, round_neurons
+from .scale_choice import INTEGERS, Choice, Site
 from .weights import Grid, coarse_synapse, with_weight
 
 SCALE = "quantize/scale/"
@@ -69,7 +68,7 @@ class Rounding:
     def result(self) -> Network:
         """Give the rounded network."""
         for population in self.network.populations:
-            if isinstance(population.neuron, Source):
+            if population.neuron.is_port:
                 port = population if self.integers else replace(population, neuron=Source())
                 self.populations.append(port)
                 self._note(population.name, Rating.FAITHFUL, "input port")
@@ -90,7 +89,7 @@ class Rounding:
         site, choice = self.sites[name], self.choices[name]
         shape, factor = choice.shaped(site.shape), choice.factor
         self.metadata[f"{SCALE}{name}"] = factor
-        fixed = replace(population, neuron=made(population, shape, factor))
+        fixed = replace(population, neuron=round_neurons(population, shape, factor))
         self._check_delay(population)
         self._drive(population, shape, factor)
         self.populations.append(fixed)
@@ -135,7 +134,7 @@ class Rounding:
         name = f"{population.name}{BIAS}"
         # A bias counts from a population's first step on, which is hop by hop later on the chip.
         delay = np.full(1, hops - 1, np.int32) if hops > 1 else None
-        always = CubaLIF(4096, 4096, threshold=0, bias=1)
+        always = CubaLIF(DECAY_UNITY, DECAY_UNITY, threshold=0, bias=1)
         self.populations.append(Population(name, (1,), always, axon_delay=delay))
         exact = shape.drive[:, None] * factor
         grid, mantissa = drive_of(shape, factor)
@@ -161,12 +160,11 @@ class Rounding:
             )
 
     def _note_neuron(self, population: Population, shape: Shape, factor: float) -> None:
-        neuron, name = population.neuron, population.name
-        assert isinstance(neuron, FloatLIF)
+        neuron, name = float_neuron(population), population.name
         keeps = (neuron.current_keep, neuron.voltage_keep)
         decays = (shape.current_decay, shape.voltage_decay)
         off = max(
-            float(np.abs(1 - np.asarray(k, np.float64) - d / 4096).max())
+            float(np.abs(1 - np.asarray(k, np.float64) - d / DECAY_UNITY).max())
             for k, d in zip(keeps, decays, strict=True)
         )
         threshold = shape.threshold * factor

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from .choice import SYNAPSE_PRICE, Choice, Site, finest
 from .exact import common_scales, exact_choice
+from .scale_choice import SYNAPSE_PRICE, Choice, Site, finest
 
 MANTISSAS = 32
 """Scales tried in each octave."""
@@ -36,7 +36,7 @@ def mantissas(site: Site, method: str = "mse") -> NDArray[np.float64]:
     return found
 
 
-def chosen(site: Site, method: str) -> Choice:
+def choose_scale(site: Site, method: str) -> Choice:
     """Choose scale and steps of a population.
 
     Of several scales the one with the least square error of the current, in the float network's

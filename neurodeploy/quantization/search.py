@@ -1,7 +1,7 @@
 """The choice of scales with the least difference of spikes and membrane on calibration inputs.
 
-First population by population, each fed what the float network sent (`local`); then of the
-whole network on the engine, one population's choice changed at a time.
+First population by population, each fed what the float network sent (`population_alone`); then
+of the whole network on the engine, one population's choice changed at a time.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..backends import run
-from ..network import FloatLIF, Network
+from ..network import Network
 from .calibration import Calibration
-from .choice import Choice, Site
-from .local import Local, difference
+from .neurons import float_neuron
+from .population_alone import PopulationAlone, difference
 from .rounding import Rounding
+from .scale_choice import Choice, Site
 from .scales import candidates
 
 TRIED_LOCALLY = 24
@@ -65,7 +66,7 @@ def ranked_locally(network: Network, site: Site, calibration: Calibration) -> li
     tried = list(candidates(site, TRIED_LOCALLY))
     if len(tried) == 1:
         return tried
-    local = Local(network, site, calibration)
+    local = PopulationAlone(network, site, calibration)
     found = [
         (
             difference(local.run(choice), site.population, calibration) * site.price(choice),
@@ -92,9 +93,9 @@ def difference_of(fixed: Network, network: Network, calibration: Calibration) ->
     recording = run(fixed, calibration.inputs, steps=steps + longest, record=record)
     found = {}
     for population in network.populations:
-        neuron, name = population.neuron, population.name
-        if not isinstance(neuron, FloatLIF):
+        if not population.neuron.is_float:
             continue
+        neuron, name = float_neuron(population), population.name
         shape, hops = calibration.sent[name].shape, fixed.hops(name)
         if neuron.sends == "voltage":
             unit = 64 * float(fixed.metadata[f"quantize/scale/{name}"])

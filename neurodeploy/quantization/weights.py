@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UnsupportedError
-from ..network import Conv, Dense, OneToOne, Pool, Population, Projection, Sparse, Synapse
+from ..network import Dense, Population, Projection, Sparse, Synapse
 from ..network.fixed_point import WEIGHT_BITS
+from ..network.synapses.kernel import kernels_of
 from .config import TERNARY
 
 Doubles = NDArray[np.float64]
@@ -129,44 +130,29 @@ def scaled(projection: Projection, target: Population, gain: Doubles) -> Synapse
     UnsupportedError
         If the operator has no weight for each target neuron or channel to fold a gain into.
     """
-    synapse = projection.synapse
-    if isinstance(synapse, Dense):  # a DelayedDense is no Dense
-        return replace(synapse, weight=synapse.weight * gain[:, None])
-    if synapse.kind == "delayed-dense":
-        return replace(synapse, weight=weight_of(synapse) * gain[:, None])  # type: ignore[call-arg]
-    if isinstance(synapse, Sparse):
-        return replace(synapse, weight=synapse.weight * gain[synapse.targets])
-    if isinstance(synapse, OneToOne):
-        weight = np.broadcast_to(weight_of(synapse), gain.shape) * gain
-        return replace(synapse, weight=weight)
-    if isinstance(synapse, (Conv, Pool)):
+    synapse, factor = projection.synapse, gain
+    shared = bool(kernels_of(synapse))
+    if shared:  # by the neurons of a channel, and of all channels where its rows are none
         channels = gain.reshape(target.shape[0], -1)
-        same = (channels == channels[:, :1]).all()
-        if same and isinstance(synapse, Conv):
-            return replace(synapse, weight=synapse.weight * channels[:, 0, None, None, None])
-        if same and (channels[:, 0] == channels[0, 0]).all():
-            return replace(synapse, weight=synapse.weight * channels[0, 0])
+        factor = channels[:, 0]
+        alike = factor if synapse.rows_are else factor[:1]
+        shared = not (channels == alike.reshape(-1, 1)).all()
+    if synapse.has_float_form and not shared:
+        each = factor[synapse.weight_rows(target.size)]
+        return synapse.with_arrays(lambda weight: weight * each)
     raise UnsupportedError(
         f"projection {projection.name}: {synapse.kind} synapses share weights between neurons of "
         f"{target.name!r} whose input factors differ; make time constants equal in a channel"
     )
 
 
-def weight_of(synapse: Synapse) -> Doubles:
-    """Give a synapse operator's weights as an array, float64."""
-    return np.asarray(getattr(synapse, "weight", 0.0), np.float64)
-
-
 def with_weight(synapse: Synapse, weight: NDArray[Any]) -> Synapse:
     """Give an operator other weights, of the same shape."""
-    value: Any = weight
-    if isinstance(synapse, OneToOne) and (weight == weight.flat[0]).all():
-        value = weight.flat[0].item()
-    return replace(synapse, weight=value)  # type: ignore[call-arg]
+    return synapse.with_arrays(lambda _: weight)
 
 
 def coarse_synapse(synapse: Synapse, weight: Integers) -> Synapse:
     """Give the second of two parallel synapses, without those of weight zero where it can be."""
-    if isinstance(synapse, Dense):
+    if synapse.kind == Dense.kind:
         return Sparse.from_dense(weight)
     return with_weight(synapse, weight)

@@ -8,13 +8,13 @@ then, every array with samples along axis 0 unless said otherwise::
     populations/<name>/event_counts  int32 [samples, steps]    messages sent in each step
     populations/<name>/neuron        int32 [events]            who sent, flat in (C, H, W) order
     populations/<name>/payload       int32 [events]            what; absent where all are 1
-    populations/<name>/u, v          int32 [samples, steps, *shape]
+    populations/<name>/<state>       int32 [samples, steps, *shape]  u, v: what the neuron has
     populations/<name>/axon_delay    int32 [neurons]           where messages leave late
     populations/<name>/u_overflows, v_overflows, input_overflows   int64 [samples]
     projections/<source>-><target>/synops, dense_synops      int64 [samples]
     projections/<source>-><target>/weights_clipped           int64 [1]  by the conversion
 
-Of a float network u and v are float32, and so is a payload that its neurons send.
+Of a float network states are float32, and so is a payload that its neurons send.
 Events are sorted by sample and step, not within a step. Events of the last
 population are always there; they are the run's output.
 """
@@ -22,8 +22,7 @@ population are always there; they are the run's output.
 from .decisions import decide
 from .header import SCHEMA, SCHEMA_VERSION, Header, PopulationHeader, ProjectionHeader
 from .population import OVERFLOWS, Arrays, PopulationRecord
-from .recording import Recording
-from .writer import RecordingWriter
+from .recording import Recording, RecordingWriter
 
 __all__ = [
     "OVERFLOWS",

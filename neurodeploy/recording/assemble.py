@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..network import Average, Network
+from ..network import Network
 from . import Header, PopulationHeader, ProjectionHeader, RecordingWriter
 from .run_options import RunOptions
 
@@ -94,7 +94,7 @@ def with_host_part(
     left: dict[str, NDArray[np.int32]] = {}
     for population in network.populations:
         name = population.name
-        if isinstance(population.neuron, Average):
+        if population.neuron.sums_on_host:
             sources = [left[p.source] for p in network.into(name)]
             parts = [s.reshape(*s.shape[:2], population.size, -1) for s in sources]
             sent = np.sum([part.sum(axis=3) for part in parts], axis=0, dtype=np.int32)

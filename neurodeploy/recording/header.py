@@ -73,7 +73,7 @@ class Header:
     steps : int
         Chip time steps that each sample ran for.
     record : tuple of str
-        What was asked for: of counts, spikes, u, v.
+        What was asked for: counts, spikes, states.
     populations, projections : tuple
     samples : int
     seconds : float

@@ -11,9 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RecordingError
+from ..network.neurons import model_of
 from .header import PopulationHeader
 
 OVERFLOWS = ("u_overflows", "v_overflows", "input_overflows")
+
+_NO_STATES = {"counts", "event_counts", "neuron", "payload", "axon_delay", *OVERFLOWS}
+"""What a file holds of a population beside its states."""
 
 _COUNTED_AT_ONCE = 1024
 """Samples."""
@@ -45,8 +49,17 @@ class PopulationRecord:
     _arrays: Arrays
 
     def has(self, what: str) -> bool:
-        """Whether `what` (counts, spikes, u, v) was recorded here."""
+        """Whether `what` (counts, spikes or a state) was recorded here."""
         return self._key("neuron" if what == "spikes" else what) in self._arrays
+
+    @cached_property
+    def states(self) -> tuple[str, ...]:
+        """Names of the states recorded, in the order in which the neuron updates them."""
+        prefix = self._key("")
+        names = {key[len(prefix) :] for key in self._arrays if key.startswith(prefix)}
+        found = {name for name in names - _NO_STATES if "/" not in name}
+        own = model_of(self.header.neuron).states
+        return (*(name for name in own if name in found), *sorted(found - set(own)))
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -67,7 +80,7 @@ class PopulationRecord:
 
         float32 of a float network.
         """
-        return np.asarray(self._get("u")[:])
+        return self.state_of("u")
 
     @property
     def v(self) -> NDArray[Any]:
@@ -75,7 +88,7 @@ class PopulationRecord:
 
         float32 of a float network.
         """
-        return np.asarray(self._get("v")[:])
+        return self.state_of("v")
 
     @property
     def axon_delay(self) -> NDArray[np.int32] | None:
@@ -109,8 +122,8 @@ class PopulationRecord:
         dense[where, neuron] = payload
         return dense.reshape(stop - start, self.steps, *self.header.shape)
 
-    def state_of(self, name: str, start: int, stop: int) -> NDArray[Any]:
-        """U or v of samples start..stop."""
+    def state_of(self, name: str, start: int = 0, stop: int | None = None) -> NDArray[Any]:
+        """Give a state by its name, of samples start..stop, as `v`."""
         return np.asarray(self._get(name)[start:stop])
 
     def overflows(self) -> dict[str, int] | None:

@@ -15,14 +15,6 @@ RECORDABLE = ("counts", "spikes", "u", "v")
 KERNELS = ("auto", "events", "dense")
 """How the engine delivers messages, see `engine.synapses`; the same names, without importing it."""
 
-KNOWN_OPTIONS: Mapping[str, frozenset[str]] = {
-    "engine": frozenset({"threads", "kernels"}),
-    "float": frozenset(),
-    "lava": frozenset({"host", "job", "timeout_seconds"}),
-    "loihi2": frozenset({"host", "job", "timeout_seconds", "chip"}),
-}
-"""What each backend takes beside what all do; `run` refuses the rest by name."""
-
 Progress = Callable[[int, int], None]
 """Called with (samples done, samples in all)."""
 
@@ -87,6 +79,12 @@ class RunOptions:
 def names_of(names: str | Iterable[str]) -> tuple[str, ...]:
     """Several names, or one that stands by itself: a string is a name, not its letters."""
     return (names,) if isinstance(names, str) else tuple(names)
+
+
+def recorded_states(network: Network, options: RunOptions) -> tuple[str, ...]:
+    """States that a run records of any of its populations."""
+    known = {state for population in network.populations for state in population.neuron.states}
+    return tuple(name for name in options.record if name in known)
 
 
 def refuse_floats(network: Network) -> None:

@@ -28,7 +28,7 @@ from ..errors import BackendError
 from ..network import Network
 from ..recording import Header, RecordingWriter
 from ..recording.assemble import BlockAssembler, Events
-from ..recording.run_options import RunOptions
+from ..recording.run_options import RunOptions, recorded_states
 
 FOLDER = "blocks"
 """In a job folder, where the blocks lie."""
@@ -263,7 +263,9 @@ class Blocks:
                     arrays.get(f"{number}.payload"),
                 )
                 states[population.name] = {
-                    k: arrays[f"{number}.{k}"] for k in ("u", "v") if f"{number}.{k}" in arrays
+                    state: arrays[f"{number}.{state}"]
+                    for state in population.neuron.states
+                    if f"{number}.{state}" in arrays
                 }
         except (zipfile.BadZipFile, KeyError, ValueError) as error:
             raise BackendError(f"{path}: damaged ({error}); run the job again") from error
@@ -279,7 +281,7 @@ def samples_done(job: Path) -> int:
 
 def largest_block_bytes(network: Network, options: RunOptions, samples: int) -> int:
     """Bytes that the file of a block of `samples` can take at most."""
-    states = len({"u", "v"} & set(options.record))
+    states = len(recorded_states(network, options))
     neurons = sum(population.size for population in network.populations)
     at_most = samples * (neurons * (options.steps * (8 + 4 * states) + 8))
     headers = 2048 * len(network.populations) * 6

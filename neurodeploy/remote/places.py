@@ -24,13 +24,12 @@ from ..errors import BackendError
 from .blocks import FOLDER, NAME
 from .job import job_id
 
-VARIABLES = {"lava": "NEURODEPLOY_LAVA_PYTHON", "loihi2": "NEURODEPLOY_LOIHI2_HOST"}
-"""Environment variable with the place of each backend's worker, where ``host`` does not say."""
-
 BY_HAND = "(by hand)"
 """The place of a job that is written and carried away; see `JobWritten`."""
 
-MODULE = "neurodeploy.remote.worker"
+MODULE = "neurodeploy.backends.worker"
+"""By its name, because it lies above: it knows the backends, which run their workers from here."""
+
 PACKAGE = Path(__file__).resolve().parents[1]
 SOURCES = (".py", ".toml")
 
@@ -42,7 +41,7 @@ SSH_OPTIONS = (
 )
 
 TAKE_OFF = 'import sys; r = open(0, "rb"); exec(r.read(int(r.readline())))'
-"""All that the remote command line holds: reads `arrival` from standard input and runs it."""
+"""All that the remote command line holds: reads `bootstrap` from standard input and runs it."""
 
 
 class JobWritten(Exception):
@@ -142,8 +141,8 @@ class Ssh(Place):
         return [program, "-T", *options, "--", self.host, remote]
 
     def payload(self, job: Path) -> Sequence[IO[bytes]]:
-        """`arrival`, then the job and our package as a tar archive."""
-        code = (PACKAGE / "backends" / "arrival.py").read_bytes()
+        """`bootstrap`, then the job and our package as a tar archive."""
+        code = Path(__file__).with_name("bootstrap.py").read_bytes()
         archive = tempfile.TemporaryFile(dir=job)  # noqa: SIM115, closed by who sends it
         with tarfile.open(fileobj=archive, mode="w:gz", compresslevel=1) as tar:
             _pack_job(tar, job)
@@ -205,9 +204,9 @@ def parse_place(text: str) -> Place:
     return Local(words=(os.path.abspath(python), "-m", MODULE))
 
 
-def place_for(backend: str, host: str | None) -> Place:
-    """Where a backend's worker runs: as ``host`` says, else its variable, else here."""
-    return parse_place(host or os.environ.get(VARIABLES.get(backend, ""), "") or "here")
+def place_for(host: str | None, variable: str) -> Place:
+    """Where a worker runs: as ``host`` says, else the environment variable, else here."""
+    return parse_place(host or os.environ.get(variable) or "here")
 
 
 def _keys(text: str, given: str, known: tuple[str, ...]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 The worker finds its job in a folder (see `job`), keeps finished blocks of
 samples there (see `blocks`) and leaves ``recording.h5``. `places` says where it
-runs, `serve` is its own side, `follow` listens to it. It may run under another
+runs, `worker_main` is its own side, `supervisor` listens to it. It may run under another
 interpreter: it needs numpy, h5py and what its backend needs, nothing else.
 
 No process outlives a run. The worker leads a process group of its own, which
@@ -13,9 +13,7 @@ when the process that started it dies; and its children die with it.
 
 from __future__ import annotations
 
-import importlib
 import shutil
-import sys
 import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -33,15 +31,9 @@ from ..network import Network
 from ..recording import Recording
 from ..recording.run_options import Progress, RunOptions
 from .blocks import Blocks
-from .follow import Parcels, follow
 from .job import job_kept_if_worth_it, read_job
 from .places import Place, place_for
-
-MODULES = {
-    "lava": "neurodeploy.backends.lava.processes",
-    "loihi2": "neurodeploy.backends.loihi2.run",
-}
-"""Where a worker finds each backend's ``run_network(network, values, options)``."""
+from .supervisor import Parcels, supervise
 
 
 class WorkerError(BackendError):
@@ -88,6 +80,7 @@ def report_of(error: BaseException) -> dict[str, str]:
 
 def run_elsewhere(
     backend: str,
+    variable: str,
     available: Callable[[], tuple[bool, str]],
     network: Network,
     values: NDArray[np.int32] | Presented,
@@ -98,7 +91,8 @@ def run_elsewhere(
     Parameters
     ----------
     backend : str
-        One of `MODULES`.
+    variable : str
+        Environment variable with the worker's place, where ``options.host`` does not say.
     available : callable
         Says whether the backend is there and what it lacks; asked where no place is named.
     network, values, options
@@ -115,7 +109,7 @@ def run_elsewhere(
             raise BackendError(f"{backend}: {reason}")
     if isinstance(values, Presented):
         options = replace(options, inputs_fingerprint=values.fingerprint())
-    return run_in_worker(place_for(backend, options.host), backend, network, values[:], options)
+    return run_in_worker(place_for(options.host, variable), backend, network, values[:], options)
 
 
 def run_in_worker(
@@ -132,7 +126,6 @@ def run_in_worker(
     place : Place
         Where the worker runs, see `places`.
     backend : str
-        One of `MODULES`.
     network : Network
     values : int32 [samples, steps, *input shape]
     options : RunOptions
@@ -171,31 +164,12 @@ def run_in_worker(
     return Recording(recording.header, arrays)
 
 
-def work(
-    job: Path,
-    host: str | None = None,
-    progress: Progress | None = None,
-    timeout_seconds: float | None = None,
+def finish_job(
+    job: Path, place: Place, progress: Progress | None, timeout_seconds: float | None
 ) -> Recording:
-    """Do the job in a folder, or what is left of it; the verb ``worker``.
-
-    Parameters
-    ----------
-    job : Path
-        As ``neurodeploy run --job-only`` wrote it. ``recording.h5`` is left there.
-    host : str, optional
-        See `places.parse_place`.
-    progress, timeout_seconds
-        See `RunOptions`.
-
-    Raises
-    ------
-    NeurodeployError, KeyboardInterrupt
-        As `run_in_worker`.
-    """
+    """Do the job in a folder, or what is left of it, in a place; see `backends.worker.work`."""
     backend, network, values, options = read_job(job)
     options = replace(options, job=job, progress=progress, timeout_seconds=timeout_seconds)
-    place = place_for(backend, host)
     with job_kept_if_worth_it(backend, network, values, options) as folder:
         _do_job(place, folder, backend, network, len(values), options)
     return Recording.load(job / "recording.h5")
@@ -227,7 +201,7 @@ def _do_job(
     if place.remote:
         Blocks(job, network, quiet, samples)  # sets aside what is damaged, which is not told there
         parcels = Parcels(job, network, options, samples)
-    said = follow(place, job, backend, options, samples, parcels)
+    said = supervise(place, job, backend, options, samples, parcels)
     if said.error is not None:
         report = said.error
         report["detail"] += f"\nLog of the worker:\n{said.log}" if said.log.strip() else ""
@@ -258,8 +232,3 @@ def _is_recorded(job: Path, network: Network, samples: int, steps: int) -> bool:
     if (header.network, header.samples, header.steps) != (network.fingerprint, samples, steps):
         raise BackendError(f"{path}: of another network, other inputs or other steps; delete it")
     return True
-
-
-if __name__ == "__main__":
-    # By its proper name, so that there is one WorkerError and not two.
-    importlib.import_module("neurodeploy.remote.serve").main(sys.argv[1])

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from ..comparison import Comparison
     from ..network import Network
     from ..profiling import Profile
-    from ..quantization.widths import Sweep
+    from ..quantization.bit_width_sweep import Sweep
     from ..recording import Recording
-    from .sources import PlacementLike
+    from .report_sources import PlacementLike
 
 __all__ = ["report"]
 
@@ -64,7 +64,7 @@ def report(
     Without matplotlib the page says how to get its plots.
     """
     from .page import write_page
-    from .sources import Sources
+    from .report_sources import Sources
 
     if comparison is None:
         comparisons: tuple[Comparison, ...] = ()

@@ -49,7 +49,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Drawing:
-    """An inline SVG with what it shows; `hover` says it under the pointer, see `hover`."""
+    """An inline SVG with what it shows; `hover` says it under the pointer, see `pointer_texts`."""
 
     svg: str
     caption: str

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from ..profiling import Profile
 from ..profiling.slices import Core, Point, Stretch
-from .hover import HoverPanel, Series, hover_json
 from .numbers import si
 from .plots import drawing
+from .pointer_texts import HoverPanel, Series, hover_json
 from .svg import INK, MUTED, SERIES, to_svg
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from rich.text import Text
 from ..profiling.elsewhere import Elsewhere, elsewhere
 from .blocks import Block, Cell, table
 from .numbers import NOTHING, count, si
-from .sources import Sources
+from .report_sources import Sources
 
 CAPTION = "The same work elsewhere (estimated: published constants, dynamic energy alone)"
 

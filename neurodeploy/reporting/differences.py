@@ -6,8 +6,8 @@ from ..comparison import Comparison, PopulationDifference
 from .blocks import Block, Cell, Items, Note, Section, table
 from .figures import trace_figures
 from .numbers import NOTHING, count, percent, signed
-from .rows import VERDICTS
-from .sources import Sources
+from .report_sources import Sources
+from .table_rows import VERDICTS
 
 MOST_ARRIVALS = 12
 """Messages listed."""
@@ -103,8 +103,7 @@ def _exactness(comparison: Comparison) -> Block:
         "#difference",
         "#spikes differing",
     ]
-    compared = {variable for row in comparison.rows for variable in row.compared}
-    states = [variable for variable in ("u", "v") if variable in compared]
+    states = list(dict.fromkeys(name for row in comparison.rows for name in row.states_differing))
     head += [f"#{variable} differing" for variable in states]
     if "v" in states:
         head.append("#v masked")
@@ -117,7 +116,7 @@ def _exactness(comparison: Comparison) -> Block:
             signed(row.spikes_b - row.spikes_a),
             count(row.differing),
         ]
-        cells += [count(getattr(row, f"{variable}_differing")) for variable in states]
+        cells += [count(row.states_differing.get(variable)) for variable in states]
         if "v" in states:
             cells.append(count(row.masked) if "v" in row.compared else NOTHING)
         rows.append([*cells, Cell("", tag=_verdict(row))])
@@ -139,11 +138,8 @@ def _verdict(row: PopulationDifference) -> str:
 
 def _figures(comparison: Comparison) -> Block:
     """Coincidences, distance, errors."""
-    names = [
-        name
-        for name in ("u", "v", "payload")
-        if any(name in row.statistics.errors for row in comparison.rows)
-    ]
+    found = dict.fromkeys(name for row in comparison.rows for name in row.statistics.errors)
+    names = sorted(found, key="payload".__eq__)  # states first
     head = ["population", "#coincidence", "#van Rossum"]
     for name in names:
         head += [f"#{name} max error", f"#{name} rms", f"#{name} SQNR, dB"]

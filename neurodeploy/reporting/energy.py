@@ -6,21 +6,13 @@ import math
 
 from ..profiling import STATIC, Profile
 from .blocks import Block, Cell, Items, Section, table
-from .cost import cost_figures
 from .devices import elsewhere_block
+from .energy_drawings import cost_figures
 from .figures import energy_figures
-from .measured import measured_block
+from .meter_readings import measured_block
 from .numbers import NOTHING, count, percent, si, si_range
-from .sources import Sources
-
-_FIGURES = (
-    ("energy", "energy_joules", "J"),
-    ("dynamic", "dynamic_joules", "J"),
-    ("static", "static_joules", "J"),
-    ("power", "watts", "W"),
-    ("time", "seconds", "s"),
-    ("time per step", "seconds_per_step", "s"),
-)
+from .report_sources import Sources
+from .table_rows import FIGURES
 
 
 def energy_section(sources: Sources) -> Section | None:
@@ -38,7 +30,7 @@ def energy_section(sources: Sources) -> Section | None:
 
 def _figures(profiles: tuple[Profile, ...]) -> Block:
     rows: list[tuple[str | Cell, ...]] = []
-    for name, figure, unit in _FIGURES:
+    for name, figure, unit in FIGURES:
         rows.append((name, *(_figure(profile, figure, unit) for profile in profiles)))
         if figure == "energy_joules":
             rows.append(("energy, band", *(_band(profile, "joules", "J") for profile in profiles)))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ..comparison import Comparison, Divergence
 from .blocks import Drawing, Note, Section
-from .rows import spike_rows
-from .sources import Sources
+from .report_sources import Sources
+from .table_rows import spike_rows
 
 PLOTS_MISSING = (
     "Plots are left out: matplotlib is not installed. They need the plots extra: "

@@ -12,6 +12,7 @@ from .blocks import Section
 from .differences import comparison_section
 from .energy import constants_section, energy_section
 from .figures import missing_section
+from .report_sources import Sources
 from .sections import (
     accuracy_section,
     audit_section,
@@ -20,7 +21,6 @@ from .sections import (
     provenance_section,
     spikes_section,
 )
-from .sources import Sources
 from .summary import summary_section
 from .sweeps import sweep_section
 

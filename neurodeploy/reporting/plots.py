@@ -13,8 +13,8 @@ import numpy as np
 from ..network import Network
 from ..profiling import Part, Profile
 from .numbers import count, percent, si
-from .rows import SpikeRow, weights_of
 from .svg import INK, MUTED, SERIES, STYLE, to_svg
+from .table_rows import SpikeRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,9 +81,9 @@ def weight_histograms(net: Network, float_weights: Mapping[str, Any]) -> tuple[s
         Projections beyond `MOST_PANELS`.
     """
     weighted = [
-        (projection, weight)
+        (projection, np.concatenate(arrays))
         for projection in net.projections
-        if (weight := weights_of(projection.synapse)) is not None and weight.size
+        if (arrays := [w.ravel() for w in projection.synapse.arrays() if w.ndim and w.size])
     ]
     shown = weighted[:MOST_PANELS]
     if not shown:

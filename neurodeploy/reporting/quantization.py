@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ..quantization import QuantReport
+from ..quantization.bit_width_sweep import Sweep
 from ..quantization.costs import Costs
-from ..quantization.widths import Sweep
 from .numbers import count, percent, si, signed
 from .sweeps import sweep_foot, sweep_rows
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from ..comparison import Divergence
 from ..recording import PopulationRecord, Recording
-from .hover import HoverPanel, hover_json
 from .numbers import count
 from .plots import MOST_PANELS, drawing
+from .pointer_texts import HoverPanel, hover_json
 from .svg import MUTED, SERIES, to_svg
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def raster(
     svg : str
         Empty where no population has spikes.
     hover : str
-        See `hover.hover_json`.
+        See `pointer_texts.hover_json`.
     omitted : tuple of str
         Populations beyond `plots.MOST_PANELS`.
     """

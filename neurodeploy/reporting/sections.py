@@ -7,8 +7,8 @@ from datetime import datetime
 from .blocks import Block, Cell, Items, Note, Section, table
 from .figures import spike_figures, weight_figures
 from .numbers import NOTHING, count, percent, si, wilson_interval
-from .rows import limit_lines, network_rows, spike_rows
-from .sources import Sources
+from .report_sources import Sources
+from .table_rows import limit_lines, network_rows, spike_rows
 
 _SHORT_HASH = 16
 

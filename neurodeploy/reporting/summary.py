@@ -8,8 +8,8 @@ from ..comparison import Comparison
 from ..network import Rating
 from .blocks import Headline, Section
 from .numbers import count, percent, si, si_range, wilson_interval
-from .rows import synapse_counts
-from .sources import Sources
+from .report_sources import Sources
+from .table_rows import synapse_counts
 
 
 def summary_section(sources: Sources) -> Section | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..quantization.widths import Sweep, SweepRow
+from ..quantization.bit_width_sweep import Sweep, SweepRow
 from .blocks import Block, Drawing, Section, table
 from .figures import plots_available
 from .numbers import count, percent, si

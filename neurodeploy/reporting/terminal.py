@@ -14,8 +14,8 @@ from ..network import Audit, Network
 from ..profiling import Profile
 from ..recording import Recording
 from .numbers import NOTHING, count, percent, si, signed
-from .rows import network_rows, spike_rows
-from .sources import labels_of
+from .report_sources import labels_of
+from .table_rows import FIGURES, network_rows, spike_rows
 
 TAG_STYLES = {"measured": "green", "estimated": "yellow", "counted": "dim", "unavailable": "dim"}
 _WIDEST_TAG = max(map(len, TAG_STYLES))
@@ -81,16 +81,9 @@ def profile_table(profiles: Sequence[Profile]) -> Group:
     _names(table, "")
     for profile in profiles:
         table.add_column(Text(_short(profile.label)), justify="right", overflow="fold")
-    figures = (
-        ("energy", "energy_joules", "J"),
-        ("  dynamic", "dynamic_joules", "J"),
-        ("  static", "static_joules", "J"),
-        ("power", "watts", "W"),
-        ("time", "seconds", "s"),
-        ("time per step", "seconds_per_step", "s"),
-    )
-    for name, figure, unit in figures:
-        table.add_row(name, *(_figure(profile, figure, unit) for profile in profiles))
+    for name, figure, unit in FIGURES:
+        part = "  " * (name in ("dynamic", "static"))
+        table.add_row(part + name, *(_figure(profile, figure, unit) for profile in profiles))
         if figure == "energy_joules":
             table.add_row("  at least", *(_band(profile, "low_joules") for profile in profiles))
             table.add_row("  at most", *(_band(profile, "high_joules") for profile in profiles))

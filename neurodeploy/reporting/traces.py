@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..comparison import Comparison
-from .hover import HoverPanel, Series, hover_json
 from .plots import drawing
+from .pointer_texts import HoverPanel, Series, hover_json
 from .svg import INK, MUTED, SERIES, to_svg
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def divergence_trace(comparison: Comparison) -> tuple[str, str]:
     svg : str
         Empty where no state is known.
     hover : str
-        See `hover.hover_json`.
+        See `pointer_texts.hover_json`.
     """
     assert comparison.diagnosis is not None
     evidence = comparison.diagnosis.evidence

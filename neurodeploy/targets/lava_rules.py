@@ -1,34 +1,24 @@
-"""What Lava's CPU fixed-point simulator runs as the network says, element by element.
+"""What Lava 0.10's CPU fixed-point simulator runs as the network says, element by element.
 
 Backend ``lava`` refuses by these rules, the look-ahead to ``lava`` and ``loihi2`` speaks by them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from operator import attrgetter
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UnsupportedError
-from ..network import (
-    Average,
-    Conv,
-    CubaLIF,
-    DelayedDense,
-    Delta,
-    Dense,
-    GradedThreshold,
-    Network,
-    Population,
-    Projection,
-    Readout,
-    Sigma,
-    SigmaDelta,
-    Source,
-    Sparse,
-    TernaryLIF,
-)
+from ..network import Network, Neuron, Population, Projection, Rating, Synapse, neurons, synapses
 from ..network.fixed_point import BIAS_BITS, WEIGHT_MAX_UNSIGNED, WEIGHT_MIN
 from ..recording.run_options import RunOptions, refuse_floats
+from .registry import TARGETS, Finding, Rewrite, Target
+from .rewrite.pools import pool_as_conv
+from .rewrite.taps import taps_as_delays
 
 LONGEST_DELAY = 63
 """``PyDelayDenseModelBitAcc`` refuses more; its delays are 6 bits wide."""
@@ -39,10 +29,19 @@ LARGEST_BIAS = (1 << (BIAS_BITS - 1)) - 1
 WEIGHT_EXPONENTS = (0, -1, *range(1, 8))
 """Weight exponents to try, the plainest first; Loihi's exponent has 4 bits, -8..7."""
 
-NEURONS = (Source, CubaLIF, TernaryLIF, GradedThreshold, Delta, SigmaDelta, Sigma, Average)
-"""Neurons that `lava_build` has a process of, and the two that are the host's."""
+MATRICES: dict[type[Synapse], Callable[[Any], NDArray[np.int32]]] = {
+    synapses.Dense: attrgetter("weight"),
+    synapses.DelayedDense: attrgetter("weight"),
+    synapses.Sparse: synapses.Sparse.to_dense,
+}
+"""Operators that are a matrix in Lava, and how it reads: [targets, sources]."""
 
-_MATRICES = (Dense, DelayedDense, Sparse)
+HINTS: dict[type[Neuron] | type[Synapse], str] = {
+    neurons.ALIF: "; rewrite.as_atrlif gives it as Lava's ATRLIF",
+    synapses.Pool: "; or convert --for {target} (rewrite.pool_as_conv)",
+    synapses.TemporalFIR: "; or convert --for {target} (rewrite.taps_as_delays)",
+}
+"""What else can be done about what is refused."""
 
 
 def check_supported(network: Network, options: RunOptions) -> None:
@@ -58,7 +57,7 @@ def check_supported(network: Network, options: RunOptions) -> None:
         check_population(network, population, options)
     for projection in network.projections:
         check_projection(network, projection)
-    on_lava = {p.name for p in network.populations if not isinstance(p.neuron, Average)}
+    on_lava = {p.name for p in network.populations if not p.neuron.sums_on_host}
     lost = on_lava - _connected(network)
     if lost:
         raise UnsupportedError(
@@ -70,13 +69,13 @@ def check_supported(network: Network, options: RunOptions) -> None:
 def check_population(network: Network, population: Population, options: RunOptions) -> None:
     """Refuse neurons that Lava would run otherwise; see `check_supported`."""
     name, neuron = population.name, population.neuron
-    if type(neuron) not in NEURONS or (isinstance(neuron, Source) and name != network.input.name):
+    if not has_process(neuron) or (neuron.is_port and name != network.input.name):
         raise UnsupportedError(
             f"population {name!r}: the lava backend cannot run neuron model {neuron.kind!r} "
             f"here; 'neurodeploy convert --for lava' rewrites what has an exact form, backend "
             f"'engine' runs the rest"
         )
-    if options.reset_interval and isinstance(neuron, (Delta, SigmaDelta, Sigma)):
+    if options.reset_interval and not neuron.resettable:
         raise UnsupportedError(
             f"population {name!r}: Lava has no reset_interval for {neuron.kind!r} neurons; "
             f"run without reset_interval"
@@ -93,18 +92,53 @@ def check_population(network: Network, population: Population, options: RunOptio
             f"have none; round them to 1/64 before the export and let compare say what that moves, "
             f"or run it on backend 'engine'"
         )
-    if isinstance(neuron, TernaryLIF) and np.any(neuron.lower > neuron.upper):
+    PROCESSES[type(neuron)](name, neuron)
+
+
+def has_process(neuron: Neuron) -> bool:
+    """Whether `lava.build` has a process of a neuron model, or it is the host's."""
+    return bool(PROCESSES.get(type(neuron)))
+
+
+def _check_nothing(name: str, neuron: Neuron) -> None:
+    pass
+
+
+def _check_ternary(name: str, neuron: neurons.TernaryLIF) -> None:
+    if np.any(neuron.lower > neuron.upper):
         raise UnsupportedError(
             f"population {name!r}: its lower threshold is above the upper one, which Lava's "
             f"TernaryLIF refuses; run it on backend 'engine'"
         )
-    bias = np.ravel(neuron.bias) if isinstance(neuron, (CubaLIF, TernaryLIF)) else np.zeros(1)
+    _check_bias(name, neuron)
+
+
+def _check_bias(name: str, neuron: neurons.CubaLIF | neurons.TernaryLIF) -> None:
+    bias = np.ravel(neuron.bias)
     largest = int(bias[np.argmax(np.abs(bias))])
     if abs(largest) > LARGEST_BIAS:
         raise UnsupportedError(
             f"population {name!r}: bias {largest} is beyond the {LARGEST_BIAS} that Lava's "
             f"variable holds; scale the network down or run it on 'engine'"
         )
+
+
+PROCESSES: dict[type[Neuron], Callable[[str, Any], None]] = {
+    **dict.fromkeys(
+        (
+            neurons.Source,
+            neurons.GradedThreshold,
+            neurons.Delta,
+            neurons.SigmaDelta,
+            neurons.Sigma,
+            neurons.Average,
+        ),
+        _check_nothing,
+    ),
+    neurons.CubaLIF: _check_bias,
+    neurons.TernaryLIF: _check_ternary,
+}
+"""Neurons that `lava.build` has a process of and the two that are the host's, with their checks."""
 
 
 def lava_weight(projection: Projection) -> tuple[NDArray[np.int32], int]:
@@ -127,9 +161,7 @@ def lava_weight(projection: Projection) -> tuple[NDArray[np.int32], int]:
         If no exponent does it.
     """
     synapse = projection.synapse
-    assert isinstance(synapse, _MATRICES)
-    weight = synapse.to_dense() if isinstance(synapse, Sparse) else synapse.weight
-    weight = weight.astype(np.int64)
+    weight = MATRICES[type(synapse)](synapse).astype(np.int64)
     low, high = int(weight.min(initial=0)), int(weight.max(initial=0))
     mixed = low < 0 < high
     least = WEIGHT_MIN if mixed else -WEIGHT_MAX_UNSIGNED
@@ -150,30 +182,50 @@ def check_projection(network: Network, projection: Projection) -> None:
     """Refuse synapses that Lava would run otherwise; see `check_supported`."""
     name, synapse = projection.name, projection.synapse
     source, target = network[projection.source], network[projection.target]
-    to_host = isinstance(synapse, Readout) and isinstance(target.neuron, Average)
-    to_chip = isinstance(synapse, (*_MATRICES, Conv)) and not isinstance(
-        target.neuron, (Average, Source)
-    )
-    if not (to_host or to_chip) or isinstance(source.neuron, Average):
+    check = OPERATORS.get(type(synapse))
+    misled = target.neuron.is_port or target.neuron.sums_on_host != (synapse.steps == 0)
+    if check is None or misled or source.neuron.sums_on_host:
         raise UnsupportedError(
             f"projection {name}: the lava backend cannot run synapse {synapse.kind!r} from "
             f"{source.neuron.kind!r} to {target.neuron.kind!r}; run it on backend 'engine'"
         )
-    delay = 0 if source.axon_delay is None else int(source.axon_delay.max(initial=0))
-    if delay and isinstance(synapse, Conv):
+    check(projection, source, 0 if source.axon_delay is None else int(source.axon_delay.max()))
+
+
+def _check_conv(projection: Projection, source: Population, delay: int) -> None:
+    if delay:
         raise UnsupportedError(
-            f"projection {name}: {source.name!r} has axonal delays (up to {delay} steps) and "
-            f"Lava's Conv has none; run it on backend 'engine'"
+            f"projection {projection.name}: {source.name!r} has axonal delays (up to {delay} "
+            f"steps) and Lava's Conv has none; run it on backend 'engine'"
         )
-    if isinstance(synapse, DelayedDense):
-        delay += int(synapse.delay.max(initial=0))
+
+
+def _check_delay(projection: Projection, source: Population, delay: int) -> None:
     if delay > LONGEST_DELAY:
         raise UnsupportedError(
-            f"projection {name}: delay {delay} of {source.name!r}'s axons and the synapses exceeds "
-            f"Lava's {LONGEST_DELAY} steps; shorten the delays"
+            f"projection {projection.name}: delay {delay} of {source.name!r}'s axons and the "
+            f"synapses exceeds Lava's {LONGEST_DELAY} steps; shorten the delays"
         )
-    if isinstance(synapse, _MATRICES):
-        lava_weight(projection)
+
+
+def _check_matrix(projection: Projection, source: Population, delay: int) -> None:
+    _check_delay(projection, source, delay)
+    lava_weight(projection)
+
+
+def _check_delayed(projection: Projection, source: Population, delay: int) -> None:
+    own: NDArray[np.int32] = projection.synapse.delay  # type: ignore[attr-defined]
+    _check_matrix(projection, source, delay + int(own.max(initial=0)))
+
+
+OPERATORS: dict[type[Synapse], Callable[[Projection, Population, int], None]] = {
+    synapses.Readout: _check_delay,
+    synapses.Conv: _check_conv,
+    synapses.Dense: _check_matrix,
+    synapses.Sparse: _check_matrix,
+    synapses.DelayedDense: _check_delayed,
+}
+"""Synapses that `lava.build` has a process of and the host's, with their checks."""
 
 
 def _connected(network: Network) -> set[str]:
@@ -185,3 +237,34 @@ def _connected(network: Network) -> set[str]:
         if not more:
             return found
         found |= more
+
+
+def refusal(error: UnsupportedError, target: str, model: Neuron | Synapse) -> Finding:
+    """Make of an error what a target says: without the element's name, with what else helps."""
+    hint = HINTS.get(type(model), "").format(target=target)
+    return Rating.UNSUPPORTED, str(error).split(": ", 1)[-1] + hint
+
+
+@TARGETS.register
+class Lava(Target):
+    """Lava's CPU models; it has delays in dense synapses and on no axon before a convolution."""
+
+    name = "lava"
+    rewrites = (
+        Rewrite(taps_as_delays, "taps in time as parallel synapses with delays"),
+        Rewrite(pool_as_conv, "sum pools as depthwise convolutions of the same sums"),
+    )
+
+    def of_population(self, network: Network, population: Population) -> Iterator[Finding]:
+        """See `Target`."""
+        try:
+            check_population(network, population, RunOptions(steps=1))
+        except UnsupportedError as error:
+            yield refusal(error, self.name, population.neuron)
+
+    def of_projection(self, network: Network, projection: Projection) -> Iterator[Finding]:
+        """See `Target`."""
+        try:
+            check_projection(network, projection)
+        except UnsupportedError as error:
+            yield refusal(error, self.name, projection.synapse)

@@ -7,68 +7,18 @@ messages: what it leaves out it leaves out silently.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..formats.netx.writer import is_axon
-from ..network import (
-    ALIF,
-    AdaptiveResonateFire,
-    Average,
-    ComplexDense,
-    Conv,
-    DelayedDense,
-    Delta,
-    Dense,
-    GeneralCubaLIF,
-    LeakyIntegrator,
-    Network,
-    Population,
-    Projection,
-    Rating,
-    Readout,
-    ResonateFire,
-    SigmaDelta,
-    Source,
-)
+from ..formats.netx.writer import is_axon, why_no_layers
+from ..network import Network, Neuron, Population, Projection, Rating, Synapse, neurons, synapses
 from ..network.fixed_point import ACTIVATION_SHIFT, MAX_DELAY, WEIGHT_MAX_UNSIGNED, WEIGHT_MIN
-
-Finding = tuple[Rating, str]
+from .registry import TARGETS, Finding, Target
 
 WEIGHT_BITS = 8
-
-
-def netx_population(network: Network, population: Population) -> Iterator[Finding]:
-    """Say what netx makes of a population; nothing where it runs the same."""
-    neuron = population.neuron
-    if population is network.input and not isinstance(neuron, Source):
-        yield Rating.APPROXIMATE, _input_block(population)
-    for need in _needs(network, population, None):
-        yield Rating.FAITHFUL, need
-    if is_axon(network, population):
-        (into,) = network.into(population.name)
-        yield _delayed_loop(network, into.source, "")
-    elif isinstance(neuron, Average):
-        yield Rating.UNSUPPORTED, "netx has no averages (NotImplementedError); average on the host"
-    if isinstance(neuron, ALIF):
-        yield Rating.UNSUPPORTED, "netx crashes on ALIF; see rewrite.as_atrlif"
-    if isinstance(neuron, AdaptiveResonateFire):
-        yield Rating.APPROXIMATE, "netx reads it as a resonator that does not adapt"
-    elif isinstance(neuron, ResonateFire):
-        yield Rating.APPROXIMATE, "netx takes its decays through floats; they may be 1/4096 less"
-    if getattr(neuron, "graded_spike", False):
-        yield Rating.APPROXIMATE, "netx sends plain spikes in place of graded ones"
-    if isinstance(neuron, (GeneralCubaLIF, LeakyIntegrator)):
-        yield from _general(neuron)
-    if isinstance(neuron, (Delta, SigmaDelta)) and neuron.fraction_bits:
-        bits = neuron.fraction_bits
-        yield Rating.APPROXIMATE, f"threshold and bias have {bits} bits below 1/64, NetX none"
-    if population.starts:
-        reason = f"its bias acts from step 0 on, not from step {population.starts} on"
-        yield Rating.APPROXIMATE, reason
-    yield from _delays(network, population)
 
 
 def netx_needs(network: Network, inputs: NDArray[np.int32]) -> list[str]:
@@ -96,8 +46,8 @@ def _needs(
 ) -> Iterator[str]:
     """Say what netx needs for a population; for any inputs where none are given."""
     neuron = population.neuron
-    if population is network.input and isinstance(neuron, Source):
-        if neuron.signed:
+    if population is network.input and neuron.is_port:
+        if getattr(neuron, "signed", False):
             yield "a port of payloads: give netx input_message_bits=24, else it takes plain spikes"
         elif inputs is None:
             yield (
@@ -111,8 +61,8 @@ def _needs(
             )
         if _feeds_a_matrix(network, population):
             yield "netx's port for it is flat: give it the inputs flattened in (C, H, W) order"
-    if isinstance(neuron, LeakyIntegrator):
-        yield "netx takes it for a neuron that never spikes: read v of net.out_layer.neuron"
+    if need := NEEDS.get(type(neuron)):
+        yield need
 
 
 def _delayed_loop(network: Network, name: str, where: str) -> Finding:
@@ -135,8 +85,8 @@ def _delayed_loop(network: Network, name: str, where: str) -> Finding:
 
 def _feeds_a_matrix(network: Network, population: Population) -> bool:
     heard = [p.synapse for p in network.out_of(population.name)]
-    image = isinstance(population.neuron, Source) and len(population.shape) == 3
-    return image and all(isinstance(s, (Dense, DelayedDense, ComplexDense)) for s in heard)
+    image = population.neuron.is_port and len(population.shape) == 3
+    return image and all(PARTS.get(type(s), _no_parts)(s) for s in heard)
 
 
 def _input_block(population: Population) -> str:
@@ -151,11 +101,44 @@ def _input_block(population: Population) -> str:
     )
 
 
-def _general(neuron: GeneralCubaLIF | LeakyIntegrator) -> Iterator[Finding]:
+def _general(neuron: neurons.GeneralCubaLIF | neurons.LeakyIntegrator) -> Iterator[Finding]:
     if np.any(np.asarray(getattr(neuron, "refractory", 1)) != 1):
         yield Rating.APPROXIMATE, "netx ignores refDelay: it fires again at once"
     if neuron.input_exponent != ACTIVATION_SHIFT or int(getattr(neuron, "voltage_exponent", 0)):
         yield Rating.APPROXIMATE, "netx ignores exponents of weights and norms"
+
+
+def _fraction(neuron: neurons.Delta | neurons.SigmaDelta) -> Iterator[Finding]:
+    if bits := neuron.fraction_bits:
+        yield Rating.APPROXIMATE, f"threshold and bias have {bits} bits below 1/64, NetX none"
+
+
+_ADAPTS = Rating.APPROXIMATE, "netx reads it as a resonator that does not adapt"
+_THROUGH_FLOATS = (
+    Rating.APPROXIMATE,
+    "netx takes its decays through floats; they may be 1/4096 less",
+)
+READ_AS: dict[type[Neuron], Finding] = {
+    neurons.ALIF: (Rating.UNSUPPORTED, "netx crashes on ALIF; see rewrite.as_atrlif"),
+    neurons.AdaptiveResonateFire: _ADAPTS,
+    neurons.AdaptiveResonateFireIzhikevich: _ADAPTS,
+    neurons.ResonateFire: _THROUGH_FLOATS,
+    neurons.ResonateFireIzhikevich: _THROUGH_FLOATS,
+}
+"""What netx makes of a neuron model, whatever its parameters."""
+
+LEAVES_OUT: dict[type[Neuron], Callable[[Any], Iterator[Finding]]] = {
+    neurons.GeneralCubaLIF: _general,
+    neurons.LeakyIntegrator: _general,
+    neurons.Delta: _fraction,
+    neurons.SigmaDelta: _fraction,
+}
+"""Which parameters of a neuron model netx leaves out."""
+
+NEEDS: dict[type[Neuron], str] = {
+    neurons.LeakyIntegrator: "netx takes it for a neuron that never spikes: read v of "
+    "net.out_layer.neuron"
+}
 
 
 def _delays(network: Network, population: Population) -> Iterator[Finding]:
@@ -165,7 +148,7 @@ def _delays(network: Network, population: Population) -> Iterator[Finding]:
     into = [p for p in network.into(population.name) if p.source != population.name]
     if is_axon(network, population):
         return  # said already
-    if not into or not isinstance(into[0].synapse, (Dense, DelayedDense)):
+    if not into or into[0].synapse.kind not in (synapses.Dense.kind, synapses.DelayedDense.kind):
         yield Rating.APPROXIMATE, "netx ignores delays of all but dense layers"
     elif np.any(np.asarray(getattr(population.neuron, "bias", 0)) != 0):
         yield Rating.APPROXIMATE, "netx moves its delays before it, where its bias is not delayed"
@@ -174,34 +157,18 @@ def _delays(network: Network, population: Population) -> Iterator[Finding]:
         yield Rating.APPROXIMATE, reason
 
 
-def netx_projection(network: Network, projection: Projection) -> Iterator[Finding]:
-    """Say what netx makes of synapses; nothing where it runs them the same."""
-    synapse = projection.synapse
-    if isinstance(synapse, Readout):
-        return
-    if isinstance(synapse, Conv):
-        return  # netx leaves its weights as they are, whole numbers of any size
-    if not isinstance(synapse, (Dense, DelayedDense, ComplexDense)):
-        yield Rating.UNSUPPORTED, f"netx has no {synapse.kind} layer (NotImplementedError)"
-        return
-    if projection.source == projection.target:
-        return  # netx rounds it together with the weights into the layer
-    loops = [p.synapse for p in network.into(projection.target) if p.source == p.target]
-    if loops and isinstance(synapse, DelayedDense):
-        yield _delayed_loop(network, projection.target, " of synapses")
-    parts = (synapse.real, synapse.imag) if isinstance(synapse, ComplexDense) else (synapse.weight,)
-    for part in parts:
-        beside = [s.weight for s in loops if isinstance(s, Dense)]
-        weight: NDArray[np.int64] = np.hstack([part, *beside]).astype(np.int64)
-        if not weight.any():
-            yield Rating.UNSUPPORTED, "all weights are 0: netx crashes (log2 of 0)"
-        elif not np.array_equal(held := weights_of_netx(weight), weight):
-            worst = np.abs(held - weight).max()
-            reason = (
-                f"weights {weight.min()}..{weight.max()} are rounded or clipped by up to "
-                f"{worst:g}, as netx scales them to 8 bits"
-            )
-            yield Rating.APPROXIMATE, reason
+def _no_parts(synapse: Synapse) -> tuple[NDArray[np.int32], ...]:
+    return ()
+
+
+PARTS: dict[type[Synapse], Callable[[Any], tuple[NDArray[np.int32], ...]]] = {
+    synapses.Readout: _no_parts,
+    synapses.Conv: _no_parts,  # netx leaves its weights as they are, whole numbers of any size
+    synapses.Dense: lambda synapse: (synapse.weight,),
+    synapses.DelayedDense: lambda synapse: (synapse.weight,),
+    synapses.ComplexDense: lambda synapse: (synapse.real, synapse.imag),
+}
+"""Synapses that netx has a layer of, and their matrices, which it scales."""
 
 
 def weights_of_netx(weight: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -242,10 +209,71 @@ def weights_of_netx(weight: NDArray[np.int64]) -> NDArray[np.float64]:
     return held
 
 
-__all__ = [
-    "message_bits",
-    "netx_needs",
-    "netx_population",
-    "netx_projection",
-    "weights_of_netx",
-]
+@TARGETS.register
+class NetX(Target):
+    """Lava-dl's importer reading the file that we write."""
+
+    name = "netx"
+
+    def of_network(self, network: Network) -> Iterator[Finding]:
+        """See `Target`."""
+        if why := why_no_layers(network):
+            reason = f"the file has no NetX layers, neurodeploy alone reads it: {why}"
+            yield Rating.UNSUPPORTED, reason
+
+    def of_population(self, network: Network, population: Population) -> Iterator[Finding]:
+        """See `Target`."""
+        neuron = population.neuron
+        if population is network.input and not neuron.is_port:
+            yield Rating.APPROXIMATE, _input_block(population)
+        for need in _needs(network, population, None):
+            yield Rating.FAITHFUL, need
+        if is_axon(network, population):
+            (into,) = network.into(population.name)
+            yield _delayed_loop(network, into.source, "")
+        elif neuron.sums_on_host:
+            yield (
+                Rating.UNSUPPORTED,
+                "netx has no averages (NotImplementedError); average on the host",
+            )
+        if read_as := READ_AS.get(type(neuron)):
+            yield read_as
+        if getattr(neuron, "graded_spike", False):
+            yield Rating.APPROXIMATE, "netx sends plain spikes in place of graded ones"
+        if leaves_out := LEAVES_OUT.get(type(neuron)):
+            yield from leaves_out(neuron)
+        if population.starts:
+            reason = f"its bias acts from step 0 on, not from step {population.starts} on"
+            yield Rating.APPROXIMATE, reason
+        yield from _delays(network, population)
+
+    def of_projection(self, network: Network, projection: Projection) -> Iterator[Finding]:
+        """See `Target`."""
+        synapse = projection.synapse
+        parts_of = PARTS.get(type(synapse))
+        if parts_of is None:
+            yield Rating.UNSUPPORTED, f"netx has no {synapse.kind} layer (NotImplementedError)"
+            return
+        parts = parts_of(synapse)
+        if not parts or projection.source == projection.target:
+            return  # netx rounds it together with the weights into the layer
+        loops = [p.synapse for p in network.into(projection.target) if p.source == p.target]
+        if loops and synapse.kind == synapses.DelayedDense.kind:
+            yield _delayed_loop(network, projection.target, " of synapses")
+        beside = [
+            part
+            for s in loops
+            if s.kind == synapses.Dense.kind
+            for part in PARTS[synapses.Dense](s)
+        ]
+        for part in parts:
+            weight: NDArray[np.int64] = np.hstack([part, *beside]).astype(np.int64)
+            if not weight.any():
+                yield Rating.UNSUPPORTED, "all weights are 0: netx crashes (log2 of 0)"
+            elif not np.array_equal(held := weights_of_netx(weight), weight):
+                worst = np.abs(held - weight).max()
+                reason = (
+                    f"weights {weight.min()}..{weight.max()} are rounded or clipped by up to "
+                    f"{worst:g}, as netx scales them to 8 bits"
+                )
+                yield Rating.APPROXIMATE, reason

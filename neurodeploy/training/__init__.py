@@ -4,8 +4,8 @@
 `layers` for spiking modules in plain torch.
 """
 
+from .fine_tuning import Stage, Tuned, fine_tune
 from .from_torch import from_torch
-from .limits import Limits, Pruned
-from .tune import Stage, Tuned, fine_tune
+from .pruning import Limits, Pruned
 
 __all__ = ["Limits", "Pruned", "Stage", "Tuned", "fine_tune", "from_torch"]

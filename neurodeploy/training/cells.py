@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from ..errors import UnsupportedError
-from ..network import CubaLIF, GeneralCubaLIF, LeakyIntegrator, Neuron
+from ..network import Neuron
 from ..network.fixed_point import ACTIVATION_SHIFT, DECAY_UNITY
-from .integers import kept, saturated, spike, wrapped
+from .torch_rounding import kept, saturated, spike, wrapped
 
 Tensor = torch.Tensor
 UNIT = 1 << ACTIVATION_SHIFT
@@ -44,23 +44,23 @@ class Cells(torch.nn.Module):
 
     def __init__(self, neuron: Neuron, size: int, name: str) -> None:
         super().__init__()
-        if type(neuron) not in (CubaLIF, GeneralCubaLIF, LeakyIntegrator) or (
-            neuron.graded
-            or getattr(neuron, "input_exponent", ACTIVATION_SHIFT) != ACTIVATION_SHIFT
-            or getattr(neuron, "voltage_exponent", 0)
-            or getattr(neuron, "bias_into", "voltage") != "voltage"
+        form = neuron.cuba_form()
+        if form is None or (
+            form.graded
+            or form.input_exponent != ACTIVATION_SHIFT
+            or form.voltage_exponent
+            or form.bias_into != "voltage"
         ):
             raise UnsupportedError(
                 f"population {name!r}: {neuron.kind} neurons with these choices are not trained "
                 f"here; CUBA neurons are, with spikes of 1 and a bias of the voltage"
             )
         self.whole = True
-        self.readout = isinstance(neuron, LeakyIntegrator)
-        self.reset = getattr(neuron, "reset", "zero")
+        self.readout, self.reset = neuron.is_readout, form.reset
         for what in (
             "current_decay", "voltage_decay", "threshold", "bias", "refractory", "taken_off",
         ):  # fmt: skip
-            value = np.broadcast_to(np.asarray(getattr(neuron, what, 0), np.float64), size)
+            value = np.broadcast_to(np.asarray(getattr(form, what), np.float64), size)
             self.register_buffer(what, torch.from_numpy(value.copy()))
         self.waits = bool((self.refractory > 1).any())
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..network import Network
-from ..quantization.weights import weight_of, with_weight
+from ..quantization.weights import with_weight
 
 
 def from_torch(network: Network, module: Any, names: dict[str, str]) -> Network:
@@ -49,7 +49,7 @@ def from_torch(network: Network, module: Any, names: dict[str, str]) -> Network:
             if key not in parameters:
                 raise InputError(f"{projection.name}: the module has no parameter {key!r}")
             weight = parameters[key].detach().cpu().numpy().astype(np.float32)
-            shape = weight_of(projection.synapse).shape
+            shape = projection.synapse.only_array.shape
             if weight.squeeze().shape != tuple(n for n in shape if n != 1):
                 raise InputError(
                     f"{projection.name}: parameter {key!r} has shape {weight.shape}, needs {shape}"

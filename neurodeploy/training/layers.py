@@ -31,15 +31,16 @@ from ..network import (
     Synapse,
 )
 from ..network.fixed_point import DECAY_UNITY
-from ..quantization.choice import Site
+from ..network.synapses.kernel import kernels_of
 from ..quantization.config import QuantConfig
 from ..quantization.neurons import BIAS_MAX, THRESHOLD_MAX
-from ..quantization.scales import chosen
+from ..quantization.scale_choice import Site
+from ..quantization.scales import choose_scale
 from ..quantization.weights import Grid, with_weight
 from .cells import UNIT, Cells
-from .integers import rounded
-from .limits import largest_of_each
 from .operators import feeds_of
+from .pruning import largest_of_each
+from .torch_rounding import rounded
 
 Tensor = torch.Tensor
 RESETS = ("zero", "subtract", "subtract-late")
@@ -55,7 +56,7 @@ class LIF(torch.nn.Module):
         s &= [v > \theta], \quad v \leftarrow 0 \text{ or } v - \theta \text{ where } s
 
     in whole numbers: W, R, b and :math:`\theta` times `scale`, rounded; see `network.CubaLIF`.
-    Rounding passes gradients straight through, a spike's is a surrogate's (`integers`).
+    Rounding passes gradients straight through, a spike's is a surrogate's (`torch_rounding`).
 
     Parameters
     ----------
@@ -138,7 +139,7 @@ class LIF(torch.nn.Module):
         config = QuantConfig(self.bits, split=0.0, keep_gain=False)
         site = Site(network, network.output, config)
         site.grids, site.splits = self._grids(), [False] * len(site.grids)
-        choice = chosen(site, "mse")
+        choice = choose_scale(site, "mse")
         with torch.no_grad():
             self.scale.fill_(choice.factor)
             self.steps[: len(choice.steps)] = torch.tensor(choice.steps)
@@ -228,9 +229,8 @@ class LIF(torch.nn.Module):
     def output_shape(self, source: tuple[int, ...]) -> tuple[int, ...]:
         """Shape of the population for a source of a shape."""
         operator = self._operators()[0]
-        if isinstance(operator, (Conv, Pool)):
-            return operator.output_shape(source)
-        return (len(operator.weight),)  # type: ignore[attr-defined]
+        kernels = kernels_of(operator)
+        return kernels[0].output_shape(source) if kernels else (len(operator.only_array),)
 
     def _operators(self) -> list[Synapse]:
         """Operators with float weights."""
@@ -258,14 +258,13 @@ class LIF(torch.nn.Module):
         """The layer as a float network of its own, on the smallest image it takes."""
         operators = self._operators()
         source: tuple[int, ...]
-        if isinstance(operators[0], (Conv, Pool)):
-            kernel = operators[0]
+        if kernels := kernels_of(operators[0]):
+            kernel = kernels[0]
             span = (d * (k - 1) + 1 for d, k in zip(kernel.dilation, kernel.weight.shape[-2:],
                                                     strict=True))  # fmt: skip
-            channels = kernel.weight.shape[1] * kernel.groups if isinstance(kernel, Conv) else 1
-            source = (channels, *span)
+            source = (getattr(self.synapse, "in_channels", 1), *span)
         else:
-            source = (operators[0].weight.shape[1],)  # type: ignore[attr-defined]
+            source = (operators[0].only_array.shape[1],)
         shape = self.output_shape(source)
         bias = self._unrounded_bias(int(np.prod(shape))).detach().cpu().numpy().astype(np.float32)
         neuron = FloatLIF(

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
 from ..errors import UnsupportedError
-from ..network import Conv, DelayedDense, Dense, OneToOne, Pool, Population, Projection, Sparse
+from ..network import (
+    Conv,
+    DelayedDense,
+    Dense,
+    OneToOne,
+    Pool,
+    Population,
+    Projection,
+    Sparse,
+    Synapse,
+)
 
 Tensor = torch.Tensor
 Deliver = Callable[[Tensor, Tensor], Tensor]
@@ -60,28 +71,26 @@ def _of(those: Tensor, deliver: Deliver) -> Deliver:
     return lambda x, weight: deliver(x * those, weight)
 
 
+def is_trained(synapse: Synapse) -> bool:
+    """Whether an operator's weights are trained; a pool's and those straight across are given."""
+    return synapse.kind not in (Pool.kind, OneToOne.kind)
+
+
 def _deliveries(projection: Projection, shape: tuple[int, ...]) -> list[tuple[int, Deliver]]:
     synapse = projection.synapse
-    if isinstance(synapse, DelayedDense):
-        masks = (
-            (int(d), torch.from_numpy((synapse.delay == d).astype(np.float64)))
-            for d in np.unique(synapse.delay)
+    known = _OF_KIND.get(type(synapse))
+    if known is None or not synapse.has_float_form:
+        raise UnsupportedError(
+            f"projection {projection.name}: {synapse.kind} synapses are not trained here; there "
+            f"are {', '.join(sorted(kind.kind for kind in _OF_KIND))}: quantize without training"
         )
-        return [(delay, _masked(mask)) for delay, mask in masks]
-    if isinstance(synapse, Dense):
-        return [(0, lambda x, weight: x @ weight.T)]
-    if isinstance(synapse, Conv):
-        return [(0, _conv(synapse, shape))]
-    if isinstance(synapse, Pool) and not synapse.across_channels:
-        return [(0, _pool(synapse, shape))]
-    if isinstance(synapse, OneToOne):
-        return [(0, lambda x, weight: x * weight)]
-    if isinstance(synapse, Sparse):
-        return [(0, _sparse(synapse))]
-    raise UnsupportedError(
-        f"projection {projection.name}: {synapse.kind} synapses are not trained here; there are "
-        f"conv, delayed-dense, dense, one-to-one, pool and sparse: quantize without training"
-    )
+    return known(synapse, shape)
+
+
+def _delayed(synapse: DelayedDense, shape: tuple[int, ...]) -> list[tuple[int, Deliver]]:
+    delays = (int(d) for d in np.unique(synapse.delay))
+    masks = ((d, torch.from_numpy((synapse.delay == d).astype(np.float64))) for d in delays)
+    return [(delay, _masked(mask)) for delay, mask in masks]
 
 
 def _masked(mask: Tensor) -> Deliver:
@@ -123,3 +132,14 @@ def _sparse(synapse: Sparse) -> Deliver:
         return x @ matrix.T
 
     return deliver
+
+
+_OF_KIND: dict[type[Synapse], Callable[[Any, tuple[int, ...]], list[tuple[int, Deliver]]]] = {
+    Dense: lambda synapse, shape: [(0, lambda x, weight: x @ weight.T)],
+    DelayedDense: _delayed,
+    Conv: lambda synapse, shape: [(0, _conv(synapse, shape))],
+    Pool: lambda synapse, shape: [(0, _pool(synapse, shape))],
+    OneToOne: lambda synapse, shape: [(0, lambda x, weight: x * weight)],
+    Sparse: lambda synapse, shape: [(0, _sparse(synapse))],
+}
+"""By the exact class: what is derived from one may deliver anything."""

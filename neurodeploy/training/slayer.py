@@ -15,8 +15,8 @@ from ..formats.slayer.leaves import kind_of
 from ..network.fixed_point import ACTIVATION_SHIFT
 from ..quantization.config import QuantConfig
 from ..quantization.weights import Grid
-from .integers import rounded
-from .limits import mask_of_largest
+from .pruning import mask_of_largest
+from .torch_rounding import rounded
 
 MIXED = np.array([-1.0, 1.0])
 """Trained weights may change sign, so they are held to the grid of mixed signs: even steps."""

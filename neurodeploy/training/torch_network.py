@@ -9,7 +9,6 @@ from ..errors import UnsupportedError
 from ..network import (
     Audit,
     AuditEntry,
-    LeakyIntegrator,
     Network,
     Population,
     Projection,
@@ -55,11 +54,11 @@ def to_network(module: torch.nn.Module, shape: tuple[int, ...]) -> Network:
     notes = [AuditEntry("input", Rating.FAITHFUL, "input port")]
     for path, layer in _layers(module, ""):
         name, before = path or "lif", populations[-1]
-        if isinstance(before.neuron, LeakyIntegrator):
+        if before.neuron.is_readout:
             raise UnsupportedError(f"{before.name}: sends its voltage; only the last layer may")
         target = layer.output_shape(layer.source_shape(before.shape))
         neuron = layer.neuron(int(np.prod(target)))
-        starts = len(populations) if np.any(np.asarray(getattr(neuron, "bias", 0))) else 0
+        starts = len(populations) if np.any(neuron.cuba_form().bias) else 0
         populations.append(Population(name, target, neuron, starts=starts))
         projections += layer.projections(before.name, name)
         reason = f"LIF as {neuron.kind}, scale {float(layer.scale):.6g}, in {layer.bits} bits"

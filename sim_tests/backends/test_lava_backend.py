@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from neurodeploy.backends.lava import backend as lava
+from neurodeploy.backends import Lava
 from neurodeploy.errors import BackendError, UnsupportedError
 from neurodeploy.formats.netx.reader import load_netx
 from neurodeploy.network import (
@@ -37,6 +37,8 @@ from neurodeploy.targets.lava_rules import lava_weight
 from sim_tests.reference import simulate
 
 Ints = NDArray[np.int64]
+lava = Lava()
+
 needs_lava = pytest.mark.skipif(
     find_spec("lava") is None, reason="lava is not installed in this interpreter"
 )
@@ -314,7 +316,7 @@ def small(neuron: Neuron, weight: NDArray | None = None, **population: object) -
 
 def refusal(network: Network, **options: object) -> str:
     with pytest.raises(UnsupportedError) as caught:
-        lava.run(network, np.zeros((1, 4, 3), np.int32), RunOptions(steps=4, **options))
+        lava.check(network, RunOptions(steps=4, **options))
     return str(caught.value)
 
 
@@ -360,7 +362,7 @@ def test_lavas_weights_are_ours_exactly(low: int, high: int, factor: int, expone
 
 
 def test_a_missing_interpreter_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(lava.PYTHON_VARIABLE, "no-such-python")
+    monkeypatch.setenv(lava.place_variable, "no-such-python")
     usable, reason = lava.available()
     assert not usable
     assert "no-such-python" in reason
@@ -370,7 +372,7 @@ def test_a_missing_interpreter_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 
 @needs_lava
 def test_another_interpreter_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(lava.PYTHON_VARIABLE, sys.executable)
+    monkeypatch.setenv(lava.place_variable, sys.executable)
     usable, reason = lava.available()
     assert usable, reason
     assert "lava-nc" in reason

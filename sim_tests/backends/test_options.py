@@ -21,7 +21,6 @@ from neurodeploy.network import (
     Source,
 )
 from neurodeploy.profiling import profile_host
-from neurodeploy.recording.run_options import KNOWN_OPTIONS
 
 STEPS = 6
 GIVEN = {
@@ -65,13 +64,12 @@ def inputs() -> np.ndarray[Any, Any]:
 
 
 def test_every_option_of_some_backends_is_tried_below() -> None:
-    assert set(KNOWN_OPTIONS) == set(BACKENDS)
-    assert set(GIVEN) == {name for known in KNOWN_OPTIONS.values() for name in known}
+    assert set(GIVEN) == {name for backend in BACKENDS.values() for name in backend.options}
 
 
 @pytest.mark.parametrize(
     ("backend", "option"),
-    [(b, o) for b in BACKENDS for o in GIVEN if o not in KNOWN_OPTIONS[b]],
+    [(b, o) for b in BACKENDS for o in GIVEN if o not in BACKENDS[b].options],
 )
 def test_an_option_that_a_backend_does_not_know_is_refused_by_name(
     network: Network, inputs: np.ndarray[Any, Any], backend: str, option: str

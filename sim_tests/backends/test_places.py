@@ -18,14 +18,14 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
-from neurodeploy.backends import write_job
+from neurodeploy.backends import BACKENDS, write_job
+from neurodeploy.backends.worker import work
 from neurodeploy.errors import BackendError, InputError
 from neurodeploy.recording import Recording
 from neurodeploy.recording.run_options import RunOptions
-from neurodeploy.remote import follow, places
+from neurodeploy.remote import places, supervisor
 from neurodeploy.remote.blocks import FOLDER, samples_done
-from neurodeploy.remote.follow import Listener, Parcels
-from neurodeploy.remote.worker import work
+from neurodeploy.remote.supervisor import Listener, Parcels
 
 from .elsewhere import Lab
 from .test_worker import NETWORK, needs_lava, needs_proc, processes_in
@@ -128,8 +128,9 @@ def test_a_place_that_cannot_be_read_is_refused(text: str, says: str) -> None:
 
 def test_a_variable_gives_the_default_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEURODEPLOY_LOIHI2_HOST", "ssh:lab")
-    assert places.place_for("loihi2", None) == places.parse_place("ssh:lab")
-    assert places.place_for("loihi2", "here") == places.Local()
+    variable = BACKENDS["loihi2"].place_variable
+    assert places.place_for(None, variable) == places.parse_place("ssh:lab")
+    assert places.place_for("here", variable) == places.Local()
 
 
 def test_a_tilde_is_the_home_folder_there() -> None:
@@ -207,7 +208,7 @@ def test_a_second_call_goes_on_and_loses_nothing(
     where, what, act, how, says = FAULTS[fault]
     out = tmp_path / "out.h5"
     if how is LIMIT:
-        monkeypatch.setattr(follow, "time", Clock(lab))
+        monkeypatch.setattr(supervisor, "time", Clock(lab))
     lab.fault(4, what)
     lab.srun_says("cancel" if fault == "cancelled" else "")
     thread = threading.Thread(target=act, args=(lab,))
@@ -336,8 +337,9 @@ def test_two_workers_never_share_a_job(
         fcntl.flock(held, fcntl.LOCK_EX)
         script = tmp_path / "python"
         code = (
-            "import sys; from neurodeploy.backends import serve; serve.LOCK_SECONDS = 0.0;"
-            "serve.main(sys.argv[-1])"
+            "import sys; from neurodeploy.remote import worker_main as main;"
+            "main.LOCK_SECONDS = 0.0;"
+            "from neurodeploy.backends import worker; worker.main(sys.argv[-1])"
         )
         script.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{code}" "$@"\n')
         script.chmod(0o755)

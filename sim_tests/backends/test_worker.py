@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from neurodeploy.backends.lava import backend as lava
+from neurodeploy.backends import Lava
 from neurodeploy.errors import BackendError, UnsupportedError
 from neurodeploy.network import (
     Average,
@@ -37,6 +37,8 @@ from neurodeploy.remote.job import read_job, write_job
 from neurodeploy.remote.places import Local, Place
 from neurodeploy.remote.worker import WorkerError, run_in_worker
 
+lava = Lava()
+
 needs_lava = pytest.mark.skipif(
     find_spec("lava") is None, reason="lava is not installed in this interpreter"
 )
@@ -46,7 +48,11 @@ needs_proc = pytest.mark.skipif(
 LAVA_PROCESSES = 9
 """The worker, a source, two populations and synapses each, the service and two helpers."""
 
-PREAMBLE = "from neurodeploy.backends import lava_models, serve\nimport os, signal, sys\n"
+PREAMBLE = """
+import os, signal, sys
+from neurodeploy.backends import worker
+from neurodeploy.backends.lava import models as lava_models
+"""
 
 NETWORK = Network(
     (
@@ -120,7 +126,7 @@ def once_running(folder: Path, act: Callable[[], None]) -> Iterator[threading.Ev
 def worker_with(folder: Path, code: str) -> Place:
     """A worker that first runs `code`."""
     script = folder / "worker_script.py"
-    script.write_text(f"{PREAMBLE}{code}\nserve.main(sys.argv[1])\n")
+    script.write_text(f"{PREAMBLE}{code}\nworker.main(sys.argv[1])\n")
     return Local(words=(sys.executable, str(script)))
 
 
@@ -170,7 +176,7 @@ def test_a_worker_needs_numpy_and_h5py_only() -> None:
     others = ("numba", "typer", "rich", "jinja2", "soundfile", "tomli", "torch", "nir", "lava")
     code = (
         f"import sys; sys.modules.update(dict.fromkeys({others}))\n"
-        "from neurodeploy.backends import assemble, job, lava, serve"
+        "from neurodeploy.backends import worker"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
@@ -227,7 +233,7 @@ def test_our_own_errors_keep_their_class(tmp_path: Path) -> None:
         "def refuse(*_):\n"
         "    from neurodeploy.errors import UnsupportedError\n"
         "    raise UnsupportedError('population a: too large; make it smaller')\n"
-        "serve._work = refuse\n"
+        "worker._run_network = refuse\n"
     )
     with pytest.raises(UnsupportedError, match=r"^population a: too large") as caught:
         run_in_worker(worker_with(tmp_path, code), "lava", NETWORK, ones(2), RunOptions(steps=2))

@@ -14,10 +14,9 @@ from neurodeploy.chip.balance import (
     busiest_link,
     in_stripes,
     neuron_seconds,
-    synops_per_target,
 )
 from neurodeploy.chip.memory import kernel_words, list_words, weight_bits
-from neurodeploy.chip.work import operations
+from neurodeploy.chip.synops_per_core import operations
 from neurodeploy.errors import ChipError, NetworkError
 from neurodeploy.network import (
     Conv,
@@ -32,6 +31,8 @@ from neurodeploy.network import (
     Projection,
     Source,
     Sparse,
+    TemporalFIR,
+    Unpool,
 )
 
 
@@ -223,7 +224,7 @@ def test_synops_of_a_convolution_add_up_to_the_recorded_ones():
     inputs = (rng.random((6, 2, 9, 11)) < 0.3).astype(np.int32)
     recording = nd.run(network, inputs, record=("counts",))
     counts = inputs.sum(axis=0).ravel().astype(float)
-    per_target = synops_per_target(network, network.projections[0], counts)
+    per_target = network.projections[0].synapse.synops_per_target(counts, (2, 9, 11), 125)
     assert per_target.sum() == recording.synops()["input->conv"][0]
 
 
@@ -325,9 +326,34 @@ def test_a_core_reads_every_synapse_that_it_stores():
         found = operations(placement, projection, counts)
         assert found.sum(axis=1) == pytest.approx(counts @ network.fan_out(projection, dense=True))
         part = placement[projection.target]
-        if projection.target in ("conv", "dense"):
-            each = synops_per_target(network, projection, counts[1], stored=True)
+        if projection.target != "pool":  # of which a neuron's share is not known
+            shape, targets = network[projection.source].shape, len(part.core_of)
+            each = projection.synapse.synops_per_target(counts[1], shape, targets, stored=True)
             assert found[1] == pytest.approx(np.bincount(part.core_of, each))
+
+
+@pytest.mark.parametrize(("operator", "kernel"), [(Pool, 3), (Unpool, 4)])
+def test_windows_that_reach_into_the_next_channel_are_read_as_often_as_they_land(operator, kernel):
+    weight, source = np.ones((kernel, kernel), np.int32), (2, 8, 8)
+    synapse = operator(weight, (2, 2), (1, 1), across_channels=True)
+    target = Population("out", synapse.output_shape(source), CubaLIF(4095, 4095, 1))
+    network = Network(
+        (Population("input", source, Source()), target), (Projection("input", "out", synapse),)
+    )
+    placement, projection = nd.fit(network), network.projections[0]
+    counts = np.random.default_rng(5).integers(0, 6, (3, network.input.size)).astype(float)
+    found = operations(placement, projection, counts)
+    assert found.sum(axis=1) == pytest.approx(counts @ network.fan_out(projection, dense=True))
+
+
+def test_taps_in_time_take_dendritic_accumulators():
+    weight = np.ones((40, 6, 8), np.int32)
+    network = Network(
+        (Population("input", (8,), Source()), Population("n", (6,), CubaLIF(4095, 4095, 1))),
+        (Projection("input", "n", TemporalFIR(weight)),),
+    )
+    used = nd.fit(network, "loihi1")["n"].used[0]["dendritic accumulators"]
+    assert used == 6 * 64  # the next power of two above 40 taps and the step itself
 
 
 def test_cores_in_stripes_free_the_busiest_link():

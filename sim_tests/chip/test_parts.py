@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
-from neurodeploy.chip.parallel import channels_read, with_parts_as_one
+from neurodeploy.chip.joined_convolutions import with_parts_as_one
 from neurodeploy.errors import NetworkError
 from neurodeploy.network import Conv, CubaLIF, Network, Population, Projection, Source, Sparse
 from neurodeploy.network.synapses import ConvTranspose
@@ -58,7 +58,7 @@ def test_channels_read_are_those_with_a_weight(kind):
     weight[4, 1, 2, 0] = -1
     # Of a convolution in two groups output 4 is in the second, which reads channels 3, 4 and 5;
     # a transposed one has its input channels first.
-    read = channels_read(kind(weight, groups=2))
+    read = kind(weight, groups=2).channels_read()
     assert read.tolist() == [False, False, False, False, True, False]
 
 

@@ -100,6 +100,7 @@ def test_compare_says_where_two_runs_differ(call, files):
     status, _, err = call("compare", "a.h5", "b.h5")
     assert status == 2
     assert "different networks" in err
+    assert "give --anyway" in err
     status, out, _ = call("compare", "a.h5", "b.h5", "--anyway", "--report", "page.html")
     assert status == 1
     assert "first differ at sample 0" in out
@@ -368,12 +369,17 @@ BAD = {
     "fit on an unknown board": ("fit a.net --board abacus", "no board 'abacus'"),
     "unknown chip": ("profile ok.h5 --chip abacus", "abacus"),
     "unknown verb": ("fly", "fly"),
-    "unknown flag": ("inspect a.net --sideways", "--sideways"),
-    "missing argument": ("run a.net", "--input"),
+    "mistyped verb": ("runn", "Did you mean 'run'? See neurodeploy --help"),
+    "unknown flag": ("inspect a.net --sideways", "; see neurodeploy inspect --help"),
+    "missing argument": ("run a.net", "'--input'; see neurodeploy run --help"),
     "not a number": ("run a.net --input x.npy -o o.h5 --steps many", "--steps"),
     "no steps": ("run a.net --input x.npy -o o.h5 --steps 0", "steps"),
     "nowhere to write": ("run a.net --input x.npy", "--out: says nowhere to write"),
     "axes of fewer letters": ("run a.net --input x.npy -o o.h5 --axes T", "axes 'T': needs one"),
+    "a time limit on the engine": (
+        "run a.net --input x.npy -o o.h5 --timeout 5",
+        "--timeout: backend 'engine' runs in this process",
+    ),
     "no time among the axes": ("run a.net --input x.npy -o o.h5 --axes B...", "name it T"),
 }
 
@@ -420,7 +426,7 @@ def test_interrupt_leaves_nothing(call, files, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("neurodeploy.backends.engine.run", interrupted)
+    monkeypatch.setattr("neurodeploy.backends.engine.Engine.run", interrupted)
     status, _, err = call("run", "a.net", "--input", "x.npy", "-o", "never.h5")
     assert status == 130
     assert "interrupted" in err

@@ -14,6 +14,15 @@ from neurodeploy.cli import main
 from neurodeploy.comparison import FloorOptions
 from neurodeploy.comparison.sensitivity import perturb
 from neurodeploy.errors import InputError
+from neurodeploy.network import (
+    Complex,
+    Network,
+    OneToOne,
+    Population,
+    Projection,
+    ResonateFireIzhikevich,
+    Source,
+)
 from neurodeploy.recording import Recording
 from sim_tests.compare.test_compare import RECORD, network_of
 from sim_tests.conftest import ROOT
@@ -34,7 +43,7 @@ def pair(inputs):
 def test_local_differences_clear_the_layers_behind_a_bad_one(pair, inputs):
     a, b = pair
     result = nd.compare(
-        a, b, check=False, net=network_of(), net_b=network_of(20), inputs=inputs, local=True
+        a, b, anyway=True, net=network_of(), net_b=network_of(20), inputs=inputs, local=True
     )
     hidden, output = result.local
     assert hidden.local.differing == hidden.cumulative.differing > 0
@@ -54,7 +63,7 @@ def test_local_differences_line_other_clocks_up(pair, inputs):
         for state in "uv":
             arrays[f"{key}/{state}"] = np.roll(arrays[f"{key}/{state}"], -hops, axis=1)
     flat = Recording(header, arrays)
-    result = nd.compare(flat, b, check=False, net=network_of(), inputs=inputs, local=True)
+    result = nd.compare(flat, b, anyway=True, net=network_of(), inputs=inputs, local=True)
     assert [row.local.differing for row in result.local] == [0, 0]
 
 
@@ -65,13 +74,28 @@ def test_the_floor_tells_a_small_change_from_a_large_one(inputs):
     for change in (2, 200):
         b = nd.run(network_of(change), inputs, record=RECORD)
         options = FloorOptions(repeats=3)
-        result = nd.compare(a, b, check=False, net=network, inputs=inputs, floor=options)
+        result = nd.compare(a, b, anyway=True, net=network, inputs=inputs, floor=options)
         floors.append({(r.population, r.metric): r for r in result.floor.rows})
         assert 0 < result.floor.changed < 1
     key = ("hidden", "v rms error")
     assert floors[0][key].verdict == "below"
     assert floors[1][key].verdict == "above"
     assert floors[0][key].low == floors[1][key].low > 0  # the floor is the network's own
+
+
+def test_both_parts_of_complex_synapses_are_perturbed():
+    parts = [OneToOne(np.full(6, 4 * weight, np.int32)) for weight in (9, -7)]
+    network = Network(
+        (
+            Population("input", (6,), Source()),
+            Population("out", (6,), ResonateFireIzhikevich(1500, 3600, 20)),
+        ),
+        (Projection("input", "out", Complex(*parts)),),
+    )
+    perturbed, changed = perturb(network, 0.5, np.random.default_rng(1))
+    assert changed > 0.5
+    found = perturbed.projections[0].synapse
+    assert all((a.weight != b.weight).any() for a, b in zip(found.parts, parts, strict=True))
 
 
 def test_perturbed_weights_keep_zeros_and_their_mean():
@@ -90,9 +114,9 @@ def test_perturbed_weights_keep_zeros_and_their_mean():
 
 def test_options_that_lack_what_they_need_say_so(pair):
     with pytest.raises(InputError, match="local: needs the network"):
-        nd.compare(*pair, check=False, local=True)
+        nd.compare(*pair, anyway=True, local=True)
     with pytest.raises(InputError, match="floor: needs the inputs"):
-        nd.compare(*pair, check=False, net=network_of(), floor=FloorOptions())
+        nd.compare(*pair, anyway=True, net=network_of(), floor=FloorOptions())
     with pytest.raises(InputError, match="repeats"):
         FloorOptions(repeats=0)
 
@@ -100,9 +124,9 @@ def test_options_that_lack_what_they_need_say_so(pair):
 def test_counts_alone_are_diagnosed_from_the_inputs(pair, inputs):
     """Spikes of the output only: its sources are run again."""
     bare = [nd.run(network_of(n), inputs) for n in (0, 20)]
-    result = nd.compare(*bare, check=False, net=network_of())
+    result = nd.compare(*bare, anyway=True, net=network_of())
     assert "not recorded" in result.diagnosis.words
-    result = nd.compare(*bare, check=False, net=network_of(), inputs=inputs)
+    result = nd.compare(*bare, anyway=True, net=network_of(), inputs=inputs)
     assert result.first_divergence.population == "output"
     assert result.diagnosis.deviating
 
@@ -110,13 +134,13 @@ def test_counts_alone_are_diagnosed_from_the_inputs(pair, inputs):
 def test_either_side_may_be_the_one_that_deviates(pair, inputs):
     a, b = pair
     for first, second, blamed in ((a, b, "B"), (b, a, "A")):
-        result = nd.compare(first, second, check=False, net=network_of(), names=("A", "B"))
+        result = nd.compare(first, second, anyway=True, net=network_of(), names=("A", "B"))
         assert result.diagnosis.deviating == blamed
         assert result.diagnosis.evidence.arrived > 0
 
 
 def test_two_networks_are_told_apart_in_words(pair):
-    result = nd.compare(*pair, check=False, net=network_of(), net_b=network_of(20))
+    result = nd.compare(*pair, anyway=True, net=network_of(), net_b=network_of(20))
     assert any("1 of 96 differ, by up to 20" in line for line in result.diagnosis.differences)
 
 

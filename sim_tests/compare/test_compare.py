@@ -64,7 +64,7 @@ def test_a_changed_weight_shows_first_where_it_acts(recording, inputs):
     other = nd.run(network_of(2), inputs, record=RECORD)
     with pytest.raises(RecordingError, match="different networks"):
         nd.compare(recording, other)
-    result = nd.compare(recording, other, check=False)
+    result = nd.compare(recording, other, anyway=True)
     first = result.first_divergence
     sample, step = np.argwhere(inputs[:, :, 3])[0]
     assert (first.sample, first.step) == (sample, step + 1)  # synapses take one step
@@ -154,9 +154,9 @@ def test_different_inputs_are_refused(recording, inputs):
 
 def test_blocks_change_nothing(recording, inputs, monkeypatch):
     other = nd.run(network_of(2), inputs, record=RECORD)
-    whole = nd.compare(recording, other, check=False)
-    monkeypatch.setattr(sys.modules["neurodeploy.comparison.blocks"], "BLOCK_BYTES", 1)
-    assert nd.compare(recording, other, check=False) == whole
+    whole = nd.compare(recording, other, anyway=True)
+    monkeypatch.setattr(sys.modules["neurodeploy.comparison.alignment"], "BLOCK_BYTES", 1)
+    assert nd.compare(recording, other, anyway=True) == whole
 
 
 def test_axonal_delays_do_not_move_the_mask(inputs):
@@ -173,3 +173,53 @@ def test_axonal_delays_do_not_move_the_mask(inputs):
     assert nd.compare(
         recording, Recording(recording.header, {**arrays, "populations/hidden/v": v})
     ).equal
+
+
+def test_anyway_is_named_alike_in_shell_and_python(recording, inputs):
+    other = nd.run(network_of(2), inputs, record=RECORD)
+    with pytest.raises(RecordingError, match="give `anyway` to compare") as caught:
+        nd.compare(recording, other)
+    assert "check" not in str(caught.value)
+    assert nd.compare(recording, other, check=False) == nd.compare(recording, other, anyway=True)
+
+
+class TestAThirdState:
+    """A neuron may have states that no name here is written for."""
+
+    KEY = "populations/hidden/threshold"
+
+    @pytest.fixture
+    def with_threshold(self, recording):
+        v = np.asarray(recording.arrays["populations/hidden/v"])
+        arrays = {name: np.array(recording.arrays[name]) for name in recording.arrays}
+        return Recording(recording.header, {**arrays, self.KEY: np.abs(v) + 9})
+
+    def test_is_on_record_after_u_and_v(self, with_threshold, tmp_path):
+        with_threshold.save(tmp_path / "a.h5")
+        loaded = Recording.load(tmp_path / "a.h5")["hidden"]
+        assert loaded.states == ("u", "v", "threshold")
+        expected = with_threshold.arrays[self.KEY]
+        np.testing.assert_array_equal(loaded.state_of("threshold"), expected)
+        np.testing.assert_array_equal(loaded.state_of("threshold", 2, 4), expected[2:4])
+
+    def test_differs_by_its_name(self, with_threshold):
+        other = changed(with_threshold, self.KEY, (1, 7, 3), 5)
+        result = nd.compare(with_threshold, other)
+        first = result.first_divergence
+        assert (first.variable, first.sample, first.step, first.neuron) == ("threshold", 1, 7, 3)
+        assert result.rows[1].states_differing == {"u": 0, "v": 0, "threshold": 1}
+        error = result.rows[1].statistics.errors["threshold"]
+        assert error.largest == abs(int(first.value_a) - 5)
+        assert "threshold differ" in [str(column.header) for column in result.table().columns]
+        assert any("threshold rms" in [str(c.header) for c in t.columns] for t in result.tables())
+
+    def test_on_one_side_alone_is_told(self, with_threshold, recording):
+        result = nd.compare(with_threshold, recording)
+        assert result.equal
+        assert any("threshold only in" in note for note in result.notes)
+
+    def test_does_not_stop_diagnosis_and_local_comparison(self, with_threshold):
+        other = changed(with_threshold, self.KEY, (1, 7, 3), 5)
+        result = nd.compare(with_threshold, other, net=network_of(), local=True)
+        assert result.diagnosis is not None
+        assert [row.local.differing for row in result.local] == [0, 0]

@@ -117,7 +117,7 @@ class TestARecordingEqualsItself:
         with pytest.raises(RecordingError, match=r"different resets \(0 of 7 and 3 of 7\)"):
             nd.compare(one, two)
         assert nd.compare(two, far).equal  # a whole interval later is the same
-        found = nd.compare(one, two, check=False, net=network)
+        found = nd.compare(one, two, anyway=True, net=network)
         assert not found.diagnosis.deviating  # each did what it was asked to
 
 
@@ -166,7 +166,7 @@ class TestDiagnosis:
         output = replace(network["output"], neuron=replace(network["output"].neuron, bias=0))
         other = replace(network, populations=(*network.populations[:2], output))
         one, two = (nd.run(n, inputs, record=RECORD, **how) for n in (network, other))
-        found = nd.compare(one, two, check=False, net=network, names=("A", "B")).diagnosis
+        found = nd.compare(one, two, anyway=True, net=network, names=("A", "B")).diagnosis
         assert (found.deviating, found.pattern) == ("B", "lost-bias")
 
     @pytest.mark.parametrize(("model", "given", "actual"), [(CubaLIF, 2, 0), (CubaLIF, 0, 1)])
@@ -174,7 +174,7 @@ class TestDiagnosis:
         networks = [network_of(model, starts=starts) for starts in (given, actual)]
         inputs = spikes_in()
         one, two = (nd.run(n, inputs, record=RECORD) for n in networks)
-        found = nd.compare(one, two, check=False, net=networks[0], names=("A", "B")).diagnosis
+        found = nd.compare(one, two, anyway=True, net=networks[0], names=("A", "B")).diagnosis
         assert found.deviating == "B"
         words = f"begins at step {actual}, where the network says {given}"
         assert any(f.reproduces and words in f.words for f in found.findings)
@@ -234,7 +234,7 @@ class TestTwoNetworks:
         networks, inputs, recordings = exports
         assert [r.output.sum() for r in recordings] == [168, 188]
         found = nd.compare(
-            *recordings, check=False, names=("ours", "SLAYER's"),
+            *recordings, anyway=True, names=("ours", "SLAYER's"),
             net=networks[0], net_b=networks[1], inputs=inputs,
         ).diagnosis  # fmt: skip
         assert found.words.startswith(
@@ -251,7 +251,7 @@ class TestTwoNetworks:
     def test_with_one_of_them_the_other_begins_too_early(self, exports):
         networks, inputs, recordings = exports
         found = nd.compare(
-            *recordings, check=False, names=("ours", "SLAYER's"), net=networks[0], inputs=inputs
+            *recordings, anyway=True, names=("ours", "SLAYER's"), net=networks[0], inputs=inputs
         ).diagnosis
         assert (found.deviating, found.pattern) == ("SLAYER's", "starts")
 
@@ -262,7 +262,7 @@ class TestTwoNetworks:
         networks[1] = replace(networks[1], populations=(*networks[1].populations[:2], output))
         one, two = (nd.run(n, spikes_in(), record=RECORD) for n in networks)
         found = nd.compare(
-            one, two, check=False, net=networks[0], net_b=networks[1], names=("A", "B")
+            one, two, anyway=True, net=networks[0], net_b=networks[1], names=("A", "B")
         ).diagnosis
         said = "The networks differ in 'middle' (starts: 2 against 0) and in 'output'."
         assert found.words.startswith(said)
@@ -277,7 +277,7 @@ class TestTwoNetworks:
             ((two, broken), networks[::-1], "B"),
         ):
             found = nd.compare(
-                *pair, check=False, net=nets[0], net_b=nets[1], names=("A", "B")
+                *pair, anyway=True, net=nets[0], net_b=nets[1], names=("A", "B")
             ).diagnosis
             assert found.deviating == blamed
             assert found.words.startswith("The networks differ in starts alone")

@@ -12,7 +12,7 @@ import pytest
 import neurodeploy as nd
 from neurodeploy.comparison import Tolerances
 from neurodeploy.comparison.outputs import si_snr_db
-from neurodeploy.comparison.trains import coincidences, intervals, van_rossum
+from neurodeploy.comparison.spike_trains import coincidences, intervals, van_rossum
 from neurodeploy.errors import InputError, RecordingError
 from neurodeploy.network import CubaLIF, Dense, Network, Population, Projection, Source
 from neurodeploy.recording import Recording
@@ -96,7 +96,7 @@ def recordings(pair):
 
 def test_figures_are_those_of_whole_arrays(recordings):
     a, b = recordings
-    result = nd.compare(a, b, check=False)
+    result = nd.compare(a, b, anyway=True)
     for row in result.rows[1:]:
         x, y = a[row.population], b[row.population]
         s = row.statistics
@@ -119,27 +119,27 @@ def test_decisions_and_accuracy(recordings):
     decided = [r.output.sum(axis=1).argmax(axis=1) for r in (a, b)]
     truth = decided[0].copy()
     truth[0] = (truth[0] + 1) % 4
-    output = nd.compare(a, b, check=False, labels=truth).output
+    output = nd.compare(a, b, anyway=True, labels=truth).output
     assert output.agreeing == (decided[0] == decided[1]).sum()
     assert output.correct_a == 5
     assert output.correct_b == (decided[1] == truth).sum()
     readouts = [r.output.sum(axis=1).ravel() for r in (a, b)]
     assert output.correlation == pytest.approx(np.corrcoef(*readouts)[0, 1])
     with pytest.raises(InputError, match="labels"):
-        nd.compare(a, b, check=False, labels=truth[:3])
+        nd.compare(a, b, anyway=True, labels=truth[:3])
     with pytest.raises(InputError, match="names="):
-        nd.compare(a, b, check=False, labels=("engine", "lava"))
+        nd.compare(a, b, anyway=True, labels=("engine", "lava"))
 
 
 def test_tolerances_decide_what_passes(recordings):
     a, b = recordings
-    assert not nd.compare(a, b, check=False).within_tolerance
-    missed = max(1 - row.statistics.coincidence_rate for row in nd.compare(a, b, check=False).rows)
+    assert not nd.compare(a, b, anyway=True).within_tolerance
+    missed = max(1 - row.statistics.coincidence_rate for row in nd.compare(a, b, anyway=True).rows)
     for share, passes in ((missed / 2, False), (missed + 1e-9, True)):
-        result = nd.compare(a, b, check=False, tolerances=Tolerances(spike_difference=share))
+        result = nd.compare(a, b, anyway=True, tolerances=Tolerances(spike_difference=share))
         assert (result.within_tolerance, result.equal) == (passes, False)
     strict = Tolerances(spike_difference=1.0, state_error=1.0)
-    assert not nd.compare(a, b, check=False, tolerances=strict).within_tolerance
+    assert not nd.compare(a, b, anyway=True, tolerances=strict).within_tolerance
     with pytest.raises(InputError, match="from 0 to 1"):
         Tolerances(spike_difference=2)
 
@@ -180,9 +180,9 @@ def test_float_recordings_compare_and_nan_is_named(recordings):
 
 def test_blocks_change_no_digit(recordings, monkeypatch):
     a, b = recordings
-    whole = nd.compare(a, b, check=False).as_dict()
-    monkeypatch.setattr(sys.modules["neurodeploy.comparison.blocks"], "BLOCK_BYTES", 1)
-    assert nd.compare(a, b, check=False).as_dict() == whole
+    whole = nd.compare(a, b, anyway=True).as_dict()
+    monkeypatch.setattr(sys.modules["neurodeploy.comparison.alignment"], "BLOCK_BYTES", 1)
+    assert nd.compare(a, b, anyway=True).as_dict() == whole
 
 
 @pytest.mark.slow

@@ -61,6 +61,34 @@ class TestAgainstTheEquations:
         else:
             assert np.mean([count > 10 for count in sent]) > 0.6
 
+    @pytest.mark.parametrize(
+        "model", [CubaLIF, GeneralCubaLIF, LeakyIntegrator, TernaryLIF], ids=by_name
+    )
+    @pytest.mark.parametrize("gain", [1, 4000], ids=["small", "beyond 24 bits"])
+    def test_a_model_s_own_numpy_step_is_what_the_engine_does(self, model, gain):
+        overflowing = 0
+        for seed in range(20):
+            rng = np.random.default_rng([seed, 3])
+            size = int(rng.integers(1, 20))
+            neuron = draw_neuron(rng, GeneralCubaLIF if model is CubaLIF else model, size)
+            if model is CubaLIF:
+                neuron = CubaLIF(
+                    neuron.current_decay, neuron.voltage_decay, neuron.threshold, neuron.bias
+                )
+            elif model is GeneralCubaLIF and seed % 4 == 0:  # payloads of 0
+                neuron = replace(neuron, threshold=-2, graded_spike=True, reset="subtract")
+            currents = gain * draw_currents(rng, 2, 60, neuron, size).astype(np.int64)
+            currents = currents.clip(-(1 << 15), 1 << 15)
+            states = {name: np.zeros((2, size), np.int64) for name in neuron.states}
+            own = []
+            for t in range(60):
+                states, sent = neuron.step(states, currents[:, t])
+                own.append((sent, states["u"], states["v"]))
+            *found, overflows = run_engine(neuron, currents)
+            assert_same(found, [np.stack(each, axis=1) for each in zip(*own, strict=True)])
+            overflowing += sum(int(count.sum()) for count in overflows.values())
+        assert overflowing or gain == 1
+
     @pytest.mark.parametrize("model", [m for m in MODELS if m.resettable], ids=by_name)
     def test_a_reset_returns_every_state_to_its_start(self, model):
         resets = np.zeros(50, np.bool_)

@@ -108,6 +108,22 @@ def test_fan_out_counts_every_synapse_that_a_message_reaches(kind):
             np.testing.assert_array_equal(synapse.fan_out(source, dense)[some], expected)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_incoming_synapses_deliver_what_the_definition_says(kind):
+    for seed in range(300, 312):
+        rng = np.random.default_rng(seed)
+        synapse, source, target = draw(kind, seed)
+        sent = rng.integers(-3, 4, (64, int(np.prod(source))))
+        expected = arriving(synapse, sent.__getitem__, source, target)
+        for neuron in rng.permutation(int(np.prod(target)))[:20]:
+            found = synapse.incoming(int(neuron), source, target)
+            if kind.startswith("complex"):
+                assert found is None
+                continue
+            weight = np.ravel(synapse.weight)[found.index].astype(np.int64)
+            assert weight @ sent[found.lag - 1, found.source] == expected[neuron]
+
+
 def all_ones(synapse, dense):
     """The same synapses with weight 1: those that are not 0, or all."""
     changes = {}
@@ -308,3 +324,47 @@ def test_real_synapses_are_refused_by_complex_neurons():
             (Population("input", (7,), Source()), Population("neurons", (9,), RF)),
             (Projection("input", "neurons", Dense(NINE)),),
         )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_are_given_and_taken_back(kind):
+    synapse, *_ = draw(kind, 400)
+    same = synapse.with_arrays(lambda weight: weight)
+    assert [w.tolist() for w in same.arrays()] == [w.tolist() for w in synapse.arrays()]
+    assert len(synapse.arrays()) == sum(len(part.arrays()) for part in synapse.parts)
+    doubled = synapse.with_arrays(lambda weight: 2 * weight)
+    for before, after in zip(synapse.arrays(), doubled.arrays(), strict=True):
+        assert np.array_equal(np.broadcast_to(after, before.shape), 2 * before)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_operations_are_counted_where_they_arrive(kind):
+    for seed in range(500, 506):
+        rng = np.random.default_rng(seed)
+        synapse, source, target = draw(kind, seed)
+        size, targets = int(np.prod(source)), int(np.prod(target))
+        counts = rng.integers(0, 5, size).astype(np.float64)
+        for stored in (False, True):
+            found = synapse.synops_per_target(counts, source, targets, stored)
+            total = synapse.fan_out(source, dense=stored) @ counts
+            np.testing.assert_allclose(found.sum(), total, rtol=1e-12)
+            if kind in ("dense", "delayed_dense", "sparse", "one_to_one", "conv") and (
+                getattr(synapse, "groups", 1) == 1
+            ):
+                expected = []
+                for neuron in range(targets):
+                    into = synapse.incoming(neuron, source, target)
+                    there = stored | (np.ravel(synapse.weight)[into.index] != 0)
+                    expected.append(counts[into.source[there]].sum())
+                np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("kind", ["dense", "delayed_dense", "sparse", "one_to_one"])
+def test_rows_are_the_targets_of_weights(kind):
+    synapse, source, target = draw(kind, 600)
+    targets = int(np.prod(target))
+    weight = synapse.only_array
+    rows = np.broadcast_to(synapse.weight_rows(targets), weight.shape or (targets,)).ravel()
+    for neuron in range(targets):
+        index = synapse.incoming(neuron, source, target).index
+        assert (rows[index] == neuron).all() or not weight.ndim

@@ -6,7 +6,7 @@ the adapters, and injects faults. Its powers and times are made up. No
 distribution is installed with it, so recordings made through it name their
 backend ``loihi2-standin`` and hold no figure under a measured figure's name.
 
-    python -m sim_tests.loihi_standin -m neurodeploy.remote.worker JOB
+    python -m sim_tests.loihi_standin -m neurodeploy.backends.worker JOB
 
 runs the worker beside it. Faults and made-up figures come as JSON in the
 environment variable `FAULTS`, see `state.Faults`; what was called is written to the

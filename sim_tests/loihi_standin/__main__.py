@@ -1,6 +1,6 @@
 """Runs neurodeploy's worker beside the stand-in, or many jobs in one process: see the package.
 
-python -m sim_tests.loihi_standin -m neurodeploy.remote.worker JOB
+python -m sim_tests.loihi_standin -m neurodeploy.backends.worker JOB
 python -m sim_tests.loihi_standin --batch JOB...
 """
 
@@ -30,8 +30,8 @@ if __name__ == "__main__":
         run_batch(sys.argv[2:])
         os._exit(0)  # Lava's destructors would wait for ever
     *_, module, job = sys.argv
-    if module != "neurodeploy.remote.worker":
+    if module != "neurodeploy.backends.worker":
         sys.exit(f"the stand-in runs neurodeploy's worker only, not {module}")
-    from neurodeploy.remote.serve import main
+    from neurodeploy.backends.worker import main
 
     main(job)

@@ -135,12 +135,17 @@ def test_what_no_chip_and_no_engine_can_run_cannot_be_made(neuron, message):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "name", ["", "/", "a/", "/a", "a//b", ".", "..", "a/../b", "a/.", "a\0b", None, 3]
-)
+@pytest.mark.parametrize("name", ["", "/", "a/", "/a", "a//b", ".", "..", "a/../b", "a/.", None, 3])
 def test_names_that_no_file_can_hold_are_refused(name):
     with pytest.raises(NetworkError, match="no name that a file can hold"):
         Population(name, (2,), Source())
+
+
+@pytest.mark.parametrize("name", ["\x1b[31mred", "o\x9b31m", "a\nb", "a\0b"])
+def test_names_that_a_terminal_would_obey_are_refused(name):
+    with pytest.raises(NetworkError, match="no terminal can show") as caught:
+        Population(name, (2,), Source())
+    assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize("order", [("a", "a/counts"), ("a/b/c", "a")])

@@ -10,7 +10,7 @@ import pytest
 import neurodeploy as nd
 from neurodeploy.chip import load_chip
 from neurodeploy.demo.pilotnet import FRAME_STEPS, folder, load_pilotnet
-from neurodeploy.profiling.fitting import (
+from neurodeploy.profiling.constant_fitting import (
     Row,
     leave_one_out,
     measured_rows,

@@ -22,7 +22,7 @@ from neurodeploy.network import (
     Source,
 )
 from neurodeploy.quantization import quantization_report
-from neurodeploy.quantization.floats import as_float, is_rescalable
+from neurodeploy.quantization.float_form import as_float, is_rescalable
 from sim_tests.conftest import ROOT
 from sim_tests.random_networks import Draw
 

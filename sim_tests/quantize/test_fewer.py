@@ -23,7 +23,7 @@ from neurodeploy.network import (
     TemporalFIR,
 )
 from neurodeploy.quantization import quantization_report
-from neurodeploy.quantization.floats import is_rescalable
+from neurodeploy.quantization.float_form import is_rescalable
 from sim_tests import random_synapses
 from sim_tests.random_networks import Draw
 

@@ -20,8 +20,8 @@ from neurodeploy.network import (
     Source,
 )
 from neurodeploy.quantization.calibration import Calibration
-from neurodeploy.quantization.choice import Site
-from neurodeploy.quantization.local import Local
+from neurodeploy.quantization.population_alone import PopulationAlone
+from neurodeploy.quantization.scale_choice import Site
 from sim_tests.reference import simulate
 
 F = np.float32
@@ -143,9 +143,9 @@ def test_what_is_measured_on_is_what_the_engine_runs(config):
     reference = Calibration.of(network, inputs)
     fixed = nd.quantize(network, config)
     site = Site(network, network.output, config, reference)
-    from neurodeploy.quantization.quantize import choice_of
+    from neurodeploy.quantization.quantize_network import choice_of
 
-    local = Local(network, site, reference).run(choice_of(fixed, "n"))
+    local = PopulationAlone(network, site, reference).run(choice_of(fixed, "n"))
     recording = nd.run(fixed, inputs, steps=inputs.shape[1] + 1, record=("spikes", "v"))["n"]
     np.testing.assert_array_equal(local.spikes, recording.spikes[:, 1:])
     scale = 64 * fixed.metadata["quantize/scale/n"]

@@ -23,10 +23,10 @@ from neurodeploy.network import (
 from neurodeploy.quantization import quantization_report
 from neurodeploy.quantization.balance import WIDEST
 from neurodeploy.quantization.calibration import Calibration
-from neurodeploy.quantization.choice import Site
-from neurodeploy.quantization.local import Local
 from neurodeploy.quantization.neurons import THRESHOLD_MAX
-from neurodeploy.quantization.quantize import choice_of
+from neurodeploy.quantization.population_alone import PopulationAlone
+from neurodeploy.quantization.quantize_network import choice_of
+from neurodeploy.quantization.scale_choice import Site
 from neurodeploy.quantization.weights import Grid
 
 F = np.float32
@@ -208,7 +208,7 @@ def test_errors_of_other_synapses_are_taken_up():
         errors[rounding] = np.abs((found - weight).sum(axis=1)).max()
         report = quantization_report(net, fixed, x)
         coincide[rounding] = report["n"].local.coincidence
-        # Local and whole are the same where all that arrives comes from the input.
+        # Alone and within the whole are the same where all that arrives comes from the input.
         assert report["n"].cumulative.coincidence == coincide[rounding]
     assert errors["compensated"] < errors["nearest"] / 2
     assert coincide["compensated"] >= coincide["nearest"]
@@ -299,7 +299,7 @@ def test_balanced_thresholds_send_as_many_spikes_and_leave_weights_alone(balance
     fixed = nd.quantize(net, replace(config, balance=balance), inputs)
     reference = Calibration.of(net, inputs)
     for name in ("a", "b"):
-        local = Local(net, Site(net, net[name], config, reference), reference)
+        local = PopulationAlone(net, Site(net, net[name], config, reference), reference)
         wanted = reference.sent[name].sum(axis=(0, 1))
         runs = [local.run(choice_of(some, name)).spikes for some in (plain, fixed)]
         before, after = (run.sum(axis=(0, 1)) - wanted for run in runs)

@@ -128,19 +128,19 @@ def inputs_for(net, samples=4, seed=1):
 def held(net, config, inputs):
     """(model, rounded network, what each sends in both on the float clock)."""
     from neurodeploy.quantization.calibration import Calibration
-    from neurodeploy.quantization.choice import Site
-    from neurodeploy.quantization.quantize import choose, finished
-    from neurodeploy.training.model import IntegerNetwork
+    from neurodeploy.quantization.quantize_network import choose_scales, round_with
+    from neurodeploy.quantization.scale_choice import Site
+    from neurodeploy.training.integer_network import IntegerNetwork
 
     reference = Calibration.of(net, inputs)
     names = [p.name for p in net.populations[1:]]
     sites = {n: Site(net, net[n], config, reference) for n in names}
-    choices = choose(net, sites, config, reference)
+    choices = choose_scales(net, sites, config, reference)
     model = IntegerNetwork(net, sites, choices)
     given = torch.from_numpy(inputs.reshape(*inputs.shape[:2], -1).astype(np.float64))
     with torch.no_grad():
         ours = model(given)
-    fixed = finished(net, sites, choices, config, reference)
+    fixed = round_with(net, sites, choices, config, reference)
     longest = max(fixed.hops(n) for n in names)
     run = nd.run(fixed, inputs, steps=STEPS + longest, record=("spikes", "v"))
     found = {}
@@ -167,8 +167,8 @@ def test_forward_pass_of_every_kind_is_the_engine(kind, bits):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_trains_and_gives_the_trained_integers_back(kind):
-    from neurodeploy.quantization.choice import Site
-    from neurodeploy.quantization.quantize import choice_of
+    from neurodeploy.quantization.quantize_network import choice_of
+    from neurodeploy.quantization.scale_choice import Site
     from neurodeploy.training import fine_tune
 
     net = KINDS[kind]()

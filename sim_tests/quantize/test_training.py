@@ -17,17 +17,17 @@ torch = pytest.importorskip("torch", reason="needs torch: pip install 'neurodepl
 @pytest.mark.parametrize("bits", [8, 3, "ternary"])
 def test_forward_pass_is_the_engine_to_the_bit(bits):
     from neurodeploy.quantization.calibration import Calibration
-    from neurodeploy.quantization.choice import Site
-    from neurodeploy.quantization.quantize import choose, finished
-    from neurodeploy.training.model import IntegerNetwork
+    from neurodeploy.quantization.quantize_network import choose_scales, round_with
+    from neurodeploy.quantization.scale_choice import Site
+    from neurodeploy.training.integer_network import IntegerNetwork
 
     net, inputs, config = recurrent(), spikes(), nd.QuantConfig(bits)
     reference = Calibration.of(net, inputs)
     sites = {n: Site(net, net[n], config, reference) for n in ("a", "b")}
-    choices = choose(net, sites, config, reference)
+    choices = choose_scales(net, sites, config, reference)
     with torch.no_grad():
         sent = IntegerNetwork(net, sites, choices)(torch.from_numpy(inputs.astype(np.float64)))
-    fixed = finished(net, sites, choices, config, reference)
+    fixed = round_with(net, sites, choices, config, reference)
     engine = nd.run(fixed, inputs, steps=62, record=("spikes",))
     for name, hops in (("a", 1), ("b", 2)):
         assert sent[name].sum() > 50

@@ -49,7 +49,7 @@ document.body.dataset.probe = JSON.stringify(out);
 def page(tmp_path_factory):
     inputs = (np.random.default_rng(4).random((6, 30, 8)) < 0.3).astype(np.int32)
     a, b = (nd.run(network_of(n), inputs, record=RECORD) for n in (0, 20))
-    comparison = nd.compare(a, b, check=False, net=network_of(), inputs=inputs, local=True)
+    comparison = nd.compare(a, b, anyway=True, net=network_of(), inputs=inputs, local=True)
     path = tmp_path_factory.mktemp("page") / "page.html"
     nd.report(path, net=network_of(), recordings=[a, b], comparison=comparison)
     return path

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from ...chip import Chip, load_chip
-from ...network import Delta, Network
+from ...chip.energy import event_joules
+from ...network import Network
 from ...profiling.benchmarks import proxies
 from .latency import Latency
 
@@ -147,12 +148,12 @@ class Meter:
         chip: str | Chip = "loihi2",
         chip_steps: int = 1,
     ) -> None:
-        self.chip = chip if isinstance(chip, Chip) else load_chip(chip)
+        self.chip = load_chip(chip)
         self.hop_seconds, self.latency, self.chip_steps = hop_seconds, latency, chip_steps
         self._of_chip = {p.name: p.size for p in network.populations if network.on_chip(p)}
         sizes = self._of_chip.values()
         self.neurons = sum(sizes)
-        encoders = (p for p in network.populations if isinstance(p.neuron, Delta))
+        encoders = (p for p in network.populations if p.neuron.runs_on_host == "first")
         self.host_neurons = sum(p.size for p in encoders if p.name not in self._of_chip)
         cores = sum(math.ceil(size / self.chip["neurons_per_core"]) for size in sizes)
         self.chips = max(1, math.ceil(cores / self.chip["cores_per_chip"]))
@@ -186,7 +187,14 @@ class Meter:
         """Give the state of things."""
         seconds = max(self.blocks, 1) * self.hop_seconds
         updates = self.blocks * self.neurons
-        dynamic = self._dynamic_joules(updates) / seconds
+        joules: float = event_joules(
+            self.chip,
+            synops=self.synops,
+            updates=updates * self.chip_steps,
+            active=sum(count for name, count in self.messages.items() if name in self._of_chip),
+            messages=sum(self.messages.values()),
+        )
+        dynamic = joules / seconds
         chip, static = self.chip, self.chip["static_power"] * self.chips
         everywhere = self.blocks * (self.neurons + self.host_neurons)
         found = proxies(self.synops, everywhere, seconds, self.latency.total_ms / 1e3)
@@ -214,15 +222,4 @@ class Meter:
             dropped=self.dropped,
             clipped=self.clipped,
             latency=self.latency.as_dict(),
-        )
-
-    def _dynamic_joules(self, updates: int) -> float:
-        """Energy of the counted events, by the sum that `profile.estimate` has."""
-        chip = self.chip
-        active = sum(count for name, count in self.messages.items() if name in self._of_chip)
-        return (
-            self.synops * chip["synop_energy"]
-            + sum(self.messages.values()) * chip["message_energy"]
-            + active * chip["neuron_update_active_energy"]
-            + (updates * self.chip_steps - active) * chip["neuron_update_inactive_energy"]
         )

@@ -7,7 +7,8 @@ convolution, ours a correlation over (C, H, W).
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
 from lava.proc.conv.process import Conv as LavaConv
@@ -30,19 +31,23 @@ from ...errors import NetworkError
 from ...network import (
     Conv,
     CubaLIF,
-    DelayedDense,
     Delta,
     GradedThreshold,
     Neuron,
     Population,
     Projection,
+    Sigma,
     SigmaDelta,
-    Source,
     Sparse,
+    Synapse,
     TernaryLIF,
 )
 from ...network.fixed_point import ACTIVATION_SHIFT, PAYLOAD_BITS, SPIKE_EXPONENT, STATE_EXPONENT
 from ...targets.lava_rules import lava_weight
+
+Shape: TypeAlias = "tuple[int, ...]"
+Resets: TypeAlias = "tuple[int, int] | None"
+"""Interval and phase, where there are any."""
 
 
 def are_graded(values: NDArray[np.int32]) -> bool:
@@ -52,11 +57,64 @@ def are_graded(values: NDArray[np.int32]) -> bool:
 
 def message_bits(neuron: Neuron, graded_input: bool) -> int:
     """``num_message_bits`` of the synapses behind a population: 0 where it sends ones alone."""
-    sends_ones = isinstance(neuron, CubaLIF) or (isinstance(neuron, Source) and not graded_input)
-    return 0 if sends_ones else PAYLOAD_BITS
+    graded = graded_input if neuron.is_port else neuron.graded
+    return PAYLOAD_BITS if graded else 0
 
 
-def neurons(neuron: Neuron, shape: tuple[int, ...], resets: tuple[int, int] | None = None) -> Any:
+_EXPONENTS = {"spike_exp": SPIKE_EXPONENT, "state_exp": STATE_EXPONENT}
+
+
+def _leaks(neuron: CubaLIF | TernaryLIF) -> dict[str, Any]:
+    return {
+        "du": neuron.current_decay - 1,  # Lava's model adds ds_offset = 1
+        "dv": neuron.voltage_decay,
+        "bias_mant": neuron.bias,
+        "bias_exp": ACTIVATION_SHIFT,
+    }
+
+
+def _lif(neuron: CubaLIF, shape: Shape, resets: Resets) -> Any:
+    options = {"shape": shape, "vth": neuron.threshold, **_leaks(neuron)}
+    if resets is None:
+        return LavaLIF(**options)
+    return LavaLIFReset(**options, reset_interval=resets[0], reset_offset=resets[1])
+
+
+def _ternary(neuron: TernaryLIF, shape: Shape, resets: Resets) -> Any:
+    return LavaTernaryLIF(shape=shape, vth_hi=neuron.upper, vth_lo=neuron.lower, **_leaks(neuron))
+
+
+def _graded(neuron: GradedThreshold, shape: Shape, resets: Resets) -> Any:
+    graded = LavaGradedReluVec if neuron.rectify else LavaGradedVec
+    return graded(shape=shape, vth=neuron.threshold)
+
+
+def _sigma_delta(neuron: SigmaDelta, shape: Shape, resets: Resets) -> Any:
+    mode = ActivationMode.RELU if neuron.rectify else ActivationMode.UNIT
+    options = {"vth": neuron.threshold, "bias": neuron.bias, "act_mode": mode}
+    return LavaSigmaDelta(shape=shape, **options, **_EXPONENTS)
+
+
+def _delta(neuron: Delta, shape: Shape, resets: Resets) -> Any:
+    return LavaDelta(shape=shape, vth=neuron.threshold, **_EXPONENTS)
+
+
+def _sigma(neuron: Sigma, shape: Shape, resets: Resets) -> Any:
+    return LavaSigma(shape=shape)
+
+
+PROCESSES: dict[type[Neuron], Callable[[Any, Shape, Resets], Any]] = {
+    CubaLIF: _lif,
+    TernaryLIF: _ternary,
+    GradedThreshold: _graded,
+    SigmaDelta: _sigma_delta,
+    Delta: _delta,
+    Sigma: _sigma,
+}
+"""Lava's process of each neuron model; `lava_rules` refuses the others."""
+
+
+def neurons(neuron: Neuron, shape: Shape, resets: Resets = None) -> Any:
     """Lava's process of a neuron model.
 
     Parameters
@@ -69,39 +127,7 @@ def neurons(neuron: Neuron, shape: tuple[int, ...], resets: tuple[int, int] | No
         For leaky neurons: u and v become zero where ``step % interval == phase``,
         steps counted from 1 (``LIFReset``).
     """
-    exponents = {"spike_exp": SPIKE_EXPONENT, "state_exp": STATE_EXPONENT}
-    if isinstance(neuron, (CubaLIF, TernaryLIF)):
-        leaky: dict[str, Any] = {
-            "du": neuron.current_decay - 1,  # Lava's model adds ds_offset = 1
-            "dv": neuron.voltage_decay,
-            "bias_mant": neuron.bias,
-            "bias_exp": ACTIVATION_SHIFT,
-        }
-        if isinstance(neuron, TernaryLIF):
-            process = LavaTernaryLIF(shape=shape, vth_hi=neuron.upper, vth_lo=neuron.lower, **leaky)
-        elif resets is None:
-            process = LavaLIF(shape=shape, vth=neuron.threshold, **leaky)
-        else:
-            interval, phase = resets
-            process = LavaLIFReset(
-                shape=shape,
-                vth=neuron.threshold,
-                reset_interval=interval,
-                reset_offset=phase,
-                **leaky,
-            )
-    elif isinstance(neuron, GradedThreshold):
-        graded = LavaGradedReluVec if neuron.rectify else LavaGradedVec
-        process = graded(shape=shape, vth=neuron.threshold)
-    elif isinstance(neuron, SigmaDelta):
-        mode = ActivationMode.RELU if neuron.rectify else ActivationMode.UNIT
-        process = LavaSigmaDelta(
-            shape=shape, vth=neuron.threshold, bias=neuron.bias, act_mode=mode, **exponents
-        )
-    elif isinstance(neuron, Delta):
-        process = LavaDelta(shape=shape, vth=neuron.threshold, **exponents)
-    else:
-        process = LavaSigma(shape=shape)
+    process = PROCESSES[type(neuron)](neuron, shape, resets)
     for var in process.vars:  # Lava's have room for one du, dv or vth for all neurons
         if np.ndim(var.init) and var.init.shape != var.shape:
             var.shape = var.init.shape
@@ -129,11 +155,15 @@ def matrix(projection: Projection, source: Population, bits: int) -> Any:
     delays = np.zeros(mantissa.shape, int)
     if source.axon_delay is not None:
         delays += source.axon_delay
-    if isinstance(synapse, DelayedDense):
-        delays += synapse.delay
+    delays += getattr(synapse, "delay", 0)
     if not delays.any():
-        return LavaSparse(**options) if isinstance(synapse, Sparse) else LavaDense(**options)
+        return (LavaSparse if synapse.kind == Sparse.kind else LavaDense)(**options)
     return LavaDelayDense(delays=delays, max_delay=int(delays.max()), **options)
+
+
+def is_conv(synapse: Synapse) -> TypeGuard[Conv]:
+    """Whether Lava has a synapse as a convolution rather than as a matrix."""
+    return synapse.kind == Conv.kind
 
 
 def conv(synapse: Conv, source_shape: tuple[int, ...], bits: int) -> Any:

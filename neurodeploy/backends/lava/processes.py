@@ -2,7 +2,7 @@
 
 All populations are flat, in (C, H, W) order; Lava's Conv works in (W, H, C)
 order, so its ports are reshaped and transposed. The process models that run
-are those of `lava_models`.
+are those of `models`.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.proc.io.source import RingBuffer as LavaSource
 from numpy.typing import NDArray
 
-from ...network import Average, Conv, CubaLIF, Network, Population, Projection, Source, TernaryLIF
+from ...network import Network, Population, Projection
 from ...recording.assemble import header_of, with_host_part
 from ...recording.run_options import RunOptions
 from ...remote.blocks import Blocks
 from ...remote.worker import WorkerError
-from .build import are_graded, conv, matrix, message_bits, neurons
+from .build import are_graded, conv, is_conv, matrix, message_bits, neurons
 from .models import MODELS
 
 Spikes: TypeAlias = "dict[str, NDArray[np.int32]]"
@@ -83,7 +83,7 @@ class Simulation:
     folder : Path
         Where Lava's processes leave their errors.
     graded_input : bool
-        See `lava_build.are_graded`; of all samples, though only some may run.
+        See `build.are_graded`; of all samples, though only some may run.
 
     Attributes
     ----------
@@ -104,11 +104,11 @@ class Simulation:
         self.folder = folder
         self.values = values.reshape(len(values) * options.steps, network.input.size)
         self.graded_input = graded_input
-        on_lava = [p for p in network.populations if not isinstance(p.neuron, Average)]
+        on_lava = [p for p in network.populations if not p.neuron.sums_on_host]
         recorded = {
             p.name: ("spikes", *(s for s in p.neuron.states if s in options.record))
             for p in on_lava
-            if not isinstance(p.neuron, Source)
+            if not p.neuron.is_port
         }
         columns = sum(network[name].size * len(what) for name, what in recorded.items())
         fitting = BLOCK_ELEMENTS // max(1, options.steps * columns)
@@ -121,7 +121,7 @@ class Simulation:
         }
         self._common = {"folder": folder, "steps": options.steps, "rows": rows}
         self._processes = {p.name: self._population(p) for p in on_lava}
-        if not isinstance(network.input.neuron, Source):
+        if not network.input.neuron.is_port:
             source = self._prepare(_source(self.values), "inputs", values=self.values)
             source.s_out.connect(self._processes[network.input.name].a_in)
         for projection in network.projections:
@@ -148,16 +148,16 @@ class Simulation:
         Returns
         -------
         mapping of name to int32 [count, steps, neurons]
-        mapping of name to mapping of "u", "v" to the same
+        mapping of name to mapping of state to the same
         """
         steps = self.options.steps
         spikes: Spikes = {}
         states: States = {}
         for population in self.network.populations:
             name, shape = population.name, (count, steps, population.size)
-            if isinstance(population.neuron, Source):
+            if population.neuron.is_port:
                 spikes[name] = self.values[start * steps : (start + count) * steps].reshape(shape)
-            elif not isinstance(population.neuron, Average):
+            elif not population.neuron.sums_on_host:
                 rows = {k: v[: count * steps].reshape(shape) for k, v in self.traces[name].items()}
                 spikes[name] = rows.pop("spikes")
                 states[name] = rows
@@ -165,11 +165,11 @@ class Simulation:
 
     def _population(self, population: Population) -> Any:
         name, shape, neuron = population.name, (population.size,), population.neuron
-        if isinstance(neuron, Source):
+        if neuron.is_port:
             return self._prepare(_source(self.values), name, values=self.values)
         reset = None
         interval = self.options.reset_interval
-        if interval and isinstance(neuron, (CubaLIF, TernaryLIF)):
+        if interval and neuron.states:
             reset = (interval, (self.options.reset_offset + 1 + self.network.hops(name)) % interval)
         process = neurons(neuron, shape)
         return self._prepare(process, name, traces=self.traces[name], reset=reset)
@@ -178,7 +178,7 @@ class Simulation:
         source, target = self.network[projection.source], self.network[projection.target]
         bits = message_bits(source.neuron, self.graded_input)
         s_out, a_in = self._processes[source.name].s_out, self._processes[target.name].a_in
-        if isinstance(projection.synapse, Conv):
+        if is_conv(projection.synapse):
             process = self._prepare(conv(projection.synapse, source.shape, bits), projection.name)
             s_out.reshape(source.shape).transpose((2, 1, 0)).connect(process.s_in)
             process.a_out.transpose((2, 1, 0)).reshape((target.size,)).connect(a_in)
@@ -188,7 +188,7 @@ class Simulation:
             process.a_out.connect(a_in)
 
     def _prepare(self, process: Any, label: str, **parameters: Any) -> Any:
-        """Give a process what its `lava_models.SampleBySample` reads."""
+        """Give a process what its `models.SampleBySample` reads."""
         settings = {**self._common, "label": label, "traces": {}, "reset": None, **parameters}
         for key, value in settings.items():
             process.proc_params.overwrite(key, value)

@@ -37,10 +37,10 @@ from lava.proc.lif.process import LIF
 from numpy.typing import NDArray
 
 from ...errors import BackendError, UnsupportedError
-from ...network import Average, Conv, CubaLIF, Network, Population, Projection, Source
+from ...network import Network, Population, Projection
 from ...network.fixed_point import PAYLOAD_BITS
 from ...remote.worker import WorkerError
-from ..lava.build import are_graded, conv, matrix, message_bits, neurons
+from ..lava.build import are_graded, conv, is_conv, matrix, message_bits, neurons
 from ..lava.models import MODELS
 from ..lava.processes import JOIN_SECONDS, run_watched
 from .schedule import Schedule
@@ -63,7 +63,7 @@ class Board:
     read : sequence of str
         Populations whose messages are read by the host.
     states : sequence of str
-        Of u and v, for every population that has them.
+        For every population that has them.
     cyclic : bool
         Have an embedded processor repeat the input instead of the host.
     graded : bool, optional
@@ -89,7 +89,7 @@ class Board:
         self._processes = {
             p.name: self._neurons(p)
             for p in network.populations
-            if not isinstance(p.neuron, (Average, Source))
+            if p.neuron.runs_on_host != "always"
         }
         self._ports = {name: process.s_out for name, process in self._processes.items()}
         self._connect_input(cyclic)
@@ -121,7 +121,7 @@ class Board:
         -------
         dict of name to int32 [samples, steps, neurons]
             What was read, in the step in which it was sent.
-        dict of name to dict of "u", "v" to the same
+        dict of name to dict of state to the same
 
         Raises
         ------
@@ -156,9 +156,7 @@ class Board:
         return spikes, self._states(steps)
 
     def _neurons(self, population: Population) -> Any:
-        resets = None
-        if isinstance(population.neuron, CubaLIF):
-            resets = self.schedule.reset_of(self.network.hops(population.name))
+        resets = self.schedule.reset_of(self.network.hops(population.name))
         process = neurons(population.neuron, layout(population.shape), resets)
         for var in process.vars:  # one value for each neuron is laid out as they are
             if var.init is not None and np.shape(var.init) == (population.size,):
@@ -177,7 +175,7 @@ class Board:
             adapter = self._adapter(layout(shape))
             source.s_out.connect(adapter.inp)
             port = adapter.out
-        if isinstance(population.neuron, Source):
+        if population.neuron.is_port:
             self._ports[name] = port
         else:
             bits = PAYLOAD_BITS if self.graded_input else 0
@@ -205,7 +203,7 @@ class Board:
         source, target = self.network[projection.source], self.network[projection.target]
         bits = message_bits(source.neuron, self.graded_input)
         s_out, a_in = self._ports[source.name], self._processes[target.name].a_in
-        if isinstance(projection.synapse, Conv):
+        if is_conv(projection.synapse):
             process = conv(projection.synapse, source.shape, bits)
             s_out.connect(process.s_in)
             process.a_out.connect(a_in)
@@ -326,11 +324,11 @@ def feeds_convolution(network: Network) -> bool:
     An image that neurons are presented goes through a convolution of weight 1.
     """
     population = network.input
-    if not isinstance(population.neuron, Source):
+    if not population.neuron.is_port:
         return len(population.shape) == 3
-    return any(isinstance(p.synapse, Conv) for p in network.out_of(population.name))
+    return any(is_conv(p.synapse) for p in network.out_of(population.name))
 
 
 def input_lag_of(network: Network) -> int:
     """Steps that synapses of weight 1 add before an input population with neurons."""
-    return 0 if isinstance(network.input.neuron, Source) else 1
+    return 0 if network.input.neuron.is_port else 1

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import NeurodeployError
-from ...network import Average, Network, Source
+from ...network import Network
 from ...recording import Header
 from ...recording.assemble import header_of, with_host_part
-from ...recording.run_options import RunOptions
+from ...recording.run_options import RunOptions, recorded_states
 from ...remote.blocks import Blocks
 from ..lava.build import are_graded
 from .board import Board, Spikes, States, feeds_convolution, input_lag_of
@@ -122,14 +122,14 @@ class Session:
         -------
         dict of name to int32 [samples, steps, neurons]
             What left each population.
-        dict of name to dict of "u", "v" to the same
+        dict of name to dict of state to the same
         """
         samples = self.values[start : start + schedule.samples]
-        states = [what for what in self.options.record if what in ("u", "v")]
+        states = recorded_states(self.network, self.options)
         board = Board(self.network, samples, schedule, self._read(), states, graded=self.graded)
         spikes, held = board.run()
         name = self.network.input.name
-        if isinstance(self.network.input.neuron, Source):
+        if self.network.input.neuron.is_port:
             sent = np.zeros((len(samples), self.options.steps, samples.shape[2]), np.int32)
             sent[:, : samples.shape[1]] = samples[:, : self.options.steps]
             spikes[name] = sent
@@ -153,9 +153,7 @@ class Session:
         return measured, activity
 
     def _read(self) -> Sequence[str]:
-        return [
-            p.name for p in self.network.populations if not isinstance(p.neuron, (Source, Average))
-        ]
+        return [p.name for p in self.network.populations if p.neuron.runs_on_host != "always"]
 
     def _lag(self) -> Lag:
         lag = self.settings

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...network import Average, CubaLIF, DelayedDense, Network, Population, Source, TernaryLIF
+from ...network import CubaLIF, Network, Neuron, Population
 
 LONGEST_RUN = 1 << 16
 """Chip steps of one run; the host keeps what it presents and reads in memory."""
@@ -136,10 +136,15 @@ def repeated(network: Network, samples: int, steps: int) -> Schedule:
     into each other: that changes what an inference costs very little.
     """
     placed = [p.neuron for p in network.populations if network.on_chip(p)]
-    resets = all(isinstance(neuron, CubaLIF) for neuron in placed)
+    resets = all(map(is_reset, placed))
     slot = power_of_two(steps) if resets else steps
     at_once = max(1, min(samples, LONGEST_REPEATED // slot))
     return Schedule(at_once, steps, slot, Lag(), resets=resets)
+
+
+def is_reset(neuron: Neuron) -> bool:
+    """Whether Lava has a process of a neuron model whose u and v it resets (``LIFReset``)."""
+    return neuron.kind == CubaLIF.kind
 
 
 def carried_over(network: Network) -> str:
@@ -153,12 +158,10 @@ def carried_over(network: Network) -> str:
     """
     for population in network.populations:
         name, neuron, hops = population.name, population.neuron, network.hops(population.name)
-        if isinstance(neuron, (Source, Average)):
+        if neuron.runs_on_host == "always":
             continue
-        if not isinstance(neuron, (CubaLIF, TernaryLIF)):
-            return f"population {name!r}: {neuron.kind} neurons are not reset on the chip"
-        if isinstance(neuron, TernaryLIF):
-            return f"population {name!r}: Lava has no reset of ternary neurons"
+        if not is_reset(neuron):
+            return f"population {name!r}: Lava has no reset of {neuron.kind} neurons"
         if _biased(population) and population.starts != hops:
             return (
                 f"population {name!r}: its bias acts from step 0 on, a reset at hop {hops} comes "
@@ -175,7 +178,7 @@ def carried_over(network: Network) -> str:
                 f"projection {projection.name}: goes from hop {ends[0]} to hop {ends[1]}, so what "
                 f"is under way at a reset reaches the next sample"
             )
-        if isinstance(synapse, DelayedDense) and np.any(synapse.delay):
+        if np.any(getattr(synapse, "delay", 0)):
             return f"projection {projection.name}: its delays reach beyond the next reset"
     return ""
 
@@ -183,9 +186,7 @@ def carried_over(network: Network) -> str:
 def early_biases(network: Network, lag: Lag) -> list[str]:
     """Populations whose bias acts before a sample's first input has arrived, for good."""
     return [
-        p.name
-        for p in network.populations
-        if lag.input and _biased(p) and not isinstance(p.neuron, CubaLIF)
+        p.name for p in network.populations if lag.input and _biased(p) and not is_reset(p.neuron)
     ]
 
 

@@ -1,6 +1,6 @@
-"""Why two runs part where they first do: suppositions tried on the engine."""
+"""Why two runs part where they first do: hypotheses tried on the engine."""
 
-from .evidence import Arrival, Evidence, Trace
-from .search import Diagnosis, Finding, diagnose
+from ..results import Arrival, Diagnosis, Evidence, Finding, Trace
+from .fault_search import diagnose
 
 __all__ = ["Arrival", "Diagnosis", "Evidence", "Finding", "Trace", "diagnose"]

@@ -8,22 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...network import (
-    Conv,
-    ConvTranspose,
-    DelayedDense,
-    Dense,
-    Network,
-    OneToOne,
-    Pool,
-    Projection,
-    Sparse,
-    Synapse,
-    TemporalFIR,
-    Unpool,
-)
+from ...core.replay import Messages
+from ...network import Network, Projection, Synapse
+from ..recorded_side import Side
 
 Index = NDArray[np.int64]
+Currents = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -63,12 +53,11 @@ def afferents_of(network: Network, population: str, neuron: int) -> list[Afferen
     found = []
     target = network[population].shape
     for projection in network.into(population):
-        shape = network[projection.source].shape
-        parts = _synapses(projection.synapse, shape, target, neuron)
-        if parts is not None:
-            source, index, lag = (np.asarray(part, np.int64).ravel() for part in parts)
-            weight = np.asarray(projection.synapse.weight, np.int64).ravel()  # type: ignore[attr-defined]
-            found.append(Afferents(projection, source, weight[index], lag, index))
+        synapse: Any = projection.synapse
+        given = synapse.incoming(neuron, network[projection.source].shape, target)
+        if given is not None:
+            weight = np.asarray(synapse.weight, np.int64).ravel()[given.index]
+            found.append(Afferents(projection, given.source, weight, given.lag, given.index))
     return found
 
 
@@ -80,73 +69,49 @@ def with_weight(synapse: Synapse, index: int, value: int) -> Synapse:
     return replace(synapse, weight=changed)  # type: ignore[call-arg]
 
 
-def _synapses(
-    synapse: Synapse, source: tuple[int, ...], target: tuple[int, ...], neuron: int
-) -> tuple[Any, Any, Any] | None:
-    """Give source, place in the weight and lag of each synapse into a neuron."""
-    if isinstance(synapse, (Dense, DelayedDense)):
-        sources = np.arange(synapse.weight.shape[1])
-        lag = np.ones(len(sources), np.int64)
-        if isinstance(synapse, DelayedDense):
-            lag = 1 + synapse.delay[neuron].astype(np.int64)
-        return sources, neuron * len(sources) + sources, lag
-    if isinstance(synapse, Sparse):
-        listed = np.arange(synapse.indptr[neuron], synapse.indptr[neuron + 1])
-        return synapse.index[listed], listed, np.ones(len(listed))
-    if isinstance(synapse, OneToOne):
-        return [neuron], [neuron if np.ndim(synapse.weight) else 0], [1]
-    if isinstance(synapse, TemporalFIR):
-        return _taps_in_time(synapse, neuron)
-    if isinstance(synapse, (Conv, ConvTranspose, Pool, Unpool)):
-        return _window(synapse, source, target, neuron)
-    return None
+@dataclass(frozen=True)
+class Delivery:
+    """What reached one neuron through one projection.
+
+    Attributes
+    ----------
+    afferents : Afferents
+        Of the sources that sent anything in time.
+    arrived : int64 [steps, synapses]
+        Payload that each synapse got in each step.
+    """
+
+    afferents: Afferents
+    arrived: Currents
 
 
-def _taps_in_time(synapse: TemporalFIR, neuron: int) -> tuple[Any, Any, Any]:
-    shape = synapse.weight.shape
-    taps = np.arange(shape[0])
-    if synapse.weight.ndim == 2:
-        return np.full(len(taps), neuron), taps * shape[1] + neuron, 1 + taps
-    tap, source = np.meshgrid(taps, np.arange(shape[2]), indexing="ij")
-    return source, (tap * shape[1] + neuron) * shape[2] + source, 1 + tap
-
-
-def _window(
-    synapse: Conv | ConvTranspose | Pool | Unpool,
-    source: tuple[int, ...],
-    target: tuple[int, ...],
-    neuron: int,
-) -> tuple[Any, Any, Any]:
-    """Find the taps of a kernel that land on one target neuron."""
-    out, y, x = np.unravel_index(neuron, target)
-    height, width = source[1:]
-    kernel = synapse.weight.shape[-2:]
-    if isinstance(synapse, (Pool, Unpool)):
-        channel, row, k = np.nonzero(synapse.rows(source) == out * target[1] + y)
-        column, m = np.nonzero(synapse.columns(source) == x)
-        place = np.zeros(len(channel), np.int64)
-    else:
-        row, k = np.nonzero(synapse.reach(0, height) == y)
-        column, m = np.nonzero(synapse.reach(1, width) == x)
-        channels, places = _channels(synapse, int(out))
-        channel, row, k = (
-            np.repeat(channels, len(row)),
-            np.tile(row, len(channels)),
-            np.tile(k, len(channels)),
+def deliveries_to(side: Side, population: str, neuron: int, sample: int) -> list[Delivery]:
+    """What reached a neuron in one sample, for each projection."""
+    messages = side.messages(population, sample)
+    found = []
+    for afferents in afferents_of(side.network, population, neuron):
+        sent = dense_of(messages[afferents.projection.source], side, afferents.projection.source)
+        active = np.flatnonzero(sent.any(axis=0)[afferents.source])
+        kept = Afferents(
+            afferents.projection,
+            *(getattr(afferents, what)[active] for what in ("source", "weight", "lag", "index")),
         )
-        place = np.repeat(places, len(k) // max(1, len(channels)))
-    sources = (channel * height + row)[:, None] * width + column[None]
-    index = ((place * kernel[0] + k)[:, None]) * kernel[1] + m[None]
-    return sources, index, np.ones(sources.shape)
+        found.append(Delivery(kept, payloads_at_synapses(sent, kept.source, kept.lag)))
+    return found
 
 
-def _channels(synapse: Conv | ConvTranspose, out: int) -> tuple[Index, Index]:
-    """Source channels of a target channel, and where their kernels lie in the weight."""
-    if isinstance(synapse, Conv):
-        outs, each = synapse.weight.shape[:2]
-        group = out // (outs // synapse.groups)
-        return group * each + np.arange(each), out * each + np.arange(each)
-    each = synapse.weight.shape[0] // synapse.groups
-    outs = synapse.weight.shape[1]
-    channels = (out // outs) * each + np.arange(each)
-    return channels, channels * outs + out % outs
+def dense_of(messages: Messages, side: Side, source: str) -> Currents:
+    """Messages of one sample as int64 [steps, neurons]."""
+    steps = messages.step_counts.shape[1]
+    sent = np.zeros((steps, side.network[source].size), np.int64)
+    where = np.repeat(np.arange(steps), messages.step_counts[0])
+    sent[where, messages.neuron] = 1 if messages.payload is None else messages.payload
+    return sent
+
+
+def payloads_at_synapses(
+    sent: Currents, source: NDArray[np.int64], lag: NDArray[np.int64]
+) -> Currents:
+    """What each synapse delivers in each step before its weight, int64 [steps, synapses]."""
+    step = np.arange(len(sent))[:, None] - lag[None]
+    return np.where(step >= 0, sent[np.maximum(step, 0), source[None]], 0)

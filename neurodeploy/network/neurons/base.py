@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import ClassVar, TypeAlias
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import NetworkError
 from ..fields import Declared, flag, one_integer
-from ..fixed_point import ACTIVATION_SHIFT
+from ..fixed_point import ACTIVATION_SHIFT, PAYLOAD_BITS, SIGMA_DELTA_SHIFT
 
 Parameter: TypeAlias = "int | NDArray[np.int32]"
 """One integer for the whole population, or one per neuron, flat in (C, H, W) order."""
@@ -42,8 +42,16 @@ class Neuron(Declared):
         Whether it has no neurons on the chip: a port or a readout always, an encoder where it
         stands first, which then sends what it encodes (lava-dl, ``netx/yolo_kp/run.ipynb``:
         ``skip_layers=1``).
+    is_port : bool
+        Whether it has no neurons at all: it sends what it is given, in the same step.
+    sums_on_host : bool
+        Whether the host computes it from the messages of another population.
     sends_values : bool
         Whether messages add up to values of a signal rather than to votes for a class.
+    is_readout : bool
+        Whether it sends nothing and the host reads its v.
+    fires_above : str
+        The parameter that v, in units of 1 / 2^`mantissa_shift`, must pass for a message.
     beyond_limits : mapping of str to str
         What became of a number that an engine's overflow counter, by name, has counted.
     """
@@ -55,7 +63,11 @@ class Neuron(Declared):
     is_float: ClassVar[bool] = False
     masks_v: ClassVar[bool] = False
     runs_on_host: ClassVar[str] = "never"
+    is_port: ClassVar[bool] = False
+    sums_on_host: ClassVar[bool] = False
     sends_values: ClassVar[bool] = False
+    is_readout: ClassVar[bool] = False
+    fires_above: ClassVar[str] = "threshold"
     beyond_limits: ClassVar[Mapping[str, str]] = {
         "u_overflows": "u wrapped",
         "v_overflows": "v saturated",
@@ -68,14 +80,58 @@ class Neuron(Declared):
         return False
 
     @property
+    def input_range(self) -> tuple[int, int]:
+        """Smallest and largest integer that may be presented to it."""
+        # So that a << 6 of a LIF and a << 12 of a delta encoder stay in Lava's int32.
+        limit = (1 << (31 - SIGMA_DELTA_SHIFT)) - 1
+        return -limit - 1, limit
+
+    @property
     def mantissa_shift(self) -> int:
         """Bits by which a threshold or bias is shifted into the unit of v."""
         return ACTIVATION_SHIFT
 
     @property
+    def parameters(self) -> dict[str, Any]:
+        """Its parameters by name."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
+
+    def of_one(self, neuron: int) -> Neuron:
+        """Give the model with the parameters of one neuron for all."""
+        each = {n: v for n, v in self.parameters.items() if isinstance(v, np.ndarray)}
+        return replace(self, **{name: value[neuron].item() for name, value in each.items()})
+
+    def synaptic_current(
+        self, before: NDArray[Any], u: NDArray[Any]
+    ) -> NDArray[np.integer[Any]] | None:
+        """What the synapses delivered in a step, from u before and after it.
+
+        None where u does not tell.
+        """
+        return None
+
+    def voltage_before_reset(
+        self, before: NDArray[Any], u: NDArray[Any], sent: NDArray[Any] | None
+    ) -> NDArray[np.integer[Any]] | None:
+        """What the threshold is held against in a step.
+
+        None where it comes about otherwise than from v `before` the step, u after it and what
+        was `sent` in the step before (None if that is not known).
+        """
+        return None
+
+    @property
     def label(self) -> str:
         """What an error calls it."""
         return f"{self.kind} neuron"
+
+    def float_form(self) -> Neuron | None:
+        """Give the same equations in float32, as `FloatLIF`; None where there are none."""
+        return None
+
+    def cuba_form(self) -> Any:
+        """Give the same neurons as `GeneralCubaLIF`; None where it has no such equations."""
+        return None
 
     def check(self, size: int) -> None:
         """Make sure that what differs between neurons is given for each of `size` neurons.
@@ -117,8 +173,15 @@ class Source(Neuron):
 
     signed: bool = field(default=False, metadata=flag())
     kind: ClassVar[str] = "source"
+    is_port: ClassVar[bool] = True
     runs_on_host: ClassVar[str] = "always"
     graded: ClassVar[bool] = True
+
+    @property
+    def input_range(self) -> tuple[int, int]:
+        """See `Neuron.input_range`: a payload's."""
+        limit = (1 << (PAYLOAD_BITS - 1)) - 1
+        return (-limit - 1 if self.signed else 0), limit
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,5 +200,6 @@ class Average(Neuron):
 
     group_size: int = field(metadata=one_integer(1))
     kind: ClassVar[str] = "average"
+    sums_on_host: ClassVar[bool] = True
     runs_on_host: ClassVar[str] = "always"
     graded: ClassVar[bool] = True

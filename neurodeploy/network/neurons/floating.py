@@ -101,6 +101,11 @@ class FloatLIF(Neuron):
         return cls(sends="voltage", reset="none")
 
     @property
+    def is_readout(self) -> bool:  # type: ignore[override]
+        """Whether the host reads v."""
+        return self.sends == "voltage"
+
+    @property
     def graded(self) -> bool:
         """Whether messages carry a number other than 1."""
         return self.sends != "spike"

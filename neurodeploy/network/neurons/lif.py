@@ -6,15 +6,18 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...errors import NetworkError
 from ..fields import choice, flag, integers, one_integer
 from ..fixed_point import ACTIVATION_SHIFT, BIAS_LIMIT, DECAY_UNITY, STATE_LIMIT, THRESHOLD_LIMIT
-from .base import Neuron, Parameter
+from .base import Parameter
+from .cuba_states import CubaStates, IntArray
+from .floating import FloatLIF
 
 
 @dataclass(frozen=True, eq=False)
-class CubaLIF(Neuron):
+class CubaLIF(CubaStates):
     r"""Current-based leaky integrate-and-fire neuron with hard reset.
 
     .. math::
@@ -45,12 +48,32 @@ class CubaLIF(Neuron):
     threshold: Parameter = field(metadata=integers(-THRESHOLD_LIMIT, THRESHOLD_LIMIT))
     bias: Parameter = field(default=0, metadata=integers(-BIAS_LIMIT, BIAS_LIMIT))
     kind: ClassVar[str] = "cuba-lif"
-    states: ClassVar[tuple[str, ...]] = ("u", "v")
     masks_v: ClassVar[bool] = True
+
+    def messages(self, v: IntArray) -> IntArray:
+        """See `CubaStates.messages`."""
+        return (v > self.scaled("threshold")).astype(np.int64)
+
+    def float_form(self) -> FloatLIF | None:
+        """See `Neuron.float_form`; none of what fires at rest, or is derived from this model."""
+        if type(self) is not CubaLIF or np.min(self.threshold) < 1:
+            return None
+        return FloatLIF(
+            current_keep=_kept(self.current_decay),
+            voltage_keep=_kept(self.voltage_decay),
+            voltage_bias=np.asarray(self.bias, np.float32),
+            threshold=np.asarray(self.threshold, np.float32),
+        )
+
+    def cuba_form(self) -> GeneralCubaLIF | None:
+        """Give the same neurons as `GeneralCubaLIF`; None for a derived model."""
+        if type(self) is not CubaLIF:
+            return None
+        return GeneralCubaLIF(self.current_decay, self.voltage_decay, self.threshold, self.bias)
 
 
 @dataclass(frozen=True, eq=False)
-class GeneralCubaLIF(Neuron):
+class GeneralCubaLIF(CubaStates):
     r"""`CubaLIF` with more choices: reset, refractory period, bias, payload; NetX can name some.
 
     .. math::
@@ -130,7 +153,6 @@ class GeneralCubaLIF(Neuron):
         default=None, metadata=integers(0, STATE_LIMIT - 1, optional=True)
     )
     kind: ClassVar[str] = "cuba-lif-general"
-    states: ClassVar[tuple[str, ...]] = ("u", "v")
     masks_v: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -146,6 +168,10 @@ class GeneralCubaLIF(Neuron):
         """Whether spikes carry the voltage."""
         return self.graded_spike
 
+    def cuba_form(self) -> GeneralCubaLIF | None:
+        """See `CubaLIF.cuba_form`."""
+        return self if type(self) is GeneralCubaLIF else None
+
     @property
     def taken_off(self) -> Parameter:
         """What a soft reset takes off, in v's unit."""
@@ -153,9 +179,28 @@ class GeneralCubaLIF(Neuron):
             return self.threshold << ACTIVATION_SHIFT
         return self.reset_amount
 
+    def messages(self, v: IntArray) -> IntArray:
+        """See `CubaStates.messages`."""
+        return np.where(self.fires(v), v if self.graded_spike else 1, 0)
+
+    def fires(self, v: IntArray) -> NDArray[np.bool_]:
+        """See `CubaStates.fires`; a payload may be 0 where the threshold is negative."""
+        return v > self.scaled("threshold")
+
+    def owed(self, v: IntArray) -> IntArray:
+        """See `CubaStates.owed`."""
+        late = (self.reset == "subtract-late") & self.fires(v)
+        return np.where(late, self.taken_off, 0)
+
+    def after_message(self, v: IntArray) -> IntArray:
+        """See `CubaStates.after_message`."""
+        if self.reset == "zero":
+            return np.zeros_like(v)
+        return v - self.taken_off if self.reset == "subtract" else v
+
 
 @dataclass(frozen=True, eq=False)
-class LeakyIntegrator(Neuron):
+class LeakyIntegrator(CubaStates):
     r"""A readout: `CubaLIF`'s states without spikes; nothing is sent.
 
     .. math::
@@ -179,11 +224,32 @@ class LeakyIntegrator(Neuron):
     bias: Parameter = field(default=0, metadata=integers(-BIAS_LIMIT, BIAS_LIMIT))
     input_exponent: int = field(default=ACTIVATION_SHIFT, metadata=one_integer(-24, 16))
     kind: ClassVar[str] = "leaky-integrator"
-    states: ClassVar[tuple[str, ...]] = ("u", "v")
+    is_readout: ClassVar[bool] = True
+
+    def float_form(self) -> FloatLIF | None:
+        """See `Neuron.float_form`; none where inputs are scaled otherwise than by 64."""
+        if type(self) is not LeakyIntegrator or self.input_exponent != ACTIVATION_SHIFT:
+            return None
+        return FloatLIF(
+            current_keep=_kept(self.current_decay),
+            voltage_keep=_kept(self.voltage_decay),
+            voltage_bias=np.asarray(self.bias, np.float32),
+            sends="voltage",
+            reset="none",
+        )
+
+    def cuba_form(self) -> GeneralCubaLIF | None:
+        """See `CubaLIF.cuba_form`: a threshold that no v passes."""
+        if type(self) is not LeakyIntegrator:
+            return None
+        return GeneralCubaLIF(
+            self.current_decay, self.voltage_decay, THRESHOLD_LIMIT, self.bias,
+            input_exponent=self.input_exponent,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
-class TernaryLIF(Neuron):
+class TernaryLIF(CubaStates):
     r"""`CubaLIF` with a second threshold below which it sends -1.
 
     .. math::
@@ -212,6 +278,18 @@ class TernaryLIF(Neuron):
     lower: Parameter = field(metadata=integers(-THRESHOLD_LIMIT, THRESHOLD_LIMIT))
     bias: Parameter = field(default=0, metadata=integers(-BIAS_LIMIT, BIAS_LIMIT))
     kind: ClassVar[str] = "ternary-lif"
-    states: ClassVar[tuple[str, ...]] = ("u", "v")
     masks_v: ClassVar[bool] = True
     graded: ClassVar[bool] = True
+    fires_above: ClassVar[str] = "upper"
+
+    def messages(self, v: IntArray) -> IntArray:
+        """See `CubaStates.messages`."""
+        return (v > self.scaled("upper")).astype(np.int64) - (v < self.scaled("lower"))
+
+
+def _kept(decay: Parameter) -> NDArray[np.float32]:
+    """Share of a state that a step leaves, of a 12-bit decay."""
+    share: NDArray[np.float32] = (1 - np.asarray(decay, np.float64) / DECAY_UNITY).astype(
+        np.float32
+    )
+    return share

@@ -13,7 +13,24 @@ from .base import Shape, Synapse
 
 
 @dataclass(frozen=True, eq=False)
-class Complex(Synapse):
+class RealAndImaginary(Synapse):
+    """Base of operators whose two `parts` deliver a current each to neurons with two ports."""
+
+    ports: ClassVar[int] = 2
+
+    def check(self, source_shape: Shape, target_shape: Shape) -> None:
+        """See `Synapse.check`."""
+        for part in self.parts:
+            part.check(source_shape, target_shape)
+
+    def fan_out(self, source_shape: Shape, dense: bool = False) -> NDArray[np.int64]:
+        """See `Synapse.fan_out`; each of the two weights is a synapse."""
+        real, imag = (part.fan_out(source_shape, dense) for part in self.parts)
+        return real + imag
+
+
+@dataclass(frozen=True, eq=False)
+class Complex(RealAndImaginary):
     """Two operators of a kind for neurons with ``ports == 2``.
 
     What `real` delivers is the real current, what `imag` delivers the
@@ -30,11 +47,10 @@ class Complex(Synapse):
     real: Synapse
     imag: Synapse
     kind: ClassVar[str] = "complex"
-    ports: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for part in self.parts:
+        for part in (self.real, self.imag):
             if not isinstance(part, Synapse) or part.ports != 1:
                 raise NetworkError(f"{self.label}: {part!r} is no operator of real weights")
 
@@ -42,12 +58,3 @@ class Complex(Synapse):
     def parts(self) -> tuple[Synapse, Synapse]:
         """The real and the imaginary operator."""
         return self.real, self.imag
-
-    def check(self, source_shape: Shape, target_shape: Shape) -> None:
-        """See `Synapse.check`."""
-        for part in self.parts:
-            part.check(source_shape, target_shape)
-
-    def fan_out(self, source_shape: Shape, dense: bool = False) -> NDArray[np.int64]:
-        """See `Synapse.fan_out`; each of the two weights is a synapse."""
-        return self.real.fan_out(source_shape, dense) + self.imag.fan_out(source_shape, dense)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from ...errors import NetworkError
 from ..fields import one_integer, pair, weights
-from .base import Pair, Shape, Synapse
+from .base import Pair, Shape
+from .complex import RealAndImaginary
 from .kernel import Gathering, Scattering, reached
 
 
@@ -31,6 +32,9 @@ class Conv(Gathering):
 
     groups: int = field(default=1, metadata=one_integer(1))
     kind: ClassVar[str] = "conv"
+    has_float_form: ClassVar[bool] = True
+    rows_are: ClassVar[str] = "channels"
+    sums_wrap: ClassVar[bool] = True
 
     def output_shape(self, source_shape: Shape) -> tuple[int, int, int]:
         """Shape (C, H, W) of the target for a source of shape (C, H, W)."""
@@ -57,6 +61,39 @@ class Conv(Gathering):
         grouped = present.reshape(self.groups, -1, *self.weight.shape[1:])
         taps = grouped.sum(axis=1).reshape(-1, *self.weight.shape[2:])
         return reached(taps, self.reach(0, source_shape[1])[None], self.reach(1, source_shape[2]))
+
+    def channels_onto(self, out: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """See `Kernel.channels_onto`."""
+        outs, each = self.weight.shape[:2]
+        group = out // (outs // self.groups)
+        return group * each + np.arange(each), out * each + np.arange(each)
+
+    def groups_from(self, source_channels: int) -> tuple[int, int]:
+        """See `Kernel.groups_from`."""
+        return self.groups, len(self.weight) // self.groups
+
+    def channels_read(self) -> NDArray[np.bool_]:
+        """See `Synapse.channels_read`."""
+        grouped = (self.weight != 0).reshape(self.groups, -1, *self.weight.shape[1:])
+        return np.asarray(grouped.any(axis=(1, 3, 4)).ravel())
+
+    def synops_per_target(
+        self, counts: NDArray[np.float64], source_shape: Shape, targets: int, stored: bool = False
+    ) -> NDArray[np.float64]:
+        """See `Synapse.synops_per_target`."""
+        if self.groups != 1:
+            return super().synops_per_target(counts, source_shape, targets, stored)
+        image, present = counts.reshape(source_shape), (self.weight != 0).astype(np.float64)
+        channels, height, width = self.output_shape(source_shape)
+        if stored:  # every channel alike: one stands for all
+            image, present = image.sum(axis=0)[None], np.ones((1, 1, *present.shape[2:]))
+        rows, columns = self.reach(0, source_shape[1]), self.reach(1, source_shape[2])
+        synops = np.zeros((len(present), height, width))
+        for k, m in np.ndindex(*present.shape[2:]):
+            y, x = np.flatnonzero(rows[:, k] >= 0), np.flatnonzero(columns[:, m] >= 0)
+            arriving = np.einsum("oc,cyx->oyx", present[:, :, k, m], image[:, y][:, :, x])
+            synops[:, rows[y, k][:, None], columns[x, m][None, :]] += arriving
+        return np.repeat(synops, channels // len(synops), axis=0).ravel()
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,9 +146,23 @@ class ConvTranspose(Scattering):
         taps = present.sum(axis=1)
         return reached(taps, self.reach(0, source_shape[1])[None], self.reach(1, source_shape[2]))
 
+    def channels_onto(self, out: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """See `Kernel.channels_onto`."""
+        each, outs = self.weight.shape[0] // self.groups, self.weight.shape[1]
+        channels = (out // outs) * each + np.arange(each)
+        return channels, channels * outs + out % outs
+
+    def groups_from(self, source_channels: int) -> tuple[int, int]:
+        """See `Kernel.groups_from`."""
+        return self.groups, self.weight.shape[1]
+
+    def channels_read(self) -> NDArray[np.bool_]:
+        """See `Synapse.channels_read`."""
+        return np.asarray((self.weight != 0).any(axis=(1, 2, 3)))
+
 
 @dataclass(frozen=True, eq=False)
-class ComplexConv(Synapse):
+class ComplexConv(RealAndImaginary):
     """Two convolutions for neurons with a real and an imaginary current (``ports == 2``).
 
     Source: ``Conv`` in SLAYER's ``synapse/complex.py``. Lava has none; as in
@@ -132,7 +183,6 @@ class ComplexConv(Synapse):
     dilation: Pair = field(default=(1, 1), metadata=pair(1))
     groups: int = field(default=1, metadata=one_integer(1))
     kind: ClassVar[str] = "complex-conv"
-    ports: ClassVar[int] = 2
 
     @property
     def parts(self) -> tuple[Conv, Conv]:
@@ -143,13 +193,3 @@ class ComplexConv(Synapse):
     def output_shape(self, source_shape: Shape) -> tuple[int, int, int]:
         """Shape (C, H, W) of the target for a source of shape (C, H, W)."""
         return self.parts[0].output_shape(source_shape)
-
-    def check(self, source_shape: Shape, target_shape: Shape) -> None:
-        """See `Synapse.check`."""
-        for part in self.parts:
-            part.check(source_shape, target_shape)
-
-    def fan_out(self, source_shape: Shape, dense: bool = False) -> NDArray[np.int64]:
-        """See `Synapse.fan_out`; each of the two weights is a synapse."""
-        real, imag = (part.fan_out(source_shape, dense) for part in self.parts)
-        return real + imag

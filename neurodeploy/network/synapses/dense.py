@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from ...errors import NetworkError
 from ..fields import flag, indices, weights
 from ..fixed_point import MAX_DELAY
-from .base import Shape, Synapse, size_of
+from .base import Incoming, Shape, Synapse, size_of
+from .complex import RealAndImaginary
 
 
 @dataclass(frozen=True, eq=False)
-class Dense(Synapse):
-    """``a[i] = sum_j weight[i, j] * s[j]``, j over the source in (C, H, W) order.
+class Matrix(Synapse):
+    """Base of operators with a weight from every source to every target.
 
     Attributes
     ----------
@@ -24,7 +25,8 @@ class Dense(Synapse):
     """
 
     weight: NDArray[Any] = field(metadata=weights())
-    kind: ClassVar[str] = "dense"
+    has_float_form: ClassVar[bool] = True
+    rows_are: ClassVar[str] = "targets"
 
     def check(self, source_shape: Shape, target_shape: Shape) -> None:
         """See `Synapse.check`."""
@@ -32,11 +34,38 @@ class Dense(Synapse):
 
     def fan_out(self, source_shape: Shape, dense: bool = False) -> NDArray[np.int64]:
         """See `Synapse.fan_out`."""
-        return _reached(self.weight, dense)
+        if dense:
+            return np.full(self.weight.shape[1], len(self.weight), np.int64)
+        counts: NDArray[np.int64] = np.count_nonzero(self.weight, axis=0).astype(np.int64)
+        return counts
+
+    def synops_per_target(
+        self, counts: NDArray[np.float64], source_shape: Shape, targets: int, stored: bool = False
+    ) -> NDArray[np.float64]:
+        """See `Synapse.synops_per_target`."""
+        if stored:
+            return np.full(len(self.weight), counts.sum())
+        return np.asarray((self.weight != 0) @ counts, np.float64)
+
+    def incoming(self, neuron: int, source_shape: Shape, target_shape: Shape) -> Incoming:
+        """See `Synapse.incoming`."""
+        return _row(self.weight, neuron, 0)
 
 
 @dataclass(frozen=True, eq=False)
-class DelayedDense(Synapse):
+class Dense(Matrix):
+    """``a[i] = sum_j weight[i, j] * s[j]``, j over the source in (C, H, W) order.
+
+    Attributes
+    ----------
+    weight : int32 or float32 [targets, sources]
+    """
+
+    kind: ClassVar[str] = "dense"
+
+
+@dataclass(frozen=True, eq=False)
+class DelayedDense(Matrix):
     r"""A dense matrix whose every synapse has a delay of its own.
 
     .. math::
@@ -56,10 +85,10 @@ class DelayedDense(Synapse):
         Allow delays longer than that: a network that no chip can run.
     """
 
-    weight: NDArray[Any] = field(metadata=weights())
     delay: NDArray[np.int32] = field(metadata=indices())
     beyond_chip: bool = field(default=False, metadata=flag())
     kind: ClassVar[str] = "delayed-dense"
+    has_delays: ClassVar[bool] = True
 
     @classmethod
     def from_axons(cls, weight: NDArray[Any], delay: NDArray[np.int32]) -> DelayedDense:
@@ -75,7 +104,7 @@ class DelayedDense(Synapse):
 
     def check(self, source_shape: Shape, target_shape: Shape) -> None:
         """See `Synapse.check`."""
-        _check_matrix("dense weight", self.weight, source_shape, target_shape)
+        super().check(source_shape, target_shape)
         _check_matrix("delay", self.delay, source_shape, target_shape)
         if self.delay.max(initial=0) > MAX_DELAY and not self.beyond_chip:
             raise NetworkError(
@@ -83,13 +112,18 @@ class DelayedDense(Synapse):
                 f"it, or set beyond_chip for a simulation only"
             )
 
-    def fan_out(self, source_shape: Shape, dense: bool = False) -> NDArray[np.int64]:
-        """See `Synapse.fan_out`."""
-        return _reached(self.weight, dense)
+    @property
+    def longest_delay(self) -> int:  # type: ignore[override]
+        """See `Synapse`."""
+        return int(self.delay.max(initial=0))
+
+    def incoming(self, neuron: int, source_shape: Shape, target_shape: Shape) -> Incoming:
+        """See `Synapse.incoming`."""
+        return _row(self.weight, neuron, self.delay[neuron])
 
 
 @dataclass(frozen=True, eq=False)
-class ComplexDense(Synapse):
+class ComplexDense(RealAndImaginary):
     """Two dense matrices for neurons with a real and an imaginary current.
 
     ``a_re = real @ s`` and ``a_im = imag @ s``, for neurons with ``ports == 2``.
@@ -104,16 +138,16 @@ class ComplexDense(Synapse):
     real: NDArray[np.int32] = field(metadata=weights())
     imag: NDArray[np.int32] = field(metadata=weights())
     kind: ClassVar[str] = "complex-dense"
-    ports: ClassVar[int] = 2
+
+    @property
+    def parts(self) -> tuple[Dense, Dense]:
+        """The real and the imaginary matrix."""
+        return Dense(self.real), Dense(self.imag)
 
     def check(self, source_shape: Shape, target_shape: Shape) -> None:
         """See `Synapse.check`."""
         _check_matrix("real weight", self.real, source_shape, target_shape)
         _check_matrix("imag weight", self.imag, source_shape, target_shape)
-
-    def fan_out(self, source_shape: Shape, dense: bool = False) -> NDArray[np.int64]:
-        """See `Synapse.fan_out`."""
-        return _reached(self.real, dense) + _reached(self.imag, dense)
 
 
 def _check_matrix(
@@ -127,9 +161,7 @@ def _check_matrix(
         )
 
 
-def _reached(weight: NDArray[Any], dense: bool) -> NDArray[np.int64]:
-    """Synapses of each source."""
-    if dense:
-        return np.full(weight.shape[1], weight.shape[0], np.int64)
-    counts: NDArray[np.int64] = np.count_nonzero(weight, axis=0).astype(np.int64)
-    return counts
+def _row(weight: NDArray[Any], neuron: int, delay: int | NDArray[np.int32]) -> Incoming:
+    """Synapses of one row of a matrix."""
+    sources = np.arange(weight.shape[1])
+    return Incoming(sources, neuron * len(sources) + sources, delay + np.ones_like(sources))

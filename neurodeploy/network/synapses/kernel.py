@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...errors import NetworkError
 from ..fields import pair, weights
-from .base import Pair, Shape, Synapse
+from .base import Incoming, Pair, Shape, Synapse
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +33,24 @@ class Kernel(Synapse):
     axes: ClassVar[tuple[str, ...]] = (
         "output channels", "input channels", "kernel height", "kernel width",
     )  # fmt: skip
+
+    @property
+    def stride_along_x(self) -> int:
+        """Source columns per target column; 1 where the kernel slides over the target."""
+        return 1
+
+    @property
+    def keeps_channels_apart(self) -> bool:
+        """Whether what a source row reaches is alike for all channels: no window leaves its own."""
+        return True
+
+    def groups_from(self, source_channels: int) -> tuple[int, int]:
+        """Groups of channels that reach none but each other, and target channels of each."""
+        return source_channels, 1
+
+    def output_shape(self, source_shape: Shape) -> tuple[int, int, int]:
+        """Shape (C, H, W) of the target for a source of shape (C, H, W)."""
+        raise NotImplementedError
 
     def extent(self, axis: int, source_size: int) -> int:
         """Positions of the target along one axis (0 height, 1 width)."""
@@ -75,6 +93,46 @@ class Kernel(Synapse):
                 f"stride, padding and kernel"
             )
 
+    def rows(self, source_shape: Shape) -> NDArray[np.int64]:
+        """Where the source rows' taps land, see `Pool.rows`."""
+        raise NotImplementedError
+
+    def columns(self, source_shape: Shape) -> NDArray[np.int64]:
+        """Where each source column's taps land, int64 [source columns, kernel columns]."""
+        return self.reach(1, source_shape[2])
+
+    def incoming(self, neuron: int, source_shape: Shape, target_shape: Shape) -> Incoming:
+        """See `Synapse.incoming`: the taps that land on the neuron."""
+        out, y, x = (int(i) for i in np.unravel_index(neuron, target_shape))
+        channel, row, k, place = self._rows_onto(out, y, source_shape, target_shape)
+        column, m = np.nonzero(self.columns(source_shape) == x)
+        height, width = source_shape[1:]
+        rows, columns = self.weight.shape[-2:]
+        source = (channel * height + row)[:, None] * width + column[None]
+        index = (place * rows + k)[:, None] * columns + m[None]
+        return Incoming(source.ravel(), index.ravel(), np.ones(source.size, np.int64))
+
+    def channels_onto(self, out: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Source channels of a target channel, and which of the weight's kernels each has."""
+        raise NotImplementedError
+
+    def _rows_onto(
+        self, out: int, y: int, source_shape: Shape, target_shape: Shape
+    ) -> tuple[NDArray[np.int64], ...]:
+        """Source channel, row, tap and kernel of all that lands on a target row."""
+        if self.weight.ndim == 2:  # one kernel for all channels, as in pools
+            channel, row, k = np.nonzero(self.rows(source_shape) == out * target_shape[1] + y)
+            return channel, row, k, np.zeros_like(channel)
+        row, k = np.nonzero(self.reach(0, source_shape[1]) == y)
+        channels, places = self.channels_onto(out)
+        each, times = len(row), len(channels)
+        return (
+            np.repeat(channels, each),
+            np.tile(row, times),
+            np.tile(k, times),
+            np.repeat(places, each),
+        )
+
     def _span(self, axis: int) -> int:
         return self.dilation[axis] * (self.weight.shape[axis - 2] - 1) + 1
 
@@ -85,6 +143,11 @@ class Kernel(Synapse):
 @dataclass(frozen=True, eq=False)
 class Gathering(Kernel):
     """The kernel slides over the source: convolutions and pools."""
+
+    @property
+    def stride_along_x(self) -> int:
+        """See `Kernel.stride_along_x`."""
+        return self.stride[1]
 
     def extent(self, axis: int, source_size: int) -> int:
         """See `Kernel.extent`."""
@@ -114,6 +177,11 @@ class Scattering(Kernel):
         place = first + self._taps(axis)
         inside = (place >= 0) & (place < self.extent(axis, source_size))
         return np.where(inside, place, -1).astype(np.int64)
+
+
+def kernels_of(synapse: Synapse) -> tuple[Kernel, ...]:
+    """The kernels of an operator whose weights the positions of an image share; else none."""
+    return tuple(part for part in synapse.parts if isinstance(part, Kernel))
 
 
 def reached(

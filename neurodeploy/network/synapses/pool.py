@@ -46,6 +46,11 @@ class Pool(Gathering):
     axes: ClassVar[tuple[str, ...]] = ("kernel height", "kernel width")
     kind: ClassVar[str] = "pool"
 
+    @property
+    def has_float_form(self) -> bool:  # type: ignore[override]
+        """See `Synapse`."""
+        return not self.across_channels
+
     @classmethod
     def sums(cls, kernel: Pair, weight: int = 1, stride: Pair | None = None) -> Pool:
         """Every weight the same; windows side by side unless a stride is given."""
@@ -75,6 +80,11 @@ class Pool(Gathering):
                 f"Pool.sums and fold the factor into the threshold"
             )
         return cls.sums(kernel, weight, stride)
+
+    @property
+    def keeps_channels_apart(self) -> bool:
+        """See `Kernel.keeps_channels_apart`."""
+        return not self.across_channels
 
     def output_shape(self, source_shape: Shape) -> tuple[int, int, int]:
         """Shape (C, H, W) of the target for a source of shape (C, H, W)."""
@@ -127,6 +137,11 @@ class Unpool(Scattering):
     axes: ClassVar[tuple[str, ...]] = ("kernel height", "kernel width")
     kind: ClassVar[str] = "unpool"
 
+    @property
+    def keeps_channels_apart(self) -> bool:
+        """See `Kernel.keeps_channels_apart`."""
+        return not self.across_channels
+
     def output_shape(self, source_shape: Shape) -> tuple[int, int, int]:
         """Shape (C, H, W) of the target for a source of shape (C, H, W)."""
         return _output_shape(self, source_shape, (0, 0))
@@ -134,10 +149,6 @@ class Unpool(Scattering):
     def rows(self, source_shape: Shape) -> NDArray[np.int64]:
         """Where each source row's taps land, see `Pool.rows`."""
         return _rows(self, source_shape, 0)
-
-    def columns(self, source_shape: Shape) -> NDArray[np.int64]:
-        """Where each source column's taps land, int64 [source columns, kernel columns]."""
-        return self.reach(1, source_shape[2])
 
     def check(self, source_shape: Shape, target_shape: Shape) -> None:
         """See `Synapse.check`."""

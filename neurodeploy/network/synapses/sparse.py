@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...errors import NetworkError
 from ..fields import indices, one_integer, weights
-from .base import Shape, Synapse, size_of
+from .base import Incoming, Shape, Synapse, size_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +37,8 @@ class Sparse(Synapse):
     weight: NDArray[Any] = field(metadata=weights())
     sources: int = field(metadata=one_integer(1))
     kind: ClassVar[str] = "sparse"
+    is_listed: ClassVar[bool] = True
+    has_float_form: ClassVar[bool] = True
 
     @classmethod
     def from_dense(cls, weight: NDArray[Any]) -> Sparse:
@@ -88,6 +91,27 @@ class Sparse(Synapse):
         listed = self.index if dense else self.index[self.weight != 0]
         return np.bincount(listed, minlength=self.sources).astype(np.int64)
 
+    def weight_rows(self, targets: int) -> NDArray[np.int64]:
+        """See `Synapse.weight_rows`."""
+        return self.targets
+
+    def stored_per_source(self, first: int, stop: int, sources: int) -> NDArray[np.int64]:
+        """See `Synapse.stored_per_source`."""
+        listed = self.index[self.indptr[first] : self.indptr[stop]]
+        return np.bincount(listed, minlength=sources).astype(np.int64)
+
+    def synops_per_target(
+        self, counts: NDArray[np.float64], source_shape: Shape, targets: int, stored: bool = False
+    ) -> NDArray[np.float64]:
+        """See `Synapse.synops_per_target`."""
+        arriving = np.where((self.weight != 0) | stored, counts[self.index], 0.0)
+        return np.bincount(self.targets, arriving, minlength=targets).astype(np.float64)
+
+    def incoming(self, neuron: int, source_shape: Shape, target_shape: Shape) -> Incoming:
+        """See `Synapse.incoming`; those that are listed."""
+        listed = np.arange(self.indptr[neuron], self.indptr[neuron + 1])
+        return Incoming(self.index[listed].astype(np.int64), listed, np.ones_like(listed))
+
 
 @dataclass(frozen=True, eq=False)
 class OneToOne(Synapse):
@@ -101,6 +125,7 @@ class OneToOne(Synapse):
 
     weight: int | float | NDArray[Any] = field(default=1, metadata=weights(one_for_all=True))
     kind: ClassVar[str] = "one-to-one"
+    has_float_form: ClassVar[bool] = True
 
     def check(self, source_shape: Shape, target_shape: Shape) -> None:
         """See `Synapse.check`."""
@@ -120,3 +145,29 @@ class OneToOne(Synapse):
         """See `Synapse.fan_out`."""
         present = np.broadcast_to(np.asarray(self.weight) != 0, size_of(source_shape))
         return (present | dense).astype(np.int64)
+
+    def incoming(self, neuron: int, source_shape: Shape, target_shape: Shape) -> Incoming:
+        """See `Synapse.incoming`."""
+        at = np.array([neuron])
+        return Incoming(at, at if np.ndim(self.weight) else np.zeros_like(at), np.ones_like(at))
+
+    def weight_rows(self, targets: int) -> NDArray[np.int64]:
+        """See `Synapse.weight_rows`."""
+        return np.arange(targets)
+
+    def with_arrays(self, change: Callable[[NDArray[Any]], NDArray[Any]]) -> OneToOne:
+        """See `Synapse.with_arrays`; equal weights become one for all neurons."""
+        weight = change(np.asarray(self.weight))
+        if weight.size and (weight == weight.flat[0]).all():
+            weight = weight.flat[0].item()
+        return OneToOne(weight)
+
+    def stored_per_source(self, first: int, stop: int, sources: int) -> NDArray[np.int64]:
+        """See `Synapse.stored_per_source`."""
+        return np.ones(stop - first, np.int64)
+
+    def synops_per_target(
+        self, counts: NDArray[np.float64], source_shape: Shape, targets: int, stored: bool = False
+    ) -> NDArray[np.float64]:
+        """See `Synapse.synops_per_target`."""
+        return np.where((np.asarray(self.weight) != 0) | stored, counts, 0.0)

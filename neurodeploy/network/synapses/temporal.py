@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...errors import NetworkError
 from ..fields import weights
 from ..fixed_point import MAX_DELAY
-from .base import Shape, Synapse, size_of
+from .base import Incoming, Shape, Synapse, size_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +36,7 @@ class TemporalFIR(Synapse):
 
     weight: NDArray[np.int32] = field(metadata=weights())
     kind: ClassVar[str] = "temporal-fir"
+    has_delays: ClassVar[bool] = True
 
     def check(self, source_shape: Shape, target_shape: Shape) -> None:
         """See `Synapse.check`."""
@@ -59,3 +60,24 @@ class TemporalFIR(Synapse):
         present = np.ones_like(self.weight) if dense else self.weight != 0
         counts: NDArray[np.int64] = present.sum(axis=axes).astype(np.int64)
         return counts
+
+    @property
+    def longest_delay(self) -> int:  # type: ignore[override]
+        """See `Synapse`."""
+        return len(self.weight) - 1
+
+    def stored_per_source(self, first: int, stop: int, sources: int) -> NDArray[np.int64]:
+        """See `Synapse.stored_per_source`."""
+        taps = len(self.weight)
+        if self.weight.ndim == 2:
+            return np.full(stop - first, taps, np.int64)
+        return np.full(sources, taps * (stop - first), np.int64)
+
+    def incoming(self, neuron: int, source_shape: Shape, target_shape: Shape) -> Incoming:
+        """See `Synapse.incoming`; every tap is one."""
+        taps, neurons = np.arange(self.weight.shape[0]), self.weight.shape[1]
+        if self.weight.ndim == 2:
+            return Incoming(np.full(len(taps), neuron), taps * neurons + neuron, 1 + taps)
+        sources = np.arange(self.weight.shape[2])
+        tap, source = (x.ravel() for x in np.meshgrid(taps, sources, indexing="ij"))
+        return Incoming(source, (tap * neurons + neuron) * len(sources) + source, 1 + tap)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...network import Average, DelayedDense, Dense, Network, Population, Projection, Readout
+from ...network import Average, DelayedDense, Dense, Network, Population, Projection
 
 
 def delays_on_axons(network: Network) -> Network:
@@ -28,7 +28,8 @@ def _from_synapses(network: Network, projection: Projection) -> Network:
     synapse = projection.synapse
     source = network[projection.source]
     alone = len(network.out_of(source.name)) == 1 and source is not network.output
-    if not isinstance(synapse, DelayedDense) or not alone or projection.target == source.name:
+    # The rewrite is of this operator alone.
+    if type(synapse) is not DelayedDense or not alone or projection.target == source.name:
         return network
     delay = synapse.delay.max(axis=0)
     if (synapse.delay != delay).any():
@@ -45,12 +46,13 @@ def _from_synapses(network: Network, projection: Projection) -> Network:
 
 def _from_relay(network: Network, relay: Population) -> Network:
     into = network.into(relay.name)
-    if not isinstance(relay.neuron, Average) or relay.neuron.group_size != 1 or len(into) != 1:
+    # A readout of another kind does not hand messages on as they are.
+    if type(relay.neuron) is not Average or relay.neuron.group_size != 1 or len(into) != 1:
         return network
     (only,) = into
     source = network[only.source]
     heard = network.out_of(source.name)
-    if not isinstance(only.synapse, Readout) or len(heard) != 1 or source.shape != relay.shape:
+    if only.synapse.steps or len(heard) != 1 or source.shape != relay.shape:
         return network
     delays = [p.axon_delay for p in (source, relay) if p.axon_delay is not None]
     delay = np.sum(delays, axis=0).astype(np.int32) if delays else None

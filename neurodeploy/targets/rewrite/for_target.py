@@ -6,21 +6,7 @@ from dataclasses import replace
 
 from ...errors import InputError
 from ...network import Audit, AuditEntry, Network, Rating
-from .axons import delays_on_axons
-from .pools import pool_as_conv
-from .taps import taps_as_delays
-
-STEPS = {
-    "lava": (taps_as_delays, pool_as_conv),
-    "loihi2": (taps_as_delays, delays_on_axons, pool_as_conv),
-}
-"""Lava has delays in its dense synapses and none on axons before a convolution."""
-
-SAID = {
-    taps_as_delays: "taps in time as parallel synapses with delays",
-    pool_as_conv: "sum pools as depthwise convolutions of the same sums",
-    delays_on_axons: "delays of synapses and relays moved to the axons before them",
-}
+from ..registry import TARGETS
 
 
 def rewritten_for(network: Network, target: str) -> Network:
@@ -29,7 +15,8 @@ def rewritten_for(network: Network, target: str) -> Network:
     Parameters
     ----------
     network : Network
-    target : {"lava", "loihi2"}
+    target : str
+        Of `TARGETS`, one that has rewrites.
 
     Returns
     -------
@@ -39,14 +26,16 @@ def rewritten_for(network: Network, target: str) -> Network:
     Raises
     ------
     InputError
-        If there is no such target.
+        If there is no such target, or no rewrite for it.
     """
-    if target not in STEPS:
-        raise InputError(f"target {target!r}: unknown; there are {', '.join(STEPS)}")
-    for step in STEPS[target]:
-        made = step(network)
-        if made != network:
-            note = AuditEntry("network", Rating.FAITHFUL, f"for {target}: {SAID[step]}; exact")
-            made = replace(made, audit=made.audit + Audit((note,)))
-        network = made
+    steps = TARGETS[target].rewrites
+    if not steps:
+        others = [name for name, other in TARGETS.items() if other.rewrites]
+        raise InputError(f"target {target!r}: has no rewrites; there are {', '.join(others)}")
+    for step in steps:
+        rewritten = step.apply(network)
+        if rewritten != network:
+            note = AuditEntry("network", Rating.FAITHFUL, f"for {target}: {step.says}; exact")
+            rewritten = replace(rewritten, audit=rewritten.audit + Audit((note,)))
+        network = rewritten
     return network

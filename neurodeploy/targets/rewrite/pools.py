@@ -26,7 +26,8 @@ def pool_as_conv(network: Network) -> Network:
 def _rewritten(network: Network, projection: Projection) -> Projection:
     pool = projection.synapse
     source, target = network[projection.source].shape, network[projection.target].shape
-    if not isinstance(pool, Pool) or len(source) != 3 or pool.across_channels:
+    # The rewrite is of this operator alone.
+    if type(pool) is not Pool or len(source) != 3 or pool.across_channels:
         return projection
     kernel = np.broadcast_to(pool.weight, (source[0], 1, *pool.weight.shape))
     conv = Conv(

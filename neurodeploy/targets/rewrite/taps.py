@@ -20,7 +20,8 @@ def taps_as_delays(network: Network) -> Network:
     projections: list[Projection] = []
     for projection in network.projections:
         synapse = projection.synapse
-        if not isinstance(synapse, TemporalFIR):
+        # The rewrite is of this operator alone.
+        if type(synapse) is not TemporalFIR:
             projections.append(projection)
             continue
         projections += [replace(projection, synapse=tap) for tap in _taps(synapse)]

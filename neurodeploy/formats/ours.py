@@ -1,0 +1,102 @@
+"""Our formats in the registry; their readers and writers are imported when they are used."""
+
+from __future__ import annotations
+
+from pathlib import Path as FilePath
+from typing import Any
+
+from ..errors import FormatError
+from ..network import Network
+from .registry import FORMATS, Format, Path
+
+
+def _groups_of(source: Any) -> set[str]:
+    """Names at the top of an HDF5 file; none of anything else."""
+    from .hdf5 import open_hdf5
+
+    try:
+        with open_hdf5(FilePath(source)) as file:
+            return set(file)
+    except (FormatError, TypeError):
+        return set()
+
+
+def _is_nir(held: set[str]) -> bool:
+    # A file without a version is NIR's, too: its reader says so.
+    return "node" in held and ("version" in held or "layer" not in held)
+
+
+@FORMATS.register
+class SlayerModule(Format):
+    """A torch module of SLAYER blocks."""
+
+    name = "slayer"
+    label = "a module"
+    options = ("example", "shape", "allow", "static")
+
+    def can_read(self, source: Any) -> bool:
+        """See `Format`."""
+        from .slayer.importing import is_torch_module
+
+        return is_torch_module(source)
+
+    def load(self, source: Any, **options: Any) -> Network:
+        """See `Format` and `slayer.export_slayer`."""
+        from .slayer import load_slayer
+
+        return load_slayer(source, **options)
+
+
+@FORMATS.register
+class NIR(Format):
+    """The interchange format of the SNN frameworks."""
+
+    name = "nir"
+    label = "a NIR graph"
+    suffixes = (".nir",)
+    options = ("dt", "preset", "reset", "reset_delay", "allow")
+    save_options = ("dt", "preset")
+
+    def can_read(self, source: Any) -> bool:
+        """See `Format`."""
+        return _is_nir(_groups_of(source))
+
+    def load(self, source: Any, **options: Any) -> Network:
+        """See `Format` and `nir.load_nir`."""
+        from .nir import load_nir
+
+        return load_nir(source, **options)
+
+    def save(self, network: Network, path: Path, **options: Any) -> None:
+        """See `Format` and `nir.save_nir`."""
+        from .nir import save_nir
+
+        save_nir(network, path, **options)
+
+
+@FORMATS.register
+class NetX(Format):
+    """The HDF5 of lava-dl, with the whole network beside its layers."""
+
+    name = "netx"
+    label = "NetX HDF5, whose time is in steps"
+    suffixes = (".net", ".h5", ".hdf5")
+    options = ("allow", "input_shape", "as_trained")
+    save_options = ("netx_only",)
+
+    def can_read(self, source: Any) -> bool:
+        """See `Format`."""
+        held = _groups_of(source)
+        return not _is_nir(held) and bool(held & {"layer", "neurodeploy"})
+
+    def load(self, source: Any, **options: Any) -> Network:
+        """See `Format` and `netx.reader.load_netx`."""
+        from .netx.reader import load_netx
+
+        return load_netx(source, **options)
+
+    def save(self, network: Network, path: Path, **options: Any) -> None:
+        """See `Format` and `netx.writer.save_netx`."""
+        from .netx.writer import save_netx
+
+        save_netx(network, path, **options)

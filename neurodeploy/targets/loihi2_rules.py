@@ -1,0 +1,196 @@
+"""What Loihi 2 runs as the network says, element by element.
+
+Backend ``loihi2`` refuses by `check_chip_population` and `check_chip_projection`: it builds
+Lava's processes, so Lava's rules are among them. The look-ahead adds what is published of the
+chip beyond them: widths as in `network.fixed_point`. An element rated faithful here is one that
+nothing public speaks against. Whether all of it fits on the chip's cores says `neurodeploy.fit`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UnsupportedError
+from ..network import Network, Neuron, Population, Projection, Rating, Synapse, neurons, synapses
+from ..network.fixed_point import MAX_DELAY, STATE_LIMIT, THRESHOLD_BITS
+from ..recording.run_options import RunOptions
+from .lava_rules import check_population, check_projection, has_process, refusal
+from .registry import TARGETS, Finding, Rewrite, Target
+from .rewrite.axons import delays_on_axons
+from .rewrite.pools import pool_as_conv
+from .rewrite.taps import taps_as_delays
+
+BIAS_LIMIT = (1 << 12) - 1
+"""The chip's bias mantissa has 13 bits with its sign."""
+
+LARGEST_EXPONENT = 7
+
+HELD_WEIGHTS: dict[type[Synapse], Callable[[Any], NDArray[np.int32]]] = dict.fromkeys(
+    (synapses.Dense, synapses.DelayedDense, synapses.Sparse, synapses.Conv), attrgetter("weight")
+)
+"""Weights that the chip holds, by operator."""
+
+ONE_VALUE: dict[type[Neuron], tuple[str, ...]] = {
+    neurons.CubaLIF: ("current_decay", "voltage_decay", "threshold")
+}
+"""Parameters of which a process of Lava has one for all its neurons."""
+
+WHY_NOT: dict[type[Neuron], str] = dict.fromkeys(
+    (neurons.ResonateFire, neurons.ResonateFireIzhikevich),
+    "neurons, of which lava-nc has a process that the loihi2 backend does not build yet; run it "
+    "on backend 'engine'",
+)
+"""Why neurons without a process here have none, where it is not that nobody has."""
+
+
+def check_chip_population(network: Network, population: Population) -> None:
+    """Refuse neurons that the `loihi2` backend would run otherwise, or has no process of.
+
+    Raises
+    ------
+    UnsupportedError
+    """
+    neuron, name = population.neuron, population.name
+    if neuron.runs_on_host == "always":
+        return
+    if not has_process(neuron):
+        why = WHY_NOT.get(
+            type(neuron),
+            "neurons need microcode of their own, lava-nc 0.10 has none; 'neurodeploy convert "
+            "--for loihi2' rewrites what has an exact form, backend 'engine' runs the rest",
+        )
+        raise UnsupportedError(f"population {name!r}: {neuron.kind} {why}")
+    if population.starts and population.starts == network.hops(name):
+        population = replace(population, starts=0)  # resets come just then
+    check_population(network, population, RunOptions(steps=1))
+    for what in ONE_VALUE.get(type(neuron), ()):
+        values = np.unique(np.asarray(getattr(neuron, what)))
+        if len(values) > 1:
+            raise UnsupportedError(
+                f"population {name!r}: {len(values)} values of {what}, and Lava's LIF has one for "
+                f"all its neurons; split the population, or run it on backend 'engine'"
+            )
+
+
+def _too_wide(neuron: object) -> Iterator[Finding]:
+    threshold = int(np.max(getattr(neuron, "threshold", 0)))
+    if threshold >= 1 << THRESHOLD_BITS:
+        reason = f"a threshold of {threshold}, beyond {THRESHOLD_BITS} bits; it never fires"
+        yield Rating.APPROXIMATE, reason
+    bias = int(np.max(np.abs(np.asarray(getattr(neuron, "bias", 0)))))
+    if bias > BIAS_LIMIT:
+        reason = f"a bias of {bias}, limit {BIAS_LIMIT} with exponent 6; needs a larger exponent"
+        yield Rating.APPROXIMATE, reason
+
+
+def check_chip_projection(network: Network, projection: Projection) -> None:
+    """Refuse synapses that the `loihi2` backend would run otherwise, or has no process of.
+
+    Raises
+    ------
+    UnsupportedError
+    """
+    synapse = projection.synapse
+    if weight_of := HELD_WEIGHTS.get(type(synapse)):
+        weight = weight_of(synapse).astype(np.int64)
+        exponent, lost = fitting_exponent(weight)
+        if lost:
+            raise UnsupportedError(
+                f"projection {projection.name}: weights {weight.min()}..{weight.max()} do not fit "
+                f"8 bits: with exponent {exponent} they are rounded by up to {lost}; quantize, or "
+                f"split the largest"
+            )
+    check_projection(network, projection)
+
+
+def fitting_exponent(weight: NDArray[np.int64]) -> tuple[int, int]:
+    """Weight exponent 0..7 with which 8 bits lose least, and what they lose at most.
+
+    Mixed signs leave even mantissas (`fixed_point.weight_limits`); odd ones of
+    a smaller range are held by a negative exponent, see `lava_rules.lava_weight`.
+    """
+    mixed = bool(weight.size and weight.min() < 0 < weight.max())
+    best = (0, int(np.abs(weight).max(initial=0)))
+    for exponent in range(-1 if mixed else 0, LARGEST_EXPONENT + 1):
+        step = 2.0**exponent * (2 if mixed else 1)
+        top = (254 if mixed else 255) * 2.0**exponent
+        held = np.clip(np.rint(weight / step) * step, -256 * 2.0**exponent if mixed else -top, top)
+        lost = int(np.ceil(np.abs(held - weight).max(initial=0)))
+        if lost < best[1] or not lost:
+            best = (exponent, lost)
+        if not lost:
+            break
+    return best
+
+
+def _may_leave_24_bits(network: Network, projection: Projection) -> bool:
+    """Whether weights of a convolution and the widest payload could add up beyond the state."""
+    source = network[projection.source]
+    if not source.neuron.graded or source.neuron.is_port:
+        return False
+    weight = HELD_WEIGHTS[synapses.Conv](projection.synapse)
+    most = np.abs(weight.astype(np.int64)).sum(axis=(1, 2, 3)).max(initial=0)
+    return bool(most * (STATE_LIMIT >> 6) >= STATE_LIMIT)
+
+
+@TARGETS.register
+class Loihi2(Target):
+    """The chip."""
+
+    name = "loihi2"
+    rewrites = (
+        Rewrite(taps_as_delays, "taps in time as parallel synapses with delays"),
+        Rewrite(delays_on_axons, "delays of synapses and relays moved to the axons before them"),
+        Rewrite(pool_as_conv, "sum pools as depthwise convolutions of the same sums"),
+    )
+
+    def of_population(self, network: Network, population: Population) -> Iterator[Finding]:
+        """See `Target`."""
+        neuron = population.neuron
+        if neuron.runs_on_host == "always":
+            if population.axon_delay is not None:
+                reason = "stands for axons with another delay; the chip has it on the axon itself"
+                yield Rating.FAITHFUL, reason
+            return
+        try:
+            check_chip_population(network, population)
+        except UnsupportedError as error:
+            yield refusal(error, self.name, neuron)
+            return
+        delay = population.axon_delay
+        if delay is not None and delay.max(initial=0) > MAX_DELAY:
+            reason = f"an axonal delay of {delay.max()} steps, limit {MAX_DELAY}"
+            yield Rating.UNSUPPORTED, reason
+        if population.starts:
+            reason = (
+                f"starts at step {population.starts}, with its first input: it is reset just then"
+            )
+            yield Rating.FAITHFUL, reason
+        yield from _too_wide(neuron)
+
+    def of_projection(self, network: Network, projection: Projection) -> Iterator[Finding]:
+        """See `Target`."""
+        synapse = projection.synapse
+        try:
+            check_chip_projection(network, projection)
+        except UnsupportedError as error:
+            yield refusal(error, self.name, synapse)
+            return
+        weight_of = HELD_WEIGHTS.get(type(synapse))
+        if weight_of is None:
+            return
+        exponent, _ = fitting_exponent(weight_of(synapse).astype(np.int64))
+        if exponent:
+            yield Rating.FAITHFUL, f"weights need exponent {exponent}"
+        if synapse.sums_wrap and _may_leave_24_bits(network, projection):
+            reason = (
+                "a convolution's sum may leave 24 bits, where it wraps; SLAYER's does not: run "
+                "inputs on the engine, which counts it; rewrite.sums_in_parts splits it"
+            )
+            yield Rating.APPROXIMATE, reason
