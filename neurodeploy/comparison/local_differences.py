@@ -77,7 +77,7 @@ def _run_on_messages(
     inputs: NDArray[Any] | None,
 ) -> tuple[PopulationTally, int]:
     """Run one population on A's messages, block by block, and hold it against A."""
-    from ..engine.replay import replay
+    from ..core.replay import replay
 
     population, record = network[name], a[name]
     tally, differing = PopulationTally(population.size, 0), 0

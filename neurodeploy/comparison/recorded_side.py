@@ -17,7 +17,7 @@ from ..recording import PopulationRecord, Recording
 from .alignment import Array, shift_steps, where_fired
 
 if TYPE_CHECKING:
-    from ..engine.replay import Messages
+    from ..core.replay import Messages
 
 
 _MOST_KEPT = 8
@@ -34,7 +34,7 @@ def recorded_messages(
     RecordingError
         If payloads are not whole: integers cannot be fed with them.
     """
-    from ..engine.replay import Messages
+    from ..core.replay import Messages
 
     where, neuron, payload = record.events_of(start, stop)
     sample, step = np.divmod(where, record.steps)

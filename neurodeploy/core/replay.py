@@ -109,7 +109,9 @@ def replay(
         what = f"messages of {min(missing)!r}" if missing else "the inputs"
         raise InputError(f"population {name!r}: {what} are needed to run it again; give them")
     given = [messages[source] for source in sources]
-    shape = given[0].step_counts.shape if given else np.asarray(values).shape[:2]
+    # Of a population that nothing feeds, any other's messages say how long the run was.
+    anyone = next(iter(messages.values()), None)
+    shape = np.asarray(values).shape[:2] if anyone is None else anyone.step_counts.shape
     senders = [replace(network[s], name=s + _OWN, axon_delay=None) for s in sources]
     feeds = [replace(p, source=p.source + _OWN) for p in projections]
     order = [*senders, population]

@@ -112,6 +112,28 @@ class TestWhatIsCounted:
         assert found["input_overflows"].tolist() == [2 * 3 * 6]
 
 
+@pytest.mark.parametrize("window", [0, 1, 4, 16])
+def test_populations_that_start_late_rest_until_then(unit, window):
+    size, steps = 70, 40
+    neuron = CubaLIF(4096, 2048, 3, bias=1)
+    delay = np.arange(size, dtype=np.int32) % 4
+    network = Network(
+        [
+            Population("input", (size,), Source()),
+            Population("late", (size,), neuron, delay, starts=5),
+            Population("later", (size,), neuron, starts=17),
+        ],
+        [
+            Projection("input", "late", Dense(np.eye(size, dtype=np.int32))),
+            Projection("late", "later", Dense(np.eye(size, dtype=np.int32))),
+        ],
+    )
+    values = np.random.default_rng(3).integers(0, 2, (2, steps, size)).astype(np.uint8)
+    found = assert_core_equals_engine(network, values, window=window)
+    assert not found["later"]["v"][:, :17].any()
+    assert found["later"]["spikes"].any()
+
+
 class TestSizes:
     @pytest.mark.parametrize("size", [1, 63, 64, 65, 128, 130, 500, 513, 1030])
     def test_dense_layers_of_every_width(self, unit, size):

@@ -126,6 +126,19 @@ def test_axon_delays_are_told_from_firing(unit):
     assert not replay(late, "neurons", {"input": Messages.of(sent)}).fired.any()
 
 
+def test_a_population_that_nothing_feeds_runs_as_long_as_the_others(unit):
+    network = Network(
+        (Population("input", (2,), Source()), Population("drive", (3,), CubaLIF(0, 0, 5, bias=2))),
+        (),
+    )
+    inputs = np.ones((2, 9, 2), np.int32)
+    recorded = run_core(network, inputs)
+    messages = {"input": Messages.of(recorded["input"]["spikes"])}
+    again = replay(network, "drive", messages)
+    np.testing.assert_array_equal(again.spikes, recorded["drive"]["spikes"])
+    assert again.spikes.any()
+
+
 def test_what_is_missing_is_named():
     network = Draw(3).network
     name = network.output.name

@@ -268,7 +268,7 @@ def test_a_population_that_starts_within_the_first_window_has_room_in_the_later_
 
     monkeypatch.setattr(CubaStepper, "step", seen)
     monkeypatch.setattr(simulate, "WINDOW_BYTES", 4 * size * 16)
-    again = nd.run(network, values)
+    again = nd.run(network, values, kernels="events")
     assert [window for window, _ in windows] == [11, 16, 16, 16]
     assert all(room >= window for window, room in windows)
     np.testing.assert_array_equal(again.output, whole.output)

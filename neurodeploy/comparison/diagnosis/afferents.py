@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...engine.replay import Messages
+from ...core.replay import Messages
 from ...network import Network, Projection, Synapse
 from ..recorded_side import Side
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...engine.replay import Replayed
+from ...core.replay import Replayed
 from ...errors import NeurodeployError
 from ..divergence import Divergence, position_of
 from ..recorded_side import Observed, Side

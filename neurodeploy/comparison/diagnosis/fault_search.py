@@ -14,7 +14,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ...engine.replay import Replayed
+from ...core.replay import Replayed
 from ...errors import NeurodeployError
 from ...network import Network
 from ...network.neurons import model_of

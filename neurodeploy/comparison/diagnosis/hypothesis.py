@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...engine.replay import Messages, Replayed, replay
+from ...core.replay import Messages, Replayed, replay
 from ...network import LeakyIntegrator, Network, Population, Synapse
 from ...network.fixed_point import DECAY_UNITY
 from ..alignment import differs

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...engine.replay import Messages, Replayed
+from ...core.replay import Messages, Replayed
 from ...network import CubaLIF, Network, Neuron
 from ...network.fixed_point import DECAY_UNITY, MAX_DELAY, wrap_signed
 from ...network.fixed_point import saturate_voltage as saturate

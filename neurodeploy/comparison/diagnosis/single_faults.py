@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...engine.replay import Messages, Replayed, replay
+from ...core.replay import Messages, Replayed, replay
 from ...network import (
     Network,
     OneToOne,
