@@ -58,7 +58,8 @@ def enhance(
     input: Annotated[Path, typer.Option("--input", help="Noisy speech: .wav, .flac or .ogg.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Where to write it, mono, 16 kHz.")],
     clean: Annotated[
-        Path | None, typer.Option(metavar="CLEAN", help="The clean speech, to measure against.")
+        Path | None,
+        typer.Option("--clean", metavar="CLEAN", help="The clean speech, to measure against."),
     ] = None,
     dnsmos: Annotated[
         Path | None, typer.Option(metavar="ONNX", help="DNSMOS's sig_bak_ovr.onnx, with --clean.")

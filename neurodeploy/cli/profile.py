@@ -21,7 +21,9 @@ def profile(
     ] = "loihi2",
     net: Annotated[
         Path | None,
-        typer.Option(metavar="NET", help="The network that ran: place it, and count by core."),
+        typer.Option(
+            "--net", metavar="NET", help="The network that ran: place it, and count by core."
+        ),
     ] = None,
     balance: Annotated[
         bool, typer.Option("--balance", help="Place it so that the busiest core has less to do.")

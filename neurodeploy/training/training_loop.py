@@ -95,7 +95,7 @@ def fit(
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             schedule.step()
-            total += float(loss) * len(which)
+            total += float(loss.detach()) * len(which)
         found = _whole(model, lesson, batch)
         if found < least:
             least, best = found, [w.detach().clone() for w in weights]

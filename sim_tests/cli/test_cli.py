@@ -14,10 +14,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import typer
 
 import neurodeploy as nd
 from neurodeploy import cli
-from neurodeploy.cli.app import VERBS
+from neurodeploy.cli.app import VERBS, app
 from sim_tests.random_networks import Draw
 
 
@@ -100,7 +101,7 @@ def test_compare_says_where_two_runs_differ(call, files):
     status, _, err = call("compare", "a.h5", "b.h5")
     assert status == 2
     assert "different networks" in err
-    assert "give --anyway" in err
+    assert "give `anyway`" in err
     status, out, _ = call("compare", "a.h5", "b.h5", "--anyway", "--report", "page.html")
     assert status == 1
     assert "first differ at sample 0" in out
@@ -440,3 +441,15 @@ def test_a_closed_pipe_is_no_error(files):
         check=False, env={**os.environ, "PYTHONWARNINGS": "error"},
     )  # fmt: skip
     assert "Traceback" not in done.stderr
+
+
+def test_options_are_in_small_letters():
+    """Some versions of the library take an option's name from its metavar."""
+    options = [
+        option
+        for command in typer.main.get_command(app).commands.values()
+        for parameter in command.params
+        for option in parameter.opts
+    ]
+    assert len(options) > 100
+    assert [option for option in options if option != option.lower()] == []

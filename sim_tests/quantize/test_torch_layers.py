@@ -114,7 +114,7 @@ def test_what_was_trained_in_integers_runs(bits):
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
     assert losses[-1] < 0.8 * losses[0]
     after = [w.detach() for layer in integer_layers(whole) for w in layer.integers()]
     changed = [bool((a != b).any()) for a, b in zip(after, before, strict=True)]
