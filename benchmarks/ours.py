@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import neurodeploy as nd
-from neurodeploy.engine.plan import make_plan
-from neurodeploy.engine.simulate import simulate
+from neurodeploy.core.network import core_network
+from neurodeploy.core.simulate import simulate
 from neurodeploy.inputs import present
 from neurodeploy.network import Network
 
@@ -24,18 +24,18 @@ def threads() -> int:
 
 
 def as_user(network: Network, inputs: NDArray[Any], **options: Any) -> Callable[[], object]:
-    """`nd.run` as a user calls it: checks, plan, simulation and recording."""
+    """`nd.run` as a user calls it: checks, simulation and recording."""
     return lambda: nd.run(network, inputs, **options)
 
 
 def engine_alone(
     network: Network, inputs: NDArray[Any], apply_transform: bool = True, **options: Any
 ) -> Callable[[], object]:
-    """Run the engine on a plan made beforehand: the counterpart of a compiled function's call."""
-    plan = make_plan(network)
+    """Run a network packed beforehand: the counterpart of a compiled function's call."""
+    core_network(network)
     values = present(network, inputs, apply_transform=apply_transform)
     count = threads()
-    return lambda: list(simulate(plan, values, threads=count, **options))
+    return lambda: list(simulate(network, values, threads=count, **options))
 
 
 def lava_seconds(network: Network, inputs: NDArray[Any], **options: Any) -> float:

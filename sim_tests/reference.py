@@ -13,6 +13,7 @@ import numpy as np
 
 from neurodeploy.network import (
     Average,
+    Conv,
     CubaLIF,
     Delta,
     Network,
@@ -20,48 +21,39 @@ from neurodeploy.network import (
     SigmaDelta,
     Source,
 )
-from sim_tests.reference_neurons import CELLS
-from sim_tests.reference_synapses import arriving
+from sim_tests.reference_neurons import CELLS, Cell
+from sim_tests.reference_synapses import arriving, convolve
 
 
 def round_to_zero(x):
     return np.sign(x) * (np.abs(x) // 4096)
 
 
-def wrap_current(u):
-    u = np.where(u > 2**23, u - 2**24, u)
-    return np.where(u <= -(2**23), u + 2**24, u)
-
-
-class _Neurons:
+class _Neurons(Cell):
     def __init__(self, neuron, size):
-        self.neuron = neuron
-        self.u = np.zeros(size, np.int64)
-        self.v = np.zeros(size, np.int64)
+        super().__init__(neuron, size)
         self.residue = np.zeros(size, np.int64)
-
-    def reset(self):
-        self.u[:] = 0
-        self.v[:] = 0
 
     def step(self, a):
         n = self.neuron
         if isinstance(n, CubaLIF):
-            self.u = wrap_current(round_to_zero(self.u * (4096 - n.current_decay)) + (a << 6))
+            self.u = self.wrap(round_to_zero(self.u * (4096 - n.current_decay)) + (a << 6))
             bias = np.asarray(n.bias, np.int64) << 6
             leaked = round_to_zero(self.v * (4096 - n.voltage_decay))
-            self.v = np.minimum(np.maximum(leaked + self.u + bias, 1 - 2**23), 2**23 - 1)
+            self.v = self.clip(leaked + self.u + bias)
             spikes = self.v > (np.asarray(n.threshold, np.int64) << 6)
             self.v = np.where(spikes, 0, self.v)
             return spikes.astype(np.int64)
         if isinstance(n, Sigma):
             self.u = self.u + a
+            self.count("u", (self.u >= 2**23) | (self.u < -(2**23)))
             return self.u.copy()
         if isinstance(n, (Delta, SigmaDelta)):
             if isinstance(n, Delta):
                 act = a << 12
             else:
                 self.u = self.u + a
+                self.count("u", (self.u >= 2**23) | (self.u < -(2**23)))
                 act = self.u + (np.asarray(n.bias, np.int64) << 12)
                 act = np.maximum(act, 0) if n.rectify else act
             delta = act - self.v + self.residue
@@ -78,8 +70,13 @@ def _sent_before(sent, step, lag):
     return sent[step - lag] if lag <= step else np.zeros_like(sent[0])
 
 
-def simulate(network: Network, values: np.ndarray, reset_interval=None, reset_offset=0) -> dict:
-    """Run one sample, values [steps, *shape]; {name: {"spikes" | "u" | "v": [steps, *shape]}}."""
+def simulate(
+    network: Network, values: np.ndarray, reset_interval=None, reset_offset=0, overflows=None
+) -> dict:
+    """Run one sample, values [steps, *shape]; {name: {"spikes" | "u" | "v": [steps, *shape]}}.
+
+    A dictionary `overflows` is filled with each population's counts.
+    """
     steps = len(values)
     neurons = {
         p.name: CELLS.get(type(p.neuron), _Neurons)(p.neuron, p.size) for p in network.populations
@@ -97,7 +94,11 @@ def simulate(network: Network, values: np.ndarray, reset_interval=None, reset_of
                 if before >= 0:
                     heard = partial(_sent_before, sent[projection.source], before)
                     shape = network[projection.source].shape
-                    a += arriving(projection.synapse, heard, shape, p.shape)
+                    arrived = arriving(projection.synapse, heard, shape, p.shape)
+                    a += arrived
+                    if overflows is not None and type(projection.synapse) is Conv:
+                        free = convolve(projection.synapse, heard(0).reshape(shape), wrap=False)
+                        neurons[p.name].count("input", free.ravel() != arrived)
             cell = neurons[p.name]
             if (
                 reset_interval
@@ -105,7 +106,8 @@ def simulate(network: Network, values: np.ndarray, reset_interval=None, reset_of
                 == (reset_offset + 1 + network.hops(p.name)) % reset_interval
             ):
                 cell.reset()
-            messages = cell.step(a)
+            rests = t < p.starts and p is not network.input
+            messages = np.zeros(p.size, np.int64) if rests else cell.step(a)
             if not isinstance(p.neuron, (Source, Average)):
                 kept[p.name]["u"].append(cell.u.copy())
                 kept[p.name]["v"].append(cell.v.copy())
@@ -114,6 +116,8 @@ def simulate(network: Network, values: np.ndarray, reset_interval=None, reset_of
                 if t + delay[j] < steps:
                     sent[p.name][t + delay[j], j] = messages[j]
     result = {}
+    if overflows is not None:
+        overflows.update({name: cell.overflows for name, cell in neurons.items()})
     for p in network.populations:
         shape = (steps, *p.shape)
         result[p.name] = {"spikes": sent[p.name].reshape(shape)}

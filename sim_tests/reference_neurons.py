@@ -33,9 +33,8 @@ def clip(v):
     return np.minimum(np.maximum(v, -TOP), TOP)
 
 
-def wrap(u):
-    lowered = np.where(u > 2**23, u - 2**24, u)
-    return np.where(lowered <= -(2**23), u + 2**24, lowered)
+def beyond(v):
+    return np.abs(v) > TOP
 
 
 def in_state_units(a, exponent):
@@ -47,12 +46,26 @@ def wide(parameter):
 
 
 class Cell:
-    """All states are zero at first and after a reset."""
+    """All states are zero at first and after a reset; ``overflows`` says how often each left."""
 
     def __init__(self, neuron, size):
         self.neuron = neuron
         self.size = size
+        self.overflows = dict.fromkeys(("u_overflows", "v_overflows", "input_overflows"), 0)
         self.reset()
+
+    def count(self, state, left):
+        self.overflows[f"{state}_overflows"] += int(np.count_nonzero(left))
+
+    def wrap(self, u):
+        lowered = np.where(u > 2**23, u - 2**24, u)
+        wrapped = np.where(lowered <= -(2**23), u + 2**24, lowered)
+        self.count("u", wrapped != u)
+        return wrapped
+
+    def clip(self, v):
+        self.count("v", beyond(v))
+        return clip(v)
 
     def reset(self):
         for name in ("u", "v", "wait", "owed", "rise", "refractory"):
@@ -67,6 +80,7 @@ class Cell:
         rest = wide(n.threshold) * 64
         threshold = rz(self.rise * (4096 - wide(n.threshold_decay))) + rest
         self.refractory = rz(self.refractory * (4096 - wide(n.refractory_decay)))
+        self.adapted_beyond = beyond(threshold) | beyond(self.refractory)
         fires = (height >= threshold + self.refractory) & allowed
         self.refractory = self.refractory + np.where(fires, 2 * threshold, 0)
         self.rise = threshold - rest + np.where(fires, wide(n.threshold_step) * 64, 0)
@@ -79,12 +93,13 @@ class GeneralCubaCell(Cell):
         bias = wide(n.bias) * 64
         into_current = n.bias_into == "current"
         arriving = in_state_units(a, n.input_exponent) + (bias if into_current else 0)
-        self.u = wrap(rz(self.u * (4096 - wide(n.current_decay))) + arriving)
+        self.u = self.wrap(rz(self.u * (4096 - wide(n.current_decay))) + arriving)
         moved = rz(self.v * (4096 - wide(n.voltage_decay))) + self.u + (0 if into_current else bias)
         awake = self.wait == 0
         amount = wide(n.threshold) * 64 if n.reset_amount is None else wide(n.reset_amount)
         if n.reset == "subtract-late":
             moved = moved - self.owed * amount
+        self.count("v", awake & beyond(moved))
         self.v = np.where(awake, clip(moved), self.v)
         self.owed = np.where(awake, 0, self.owed)
         fires = awake & (self.v > wide(n.threshold) * 64)
@@ -100,18 +115,18 @@ class LeakyCell(Cell):
     def step(self, a):
         n = self.neuron
         arriving = in_state_units(a, n.input_exponent)
-        self.u = wrap(rz(self.u * (4096 - wide(n.current_decay))) + arriving)
+        self.u = self.wrap(rz(self.u * (4096 - wide(n.current_decay))) + arriving)
         leaked = rz(self.v * (4096 - wide(n.voltage_decay)))
-        self.v = clip(leaked + self.u + wide(n.bias) * 64)
+        self.v = self.clip(leaked + self.u + wide(n.bias) * 64)
         return np.zeros(self.size, np.int64)
 
 
 class TernaryCell(Cell):
     def step(self, a):
         n = self.neuron
-        self.u = wrap(rz(self.u * (4096 - wide(n.current_decay))) + a * 64)
+        self.u = self.wrap(rz(self.u * (4096 - wide(n.current_decay))) + a * 64)
         leaked = rz(self.v * (4096 - wide(n.voltage_decay)))
-        self.v = clip(leaked + self.u + wide(n.bias) * 64)
+        self.v = self.clip(leaked + self.u + wide(n.bias) * 64)
         above, below = self.v > wide(n.upper) * 64, self.v < wide(n.lower) * 64
         sign = above.astype(np.int64) - below.astype(np.int64)
         self.v = np.where(sign != 0, 0, self.v)
@@ -122,9 +137,12 @@ class AdaptiveCell(Cell):
     def step(self, a):
         n = self.neuron
         arriving = in_state_units(a, n.input_exponent) + wide(n.bias) * 64
-        self.u = wrap(rz(self.u * (4096 - wide(n.current_decay))) + arriving)
-        self.v = clip(rz(self.v * (4096 - wide(n.voltage_decay))) + self.u)
-        return self.message(self.adapt(self.v), self.v)
+        self.u = self.wrap(rz(self.u * (4096 - wide(n.current_decay))) + arriving)
+        moved = rz(self.v * (4096 - wide(n.voltage_decay))) + self.u
+        self.v = clip(moved)
+        fires = self.adapt(self.v)
+        self.count("v", beyond(moved) | self.adapted_beyond)
+        return self.message(fires, self.v)
 
 
 class ResonateCell(Cell):
@@ -134,8 +152,10 @@ class ResonateCell(Cell):
         sine, cosine = wide(n.sin_decay), wide(n.cos_decay)
         real, imag = in_state_units(a, n.input_exponent).reshape(2, -1)
         u, v = self.u, self.v
-        self.u = clip(rz(cosine * u) - rz(sine * v) + real)
-        self.v = clip(rz(sine * u) + rz(cosine * v) + imag)
+        turned = rz(cosine * u) - rz(sine * v) + real
+        self.count("u", beyond(turned))
+        self.u = clip(turned)
+        self.v = self.clip(rz(sine * u) + rz(cosine * v) + imag)
         return v
 
     def step(self, a):
@@ -155,17 +175,23 @@ class AdaptiveResonateCell(ResonateCell):
     def step(self, a):
         before = self.turn(a)
         if isinstance(self.neuron, AdaptiveResonateFireIzhikevich):
-            return self.message(self.adapt(self.v), self.v)
-        return self.message(self.adapt(self.u, (self.v >= 0) & (before < 0)), self.u)
+            height, allowed = self.v, True
+        else:
+            height, allowed = self.u, (self.v >= 0) & (before < 0)
+        fires = self.adapt(height, allowed)
+        self.count("v", self.adapted_beyond)
+        return self.message(fires, height)
 
 
 class ThresholdCell(Cell):
     def step(self, a):
+        self.count("input", beyond(a))
         return (64 * a + 64 * wide(self.neuron.bias) > 64 * wide(self.neuron.threshold)).astype(int)
 
 
 class GradedThresholdCell(Cell):
     def step(self, a):
+        self.count("input", beyond(a))
         height = a if self.neuron.rectify else np.abs(a)
         return np.where(height > wide(self.neuron.threshold), a, 0)
 
@@ -180,6 +206,7 @@ class GeneralSigmaDeltaCell(Cell):
     def step(self, a):
         n = self.neuron
         self.u = self.u + a
+        self.count("u", (self.u >= 2**23) | (self.u < -(2**23)))
         active = np.minimum(np.maximum(self.u + wide(n.bias), n.lowest), n.highest)
         change = active - self.v + self.left
         told = np.where(np.abs(change) >= wide(n.threshold), change, 0)

@@ -18,7 +18,7 @@ from ..errors import BackendError, ChipWarning, InputError, UnsupportedError
 from ..inputs import draining_steps, order_axes, present, warn_of_time_first
 from ..network import Network
 from ..recording import Recording
-from ..recording.run_options import KERNELS, RECORDABLE, Progress, RunOptions, names_of
+from ..recording.run_options import RECORDABLE, Progress, RunOptions, names_of
 from .engine import Engine
 from .float import Float
 from .lava.backend import Lava
@@ -41,7 +41,6 @@ def run(
     reset_offset: int = 0,
     out: str | os.PathLike[str] | None = None,
     threads: int | None = None,
-    kernels: str = "auto",
     timeout_seconds: float | None = None,
     progress: Progress | None = None,
     place: str | None = None,
@@ -83,10 +82,6 @@ def run(
         Threads of the engine, over samples; by default ``NEURODEPLOY_THREADS``,
         else the cores this process may use. The results do not depend on it.
         Lava brings two processes for each population whatever this says.
-    kernels : str
-        How the engine delivers messages: ``events`` one by one, ``dense`` by
-        tables of sums where an operator has them (convolutions), ``auto`` by
-        the activity that it measures. The results are the same to the bit.
     timeout_seconds : float, optional
         End a worker process that takes longer. Only of a backend that has one.
     progress : callable, optional
@@ -132,12 +127,9 @@ def run(
             raise InputError(f"record {what!r}: unknown; there are {', '.join(RECORDABLE)}")
     if threads is not None and threads < 1:
         raise InputError(f"threads: {threads}; give at least 1")
-    if kernels not in KERNELS:
-        raise InputError(f"kernels {kernels!r}: unknown; there are {', '.join(KERNELS)}")
     _check_known(
         chosen,
         threads=threads,
-        kernels=None if kernels == "auto" else kernels,
         timeout_seconds=timeout_seconds,
         place=place,
         job=job,
@@ -158,7 +150,6 @@ def run(
         reset_interval=reset_interval,
         reset_offset=reset_offset,
         threads=threads,
-        kernels=kernels,
         timeout_seconds=timeout_seconds,
         progress=progress,
         host=place,

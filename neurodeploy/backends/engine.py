@@ -36,7 +36,7 @@ class Engine(Backend):
     """Our own fixed-point simulator, in this process."""
 
     name = "engine"
-    options = frozenset({"threads", "kernels"})
+    options = frozenset({"threads"})
 
     def available(self) -> tuple[bool, str]:
         """See `Backend`."""
@@ -54,7 +54,7 @@ class Engine(Backend):
 
     def run(self, network: Network, values: Presented, options: RunOptions) -> Recording:
         """See `Backend`."""
-        from ..engine.run import run_blocks
+        from ..core.simulate import simulate
 
         states = recorded_states(network, options)
         messages = None if "spikes" in options.record else (network.output.name,)
@@ -62,10 +62,9 @@ class Engine(Backend):
         started = time.perf_counter()
         with _fingerprint_of(values) as fingerprint, RecordingWriter(header, options.out) as writer:
             assembler = BlockAssembler(network, options, writer)
-            for block in run_blocks(
+            for block in simulate(
                 network,
                 values,
-                kernels=options.kernels,
                 messages=messages,
                 states=states,
                 threads=options.threads or thread_count(),

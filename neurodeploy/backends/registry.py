@@ -41,7 +41,7 @@ class Backend(Protocol):
     ----------
     name : str
     options : frozenset of str
-        Of threads, kernels, timeout_seconds, host, job, chip: those that it follows. `run`
+        Of threads, timeout_seconds, host, job, chip: those that it follows. `run`
         refuses the others by name.
     runs_floats : bool
         Whether it runs networks before they are quantized, and no others.

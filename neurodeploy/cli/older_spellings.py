@@ -25,6 +25,9 @@ OLDER_SPELLINGS: dict[str, dict[str, str]] = {
 }
 """Of each verb: its older options and what they are called now."""
 
+WITHOUT_EFFECT: dict[str, tuple[str, ...]] = {"run": ("--kernels",)}
+"""Of each verb: options, each with a value, that say nothing any more."""
+
 
 class Verb(TyperCommand):
     """A verb that knows the older names of its options."""
@@ -32,7 +35,12 @@ class Verb(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the arguments, under the options' names of today."""
         newer = OLDER_SPELLINGS.get(self.name or "", {})
-        split = [argument.partition("=") for argument in args]
-        return super().parse_args(
-            ctx, [newer.get(name, name) + equals + value for name, equals, value in split]
-        )
+        gone = WITHOUT_EFFECT.get(self.name or "", ())
+        kept, left = [], iter(args)
+        for argument in left:
+            name, equals, value = argument.partition("=")
+            if name not in gone:
+                kept.append(newer.get(name, name) + equals + value)
+            elif not equals:
+                next(left, None)  # its value
+        return super().parse_args(ctx, kept)

@@ -30,9 +30,6 @@ def run(
     threads: Annotated[
         int | None, typer.Option(help="Threads of the engine; all cores by default.")
     ] = None,
-    kernels: Annotated[
-        str, typer.Option(help="How the engine adds synapses: auto, events or dense.")
-    ] = "auto",
     timeout: options.Timeout = None,
     place: options.Place = None,
     job: options.Job = None,
@@ -97,7 +94,6 @@ def run(
             **how,
             out=out,
             threads=threads,
-            kernels=kernels,
             timeout_seconds=timeout,
             progress=progress,
             place=place,

@@ -87,6 +87,7 @@ struct nd_run_result {
 
 struct nd_stream {
     std::unique_ptr<Stream> stream;
+    int populations;
 };
 
 API const char* nd_error() { return error_text.c_str(); }
@@ -292,7 +293,7 @@ API nd_stream* nd_stream_new(nd_network* network, int input, int output, int gat
     return guarded(static_cast<nd_stream*>(nullptr), [&] {
         const int n = network->populations;
         require(input >= 0 && input < n && output >= 0 && output < n, "there is no such population");
-        return new nd_stream{network->unit->stream(*network->packed, input, output, gated != 0)};
+        return new nd_stream{network->unit->stream(*network->packed, input, output, gated != 0), n};
     });
 }
 
@@ -302,6 +303,14 @@ API int nd_stream_begin(nd_stream* stream) {
     return guarded(-1, [&] { return stream->stream->begin(), 0; });
 }
 
-API int nd_stream_step(nd_stream* stream, const int32_t* values, int32_t* out, int32_t* messages) {
-    return guarded(-1, [&] { return stream->stream->step(values, out, messages), 0; });
+API int nd_stream_count(nd_stream* stream, int population, const int64_t* fan_out) {
+    return guarded(-1, [&] {
+        require(population >= 0 && population < stream->populations, "there is no such population");
+        return stream->stream->count(population, fan_out), 0;
+    });
+}
+
+API int nd_stream_step(nd_stream* stream, const int32_t* values, int32_t* out, int32_t* messages,
+                       int64_t* synops) {
+    return guarded(-1, [&] { return stream->stream->step(values, out, messages, synops), 0; });
 }

@@ -105,7 +105,8 @@ _FUNCTIONS = {
     "nd_stream_new": (c_void_p, (c_void_p, c_int, c_int, c_int)),
     "nd_stream_free": (None, (c_void_p,)),
     "nd_stream_begin": (c_int, (c_void_p,)),
-    "nd_stream_step": (c_int, (c_void_p, c_void_p, c_void_p, c_void_p)),
+    "nd_stream_count": (c_int, (c_void_p, c_int, c_void_p)),
+    "nd_stream_step": (c_int, (c_void_p, c_void_p, c_void_p, c_void_p, c_void_p)),
 }  # fmt: skip
 
 _ERRORS: dict[int, type[NeurodeployError]] = {1: UnsupportedError, 2: TooLargeError}

@@ -179,9 +179,13 @@ struct Packed {
 struct Stream {
     virtual ~Stream() = default;
     virtual void begin() = 0;
+    // Synapses that a message of each neuron reaches, int64 [C][H][W]: from now on, steps add up
+    // what the population's messages reach.
+    virtual void count(int population, const int64_t* fan_out) = 0;
     // Values int32 [C][H][W] in; what population `output` sends, int32 [neurons], out; messages
-    // of each population out.
-    virtual void step(const int32_t* values, int32_t* out, int32_t* messages) = 0;
+    // of each population out, and the synapses that they reach, of populations that are counted.
+    virtual void step(const int32_t* values, int32_t* out, int32_t* messages,
+                      int64_t* synops) = 0;
 };
 
 // What one instruction set's unit offers.

@@ -124,8 +124,8 @@ def _neuron(population: Population) -> CoreNeuron:
     if neuron is None:
         hint = "; quantize the network first (nd.quantize)" if population.neuron.is_float else ""
         raise UnsupportedError(
-            f"population {population.name!r}: the engine's core has no {population.neuron.kind} "
-            f"neuron{hint}"
+            f"population {population.name!r}: the engine has no {population.neuron.kind} neuron; "
+            f"it has {', '.join(NEURONS)}{hint}"
         )
     return neuron
 
@@ -136,17 +136,10 @@ def _synapses(
     synapses = core_synapses(projection.synapse, source, target)
     if synapses is None:
         raise UnsupportedError(
-            f"projection {projection.name}: the engine's core has no {projection.synapse.kind} "
-            f"synapse"
+            f"projection {projection.name}: the engine has no {projection.synapse.kind} synapse; "
+            f"it has {', '.join(SYNAPSES)}"
         )
     return synapses
-
-
-def knows(network: Network) -> bool:
-    """Whether the core has every element of a network."""
-    return all(p.neuron.kind in NEURONS for p in network.populations) and all(
-        p.synapse.kind in SYNAPSES for p in network.projections
-    )
 
 
 _PACKED: WeakKeyDictionary[Network, dict[tuple[str, bool], CoreNetwork]] = WeakKeyDictionary()

@@ -251,6 +251,7 @@ public:
         sample_.input = input;
         for (const Member& m : layers_.members) graded_.push_back(m.graded);
         layers_.prepare(graded_);
+        fan_outs_.resize(layers_.members.size());
         begin();
     }
 
@@ -261,35 +262,51 @@ public:
         clock_ = 0;
     }
 
-    void step(const int32_t* values, int32_t* out, int32_t* messages) override {
+    void count(int population, const int64_t* fan_out) override {
+        fan_outs_[population].assign(fan_out, fan_out + layers_.members[population].layout.size());
+    }
+
+    void step(const int32_t* values, int32_t* out, int32_t* messages, int64_t* synops) override {
         sample_.presented = {reinterpret_cast<const char*>(values), 4, 0, INT64_MAX};
         run_window(layers_, sample_, clock_, clock_ + 1, alone_, scratch_);
-        const Member& m = layers_.members[output_];
         const Spikes& sent = sample_.sent(output_);
-        std::memset(out, 0, 4 * size_t(m.layout.size()));
-        for (int row = 0; row < m.layout.rows; row++) {
-            const uint64_t* bits = sent.bits_at(row, clock_);
-            const int32_t* payload = sent.graded ? sent.payload_at(row, clock_) : nullptr;
-            const int first = row * m.layout.step_of_row();
-            for (int w = 0; w < m.layout.words; w++)
-                for (uint64_t word = bits[w]; word; word &= word - 1) {
-                    const int column = 64 * w + __builtin_ctzll(word);
-                    out[m.flat_of_column[column] + first] = payload ? payload[column] : 1;
-                }
-        }
-        for (size_t i = 0; messages && i < layers_.members.size(); i++) {
+        std::memset(out, 0, 4 * size_t(layers_.members[output_].layout.size()));
+        each_sent(output_, [&](int row, int column, int flat) {
+            out[flat] = sent.graded ? sent.payload_at(row, clock_)[column] : 1;
+        });
+        int64_t reached = 0;
+        for (size_t i = 0; i < layers_.members.size(); i++) {
             messages[i] = 0;
             for (int row = 0; row < layers_.members[i].layout.rows; row++)
                 messages[i] += sample_.sent(i).sent_by(row, clock_);
+            if (const auto& fan_out = fan_outs_[i]; !fan_out.empty())
+                each_sent(i, [&](int, int, int flat) { reached += fan_out[flat]; });
         }
+        *synops = reached;
         clock_++;
     }
 
 private:
+    // Calls f(row, column, place in C, H, W order) for each neuron that sends in this step.
+    template <class F>
+    void each_sent(size_t population, F f) {
+        const Member& m = layers_.members[population];
+        for (int row = 0; row < m.layout.rows; row++) {
+            const uint64_t* bits = sample_.sent(population).bits_at(row, clock_);
+            const int first = row * m.layout.step_of_row();
+            for (int w = 0; w < m.layout.words; w++)
+                for (uint64_t word = bits[w]; word; word &= word - 1) {
+                    const int column = 64 * w + __builtin_ctzll(word);
+                    f(row, column, m.flat_of_column[column] + first);
+                }
+        }
+    }
+
     Layers& layers_;
     int output_;
     bool gated_;
     std::vector<uint8_t> graded_;
+    std::vector<std::vector<int64_t>> fan_outs_;  // empty where nothing is counted
     Sample sample_;
     Scratch scratch_;
     NoTurns alone_;

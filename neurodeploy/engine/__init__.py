@@ -1,1 +1,1 @@
-"""Our fixed-point simulator: plan, kernels, simulation."""
+"""Networks step by step in the core, and networks in floats."""

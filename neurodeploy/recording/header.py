@@ -77,8 +77,7 @@ class Header:
     populations, projections : tuple
     samples : int
     seconds : float
-        Wall-clock time of the run; on the engine with the compilation of kernels
-        that this machine has not run before.
+        Wall-clock time of the run.
     reset_interval : int or None
         Set if states were set to zero at intervals within each sample.
     reset_offset : int

@@ -12,9 +12,6 @@ from ..network import Network
 
 RECORDABLE = ("counts", "spikes", "u", "v")
 
-KERNELS = ("auto", "events", "dense")
-"""How the engine delivers messages, see `engine.synapses`; the same names, without importing it."""
-
 Progress = Callable[[int, int], None]
 """Called with (samples done, samples in all)."""
 
@@ -42,8 +39,6 @@ class RunOptions:
     threads : int or None
         Threads of the engine; None takes ``NEURODEPLOY_THREADS``, else all cores.
         Other backends have no use for it.
-    kernels : str
-        Of `KERNELS`; only the engine has a choice.
     timeout_seconds : float or None
         End a worker that takes longer.
     progress : callable or None
@@ -66,7 +61,6 @@ class RunOptions:
     reset_interval: int | None = None
     reset_offset: int = 0
     threads: int | None = None
-    kernels: str = "auto"
     timeout_seconds: float | None = None
     progress: Progress | None = None
     inputs_fingerprint: str = ""

@@ -25,7 +25,6 @@ from neurodeploy.profiling import profile_host
 STEPS = 6
 GIVEN = {
     "threads": 2,
-    "kernels": "events",
     "timeout_seconds": 1e-9,
     "place": "here",
     "job": "a-folder",

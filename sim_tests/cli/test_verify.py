@@ -141,6 +141,13 @@ def test_options_work_under_their_older_names(
     assert said in err
 
 
+@pytest.mark.parametrize("option", [("--kernels", "dense"), ("--kernels=events",)])
+def test_an_option_without_effect_is_still_taken(call: Call, option: tuple[str, ...]) -> None:
+    status, *_ = call("run", "a.net", *option, "--input", "x.npz", "-o", "a.h5")
+    assert status == 0
+    assert Path("a.h5").exists()
+
+
 def test_older_names_lead_to_options_that_are_there_and_no_help_shows_them() -> None:
     known = {
         verb.__name__: {

@@ -129,8 +129,9 @@ def _everything(network, inputs, threads, window):
 def _step_by_step(network, inputs):
     from neurodeploy.core.stream import CoreStream
 
-    stream = CoreStream(network)
-    return np.array([stream.step(x.astype(np.int32)) for x in inputs[0]])
+    stream = CoreStream(network, count=True)
+    steps = (stream.step(x.astype(np.int32)).ravel() for x in inputs[0])
+    return np.array([[*sent, stream.synops] for sent in steps])
 
 
 if __name__ == "__main__":

@@ -1,29 +1,26 @@
-"""The native core against the NumPy equations and the engine's kernels: whole arrays."""
+"""The native core against the NumPy equations: whole arrays."""
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
 import neurodeploy as nd
+from neurodeploy.errors import UnsupportedError
 from neurodeploy.network import (
-    Complex,
     Conv,
     CubaLIF,
     Dense,
     Network,
-    OneToOne,
     Population,
     Projection,
     Source,
     Sparse,
 )
-from sim_tests.core.against_engine import (
-    assert_core_equals_engine,
-    assert_core_equals_equations,
-    run_core,
-)
-from sim_tests.engine.neuron_bench import MODELS, draw_currents, draw_neuron
+from sim_tests.core.against_equations import assert_core_equals_equations, run_core
+from sim_tests.engine.neuron_bench import MODELS, draw_currents, draw_neuron, driven_by_hand
 from sim_tests.engine.test_synapses import inputs_of, network_of
 from sim_tests.random_networks import Draw
 from sim_tests.random_synapses import KINDS, draw
@@ -69,22 +66,7 @@ def test_neuron_equals_its_equations(unit, model):
         currents = draw_currents(rng, 2, 40, neuron, size).clip(-limit, limit)
         network = driven_by_hand(neuron, size)
         resets = (9, 2) if neuron.resettable and seed % 3 == 0 else (None, 0)
-        assert_core_equals_engine(network, currents, resets=resets, **HOW[seed % 4])
-
-
-def driven_by_hand(neuron, size):
-    """Neurons whose currents are what is presented, [samples, steps, ports x neurons]."""
-    synapse = OneToOne(1)
-    if neuron.ports == 2:
-        half = np.eye(size, dtype=np.int32), np.zeros((size, size), np.int32)
-        synapse = Complex(*(Sparse.from_dense(np.hstack(h)) for h in (half, half[::-1])))
-    return Network(
-        (
-            Population("currents", (neuron.ports * size,), Source(signed=True)),
-            Population("neurons", (size,), neuron),
-        ),
-        (Projection("currents", "neurons", synapse),),
-    )
+        assert_core_equals_equations(network, currents, resets=resets, **HOW[seed % 4])
 
 
 class TestWhatIsCounted:
@@ -94,7 +76,7 @@ class TestWhatIsCounted:
         network = driven_by_hand(neuron, neurons)
         rng = np.random.default_rng(0)
         inputs = rng.integers(-(1 << 17), 1 << 17, (3, 50, neurons)).astype(np.int32)
-        found = assert_core_equals_engine(network, inputs, resets=(11, 3))["neurons"]
+        found = assert_core_equals_equations(network, inputs, resets=(11, 3))["neurons"]
         assert found["u_overflows"].min() > 100
         assert found["v_overflows"].min() > 100
 
@@ -108,7 +90,7 @@ class TestWhatIsCounted:
             (Projection("input", "neurons", Conv(weight)),) * 2,
         )
         inputs = np.full((1, 4, 1, 2, 3), 2500, np.int32)
-        found = assert_core_equals_engine(network, inputs)["neurons"]
+        found = assert_core_equals_equations(network, inputs)["neurons"]
         assert found["input_overflows"].tolist() == [2 * 3 * 6]
 
 
@@ -129,7 +111,7 @@ def test_populations_that_start_late_rest_until_then(unit, window):
         ],
     )
     values = np.random.default_rng(3).integers(0, 2, (2, steps, size)).astype(np.uint8)
-    found = assert_core_equals_engine(network, values, window=window)
+    found = assert_core_equals_equations(network, values, window=window)
     assert not found["later"]["v"][:, :17].any()
     assert found["later"]["spikes"].any()
 
@@ -169,7 +151,7 @@ class TestSizes:
         )  # fmt: skip
         network = network_of(sparse, (size,), (size,))
         inputs = (np.random.default_rng(0).random((1, 3, size)) < 0.2).astype(np.uint8)
-        assert_core_equals_engine(network, inputs)
+        assert_core_equals_equations(network, inputs)
 
     @pytest.mark.parametrize("channels", [1, 24, 48, 64, 80, 200])
     def test_convolutions_of_every_depth_and_activity(self, unit, channels):
@@ -210,3 +192,28 @@ def test_pilotnet_equals_its_record(unit, netx_truth):
             recorded = recorded.transpose(0, 3, 2, 1)
         spikes = found[population.name]["spikes"][0]
         np.testing.assert_array_equal(spikes, recorded.reshape(spikes.shape), layer)
+
+
+class UnknownLIF(CubaLIF):
+    kind: ClassVar[str] = "unknown-lif"
+
+
+class UnknownDense(Dense):
+    kind: ClassVar[str] = "unknown-dense"
+
+
+@pytest.mark.parametrize("start", [nd.stream, lambda net: nd.run(net, np.zeros((3, 2), int))])
+def test_an_element_of_unknown_kind_is_named(start):
+    def network(neuron, synapse):
+        return Network(
+            (Population("input", (2,), Source()), Population("hidden", (2,), neuron)),
+            (Projection("input", "hidden", synapse),),
+        )
+
+    weight = np.eye(2, dtype=np.int32)
+    with pytest.raises(
+        UnsupportedError, match="population 'hidden': the engine has no unknown-lif"
+    ):
+        start(network(UnknownLIF(1, 1, 1), Dense(weight)))
+    with pytest.raises(UnsupportedError, match="->hidden: the engine has no unknown-dense syn"):
+        start(network(CubaLIF(1, 1, 1), UnknownDense(weight)))

@@ -11,7 +11,7 @@ from neurodeploy.core.replay import Messages, replay
 from neurodeploy.core.stream import CoreStream
 from neurodeploy.errors import InputError
 from neurodeploy.network import CubaLIF, Dense, Network, Population, Projection, Source, TemporalFIR
-from sim_tests.core.against_engine import run_core
+from sim_tests.core.against_equations import run_core
 from sim_tests.engine.test_synapses import inputs_of, network_of
 from sim_tests.random_networks import Draw
 from sim_tests.random_synapses import KINDS, draw
@@ -35,6 +35,21 @@ def test_streaming_equals_running(unit, seed):
             expected = whole[population.name]["step_counts"][0]
             np.testing.assert_array_equal(np.array(counts)[:, k], expected)
         stream.reset()
+
+
+@pytest.mark.parametrize("kind", ["conv", "dense", "pool", "sparse", "delayed_dense"])
+def test_synops_are_the_synapses_that_messages_reach(unit, kind):
+    for seed in range(4):
+        network = network_of(*draw(kind, seed))
+        values = inputs_of(network, seed, samples=1)
+        sent = run_core(network, values)["input"]["spikes"][0] != 0
+        (projection,) = network.projections
+        expected = sent @ projection.synapse.fan_out(network.input.shape)
+        stream, plain = CoreStream(network, count=True), CoreStream(network)
+        for x, count in zip(values[0], expected, strict=True):
+            np.testing.assert_array_equal(stream.step(x), plain.step(x))
+            assert (stream.synops, plain.synops) == (count, 0)
+        assert expected.any()
 
 
 @pytest.mark.parametrize("kind", KINDS)

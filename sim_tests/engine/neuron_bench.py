@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurodeploy.engine.events import EventBuffer
-from neurodeploy.engine.neurons import STEPPERS
+from neurodeploy.core.simulate import simulate
+from neurodeploy.inputs.arrays import Presented
 from neurodeploy.network import (
     ALIF,
     AdaptiveResonateFire,
     AdaptiveResonateFireIzhikevich,
+    Complex,
     GeneralCubaLIF,
     GeneralSigmaDelta,
     GradedThreshold,
     LeakyIntegrator,
+    Network,
+    OneToOne,
     Population,
+    Projection,
     ResonateFire,
     ResonateFireIzhikevich,
+    Source,
+    Sparse,
     TernaryLIF,
     Threshold,
 )
+from sim_tests.core.against_equations import joined
 from sim_tests.reference_neurons import CELLS
 
 MODELS = (
@@ -37,37 +44,51 @@ MODELS = (
 )
 
 
-def run_engine(neuron, currents, *, resets=None, window=None):
-    """Step [samples, steps, ports x neurons]; (messages, u, v, overflows), u and v None if none."""
-    samples, steps, width = currents.shape
-    population = Population("neurons", (width // neuron.ports,), neuron)
-    if resets is None:
-        resets = np.zeros(steps, np.bool_)
-    stepper = STEPPERS[neuron.kind](population).begin(samples, steps, ("u", "v"), resets)
-    window = window or steps
-    events = EventBuffer.empty(samples, steps, samples * window * population.size, neuron.graded)
-    currents = np.ascontiguousarray(currents, np.int32)
-    for t0 in range(0, steps, window):
-        part = np.ascontiguousarray(currents[:, t0 : t0 + window])
-        events.reserve(samples * window * population.size)
-        stepper.step(part, t0, events)
-    messages = np.zeros((samples, steps, population.size), np.int64)
-    for s in range(samples):
-        for t in range(steps):
-            listed = slice(events.start[s, t], events.start[s, t] + events.count[s, t])
-            payload = events.payload[listed] if neuron.graded else 1
-            messages[s, t, events.neuron[listed]] = payload
-    return messages, stepper.kept.get("u"), stepper.kept.get("v"), stepper.overflows
+def driven_by_hand(neuron, size, starts=0):
+    """Neurons whose currents are what is presented, [samples, steps, ports x neurons]."""
+    synapse = OneToOne(1)
+    if neuron.ports == 2:
+        half = np.eye(size, dtype=np.int32), np.zeros((size, size), np.int32)
+        synapse = Complex(*(Sparse.from_dense(np.hstack(h)) for h in (half, half[::-1])))
+    return Network(
+        (
+            Population("currents", (neuron.ports * size,), Source(signed=True)),
+            Population("neurons", (size,), neuron, starts=starts),
+        ),
+        (Projection("currents", "neurons", synapse),),
+    )
 
 
-def run_reference(neuron, currents, *, resets=None):
+def run_engine(neuron, currents, *, resets=(None, 0), window=0):
+    """Step [samples, steps, ports x neurons]; (messages, u, v, overflows), u and v None if none.
+
+    Of `resets` (interval, offset), states return to zero before steps offset + k interval.
+    """
+    _, steps, width = currents.shape
+    # The currents arrive a step after they are presented; the neurons rest until then.
+    network = driven_by_hand(neuron, width // neuron.ports, starts=1)
+    limits = int(currents.min()), int(currents.max())
+    values = Presented(np.ascontiguousarray(currents, np.int32), steps + 1, None, limits)
+    found = joined(
+        simulate(
+            network, values, states=("u", "v"), window=window,
+            reset_interval=resets[0], reset_offset=resets[1],
+        )
+    )["neurons"]  # fmt: skip
+    overflows = {name: array for name, array in found.items() if name.endswith("overflows")}
+    kept = (found[name][:, 1:] if name in found else None for name in ("spikes", "u", "v"))
+    return *kept, overflows
+
+
+def run_reference(neuron, currents, *, resets=(None, 0)):
     """The same from the NumPy equations."""
+    interval, offset = resets
     samples, steps, width = currents.shape
     found = {name: [] for name in ("messages", "u", "v")}
     for s in range(samples):
         cell = CELLS[type(neuron)](neuron, width // neuron.ports)
         for t in range(steps):
-            if resets is not None and resets[t]:
+            if interval and t % interval == offset:
                 cell.reset()
             found["messages"].append(cell.step(currents[s, t].astype(np.int64)))
             found["u"].append(cell.u)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gc
+import weakref
 
 import numpy as np
 import pytest
 
 import neurodeploy as nd
-from neurodeploy.engine.synapses.conv_tables import ConvTables
+from neurodeploy.core.network import core_network
 from neurodeploy.errors import BackendError, InputError
 from neurodeploy.network import (
     Conv,
@@ -25,10 +26,8 @@ from sim_tests.reference import simulate
 RECORD = ("spikes", "u", "v")
 
 
-def assert_equal_to_reference(network, values, kernels="auto", **options):
-    recording = nd.run(
-        network, values, record=RECORD, apply_transform=False, kernels=kernels, **options
-    )
+def assert_equal_to_reference(network, values, **options):
+    recording = nd.run(network, values, record=RECORD, apply_transform=False, **options)
     for index, sample in enumerate(values):
         truth = simulate(network, sample, **options)
         for population in network.populations:
@@ -129,36 +128,6 @@ def test_current_wraps_at_24_bits_and_voltage_saturates():
     assert recording["lif"].overflows()["v_overflows"] > 0
 
 
-@pytest.mark.parametrize("seed", range(60))
-def test_forced_kernels_equal_reference(seed):
-    """By tables every layer that may, however quiet; then message by message."""
-    draw = Draw(seed)
-    values = draw.inputs(samples=2)
-    dense = assert_equal_to_reference(draw.network, values, kernels="dense")
-    events = nd.run(draw.network, values, record=RECORD, apply_transform=False, kernels="events")
-    assert sorted(dense.arrays) == sorted(events.arrays)
-    for key in dense.arrays:
-        np.testing.assert_array_equal(dense.arrays[key], events.arrays[key])
-
-
-def test_what_is_forced_is_what_runs(monkeypatch):
-    taken = []
-    monkeypatch.setattr(ConvTables, "deliver", lambda self, *_: taken.append(1))
-    draws = [Draw(seed, sigma_delta=False) for seed in range(30)]
-    for draw in draws:
-        nd.run(draw.network, draw.inputs(), apply_transform=False, kernels="events")
-    assert not taken
-    for draw in draws:
-        nd.run(draw.network, draw.inputs(), apply_transform=False, kernels="dense")
-    assert taken
-
-
-def test_an_unknown_choice_of_kernels_is_refused():
-    draw = Draw(5)
-    with pytest.raises(InputError, match="kernels 'gpu': unknown; there are auto, events, dense"):
-        nd.run(draw.network, draw.inputs(), kernels="gpu")
-
-
 def test_convolutions_of_little_and_of_much_activity():
     weight = np.full((8, 2, 3, 3), 2, np.int32)
     conv = Conv(weight, padding=(1, 1))
@@ -212,15 +181,13 @@ def test_samples_are_independent():
         np.testing.assert_array_equal(alone.output[0], together.output[index])
 
 
-def test_a_plan_is_made_once_and_goes_with_its_network():
-    from neurodeploy.engine import plan
-
+def test_a_network_is_packed_once_and_for_its_lifetime():
     network = Draw(6).network
-    assert plan.make_plan(network) is plan.make_plan(network)
-    before = len(plan._PLANS)
+    assert core_network(network) is core_network(network)
+    packed = weakref.ref(core_network(network))
     del network
     gc.collect()
-    assert len(plan._PLANS) < before
+    assert packed() is None
 
 
 def test_steps_cut_and_fill():
