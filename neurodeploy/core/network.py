@@ -124,8 +124,9 @@ def _neuron(population: Population) -> CoreNeuron:
     if neuron is None:
         hint = "; quantize the network first (nd.quantize)" if population.neuron.is_float else ""
         raise UnsupportedError(
-            f"population {population.name!r}: the engine has no {population.neuron.kind} neuron; "
-            f"it has {', '.join(NEURONS)}{hint}"
+            f"population {population.name!r}: the engine has no {population.neuron.kind} neuron "
+            f"of class {type(population.neuron).__name__}; "
+            f"it has {', '.join(model.kind for model in NEURONS)}{hint}"
         )
     return neuron
 
@@ -136,8 +137,9 @@ def _synapses(
     synapses = core_synapses(projection.synapse, source, target)
     if synapses is None:
         raise UnsupportedError(
-            f"projection {projection.name}: the engine has no {projection.synapse.kind} synapse; "
-            f"it has {', '.join(SYNAPSES)}"
+            f"projection {projection.name}: the engine has no {projection.synapse.kind} synapse "
+            f"of class {type(projection.synapse).__name__}; "
+            f"it has {', '.join(model.kind for model in SYNAPSES)}"
         )
     return synapses
 

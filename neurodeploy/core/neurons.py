@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..network import Neuron
+from .. import network
 from ..network.fixed_point import (
     ACTIVATION_SHIFT,
     DECAY_UNITY,
@@ -39,9 +39,9 @@ class CoreNeuron:
     options: dict[str, int] = field(default_factory=dict)
 
 
-def core_neuron(neuron: Neuron) -> CoreNeuron | None:
+def core_neuron(neuron: network.Neuron) -> CoreNeuron | None:
     """Describe a neuron to the core; None where the core has no such model."""
-    describe = NEURONS.get(neuron.kind)
+    describe = NEURONS.get(type(neuron))
     return None if describe is None else describe(neuron)
 
 
@@ -198,23 +198,23 @@ def _sigma(neuron: Any) -> CoreNeuron:
     return CoreNeuron("sigma")
 
 
-NEURONS: dict[str, Callable[[Any], CoreNeuron]] = {
-    "source": _relay,
-    "average": _relay,
-    "cuba-lif": _cuba,
-    "cuba-lif-general": _general,
-    "leaky-integrator": _leaky,
-    "ternary-lif": _ternary,
-    "alif": _alif,
-    "rf": _resonate,
-    "rf-iz": _resonate,
-    "adrf": _adaptive_resonate,
-    "adrf-iz": _adaptive_resonate,
-    "threshold": _threshold,
-    "graded-threshold": _graded_threshold,
-    "delta": _delta,
-    "sigma-delta": _sigma_delta,
-    "general-sigma-delta": _general_sigma_delta,
-    "sigma": _sigma,
+NEURONS: dict[type[network.Neuron], Callable[[Any], CoreNeuron]] = {
+    network.Source: _relay,
+    network.Average: _relay,
+    network.CubaLIF: _cuba,
+    network.GeneralCubaLIF: _general,
+    network.LeakyIntegrator: _leaky,
+    network.TernaryLIF: _ternary,
+    network.ALIF: _alif,
+    network.ResonateFire: _resonate,
+    network.ResonateFireIzhikevich: _resonate,
+    network.AdaptiveResonateFire: _adaptive_resonate,
+    network.AdaptiveResonateFireIzhikevich: _adaptive_resonate,
+    network.Threshold: _threshold,
+    network.GradedThreshold: _graded_threshold,
+    network.Delta: _delta,
+    network.SigmaDelta: _sigma_delta,
+    network.GeneralSigmaDelta: _general_sigma_delta,
+    network.Sigma: _sigma,
 }
-"""By the model's ``kind``."""
+"""By the exact class: what derives from a model may compute something else."""

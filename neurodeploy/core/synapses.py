@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import network
 from ..errors import UnsupportedError
 from ..network import Average, Conv, Population, Synapse
 from ..network.fixed_point import STATE_LIMIT
@@ -72,7 +73,7 @@ def core_synapses(
     synapse: Synapse, source: Population, target: Population
 ) -> tuple[CoreSynapses, ...] | None:
     """Describe an operator to the core, in parts; None where the core has no such operator."""
-    describe = SYNAPSES.get(synapse.kind)
+    describe = SYNAPSES.get(type(synapse))
     return None if describe is None else tuple(describe(synapse, source, target))
 
 
@@ -179,11 +180,11 @@ def _temporal(synapse: Any, source: Population, target: Population) -> Parts:
 
 def _complex_parts(synapse: Any, source: Population, target: Population) -> Parts:
     for port, part in enumerate(synapse.parts):
-        describe = _PARTS.get(part.kind)
+        describe = _PARTS.get(type(part))
         if describe is None:
             raise UnsupportedError(
                 f"projection {source.name}->{target.name}: the engine has no complex {part.kind} "
-                f"synapse; it has complex-dense and {', '.join(_PARTS)}"
+                f"synapse; it has complex-dense and {', '.join(model.kind for model in _PARTS)}"
             )
         for made in describe(part, source, target, port):
             # Sums of complex synapses do not wrap, those of a convolution by itself do.
@@ -204,24 +205,24 @@ def _readout(synapse: Any, source: Population, target: Population) -> Parts:
     yield _listed(synapse, own, own // target.neuron.group_size, np.ones(1, np.int32))
 
 
-_PARTS: dict[str, Callable[..., Parts]] = {
-    "conv": _conv,
-    "conv-transpose": _conv_transpose,
-    "pool": _pool,
-    "unpool": _pool,
-    "sparse": _sparse,
+_PARTS: dict[type[network.Synapse], Callable[..., Parts]] = {
+    network.Conv: _conv,
+    network.ConvTranspose: _conv_transpose,
+    network.Pool: _pool,
+    network.Unpool: _pool,
+    network.Sparse: _sparse,
 }
 """Operators that a complex one can be made of."""
 
-SYNAPSES: dict[str, Callable[[Any, Population, Population], Parts]] = {
+SYNAPSES: dict[type[network.Synapse], Callable[[Any, Population, Population], Parts]] = {
     **_PARTS,
-    "dense": _dense,
-    "complex-dense": _complex_dense,
-    "complex": _complex_parts,
-    "complex-conv": _complex_parts,
-    "delayed-dense": _delayed_dense,
-    "one-to-one": _one_to_one,
-    "temporal-fir": _temporal,
-    "readout": _readout,
+    network.Dense: _dense,
+    network.ComplexDense: _complex_dense,
+    network.Complex: _complex_parts,
+    network.ComplexConv: _complex_parts,
+    network.DelayedDense: _delayed_dense,
+    network.OneToOne: _one_to_one,
+    network.TemporalFIR: _temporal,
+    network.Readout: _readout,
 }
-"""By the operator's ``kind``."""
+"""By the exact class."""

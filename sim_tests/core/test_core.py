@@ -202,6 +202,10 @@ class UnknownDense(Dense):
     kind: ClassVar[str] = "unknown-dense"
 
 
+class Derived(CubaLIF):
+    """May compute something else under the name of its base."""
+
+
 @pytest.mark.parametrize("start", [nd.stream, lambda net: nd.run(net, np.zeros((3, 2), int))])
 def test_an_element_of_unknown_kind_is_named(start):
     def network(neuron, synapse):
@@ -217,3 +221,5 @@ def test_an_element_of_unknown_kind_is_named(start):
         start(network(UnknownLIF(1, 1, 1), Dense(weight)))
     with pytest.raises(UnsupportedError, match="->hidden: the engine has no unknown-dense syn"):
         start(network(CubaLIF(1, 1, 1), UnknownDense(weight)))
+    with pytest.raises(UnsupportedError, match="no cuba-lif neuron of class Derived"):
+        start(network(Derived(1, 1, 1), Dense(weight)))
