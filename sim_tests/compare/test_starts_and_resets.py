@@ -223,7 +223,7 @@ class TestDiagnosis:
 
 
 class TestTwoNetworks:
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def exports(self, faults):
         names = ("conv_exported", "conv_slayer_export_hdf5")
         networks = [nd.load(faults / "slayer" / f"{name}.net") for name in names]

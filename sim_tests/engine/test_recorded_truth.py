@@ -26,16 +26,16 @@ class TestPilotNetLIF:
     LAYERS = ("input", "conv-0", "conv-1", "conv-2", "conv-3", "conv-4", "fc-0", "fc-1", "fc-2")
     STEPS = 24
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def truth(self, netx_truth):
         return netx_truth / "gts" / "pilotnet_lif"
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def frames(self, truth):
         image = np.load(truth / "image.npy").transpose(2, 1, 0)
         return np.broadcast_to(image, (self.STEPS, *image.shape))
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def recording(self, truth, frames):
         network = nd.load(truth / "network.net")
         record = ("spikes", "u", "v")
@@ -79,11 +79,11 @@ class TestPilotNetSDNN:
 
     STEPS = 20
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def truth(self, netx_truth):
         return netx_truth / "gts" / "pilotnet_sdnn"
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def frames(self, truth):
         return np.repeat(steps_first(truth / "input.npy"), self.STEPS, axis=0)
 
