@@ -13,10 +13,14 @@ from neurodeploy.network import (
     ComplexDense,
     Conv,
     ConvTranspose,
+    CubaLIF,
     DelayedDense,
     Dense,
+    Network,
     OneToOne,
     Pool,
+    Population,
+    Projection,
     Sparse,
     TemporalFIR,
     Unpool,
@@ -49,6 +53,27 @@ def geometry(rng) -> dict:
         "padding": pair(rng, 0, 3),
         "dilation": pair(rng, 1, 3),
     }
+
+
+def with_loop_and_taps(network: Network, rng) -> Network:
+    """Add a biased population that is fed by itself, too, and one behind taps in time."""
+    source, size = network.output.name, network.output.size
+    hops = network.hops(source)
+    more = [
+        Population(name, (size,), CubaLIF(2048, 512, 20, bias=3), starts=hops + 1 + number)
+        for number, name in enumerate(("looped", "tapped"))
+    ]
+    matrix = Dense(rng.integers(-64, 64, (size, size), np.int32))
+    taps = TemporalFIR(rng.integers(-64, 64, (4, size), np.int32))
+    return Network(
+        [*network.populations, *more],
+        [
+            *network.projections,
+            Projection(source, "looped", matrix),
+            Projection("looped", "looped", matrix),
+            Projection("looped", "tapped", taps),
+        ],
+    )
 
 
 def draw(kind: str, seed: int):

@@ -12,10 +12,10 @@ import pytest
 
 import neurodeploy as nd
 from neurodeploy.errors import InputError, UnsupportedError
-from neurodeploy.network import CubaLIF, Dense, Network, Population, Projection, Source, TemporalFIR
+from neurodeploy.network import CubaLIF, Dense, Network, Population, Projection, Source
 from sim_tests.engine.test_synapses import inputs_of, network_of
 from sim_tests.random_networks import Draw
-from sim_tests.random_synapses import KINDS, draw
+from sim_tests.random_synapses import KINDS, draw, with_loop_and_taps
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -47,24 +47,7 @@ def test_a_gated_stream_is_the_same_without_the_lag(kind):
     """All operators, a biased population that is fed by itself, too, and taps in time."""
     rng = np.random.default_rng(7)
     for seed in range(400, 403):
-        first = network_of(*draw(kind, seed))
-        size = first.output.size
-        hops = first.hops(first.output.name)
-        more = [
-            Population(name, (size,), CubaLIF(2048, 512, 20, bias=3), starts=hops + 1 + number)
-            for number, name in enumerate(("looped", "tapped"))
-        ]
-        matrix = Dense(rng.integers(-64, 64, (size, size), np.int32))
-        taps = TemporalFIR(rng.integers(-64, 64, (4, size), np.int32))
-        network = Network(
-            [*first.populations, *more],
-            [
-                *first.projections,
-                Projection(first.output.name, "looped", matrix),
-                Projection("looped", "looped", matrix),
-                Projection("looped", "tapped", taps),
-            ],
-        )
+        network = with_loop_and_taps(network_of(*draw(kind, seed)), rng)
         lag = network.hops("tapped")
         values = inputs_of(network, seed, samples=1, steps=40)
         whole = nd.run(network, values, steps=40 + lag).output[0]
