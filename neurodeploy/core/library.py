@@ -13,6 +13,7 @@ import sys
 from collections.abc import Mapping
 from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_int, c_int32, c_int64, c_void_p
 from functools import cache
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +121,11 @@ _FUNCTIONS = {
     "nd_stream_step": (c_int, (c_void_p, c_void_p, c_void_p, c_void_p, c_void_p)),
 }  # fmt: skip
 
+_NUMBERS = count(1)
+_FAILURES: dict[int, BaseException] = {}
+_MOST_FAILURES = 64
+"""Of a run's threads several may fail; only one of them is asked for."""
+
 _ERRORS: dict[int, type[NeurodeployError]] = {1: UnsupportedError, 2: TooLargeError}
 
 
@@ -170,8 +176,19 @@ def unit_in_use() -> str:
     return name
 
 
+def note_failure(error: BaseException) -> int:
+    """Keep what a `HostStep` failed with; gives the number that it returns."""
+    number = next(_NUMBERS)
+    _FAILURES[number] = error
+    for old in list(_FAILURES)[:-_MOST_FAILURES]:
+        _FAILURES.pop(old, None)
+    return number
+
+
 def raise_error(what: str) -> None:
     """Raise what the last call of this thread failed with."""
     core = library()
+    if core.nd_error_kind() == 4:
+        raise _FAILURES.pop(int(core.nd_error()))
     kind = _ERRORS.get(core.nd_error_kind(), BackendError)
     raise kind(f"{what}: {core.nd_error().decode()}")

@@ -4,6 +4,7 @@ from .audit import Audit, AuditEntry, Effect, Rating
 from .graph import InputTransform, Network, Population, Projection
 from .neurons import (
     ALIF,
+    NEURONS,
     AdaptiveResonateFire,
     AdaptiveResonateFireIzhikevich,
     Average,
@@ -42,6 +43,7 @@ from .synapses import (
 
 __all__ = [
     "ALIF",
+    "NEURONS",
     "AdaptiveResonateFire",
     "AdaptiveResonateFireIzhikevich",
     "Audit",
