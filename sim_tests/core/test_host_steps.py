@@ -316,7 +316,7 @@ class TestFailures:
     @pytest.mark.parametrize(
         ("cls", "line"),
         [
-            (type("Plain", (Neuron,), {"kind": "plain"}), "is no dataclass that derives"),
+            (type("Plain", (Neuron,), {"kind": "plain"}), "is no dataclass of its own"),
             (Dense, "is no dataclass that derives from Neuron"),
         ],
     )

@@ -44,9 +44,10 @@ class NeuronModels(Registry[type[Neuron]]):
         return str(one.kind)
 
     def _made(self, loaded: Any) -> type[Neuron]:
-        of_ours = isinstance(loaded, type) and issubclass(loaded, Neuron)
-        if not of_ours or "__dataclass_params__" not in vars(loaded):
+        if not (isinstance(loaded, type) and issubclass(loaded, Neuron)):
             raise TypeError(f"{loaded!r} is no dataclass that derives from Neuron")
+        if "__dataclass_params__" not in vars(loaded):
+            raise TypeError(f"{loaded!r} is no dataclass of its own")
         if CLASSES.get(loaded.__name__) is not loaded:
             raise ValueError(f"another class of a network is called {loaded.__name__}")
         for state in loaded.states:
