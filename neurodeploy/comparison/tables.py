@@ -175,18 +175,21 @@ def evidence_table(evidence: Evidence, names: tuple[str, str]) -> Table:
     table = _table("at the first divergence")
     _columns(table, "step", "side")
     table.columns[1].justify = "left"
-    _columns(table, None, "current", "u", "bias", "v before reset", "v", "threshold", "spike")
+    further = evidence.further_states
+    limit = () if "threshold" in further else ("threshold",)
+    shown = ("current", "u", "bias", "v before reset", "v", *further, *limit, "spike")
+    _columns(table, None, *shown)
     for at in (evidence.at - 1, evidence.at):
         if at < 0:
             continue
         for name, trace in zip(names, (evidence.a, evidence.b), strict=True):
             cells = [
                 _number(trace.values[what][at]) if what in trace.values else NOTHING
-                for what in ("current", "u", "bias", "v_before_reset", "v", "spikes")
+                for what in ("current", "u", "bias", "v_before_reset", "v", *further, "spikes")
             ]
             threshold = NOTHING if evidence.threshold is None else f"{evidence.threshold:,}"
-            step = str(evidence.steps[at])
-            table.add_row(step, Text(name), *cells[:-1], threshold, cells[-1])
+            step, limits = str(evidence.steps[at]), [threshold] * len(limit)
+            table.add_row(step, Text(name), *cells[:-1], *limits, cells[-1])
     return table
 
 

@@ -58,18 +58,21 @@ def _evidence(comparison: Comparison) -> list[Block]:
     evidence = comparison.diagnosis.evidence
     assert evidence is not None
     rows: list[list[str | Cell]] = []
+    further = evidence.further_states
+    limit = () if "threshold" in further else (_exactly(evidence.threshold),)
     for at in (evidence.at - 1, evidence.at):
         for label, trace in zip(comparison.labels, (evidence.a, evidence.b), strict=True):
             if at < 0:
                 continue
             cells: list[str | Cell] = [str(evidence.steps[at]), label]
-            for what in ("current", "u", "v"):
+            for what in ("current", "u", "v", *further):
                 value = trace.values[what][at] if what in trace.values else None
                 cells.append(Cell(_exactly(value), tag=trace.known.get(what, "")))
-            cells.append(_exactly(evidence.threshold))
+            cells += limit
             cells.append(_exactly(trace.values["spikes"][at]) if "spikes" in trace.values else "")
             rows.append(cells)
-    head = ("step", "side", "#synaptic input", "#u", "#v", "#threshold", "#spike")
+    numbers = ("synaptic input", "u", "v", *further, *(["threshold"] if limit else []), "spike")
+    head = ("step", "side", *(f"#{name}" for name in numbers))
     foot = (
         "recorded: as the side recorded it; engine: run again from recorded messages; implied: "
         "what two recorded u leave for the synapses."

@@ -2,7 +2,7 @@
 
 ``python -m sim_tests.core.fuzz [--seconds 120] [--seed 0]`` compiles the core with sanitizers,
 starts itself again with their runtime loaded first, and runs networks of every kind on every
-instruction set, with threads and windows of all sizes, and step by step.
+instruction set, with threads and windows of all sizes, step by step, and by models' NumPy steps.
 All must give the same; what a sanitizer finds ends it with status 1.
 """
 
@@ -65,8 +65,9 @@ def fuzz(seconds: float, seed: int) -> int:
         rng = np.random.default_rng([seed, done])
         network, inputs = _random_network(rng, seed + done, KINDS, draw)
         found, streamed = [], []
-        for unit in units():
-            os.environ["NEURODEPLOY_ISA"] = unit
+        ways = [(unit, "") for unit in units()] + [(units()[done % len(units())], "numpy")]
+        for unit, steps in ways:
+            os.environ["NEURODEPLOY_ISA"], os.environ["NEURODEPLOY_STEPS"] = unit, steps
             for threads, window in ((1, 0), (2, int(rng.integers(1, 9))), (3, 1)):
                 found.append(_everything(network, inputs, threads, window))
             streamed.append(_step_by_step(network, inputs))
