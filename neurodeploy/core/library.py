@@ -114,6 +114,10 @@ _FUNCTIONS = {
     "nd_product": (None, (c_int64, c_int64, c_void_p, c_void_p, c_void_p)),
     "nd_normalised": (None, (c_int64, c_void_p, c_double, c_double, c_double, c_void_p)),
     "nd_masked": (None, (c_int64, c_void_p, c_void_p, c_double, c_void_p, c_void_p)),
+    "nd_rounded": (None, (c_int64, c_int64, *(c_void_p,) * 7)),
+    "nd_integrate": (
+        c_int64, (c_int64, c_int64, c_int64, c_void_p, c_void_p, c_int, *(c_void_p,) * 3),
+    ),
     **{
         f"nd_{name}_{dtype}": (None, (c_int64, c_int64, c_void_p, number, c_void_p, c_void_p))
         for dtype, number in (("float64", c_double), ("int64", c_int64))
