@@ -132,7 +132,7 @@ def _traces(local: PopulationAlone, index: int) -> Doubles:
     projection, synapse = site.feeds[index]
     sent: NDArray[Any] = local.calibration.sent[projection.source].astype(np.float64)
     lag = int(local.network.closes(projection))
-    if isinstance(synapse, DelayedDense):
+    if isinstance(synapse, DelayedDense):  # its commonest delay stands for all
         lag += int(np.bincount(synapse.delay.ravel()).argmax())
     late = np.zeros_like(sent)
     if lag < sent.shape[1]:
