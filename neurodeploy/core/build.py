@@ -170,8 +170,11 @@ def compile_core(
         jobs: list[tuple[str, str, list[str]]] = [
             ("api.cpp", "api", []),
             ("level.cpp", "level", []),
+            ("floating_api.cpp", "floating_api", []),
         ]
-        jobs += (("run.cpp", name, [f"-DND_ISA={name}", *own]) for name, own in units.items())
+        for name, own in units.items():
+            for source in ("run", "floating"):
+                jobs.append((f"{source}.cpp", f"{source}_{name}", [f"-DND_ISA={name}", *own]))
 
         def compile_unit(job: tuple[str, str, list[str]]) -> str:
             source, name, own = job

@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from ..engine.floating.synapses import deliveries
+from ..core.floating_synapses import deliveries
 from ..network import Network, Population
 from ..network.fixed_point import ACTIVATION_SHIFT, DECAY_UNITY, STATE_LIMIT
 from .calibration import Calibration
@@ -99,9 +99,9 @@ class PopulationAlone:
             lag = wait + delay
             if lag >= steps:
                 continue
-            messages = sent[:, : steps - lag]
-            delivered = deliver(np.ascontiguousarray(messages).reshape(-1, source.size))
-            total[:, lag:] += delivered.reshape(samples, steps - lag, -1)
+            current = np.zeros((samples, steps - lag, total.shape[2]), np.float32)
+            deliver(sent[:, : steps - lag], current)
+            total[:, lag:] += current
         return total
 
 
