@@ -12,6 +12,7 @@ import ctypes
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -140,7 +141,7 @@ class _Block:
         self,
         network: Network,
         feeds: dict[str, list[Feed]],
-        values: NDArray[np.generic],
+        values: NDArray[Any],
         states: tuple[str, ...],
     ) -> None:
         self.network, self.feeds, self.states = network, feeds, states

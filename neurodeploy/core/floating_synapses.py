@@ -48,7 +48,7 @@ def deliveries(
     UnsupportedError
         If the float mode has no such operator.
     """
-    synapse = projection.synapse
+    synapse: Any = projection.synapse
     kind = type(synapse)
     if kind is DelayedDense:
         by_delay = (
