@@ -282,6 +282,7 @@ private:
             for (int r = 0; r < tile.rows; r++) {
                 const int row = tile.row + r;
                 RowStep& step = scratch.rows[r];
+                step.records = records;
                 if (!delays) {
                     step.sent = sent.bits_at(row, t) + tile.column / 64;
                     if (sent.graded) step.payload = sent.payload_at(row, t) + tile.column;
