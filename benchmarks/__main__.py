@@ -15,7 +15,7 @@ def main() -> int:
     threads = arguments.threads or len(available)
     _pin(threads, available)
 
-    # Only now: NumPy, Numba and torch read the numbers of threads when they are imported.
+    # Only now: NumPy and torch read the numbers of threads when they are imported.
     from rich.console import Console
 
     from .lines import LINES
@@ -82,7 +82,6 @@ def _pin(threads: int, available: list[int]) -> None:
         os.sched_setaffinity(0, available[-threads:])
     for variable in (
         "NEURODEPLOY_THREADS",
-        "NUMBA_NUM_THREADS",
         "OMP_NUM_THREADS",
         "OPENBLAS_NUM_THREADS",
         "MKL_NUM_THREADS",
