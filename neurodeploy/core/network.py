@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from ..errors import UnsupportedError
 from ..network import Network, Population, Projection
+from ..network.neurons.registry import has_step
 from . import library as c
-from .host_steps import has_step, host_step, prefers_numpy
+from .host_steps import host_step, prefers_numpy
 from .library import HostStep, library, raise_error, unit_in_use
 from .neurons import CORE_NEURONS, CoreNeuron, core_neuron
 from .order import cycles
