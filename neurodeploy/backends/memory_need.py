@@ -87,12 +87,11 @@ def _of_recording(population: Population, samples: int, options: RunOptions) -> 
 
 
 def _of_block(population: Population, samples: int, options: RunOptions) -> Iterator[Need]:
-    """What the engine holds of samples that are under way."""
+    """What the engine holds of samples that are under way, beside the recording."""
     where = f"population {population.name!r}"
     kept = [name for name in population.neuron.states if name in options.record]
-    copies = 2 if len(population.shape) == 3 else 1  # of which one is in the engine's order
-    size = 4 * samples * population.size * options.steps * len(kept) * copies
-    if kept:
+    if kept and (options.out is not None or samples > 1):  # a single block is the recording
+        size = 4 * samples * population.size * options.steps * len(kept)
         what = f"{where}: {' and '.join(kept)} of {options.steps} steps, {samples} samples at once"
         yield Need(what, size, _LESS)
     states = 4 * samples * population.size * (population.neuron.ports + 4)
