@@ -6,7 +6,7 @@ import ctypes
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
-from weakref import WeakKeyDictionary, finalize
+from weakref import finalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +66,7 @@ class CoreNetwork:
         self.neurons = sum(p.size for p in populations)
         self.on_chip = tuple(_neuron(p).kind != "relay" for p in populations)
         self.names = tuple(p.name for p in populations)
+        self.rooms: dict[Any, Any] = {}  # see `simulate`
         place = {name: k for k, name in enumerate(self.names)}
         for projection in projections:
             source, target = place[projection.source], place[projection.target]
@@ -144,9 +145,6 @@ def _synapses(
     return synapses
 
 
-_PACKED: WeakKeyDictionary[Network, dict[tuple[str, bool], CoreNetwork]] = WeakKeyDictionary()
-
-
 def core_network(network: Network, gated: bool = False) -> CoreNetwork:
     """Pack a network for the instruction set in use; done once while the network lives.
 
@@ -161,15 +159,15 @@ def core_network(network: Network, gated: bool = False) -> CoreNetwork:
     UnsupportedError
         If the core cannot run an element; it names it.
     """
-    unit = unit_in_use()
-    packed = _PACKED.setdefault(network, {})
-    if (unit, gated) not in packed:
+    key = "core", unit_in_use(), gated
+    if key not in network.kept:
         names = list(cycles(network))
         stretches = [[_early(network, n) if gated else network[n] for n in s] for s in names]
         loops = {p.source for p in network.projections if p.source == p.target}
         cyclic = [len(s) > 1 or s[0] in loops for s in names]
-        packed[unit, gated] = CoreNetwork(stretches, network.projections, cyclic, unit)
-    return packed[unit, gated]
+        network.kept[key] = CoreNetwork(stretches, network.projections, cyclic, key[1])
+    packed: CoreNetwork = network.kept[key]
+    return packed
 
 
 def _early(network: Network, name: str) -> Population:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from ..inputs import Presented
 from ..network import Network
+from ..recording import OVERFLOWS
+from ..recording.assemble import Events
 from . import library as c
 from .library import library, raise_error
 from .network import CoreNetwork, core_network
@@ -25,33 +27,6 @@ BLOCK_WORK = 1 << 30
 THREAD_WORK = 1 << 20
 """Neurons times steps, about a millisecond, below which starting a thread does not pay."""
 
-OVERFLOWS = ("u_overflows", "v_overflows", "input_overflows")
-
-
-@dataclass(frozen=True)
-class PopulationResult:
-    """What one block gave for one population, in flat (C, H, W) order.
-
-    Attributes
-    ----------
-    step_counts : int32 [samples, steps]
-    counts : int64 [samples, neurons]
-        Messages of each neuron.
-    neuron : int32 [events] or None
-        None where messages were not asked for.
-    payload : int32 [events] or None
-        None where every payload is 1, too.
-    states : dict of str to int32 [samples, steps, neurons]
-    overflows : dict of str to int64 [samples]
-    """
-
-    step_counts: NDArray[np.int32]
-    counts: NDArray[np.int64]
-    neuron: NDArray[np.int32] | None
-    payload: NDArray[np.int32] | None
-    states: dict[str, NDArray[np.int32]]
-    overflows: dict[str, NDArray[np.int64]]
-
 
 def simulate(
     network: Network,
@@ -64,7 +39,7 @@ def simulate(
     window: int = 0,
     reset_interval: int | None = None,
     reset_offset: int = 0,
-) -> Iterator[dict[str, PopulationResult]]:
+) -> Iterator[BlockResults]:
     """Run samples block by block.
 
     Parameters
@@ -87,7 +62,8 @@ def simulate(
 
     Yields
     ------
-    dict of population name to PopulationResult, in order of samples
+    BlockResults
+        In order of samples.
 
     Raises
     ------
@@ -98,7 +74,9 @@ def simulate(
     resets = _resets(network, values.steps, reset_interval, reset_offset)
     wanted = frozenset(packed.names if messages is None else messages)
     neurons = packed.neurons
-    if block is None:
+    if block is None and len(values) == 1:
+        block = 1
+    elif block is None:
         kept = 4 * len(states) * values.steps * neurons
         kept += 4 * values.steps * (network.input.size + len(packed.names)) + 8 * neurons
         kept += sum(values.steps * network[name].size for name in wanted)
@@ -114,7 +92,7 @@ def simulate(
         made = values.block(slice(first, first + block))
         worth = 1 + len(made) * values.steps * neurons // THREAD_WORK
         inputs = c.Inputs(
-            made.ctypes.data, len(made), values.steps, given_steps, window,
+            made.ctypes.data, None, len(made), values.steps, given_steps, window,
             packed.names.index(network.input.name), made.itemsize, values.binary,
             min(threads, worth), held,
         )  # fmt: skip
@@ -133,6 +111,84 @@ def _resets(
     }
 
 
+class BlockResults(Mapping[str, Events]):
+    """What one block gave, by population, in flat (C, H, W) order; taken apart when asked for.
+
+    Of populations whose messages were not asked for there are no counts of messages by step.
+
+    Attributes
+    ----------
+    samples, steps : int
+    """
+
+    def __init__(self, room: _Room) -> None:
+        self._room = room
+        self.samples, self.steps = room.samples, room.steps
+        self.counted = np.zeros(room.words, np.int64)
+        self.messages: dict[str, tuple[NDArray[np.int32], NDArray[np.int32] | None]] = {}
+        self.states: dict[str, dict[str, NDArray[np.int32]]] = {}
+        self._known: dict[str, Events] = {}
+
+    def step_counts(self, name: str) -> NDArray[np.int32] | None:
+        """int32 [samples, steps], of a population whose messages were asked for."""
+        if (first := self._room.first[name].get("step_counts")) is None:
+            return None
+        counts = self.counted[first:].view(np.int32)[: self.samples * self.steps]
+        return counts.reshape(self.samples, self.steps)
+
+    def __getitem__(self, name: str) -> Events:
+        if name not in self._known:
+            first, overflows = self._room.first[name], {}
+            counts = self.counted[first["counts"] : first["end"]].reshape(self.samples, -1)
+            if (at := first.get("overflows")) is not None:
+                each = self.counted[at : at + len(OVERFLOWS) * self.samples]
+                overflows = dict(zip(OVERFLOWS, each.reshape(-1, self.samples), strict=True))
+            sent = self.messages.get(name, (None, None))
+            states = self.states.get(name, {})
+            steps = self.step_counts(name)
+            self._known[name] = Events(steps, counts, *sent, states, overflows)
+        return self._known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._room.names)
+
+    def __len__(self) -> int:
+        return len(self._room.names)
+
+
+class _Room:
+    """Where the core puts what it counts of a block: one array, which holds zeros at first.
+
+    To find out where an array lies takes as long as a short step.
+    """
+
+    def __init__(
+        self,
+        packed: CoreNetwork,
+        network: Network,
+        samples: int,
+        steps: int,
+        wanted: frozenset[str],
+    ) -> None:
+        self.names = tuple(p.name for p in network.populations)
+        self.samples, self.steps = samples, steps
+        self.asked = (c.Results * len(packed.names))()
+        self.first: dict[str, dict[str, int]] = {}
+        self.words = 1  # nothing is at 0, which is no place to the core
+        for place, population in enumerate(packed.populations):
+            sizes = {"counts": samples * population.size}
+            if packed.on_chip[place]:
+                sizes["overflows"] = samples * len(OVERFLOWS)
+            if population.name in wanted:
+                sizes["step_counts"] = (samples * steps + 1) // 2  # of int32
+                self.asked[place].wants_messages = True
+            first = self.first[population.name] = {"end": self.words + sizes["counts"]}
+            for what, size in sizes.items():
+                first[what] = self.words
+                setattr(self.asked[place], what, 8 * self.words)
+                self.words += size
+
+
 def _run_block(
     packed: CoreNetwork,
     network: Network,
@@ -140,70 +196,53 @@ def _run_block(
     wanted: frozenset[str],
     states: tuple[str, ...],
     resets: Mapping[str, NDArray[np.bool_]],
-) -> dict[str, PopulationResult]:
-    asked = (c.Results * len(packed.names))()
-    results = _make_room(packed, inputs.samples, inputs.steps, states, asked)
-    for to, name in zip(asked, packed.names, strict=True):
-        if name in resets:
-            to.resets = resets[name].ctypes.data
-        to.wants_messages = name in wanted
+) -> BlockResults:
+    shape = inputs.samples, inputs.steps, wanted
+    room = packed.rooms.get(shape)
+    if room is None:
+        room = _Room(packed, network, *shape)
+        packed.rooms = {shape: room}  # runs that are alike follow one another
+    results = BlockResults(room)
+    inputs.counted = results.counted.ctypes.data
+    asked = room.asked
+    if states or resets:
+        asked = type(asked).from_buffer_copy(asked)
+        _point(packed, asked, results, states, resets)
     core = library()
     handle = core.nd_run(packed.handle, ctypes.byref(inputs), asked, len(asked))
     if not handle:
         raise_error("engine")
     try:
-        for place, name in enumerate(packed.names):
-            if name in wanted:
-                total = int(results[name].step_counts.sum(dtype=np.int64))
-                neuron, payload = messages_of(handle, place, total)
-                results[name] = replace(results[name], neuron=neuron, payload=payload)
+        for name in wanted:
+            results.messages[name] = messages_of(handle, packed.names.index(name))
     finally:
         core.nd_run_free(handle)
-    return {p.name: results[p.name] for p in network.populations}
-
-
-def _make_room(
-    packed: CoreNetwork, samples: int, steps: int, states: tuple[str, ...], asked: Any
-) -> dict[str, PopulationResult]:
-    """Make arrays for all populations, zero where the core adds, and tell it where they are.
-
-    All that it adds to is one array: finding out where an array lies takes as long as a short
-    step.
-    """
-    populations = packed.populations
-    step_counts = np.zeros((len(populations), samples, steps), np.int32)
-    overflows = np.zeros((len(populations), len(OVERFLOWS), samples), np.int64)
-    counts = np.zeros(samples * sum(p.size for p in populations), np.int64)
-    at_steps, at_overflows, at_counts = (a.ctypes.data for a in (step_counts, overflows, counts))
-    results, first = {}, 0
-    for place, (to, population) in enumerate(zip(asked, populations, strict=True)):
-        size = samples * population.size
-        to.step_counts = at_steps + place * step_counts.strides[0]
-        to.overflows = at_overflows + place * overflows.strides[0]
-        to.counts = at_counts + first * counts.itemsize
-        kept = {}
-        for name in population.neuron.states:
-            if name in states:
-                kept[name] = np.empty((samples, steps, population.size), np.int32)
-                setattr(to, name, kept[name].ctypes.data)
-        own = counts[first : first + size].reshape(samples, population.size)
-        counted = (
-            dict(zip(OVERFLOWS, overflows[place], strict=True)) if packed.on_chip[place] else {}
-        )
-        results[population.name] = PopulationResult(
-            step_counts[place], own, None, None, kept, counted
-        )
-        first += size
     return results
 
 
-def messages_of(
-    handle: int, place: int, total: int
-) -> tuple[NDArray[np.int32], NDArray[np.int32] | None]:
+def _point(
+    packed: CoreNetwork,
+    asked: Any,
+    results: BlockResults,
+    states: tuple[str, ...],
+    resets: Mapping[str, NDArray[np.bool_]],
+) -> None:
+    """Make room for states and tell the core where, and where resets stand."""
+    for to, population in zip(asked, packed.populations, strict=True):
+        if population.name in resets:
+            to.resets = resets[population.name].ctypes.data
+        kept = results.states[population.name] = {}
+        for state in population.neuron.states:
+            if state in states:
+                kept[state] = np.empty((results.samples, results.steps, population.size), np.int32)
+                setattr(to, state, kept[state].ctypes.data)
+
+
+def messages_of(handle: int, place: int) -> tuple[NDArray[np.int32], NDArray[np.int32] | None]:
     """Take neurons and payloads of one population out of a run's result; None if all are 1."""
     core = library()
-    neuron = np.empty(total, np.int32)
-    payload = np.empty(total, np.int32) if core.nd_has_payloads(handle, place) else None
+    neuron = np.empty(core.nd_message_count(handle, place), np.int32)
+    payload = np.empty_like(neuron) if core.nd_has_payloads(handle, place) else None
     core.nd_messages(
         handle, place, neuron.ctypes.data, None if payload is None else payload.ctypes.data
     )
