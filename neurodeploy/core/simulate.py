@@ -50,7 +50,7 @@ def simulate(
     messages : collection of str, optional
         Populations whose messages to return; by default all.
     states : tuple of str
-        Of "u" and "v": which to keep for every step.
+        Which to keep for every step, of populations whose neurons have them.
     threads : int
         Share the samples of a block, or the neurons of one sample.
     block : int, optional
@@ -217,6 +217,8 @@ def _run_block(
             results.messages[name] = messages_of(handle, packed.names.index(name))
     finally:
         core.nd_run_free(handle)
+    for place, name in enumerate(packed.names if states else ()):
+        packed.complete(place, results.states[name])
     return results
 
 
@@ -231,11 +233,11 @@ def _point(
     for to, population in zip(asked, packed.populations, strict=True):
         if population.name in resets:
             to.resets = resets[population.name].ctypes.data
-        kept = results.states[population.name] = {}
-        for state in population.neuron.states:
-            if state in states:
-                kept[state] = np.empty((results.samples, results.steps, population.size), np.int32)
-                setattr(to, state, kept[state].ctypes.data)
+        own, room = population.neuron.states, (results.samples, results.steps, population.size)
+        kept = {name: np.empty(room, np.int32) for name in own if name in states}
+        results.states[population.name] = kept
+        if kept:
+            to.keep(own, kept)
 
 
 def messages_of(handle: int, place: int) -> tuple[NDArray[np.int32], NDArray[np.int32] | None]:
