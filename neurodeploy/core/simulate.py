@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from ..inputs import Presented
 from ..network import Network
-from ..recording import OVERFLOWS
 from ..recording.assemble import Events
 from . import library as c
 from .library import library, raise_error
-from .network import CoreNetwork, core_network
+from .network import OVERFLOWS, CoreNetwork, core_network
 
 BLOCK_BYTES = 1 << 26
 """Results and inputs of one block of samples should stay within this."""
@@ -142,7 +141,8 @@ class BlockResults(Mapping[str, Events]):
             counts = self.counted[first["counts"] : first["end"]].reshape(self.samples, -1)
             if (at := first.get("overflows")) is not None:
                 each = self.counted[at : at + len(OVERFLOWS) * self.samples]
-                overflows = dict(zip(OVERFLOWS, each.reshape(-1, self.samples), strict=True))
+                found = dict(zip(OVERFLOWS, each.reshape(-1, self.samples), strict=True))
+                overflows = {what: found[what] for what in self._room.overflows[name]}
             sent = self.messages.get(name, (None, None))
             states = self.states.get(name, {})
             steps = self.step_counts(name)
@@ -171,13 +171,14 @@ class _Room:
         wanted: frozenset[str],
     ) -> None:
         self.names = tuple(p.name for p in network.populations)
+        self.overflows = dict(zip(packed.names, packed.overflows, strict=True))
         self.samples, self.steps = samples, steps
         self.asked = (c.Results * len(packed.names))()
         self.first: dict[str, dict[str, int]] = {}
         self.words = 1  # nothing is at 0, which is no place to the core
         for place, population in enumerate(packed.populations):
             sizes = {"counts": samples * population.size}
-            if packed.on_chip[place]:
+            if packed.overflows[place]:
                 sizes["overflows"] = samples * len(OVERFLOWS)
             if population.name in wanted:
                 sizes["step_counts"] = (samples * steps + 1) // 2  # of int32
