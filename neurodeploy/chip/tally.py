@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from functools import cached_property
+from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -65,14 +66,19 @@ class Tally:
     def count(self, counts: NDArray[np.int64] | FloatArray) -> FloatArray:
         """Float64 [samples, columns] of counts [samples, *shape]."""
         whole = counts.dtype.kind in "iu"
-        counts = np.ascontiguousarray(counts, np.int64 if whole else np.float64)
-        found = np.zeros((len(counts), self.columns))
+        given: NDArray[Any] = np.ascontiguousarray(counts, np.int64 if whole else np.float64)
+        found = np.zeros((len(given), self.columns))
         library().nd_tally(
-            counts.ctypes.data, not whole, len(counts), len(self.cell_of),
-            self.cell_of.ctypes.data, len(self.starts) - 1, self.starts.ctypes.data,
-            self.column.ctypes.data, self.weight.ctypes.data, self.columns, found.ctypes.data,
-        )  # fmt: skip
+            given.ctypes.data, not whole, len(given), *self._matrix, found.ctypes.data
+        )
         return found
+
+    @cached_property
+    def _matrix(self) -> tuple[int, ...]:
+        """What the core is told of it, in `nd_tally`'s order."""
+        at = (a.ctypes.data for a in (self.starts, self.column, self.weight))
+        cells = len(self.starts) - 1
+        return len(self.cell_of), self.cell_of.ctypes.data, cells, *at, self.columns
 
     def of_way(self, number: int, found: FloatArray) -> FloatArray:
         """Copies and hops that messages of a way take, float64 [samples, 3]."""
@@ -105,8 +111,7 @@ def reads_of_way(
     if columns is not None:
         return found[:, columns]
     if projection.synapse.reads_all:
-        held = [piece.neurons for piece in placement[projection.target].pieces]
-        return found[:, :1] * np.array(held, np.float64)
+        return found[:, :1] * placement[projection.target].held
     return operations(placement, projection, counts.reshape(len(counts), -1).astype(np.float64))
 
 
@@ -134,11 +139,12 @@ def _tally(placement: Placement, name: str, all_ways: tuple[Routes, ...]) -> Tal
     for way, found in zip(ways, taps, strict=True):
         reads.append(None)
         if found is not None:
-            reads[-1] = slice(columns, columns + placement[way.projection.target].cores)
+            end = columns + placement[way.projection.target].cores
+            reads[-1] = slice(columns, end)
             channels = first[:: source.shape[1] * source.shape[2]] // found.positions
             for cell, core, weight in found.entries(channels):
                 entries.append((cell, np.full_like(cell, columns + core), weight))
-            columns = reads[-1].stop
+            columns = end
     cell, column_of, weight = (np.concatenate(part) for part in zip(*entries, strict=True))
     order = np.argsort(cell, kind="stable")
     starts = np.concatenate([[0], np.cumsum(np.bincount(cell, minlength=len(cells)))])

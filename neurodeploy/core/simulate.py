@@ -143,10 +143,10 @@ class BlockResults(Mapping[str, Events]):
                 each = self.counted[at : at + len(OVERFLOWS) * self.samples]
                 found = dict(zip(OVERFLOWS, each.reshape(-1, self.samples), strict=True))
                 overflows = {what: found[what] for what in self._room.overflows[name]}
-            sent = self.messages.get(name, (None, None))
+            neuron, payload = self.messages.get(name, (None, None))
             states = self.states.get(name, {})
             steps = self.step_counts(name)
-            self._known[name] = Events(steps, counts, *sent, states, overflows)
+            self._known[name] = Events(steps, counts, neuron, payload, states, overflows)
         return self._known[name]
 
     def __iter__(self) -> Iterator[str]:

@@ -204,15 +204,17 @@ def step_seconds(
             for way, done in zip(ways, work.operations, strict=True)
             if way.projection.target == name
         ]
-        idle = np.bincount(partition.core_of, minlength=partition.cores) * inactive
+        idle = partition.held * inactive
         found[f"core of {name!r}"] = _busiest(parts, idle)
-        each = sum(w.mean_copies for w in ways if w.projection.source == name)
-        leaving = [(rate, sent * each * optional(chip, "message_time"))]
-        found[f"messages leaving a core of {name!r}"] = _busiest(leaving, np.zeros(len(idle)))
+        if leaving := optional(chip, "message_time"):
+            each = sum(w.mean_copies for w in ways if w.projection.source == name)
+            found[f"messages leaving a core of {name!r}"] = _busiest(
+                [(rate, sent * each * leaving)], np.zeros(len(idle))
+            )
     on_links = [
-        (work.rates[source], np.tensordot(work.messages[source], way.links, 1).reshape(-1, n))
+        (work.rates[source], work.messages[source] @ way.links.reshape(len(way.links), -1))
         for way in ways
-        if (source := way.projection.source) in work.messages and (n := way.links[0].size)
+        if (source := way.projection.source) in work.messages and way.links.size
     ]
     if on_links:
         hops = [optional(chip, f"hop_{axis}_time") for axis in ("east_west", "north_south")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from operator import attrgetter
 from typing import Any, TypeAlias
 
@@ -147,29 +148,47 @@ def _entries(network: Network, record: tuple[str, ...]) -> tuple[Entries, Entrie
     for p in network.populations:
         name, key = p.name, f"populations/{p.name}"
         if p.axon_delay is not None:
-            once[f"{key}/axon_delay"] = name, lambda _, d=p.axon_delay: d.astype(np.int32)
-        each[f"{key}/counts"] = name, lambda e, s=p.shape: e.counts.reshape(-1, *s)
+            once[f"{key}/axon_delay"] = name, partial(_always, p.axon_delay.astype(np.int32))
+        each[f"{key}/counts"] = name, partial(_counts, p.shape)
         if "spikes" in record or p is network.output:
             each[f"{key}/event_counts"] = name, attrgetter("step_counts")
             each[f"{key}/neuron"] = name, attrgetter("neuron")
             each[f"{key}/payload"] = name, attrgetter("payload")
         for state in (s for s in p.neuron.states if s in record):
-            each[f"{key}/{state}"] = name, lambda e, k=state, s=p.shape: _shaped(e.states.get(k), s)
+            each[f"{key}/{state}"] = name, partial(_state, state, p.shape)
         for what in OVERFLOWS:
-            each[f"{key}/{what}"] = name, lambda e, k=what: e.overflows.get(k)
+            each[f"{key}/{what}"] = name, partial(_overflows, what)
     for q in network.projections:
         name, key = q.source, f"projections/{q.name}"
-        clipped = network.weights_clipped(q)
-        once[f"{key}/weights_clipped"] = name, lambda _, n=clipped: np.array([n], np.int64)
+        clipped = np.array([network.weights_clipped(q)], np.int64)
+        once[f"{key}/weights_clipped"] = name, partial(_always, clipped)
         for what in ("synops", "dense_synops") if q.synapse.steps else ():
             fan_out = network.fan_out(q, dense=what == "dense_synops")
-            each[f"{key}/{what}"] = name, lambda e, f=fan_out: e.counts @ f
+            each[f"{key}/{what}"] = name, partial(_reached, fan_out)
     network.kept["entries", record] = {**once, **each}, each
     return {**once, **each}, each
 
 
-def _shaped(state: NDArray[Any] | None, shape: tuple[int, ...]) -> NDArray[Any] | None:
+def _always(array: NDArray[Any], events: Events) -> NDArray[Any]:
+    return array
+
+
+def _counts(shape: tuple[int, ...], events: Events) -> NDArray[Any]:
+    return events.counts.reshape(-1, *shape)
+
+
+def _reached(fan_out: NDArray[np.int64], events: Events) -> NDArray[Any]:
+    synops: NDArray[Any] = events.counts @ fan_out
+    return synops
+
+
+def _state(name: str, shape: tuple[int, ...], events: Events) -> NDArray[Any] | None:
+    state = events.states.get(name)
     return None if state is None else state.reshape(len(state), -1, *shape)
+
+
+def _overflows(name: str, events: Events) -> NDArray[Any] | None:
+    return events.overflows.get(name)
 
 
 class RecordedBlock(Mapping[str, NDArray[Any]]):
@@ -186,11 +205,11 @@ class RecordedBlock(Mapping[str, NDArray[Any]]):
         self._events = events
         self._made: dict[str, NDArray[Any] | None] = {}
 
-    def _get(self, key: object) -> NDArray[Any] | None:
+    def _get(self, key: str) -> NDArray[Any] | None:
         if key not in self._made and key in self._entries:
-            name, make = self._entries[key]  # type: ignore[index]
-            self._made[key] = make(self._events[name])  # type: ignore[index]
-        return self._made.get(key)  # type: ignore[call-overload,no-any-return]
+            name, make = self._entries[key]
+            self._made[key] = make(self._events[name])
+        return self._made.get(key)
 
     def __getitem__(self, key: str) -> NDArray[Any]:
         if (array := self._get(key)) is None:
@@ -198,7 +217,7 @@ class RecordedBlock(Mapping[str, NDArray[Any]]):
         return array
 
     def __contains__(self, key: object) -> bool:
-        return self._get(key) is not None
+        return isinstance(key, str) and self._get(key) is not None
 
     def __iter__(self) -> Iterator[str]:
         return (key for key in self._entries if key in self)

@@ -1,4 +1,4 @@
-"""What the core counts of messages on a placement equals sums over neurons, one by one, in NumPy."""
+"""What the core counts of messages on a placement equals sums over neurons in NumPy."""
 
 from __future__ import annotations
 
