@@ -56,7 +56,7 @@ class Synapse(Declared):
     reads_all : bool
         Whether each message reads one stored weight, zero or not, for every target neuron.
     has_float_form : bool
-        Whether it may stand in a float network, see `engine.floating`.
+        Whether it may stand in a float network, see `core.floating`.
     is_listed : bool
         Whether each synapse stands in a list, so that neurons have different numbers of them.
     has_delays : bool
