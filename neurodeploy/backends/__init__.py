@@ -80,7 +80,7 @@ def run(
         Stream the recording to this HDF5 file; memory then does not grow
         with the number of samples.
     threads : int, optional
-        Threads of the engine, over samples; by default ``NEURODEPLOY_THREADS``,
+        Threads of engine and float, over samples; by default ``NEURODEPLOY_THREADS``,
         else the cores this process may use. The results do not depend on it.
         Lava brings two processes for each population whatever this says.
     timeout_seconds : float, optional
