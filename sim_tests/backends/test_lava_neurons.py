@@ -42,7 +42,7 @@ from neurodeploy.network import (
     TernaryLIF,
     Threshold,
 )
-from neurodeploy.recording.run_options import RunOptions
+from neurodeploy.recording.run_options import RunOptions, to_record
 from neurodeploy.remote.job import write_job
 from neurodeploy.targets.lava_rules import check_supported
 from sim_tests.engine.neuron_bench import draw_neuron
@@ -62,7 +62,7 @@ MODELS = (
 )
 NETWORKS = max(2, int(os.environ.get("NEURODEPLOY_NETWORKS", "20")) // 10)
 FIRST_SEED = int(os.environ.get("NEURODEPLOY_SEED", "0")) * 100_000
-RECORD = ("counts", "spikes", "u", "v")
+RECORD = ("counts", "spikes", "states")
 RESETS = {"reset_interval": 8, "reset_offset": 3}
 ROOT = Path(__file__).parents[2]
 SAMPLES, STEPS = 2, 24
@@ -167,7 +167,7 @@ def run_on_lava(folder, networks, **options):
     for number, (network, values) in enumerate(networks):
         jobs.append(folder / str(number))
         jobs[-1].mkdir()
-        run = RunOptions(steps=values.shape[1], record=RECORD, **options)
+        run = RunOptions(values.shape[1], to_record(network, RECORD), **options)
         write_job(jobs[-1], "lava", network, values, run)
     done = subprocess.run(
         [sys.executable, "-m", "sim_tests.lava_batch", "lava", *map(str, jobs)],
@@ -183,8 +183,8 @@ def assert_equal(network, values, theirs, what, **options):
     for population in network.populations:
         for state in ("spikes", *population.neuron.states):
             np.testing.assert_array_equal(
-                getattr(ours[population.name], state),
-                getattr(theirs[population.name], state),
+                ours[population.name][state],
+                theirs[population.name][state],
                 f"{what}: {population.name}, {state}",
             )
     return ours

@@ -66,7 +66,11 @@ class SampleBySample:
     """State that is zero at the start of a sample, and of a neuron after a reset."""
 
     attribute: ClassVar[dict[str, str]] = {}
-    """Which attribute holds the state that a recording calls u or v."""
+    """Which attribute holds a state, by the name that a recording has for it.
+
+    Of those that our models have and Lava's lack (``wait`` of refractory periods), `lava_rules`
+    lets none through that is ever anything but 0, as a trace is at first.
+    """
 
     proc_params: Any
     time_step: int
@@ -95,9 +99,10 @@ class SampleBySample:
             self._start_over()
         self._run_lava()
         for name, trace in self.proc_params["traces"].items():
-            trace[row] = (
-                self.s_out.sent if name == "spikes" else getattr(self, self.attribute[name])
-            )
+            if name == "spikes":
+                trace[row] = self.s_out.sent
+            elif name in self.attribute:
+                trace[row] = getattr(self, self.attribute[name])
 
     def _run_lava(self) -> None:
         super().run_spk()  # type: ignore[misc]
@@ -129,7 +134,7 @@ class _TernaryLIFModel(SampleBySample, PyTernLifModelFixed):  # type: ignore[mis
 
 class _ATRLIFModel(SampleBySample, PyATRLIFModelFixed):  # type: ignore[misc]
     fresh = ("i", "v", "r")
-    attribute = {"u": "i", "v": "v"}
+    attribute = {"u": "i", "v": "v", "threshold": "theta", "refractory": "r"}
     s_out: PyOutPort = LavaPyType(_NotedOutPort, np.int32, precision=24)
 
     def _start_over(self) -> None:
