@@ -201,6 +201,8 @@ PROCESSES: dict[type[Neuron], Callable[[Network, Population], None]] = {
     **dict.fromkeys(
         (
             neurons.Source,
+            neurons.ResonateFireZero,
+            neurons.Product,
             neurons.GradedThreshold,
             neurons.Delta,
             neurons.SigmaDelta,

@@ -48,6 +48,8 @@ ONE_VALUE: dict[type[Neuron], tuple[str, ...]] = {
     **dict.fromkeys((neurons.ResonateFire, neurons.ResonateFireIzhikevich), _TURNS),
     **dict.fromkeys(
         (
+            neurons.ResonateFireZero,
+            neurons.Product,
             neurons.Threshold,
             neurons.GradedThreshold,
             neurons.Delta,
@@ -67,6 +69,8 @@ NEW_ON_CHIP = frozenset(
         neurons.ALIF.kind,
         neurons.ResonateFire.kind,
         neurons.ResonateFireIzhikevich.kind,
+        neurons.ResonateFireZero.kind,
+        neurons.Product.kind,
         neurons.GeneralSigmaDelta.kind,
     }
 )

@@ -30,6 +30,10 @@ from lava.proc.graded.process import GradedReluVec, GradedVec
 from lava.proc.io.source import PySendModelFixed, RingBuffer
 from lava.proc.lif.models import PyLifModelBitAcc, PyTernLifModelFixed
 from lava.proc.lif.process import LIF, TernaryLIF
+from lava.proc.prodneuron.models import PyProdNeuronModelFixed
+from lava.proc.prodneuron.process import ProdNeuron
+from lava.proc.resfire.models import PyRFZeroModelFixed
+from lava.proc.resfire.process import RFZero
 from lava.proc.rf.models import PyRFModelFixed
 from lava.proc.rf.process import RF
 from lava.proc.rf_iz.models import PyRF_IZModelFixed
@@ -162,6 +166,16 @@ class _RFIzhikevichModel(SampleBySample, PyRF_IZModelFixed):  # type: ignore[mis
     s_out: PyOutPort = LavaPyType(_NotedOutPort, np.int32, precision=24)
 
 
+class _RFZeroModel(SampleBySample, PyRFZeroModelFixed):  # type: ignore[misc]
+    fresh = ("u", "v")
+    attribute = {"u": "u", "v": "v"}
+    s_out: PyOutPort = LavaPyType(_NotedOutPort, np.int32, precision=24)
+
+
+class _ProductModel(SampleBySample, PyProdNeuronModelFixed):  # type: ignore[misc]
+    s_out: PyOutPort = LavaPyType(_NotedOutPort, np.int32, precision=24)
+
+
 class _GradedVecModel(SampleBySample, PyGradedVecModelFixed):  # type: ignore[misc]
     fresh = ("v",)
     s_out: PyOutPort = LavaPyType(_NotedOutPort, np.int32, precision=24)
@@ -228,6 +242,8 @@ MODELS = {
     ATRLIF: _ATRLIFModel,
     RF: _RFModel,
     RF_IZ: _RFIzhikevichModel,
+    RFZero: _RFZeroModel,
+    ProdNeuron: _ProductModel,
     GradedVec: _GradedVecModel,
     GradedReluVec: _GradedReluVecModel,
     Delta: _DeltaModel,
