@@ -250,6 +250,7 @@ class Lava(Target):
     """Lava's CPU models; it has delays in dense synapses and on no axon before a convolution."""
 
     name = "lava"
+    verified_on = ("lava",)
     rewrites = (
         Rewrite(taps_as_delays, "taps in time as parallel synapses with delays"),
         Rewrite(pool_as_conv, "sum pools as depthwise convolutions of the same sums"),

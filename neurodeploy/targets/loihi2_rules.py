@@ -144,6 +144,8 @@ class Loihi2(Target):
     """The chip."""
 
     name = "loihi2"
+    is_chip = True
+    verified_on = ("loihi2", "lava")
     rewrites = (
         Rewrite(taps_as_delays, "taps in time as parallel synapses with delays"),
         Rewrite(delays_on_axons, "delays of synapses and relays moved to the axons before them"),

@@ -214,6 +214,8 @@ class NetX(Target):
     """Lava-dl's importer reading the file that we write."""
 
     name = "netx"
+    has_exponents = False
+    verified_on = ("lava",)
 
     def of_network(self, network: Network) -> Iterator[Finding]:
         """See `Target`."""

@@ -7,7 +7,7 @@ numbers, step by step, where nothing overflows; what it cannot rewrite it leaves
 from .alif import ATRLIF, as_atrlif
 from .axons import delays_on_axons
 from .flatten import columns_in_order
-from .for_target import rewritten_for
+from .for_target import forms, noted, rewrites_of, rewritten_for
 from .pools import pool_as_conv
 from .readout import averages_on_host
 from .sums import sums_in_parts
@@ -19,7 +19,10 @@ __all__ = [
     "averages_on_host",
     "columns_in_order",
     "delays_on_axons",
+    "forms",
+    "noted",
     "pool_as_conv",
+    "rewrites_of",
     "rewritten_for",
     "sums_in_parts",
     "taps_as_delays",
