@@ -18,7 +18,7 @@ from ..chip import Placement, fit
 from ..errors import NeurodeployError
 from ..inputs import as_samples
 from ..network import Audit, AuditEntry, Network, Rating
-from ..quantization import QuantConfig, quantize
+from ..quantization import Budget, QuantConfig, quantize, within_budget
 from ..recording.run_options import Progress
 from ..targets import TARGETS, Rewrite
 from ..targets.look_ahead import look_ahead
@@ -170,6 +170,7 @@ def deploy(
     calibration: ArrayLike | None = None,
     labels: Sequence[int] | NDArray[Any] | None = None,
     config: QuantConfig | None = None,
+    budget: Budget | None = None,
     without: Collection[str] = (),
     verified: bool = True,
     place: str | None = None,
@@ -200,6 +201,8 @@ def deploy(
         Right classes of `inputs`: steps then say their accuracy, too.
     config : QuantConfig, optional
         How to quantize. For a network in integers: to fewer bits.
+    budget : Budget, optional
+        Of memory, energy or loss: populations then get bits of their own.
     without : collection of str
         Names of rewrites to leave out.
     verified : bool
@@ -234,9 +237,9 @@ def deploy(
     name = what or ("the given inputs" if inputs is not None else "the calibration inputs")
     example = Example.of(network, shown, None if labels is None else list(labels), name)  # type: ignore[arg-type]
     way = _Way(network, target, example)
-    if network.is_float or config is not None:
+    if network.is_float or config is not None or budget is not None:
         data = calibration if calibration is not None else inputs
-        way.quantize(config or _config_for(target), data)
+        way.quantize(config or _config_for(target), budget, data)
     for rewrite in chosen:
         way.rewrite(rewrite)
     return way.end(verified, place, timeout_seconds, progress)
@@ -257,9 +260,14 @@ class _Way:
         self.steps: list[Step] = []
         self._runs: dict[str, Measured] = {}
 
-    def quantize(self, config: QuantConfig, calibration: Any) -> None:
+    def quantize(self, config: QuantConfig, budget: Budget | None, calibration: Any) -> None:
         """Round to integers, and measure against what was given."""
-        made = quantize(self.network, config, calibration)
+        if budget is None:
+            made = quantize(self.network, config, calibration)
+        else:
+            shown = self.example.inputs if calibration is None else calibration
+            labels = self.example.labels
+            made = within_budget(self.network, budget, config, shown, labels).network
         if made == self.network:
             return
         rated = [entry for entry in made.audit if entry.rating is not Rating.FAITHFUL]
@@ -279,7 +287,8 @@ class _Way:
             step, network = min(found, key=lambda pair: pair[0].change.loss if pair[0].change else 0)
             rating = Rating.FAITHFUL if step.exact else Rating.APPROXIMATE
             effect = None if step.change is None else step.change.effect
-            network = noted(self.network, network, self.target, step.says, rating, effect)
+            says = step.says if step.exact or step.change is None else step.says + step.change.more
+            network = noted(self.network, network, self.target, says, rating, effect)
             self._go_on(network, step)
 
     def end(

@@ -148,14 +148,17 @@ class Change:
         lost = 0.0 if self.accuracy is None else self.accuracy[0] - self.accuracy[1]
         return 10 * lost + self.count_error + (1 - self.coincidence)
 
-    def __str__(self) -> str:
-        """One line."""
-        text = str(self.effect)
-        if self.effect.differing:
-            text += f", {self.coincidence:.1%} of messages coincide"
+    @property
+    def more(self) -> str:
+        """What the effect does not say: how much coincides, and what it does to accuracy."""
+        text = f", {self.coincidence:.1%} of messages coincide" if self.effect.differing else ""
         if self.accuracy is not None:
             text += f", accuracy {self.accuracy[1]:.2%} for {self.accuracy[0]:.2%}"
         return text
+
+    def __str__(self) -> str:
+        """One line."""
+        return f"{self.effect}{self.more}"
 
 
 def change_between(before: Measured, after: Measured, name: str | None = None) -> Change:
