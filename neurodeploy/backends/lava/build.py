@@ -7,10 +7,12 @@ convolution, ours a correlation over (C, H, W).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
+from lava.proc.atrlif.process import ATRLIF as LavaATRLIF
 from lava.proc.conv.process import Conv as LavaConv
 from lava.proc.dense.process import DelayDense as LavaDelayDense
 from lava.proc.dense.process import Dense as LavaDense
@@ -19,6 +21,8 @@ from lava.proc.graded.process import GradedVec as LavaGradedVec
 from lava.proc.lif.process import LIF as LavaLIF
 from lava.proc.lif.process import LIFReset as LavaLIFReset
 from lava.proc.lif.process import TernaryLIF as LavaTernaryLIF
+from lava.proc.rf.process import RF as LavaRF
+from lava.proc.rf_iz.process import RF_IZ as LavaRFIzhikevich
 from lava.proc.sdn.process import ActivationMode
 from lava.proc.sdn.process import Delta as LavaDelta
 from lava.proc.sdn.process import Sigma as LavaSigma
@@ -29,21 +33,36 @@ from numpy.typing import NDArray
 
 from ...errors import NetworkError
 from ...network import (
+    ALIF,
     Conv,
     CubaLIF,
     Delta,
+    GeneralCubaLIF,
+    GeneralSigmaDelta,
     GradedThreshold,
+    LeakyIntegrator,
     Neuron,
     Population,
     Projection,
+    ResonateFire,
+    ResonateFireIzhikevich,
     Sigma,
     SigmaDelta,
     Sparse,
     Synapse,
     TernaryLIF,
+    Threshold,
 )
-from ...network.fixed_point import ACTIVATION_SHIFT, PAYLOAD_BITS, SPIKE_EXPONENT, STATE_EXPONENT
-from ...targets.lava_rules import lava_weight
+from ...network.fixed_point import (
+    ACTIVATION_SHIFT,
+    DECAY_BITS,
+    DECAY_UNITY,
+    PAYLOAD_BITS,
+    SPIKE_EXPONENT,
+    STATE_EXPONENT,
+)
+from ...network.neurons import Parameter
+from ...targets.lava_rules import NEVER_REACHED, lava_weight
 
 Shape: TypeAlias = "tuple[int, ...]"
 Resets: TypeAlias = "tuple[int, int] | None"
@@ -61,20 +80,31 @@ def message_bits(neuron: Neuron, graded_input: bool) -> int:
     return PAYLOAD_BITS if graded else 0
 
 
-_EXPONENTS = {"spike_exp": SPIKE_EXPONENT, "state_exp": STATE_EXPONENT}
-
-
-def _leaks(neuron: CubaLIF | TernaryLIF) -> dict[str, Any]:
+def _leaks(neuron: CubaLIF | GeneralCubaLIF | LeakyIntegrator | TernaryLIF) -> dict[str, Any]:
     return {
         "du": neuron.current_decay - 1,  # Lava's model adds ds_offset = 1
         "dv": neuron.voltage_decay,
-        "bias_mant": neuron.bias,
+        # What goes into the current is sent there by a process of its own.
+        "bias_mant": neuron.bias if neuron.bias_into == "voltage" else 0,
         "bias_exp": ACTIVATION_SHIFT,
     }
 
 
-def _lif(neuron: CubaLIF, shape: Shape, resets: Resets) -> Any:
-    options = {"shape": shape, "vth": neuron.threshold, **_leaks(neuron)}
+def _lif(neuron: CubaLIF | GeneralCubaLIF, shape: Shape, resets: Resets) -> Any:
+    return _leaky(_leaks(neuron), neuron.threshold, shape, resets)
+
+
+def _readout(neuron: LeakyIntegrator, shape: Shape, resets: Resets) -> Any:
+    return _leaky(_leaks(neuron), NEVER_REACHED, shape, resets)
+
+
+def _threshold(neuron: Threshold, shape: Shape, resets: Resets) -> Any:
+    without_memory = CubaLIF(DECAY_UNITY, DECAY_UNITY, neuron.threshold, neuron.bias)
+    return _leaky(_leaks(without_memory), neuron.threshold, shape, resets)
+
+
+def _leaky(leaks: dict[str, Any], threshold: Parameter, shape: Shape, resets: Resets) -> Any:
+    options = {"shape": shape, "vth": threshold, **leaks}
     if resets is None:
         return LavaLIF(**options)
     return LavaLIFReset(**options, reset_interval=resets[0], reset_offset=resets[1])
@@ -84,19 +114,60 @@ def _ternary(neuron: TernaryLIF, shape: Shape, resets: Resets) -> Any:
     return LavaTernaryLIF(shape=shape, vth_hi=neuron.upper, vth_lo=neuron.lower, **_leaks(neuron))
 
 
+def _alif(neuron: ALIF, shape: Shape, resets: Resets) -> Any:
+    # Fractions, although the fixed-point model declares them as 12-bit integers: it multiplies
+    # them by 4096 (atrlif/models.py:145). It adds 1 to the current's decay alone.
+    return LavaATRLIF(
+        shape=shape,
+        delta_i=(neuron.current_decay - 1) / DECAY_UNITY,
+        delta_v=neuron.voltage_decay / DECAY_UNITY,
+        delta_theta=neuron.threshold_decay / DECAY_UNITY,
+        delta_r=neuron.refractory_decay / DECAY_UNITY,
+        theta_0=neuron.threshold,
+        theta=neuron.threshold,
+        theta_step=neuron.threshold_step,
+    )
+
+
+def _resonator(neuron: ResonateFire, shape: Shape, resets: Resets) -> Any:
+    made = LavaRFIzhikevich if neuron.kind == ResonateFireIzhikevich.kind else LavaRF
+    process = made(
+        shape=shape, period=1, alpha=0, state_exp=neuron.input_exponent, decay_bits=DECAY_BITS
+    )
+    # Lava's constructor derives these from a period and a decay, which misses 39 % of the pairs.
+    process.sin_decay.init, process.cos_decay.init = neuron.sin_decay, neuron.cos_decay
+    process.vth.init = neuron.threshold << ACTIVATION_SHIFT
+    return process
+
+
 def _graded(neuron: GradedThreshold, shape: Shape, resets: Resets) -> Any:
     graded = LavaGradedReluVec if neuron.rectify else LavaGradedVec
     return graded(shape=shape, vth=neuron.threshold)
 
 
 def _sigma_delta(neuron: SigmaDelta, shape: Shape, resets: Resets) -> Any:
-    mode = ActivationMode.RELU if neuron.rectify else ActivationMode.UNIT
-    options = {"vth": neuron.threshold, "bias": neuron.bias, "act_mode": mode}
-    return LavaSigmaDelta(shape=shape, **options, **_EXPONENTS)
+    return _changes_of_sum(neuron, neuron.rectify, STATE_EXPONENT, shape)
+
+
+def _general_sigma_delta(neuron: GeneralSigmaDelta, shape: Shape, resets: Resets) -> Any:
+    return _changes_of_sum(neuron, neuron.lowest == 0, neuron.message_shift, shape)
+
+
+def _changes_of_sum(
+    neuron: SigmaDelta | GeneralSigmaDelta, rectify: bool, shift: int, shape: Shape
+) -> Any:
+    mode = ActivationMode.RELU if rectify else ActivationMode.UNIT
+    process = LavaSigmaDelta(shape=shape, vth=0, act_mode=mode, state_exp=shift)
+    # In the state's unit, as Lava's constructor leaves them, so that no bit below 1/64 is lost.
+    process.vth.init = neuron.threshold << neuron.mantissa_shift
+    process.bias.init = neuron.bias << neuron.mantissa_shift
+    return process
 
 
 def _delta(neuron: Delta, shape: Shape, resets: Resets) -> Any:
-    return LavaDelta(shape=shape, vth=neuron.threshold, **_EXPONENTS)
+    process = LavaDelta(shape=shape, vth=0, spike_exp=SPIKE_EXPONENT, state_exp=STATE_EXPONENT)
+    process.vth.init = neuron.threshold << neuron.mantissa_shift
+    return process
 
 
 def _sigma(neuron: Sigma, shape: Shape, resets: Resets) -> Any:
@@ -105,9 +176,16 @@ def _sigma(neuron: Sigma, shape: Shape, resets: Resets) -> Any:
 
 PROCESSES: dict[type[Neuron], Callable[[Any, Shape, Resets], Any]] = {
     CubaLIF: _lif,
+    GeneralCubaLIF: _lif,
+    LeakyIntegrator: _readout,
+    Threshold: _threshold,
     TernaryLIF: _ternary,
+    ALIF: _alif,
+    ResonateFire: _resonator,
+    ResonateFireIzhikevich: _resonator,
     GradedThreshold: _graded,
     SigmaDelta: _sigma_delta,
+    GeneralSigmaDelta: _general_sigma_delta,
     Delta: _delta,
     Sigma: _sigma,
 }
@@ -124,7 +202,7 @@ def neurons(neuron: Neuron, shape: Shape, resets: Resets = None) -> Any:
     shape : tuple of int
         Of the process; parameters of another shape must be brought to it before.
     resets : (interval, phase), optional
-        For leaky neurons: u and v become zero where ``step % interval == phase``,
+        For neurons that are Lava's LIF: u and v become zero where ``step % interval == phase``,
         steps counted from 1 (``LIFReset``).
     """
     process = PROCESSES[type(neuron)](neuron, shape, resets)
@@ -132,6 +210,19 @@ def neurons(neuron: Neuron, shape: Shape, resets: Resets = None) -> Any:
         if np.ndim(var.init) and var.init.shape != var.shape:
             var.shape = var.init.shape
     return process
+
+
+def currents_into(process: Any) -> tuple[Any, ...]:
+    """Ports of a population's process at which its currents arrive, in the order of ours."""
+    if isinstance(process, LavaRF):
+        return process.a_real_in, process.a_imag_in
+    return (process.a_in,)
+
+
+def parts_of(projection: Projection) -> Iterator[Projection]:
+    """One projection for each current of the target, with the operator that delivers it."""
+    for part in projection.synapse.parts:
+        yield replace(projection, synapse=part)
 
 
 def matrix(projection: Projection, source: Population, bits: int) -> Any:

@@ -19,6 +19,8 @@ import lava.proc.conv.utils
 import numpy as np
 from lava.magma.core.model.py.ports import PyOutPort, PyOutPortVectorDense
 from lava.magma.core.model.py.type import LavaPyType
+from lava.proc.atrlif.models import PyATRLIFModelFixed
+from lava.proc.atrlif.process import ATRLIF
 from lava.proc.conv.models import PyConvModelFixed
 from lava.proc.conv.process import Conv
 from lava.proc.dense.models import PyDelayDenseModelBitAcc, PyDenseModelBitAcc
@@ -28,6 +30,10 @@ from lava.proc.graded.process import GradedReluVec, GradedVec
 from lava.proc.io.source import PySendModelFixed, RingBuffer
 from lava.proc.lif.models import PyLifModelBitAcc, PyTernLifModelFixed
 from lava.proc.lif.process import LIF, TernaryLIF
+from lava.proc.rf.models import PyRFModelFixed
+from lava.proc.rf.process import RF
+from lava.proc.rf_iz.models import PyRF_IZModelFixed
+from lava.proc.rf_iz.process import RF_IZ
 from lava.proc.sdn.models import PyDeltaModelFixed, PySigmaDeltaModelFixed, PySigmaModelFixed
 from lava.proc.sdn.process import Delta, Sigma, SigmaDelta
 from lava.proc.sparse.models import PySparseModelBitAcc
@@ -57,7 +63,7 @@ class SampleBySample:
     """
 
     fresh: ClassVar[tuple[str, ...]] = ()
-    """State that is zero at the start of a sample."""
+    """State that is zero at the start of a sample, and of a neuron after a reset."""
 
     attribute: ClassVar[dict[str, str]] = {}
     """Which attribute holds the state that a recording calls u or v."""
@@ -84,11 +90,9 @@ class SampleBySample:
 
     def _run_step(self, row: int) -> None:
         step = row % self.proc_params["steps"]
-        if step == 0:
-            self._zero(self.fresh)
         reset = self.proc_params["reset"]
-        if reset is not None and (step + 1) % reset[0] == reset[1]:
-            self._zero(("u", "v"))
+        if step == 0 or (reset is not None and (step + 1) % reset[0] == reset[1]):
+            self._start_over()
         self._run_lava()
         for name, trace in self.proc_params["traces"].items():
             trace[row] = (
@@ -98,14 +102,17 @@ class SampleBySample:
     def _run_lava(self) -> None:
         super().run_spk()  # type: ignore[misc]
 
-    def _zero(self, names: tuple[str, ...]) -> None:
-        for name in names:
+    def _start_over(self) -> None:
+        for name in self.fresh:
             setattr(self, name, np.zeros_like(getattr(self, name)))
 
 
 class _SourceModel(SampleBySample, PySendModelFixed):  # type: ignore[misc]
+    """Sends the rows of ``values``, from the first again after the last."""
+
     def _run_lava(self) -> None:
-        self.s_out.send(self.proc_params["values"][self.time_step - 1])
+        values = self.proc_params["values"]
+        self.s_out.send(values[(self.time_step - 1) % len(values)])
 
 
 class _LIFModel(SampleBySample, PyLifModelBitAcc):  # type: ignore[misc]
@@ -118,6 +125,36 @@ class _TernaryLIFModel(SampleBySample, PyTernLifModelFixed):  # type: ignore[mis
     fresh = ("u", "v")
     attribute = {"u": "u", "v": "v"}
     s_out: PyOutPort = LavaPyType(_NotedOutPort, np.int32, precision=2)
+
+
+class _ATRLIFModel(SampleBySample, PyATRLIFModelFixed):  # type: ignore[misc]
+    fresh = ("i", "v", "r")
+    attribute = {"u": "i", "v": "v"}
+    s_out: PyOutPort = LavaPyType(_NotedOutPort, np.int32, precision=24)
+
+    def _start_over(self) -> None:
+        super()._start_over()
+        if self.isthrscaled:  # else Lava sets theta in this step, its first
+            self.theta[:] = self.theta_0
+
+    def post_spike(self, spike_vector: NDArray[np.bool_]) -> None:
+        """As Lava's, which adds the step to spiking neurons alone and so fails with one of each."""
+        step = self.theta_step
+        self.theta_step = step[spike_vector] if np.ndim(step) else step
+        super().post_spike(spike_vector)
+        self.theta_step = step
+
+
+class _RFModel(SampleBySample, PyRFModelFixed):  # type: ignore[misc]
+    fresh = ("real", "imag")
+    attribute = {"u": "real", "v": "imag"}
+    s_out: PyOutPort = LavaPyType(_NotedOutPort, np.int32, precision=24)
+
+
+class _RFIzhikevichModel(SampleBySample, PyRF_IZModelFixed):  # type: ignore[misc]
+    fresh = ("real", "imag")
+    attribute = {"u": "real", "v": "imag"}
+    s_out: PyOutPort = LavaPyType(_NotedOutPort, np.int32, precision=24)
 
 
 class _GradedVecModel(SampleBySample, PyGradedVecModelFixed):  # type: ignore[misc]
@@ -183,6 +220,9 @@ MODELS = {
     RingBuffer: _SourceModel,
     LIF: _LIFModel,
     TernaryLIF: _TernaryLIFModel,
+    ATRLIF: _ATRLIFModel,
+    RF: _RFModel,
+    RF_IZ: _RFIzhikevichModel,
     GradedVec: _GradedVecModel,
     GradedReluVec: _GradedReluVecModel,
     Delta: _DeltaModel,

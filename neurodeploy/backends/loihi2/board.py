@@ -40,7 +40,16 @@ from ...errors import BackendError, UnsupportedError
 from ...network import Network, Population, Projection
 from ...network.fixed_point import PAYLOAD_BITS
 from ...remote.worker import WorkerError
-from ..lava.build import are_graded, conv, is_conv, matrix, message_bits, neurons
+from ..lava.build import (
+    are_graded,
+    conv,
+    currents_into,
+    is_conv,
+    matrix,
+    message_bits,
+    neurons,
+    parts_of,
+)
 from ..lava.models import MODELS
 from ..lava.processes import JOIN_SECONDS, run_watched
 from .schedule import Schedule
@@ -200,9 +209,14 @@ class Board:
         return spike.PyToN3ConvAdapter(shape=shape, num_message_bits=CONV_INPUT_BITS)
 
     def _connect(self, projection: Projection) -> None:
+        target = self._processes[projection.target]
+        for part, a_in in zip(parts_of(projection), currents_into(target), strict=True):
+            self._connect_part(part, a_in)
+
+    def _connect_part(self, projection: Projection, a_in: Any) -> None:
         source, target = self.network[projection.source], self.network[projection.target]
         bits = message_bits(source.neuron, self.graded_input)
-        s_out, a_in = self._ports[source.name], self._processes[target.name].a_in
+        s_out = self._ports[source.name]
         if is_conv(projection.synapse):
             process = conv(projection.synapse, source.shape, bits)
             s_out.connect(process.s_in)

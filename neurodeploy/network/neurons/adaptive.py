@@ -71,3 +71,8 @@ class ALIF(Neuron):
     def graded(self) -> bool:
         """Whether spikes carry the voltage."""
         return self.graded_spike
+
+    @property
+    def current_bias(self) -> Parameter:
+        """See `Neuron.current_bias`."""
+        return self.bias

@@ -92,6 +92,11 @@ class Neuron(Declared):
         return ACTIVATION_SHIFT
 
     @property
+    def current_bias(self) -> Parameter:
+        """Mantissa of the bias that enters the current at every step, in weight units; else 0."""
+        return 0
+
+    @property
     def parameters(self) -> dict[str, Any]:
         """Its parameters by name."""
         return {item.name: getattr(self, item.name) for item in fields(self)}

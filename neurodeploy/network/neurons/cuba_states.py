@@ -47,6 +47,11 @@ class CubaStates(Neuron):
     refractory: Parameter = 1
     states: ClassVar[tuple[str, ...]] = ("u", "v")
 
+    @property
+    def current_bias(self) -> Parameter:
+        """See `Neuron.current_bias`."""
+        return self.bias if self.bias_into == "current" else 0
+
     def next_current(
         self,
         u: IntArray,
