@@ -35,6 +35,7 @@ class Population(Structure):
         ("parameter_sizes", c_void_p),
         ("options", c_void_p),
         ("axon_delay", c_void_p),
+        ("first_v", c_void_p),
     )
 
 

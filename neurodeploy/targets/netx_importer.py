@@ -247,6 +247,8 @@ class NetX(Target):
         if population.starts:
             reason = f"its bias acts from step 0 on, not from step {population.starts} on"
             yield Rating.APPROXIMATE, reason
+        if np.any(population.initial_voltage):
+            yield Rating.APPROXIMATE, "its v begins at 0, not where the network says"
         yield from _delays(network, population)
 
     def of_projection(self, network: Network, projection: Projection) -> Iterator[Finding]:
