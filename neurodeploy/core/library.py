@@ -10,12 +10,19 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from ctypes import POINTER, Structure, c_char_p, c_int, c_int32, c_int64, c_void_p
+from collections.abc import Mapping
+from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_int, c_int32, c_int64, c_void_p
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..errors import BackendError, NeurodeployError, TooLargeError, UnsupportedError
 from .build import BUILT, NoCompiler, build_in_place, library_name
+
+HostStep = CFUNCTYPE(c_int32, c_void_p, c_void_p, c_void_p)
+"""``nd::HostStep``: steps a population in Python."""
 
 
 class Population(Structure):
@@ -36,6 +43,8 @@ class Population(Structure):
         ("options", c_void_p),
         ("axon_delay", c_void_p),
         ("first_v", c_void_p),
+        ("host_step", HostStep),
+        *((name, c_int32) for name in ("states", "ports", "resets", "padding")),
     )
 
 
@@ -62,16 +71,18 @@ class Results(Structure):
     """``nd_results``, of one population."""
 
     _fields_ = (
-        *(
-            (name, c_void_p)
-            for name in (
-                "step_counts", "counts", "overflows", "u", "v", "fired", "resets",
-                "given_counts", "given_neuron", "given_payload",
-            )
-        ),
+        *((name, c_void_p) for name in ("step_counts", "counts", "overflows")),
+        ("states", POINTER(c_void_p)),
+        *((name, c_void_p) for name in ("fired", "resets")),
+        *((name, c_void_p) for name in ("given_counts", "given_neuron", "given_payload")),
         ("wants_messages", c_int32),
-        ("padding", c_int32),
-    )  # fmt: skip
+        ("state_count", c_int32),
+    )
+
+    def keep(self, names: tuple[str, ...], kept: Mapping[str, NDArray[np.int32]]) -> None:
+        """Say where states go, of those that the neurons have."""
+        at = [kept[name].ctypes.data if name in kept else None for name in names]
+        self.states, self.state_count = (c_void_p * len(at))(*at), len(at)
 
 
 class Inputs(Structure):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary, finalize
@@ -40,6 +40,8 @@ class CoreNetwork:
         Of all populations.
     on_chip : tuple of bool
         Of each population: those that only pass on what they get stand outside the chip.
+    at_zero : tuple of dict of str to int or int32 [neurons]
+        Of each population: see `CoreNeuron.at_zero`.
     unit : str
         The instruction set that it is packed for.
     """
@@ -64,7 +66,9 @@ class CoreNetwork:
                 populations.append(population)
         self.populations = tuple(populations)
         self.neurons = sum(p.size for p in populations)
-        self.on_chip = tuple(_neuron(p).kind != "relay" for p in populations)
+        described = [_neuron(p) for p in populations]
+        self.on_chip = tuple(neuron.kind != "relay" for neuron in described)
+        self.at_zero = tuple(neuron.at_zero for neuron in described)
         self.names = tuple(p.name for p in populations)
         place = {name: k for k, name in enumerate(self.names)}
         for projection in projections:
@@ -78,7 +82,7 @@ class CoreNetwork:
     def _add(self, population: Population, cycle: int) -> None:
         neuron = _neuron(population)
         names = self._core.nd_describe_neuron(neuron.kind.encode()).decode()
-        parameters, options = (part.split() for part in names.split(";"))
+        parameters, options, _ = (part.split() for part in names.split(";"))
         arrays = [_whole(neuron.parameters[name]) for name in parameters]
         pointers = (ctypes.c_void_p * len(arrays))(*(a.ctypes.data for a in arrays))
         sizes = np.array([a.size for a in arrays], np.int64)
@@ -95,6 +99,12 @@ class CoreNetwork:
         )  # fmt: skip
         if self._core.nd_add_population(self.handle, ctypes.byref(made)) < 0:
             raise_error(f"population {population.name!r}")
+
+    def complete(self, place: int, kept: Mapping[str, NDArray[np.int32]]) -> None:
+        """Make the states that the core kept of a population those of its neurons' model."""
+        for name, rest in self.at_zero[place].items():
+            if name in kept:
+                kept[name][...] += rest
 
     def _connect(self, source: int, target: int, part: CoreSynapses, name: str) -> None:
         between = c.Projection(source, target, part.lag, part.delay, part.port, part.wraps)

@@ -32,7 +32,8 @@ struct Parameter {
 
 struct Member {
     Layout layout;
-    const NeuronModel* model;
+    std::shared_ptr<const NeuronModel> model;
+    HostStep host_step;
     std::vector<Parameter> parameters;
     std::vector<int32_t> varies, options;
     std::vector<int32_t> axon_delay;  // in rows, or empty
@@ -47,10 +48,9 @@ struct Member {
     bool all_listed = true;  // see Spikes
 
     Member(const Population& population)
-        : layout(population.layout), model(find_model(population.kind)),
+        : layout(population.layout), model(model_of(population)), host_step(population.host_step),
           options(population.options), longest_delay(population.longest_delay()),
           starts(population.starts), cycle(population.cycle), graded(population.graded) {
-        if (!model) throw Unsupported("the core has no neuron model " + population.kind);
         if (int(population.parameters.size()) != words_in(model->parameters) ||
             int(options.size()) != words_in(model->options))
             throw Unsupported("neuron model " + population.kind + " takes parameters " +
@@ -68,6 +68,16 @@ struct Member {
                 axon_delay[size_t(row) * layout.stride() + column] = population.axon_delay[j];
             }
         }
+    }
+
+    static std::shared_ptr<const NeuronModel> model_of(const Population& population) {
+        if (population.host_step)
+            return std::make_shared<NeuronModel>(
+                NeuronModel{"host-step", "", "", "", population.host_states, population.host_ports,
+                            population.host_resets, nullptr});
+        const NeuronModel* model = find_model(population.kind);
+        if (!model) throw Unsupported("the core has no neuron model " + population.kind);
+        return {std::shared_ptr<void>(), model};  // a constant, which nobody owns
     }
 
     size_t place_of(const Tile& tile) const {
@@ -94,7 +104,7 @@ struct Member {
     }
 
     void cut_into_tiles() {
-        bool whole = false, by_row = layout.rows > 1 || model->kind == "relay";
+        bool whole = host_step != nullptr, by_row = layout.rows > 1 || model->kind == "relay";
         for (const auto& feed : feeds) {
             whole |= feed->needs_all();
             by_row |= dynamic_cast<const Conv*>(feed.get()) != nullptr;

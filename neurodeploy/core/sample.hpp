@@ -7,7 +7,7 @@ namespace nd::ND_ISA {
 
 // What one thread needs while it runs a tile.
 struct Scratch {
-    Array<int32_t> current[2], part, state, payload;
+    Array<int32_t> current[2], part, state, payload, host;
     Array<uint64_t> sent;
     Array<uint8_t> flags;
     Array<uint32_t> counts;
@@ -34,7 +34,9 @@ struct Presented {
 
 // Where a population's results of this sample go; each may be null.
 struct Results {
-    int32_t *step_counts = nullptr, *u = nullptr, *v = nullptr;
+    int32_t* step_counts = nullptr;
+    Run::States states = {};
+    size_t first_state = 0;  // where this sample's begin
     int64_t* counts = nullptr;
     int64_t* overflows[3] = {};
     uint8_t* fired = nullptr;
@@ -279,7 +281,8 @@ private:
                 std::memset(state, 0, 4 * tile.size() * m.model->states);
             collect(t);
             const Results& to = sample.results[population];
-            const bool records = to.u || to.v || to.fired;
+            const bool records = to.states.count || to.fired;
+            if (m.host_step) ask_host();
             for (int r = 0; r < tile.rows; r++) {
                 const int row = tile.row + r;
                 RowStep& step = scratch.rows[r];
@@ -289,10 +292,52 @@ private:
                 } else if (sent.graded) {
                     step.payload = scratch.payload.data();
                 }
-                m.model->step(step);
+                if (m.host_step) take_from_host(row, step);
+                else m.model->step(step);
                 if (delays) send_late(row, t, step.neurons);
                 if (records) record(row, t, step.neurons, step.state, step.sent);
             }
+        }
+
+        // Let the host step all neurons, which are one tile; see HostStep.
+        void ask_host() {
+            const int ports = m.model->ports, states = m.model->states;
+            const size_t size = m.layout.size();
+            make_room(scratch.host, (ports + states + 1) * size);
+            int32_t* host = scratch.host.data();
+            each_row([&](int row, size_t at, int neurons) {
+                each_flat(m, row, 0, neurons, [&](int column, int32_t flat) {
+                    for (int k = 0; k < ports; k++)
+                        host[k * size + flat] = scratch.current[k][at + column];
+                    for (int k = 0; k < states; k++)
+                        host[(ports + k) * size + flat] = state[k * tile.size() + at + column];
+                });
+            });
+            int32_t* held = host + ports * size;
+            if (const int32_t failure = m.host_step(host, held, held + states * size))
+                throw HostFailure(failure);
+            each_row([&](int row, size_t at, int neurons) {
+                each_flat(m, row, 0, neurons, [&](int column, int32_t flat) {
+                    for (int k = 0; k < states; k++)
+                        state[k * tile.size() + at + column] = held[k * size + flat];
+                });
+            });
+        }
+
+        template <class Each>
+        void each_row(Each each) {
+            for (int r = 0; r < tile.rows; r++)
+                each(r, size_t(r) * tile.columns, m.layout.neurons_in(r));
+        }
+
+        void take_from_host(int row, RowStep& step) {
+            const int32_t* sent = scratch.host.data() +
+                                  (m.model->ports + m.model->states) * size_t(m.layout.size());
+            std::memset(step.sent, 0, 8 * size_t(tile.columns / 64));
+            each_flat(m, row, 0, step.neurons, [&](int column, int32_t flat) {
+                step.sent[column / 64] |= uint64_t(sent[flat] != 0) << (column % 64);
+                if (step.payload) step.payload[column] = sent[flat];
+            });
         }
 
         // Add up what arrives in step t.
@@ -372,14 +417,13 @@ private:
 
         void record(int row, int64_t t, int neurons, const int32_t* from, const uint64_t* bits) {
             const Results& to = sample.results[population];
-            int32_t* records[2] = {to.u, to.v};
             const size_t step = size_t(t) * m.layout.size();
-            for (int k = 0; k < 2 && k < m.model->states; k++) {
-                if (!records[k]) continue;
+            for (int k = 0; k < to.states.count && k < m.model->states; k++) {
+                if (!to.states.at[k]) continue;
+                int32_t* kept = to.states.at[k] + to.first_state + step;
                 const int32_t* values = from + k * tile.size() - tile.column;
-                each_flat(m, row, tile.column, neurons, [&](int column, int32_t flat) {
-                    records[k][step + flat] = values[column];
-                });
+                each_flat(m, row, tile.column, neurons,
+                          [&](int column, int32_t flat) { kept[flat] = values[column]; });
             }
             if (to.fired)
                 each_flat(m, row, tile.column, neurons, [&](int column, int32_t flat) {

@@ -37,7 +37,7 @@ class Arrays(Protocol):
 
 @dataclass(frozen=True)
 class PopulationRecord:
-    """What was recorded of one population.
+    """What was recorded of one population. Index it by ``counts``, ``spikes`` or a state's name.
 
     Attributes
     ----------
@@ -51,6 +51,11 @@ class PopulationRecord:
     def has(self, what: str) -> bool:
         """Whether `what` (counts, spikes or a state) was recorded here."""
         return self._key("neuron" if what == "spikes" else what) in self._arrays
+
+    def __getitem__(self, what: str) -> NDArray[Any]:
+        if what in ("counts", "spikes"):
+            return self.counts if what == "counts" else self.spikes
+        return self.state_of(what)
 
     @cached_property
     def states(self) -> tuple[str, ...]:

@@ -111,12 +111,13 @@ def _random_network(rng, seed, kinds, draw):
 def _everything(network, inputs, threads, window):
     from neurodeploy.core.simulate import simulate
     from neurodeploy.inputs import present
+    from sim_tests.core.against_equations import STATES
 
     steps = inputs.shape[1] + 3
     values = present(network, inputs, steps, apply_transform=False)
     found = {}
     (block,) = simulate(
-        network, values, states=("u", "v"), threads=threads, window=window, block=len(inputs),
+        network, values, states=STATES, threads=threads, window=window, block=len(inputs),
         reset_interval=9, reset_offset=2,
     )  # fmt: skip
     for name, result in block.items():

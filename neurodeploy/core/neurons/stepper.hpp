@@ -2,7 +2,7 @@
 //
 // A model is a struct of
 //   Input       I, or Complex for two currents;
-//   State       registers, zero at first and after a reset; recorded as u and v are its first two;
+//   State       registers, zero at first and after a reset;
 //   Parameters  registers, one number for each neuron or one for all;
 //   Options     int32 for all neurons together;
 //   step        the equations, with a Range that counts what leaves 24 bits (fixed.hpp).
@@ -28,10 +28,10 @@ struct RowStep {
 };
 
 struct NeuronModel {
-    std::string_view kind, parameters, options;
+    std::string_view kind, state_names, parameters, options;
     int states, ports;
     bool resets;
-    void (*step)(const RowStep&);
+    void (*step)(const RowStep&);  // null where the host steps, see HostStep
 };
 
 template <class T>
@@ -168,15 +168,16 @@ constexpr bool resets_of() {
     else return true;
 }
 
-// Names a model's kind, and its parameters and options in the order of its fields; neurons.hpp
-// lists it. Constants only: code that runs while the library is loaded would be of an instruction
+// Names a model's kind, and its states (as network.Neuron.states has them), parameters and options
+// in the order of its fields; neurons.hpp lists it. Constants only: code that runs while the library is loaded would be of an instruction
 // set that the machine may not have.
-#define NEURON_MODEL(kind, Model, parameters, options)                                     \
+#define NEURON_MODEL(kind, Model, states, parameters, options)                             \
+    static_assert(words_in(states) == registers_of<Model::State>());                       \
     static_assert(words_in(parameters) == registers_of<Model::Parameters>() &&             \
                   words_in(parameters) <= MOST_PARAMETERS);                                \
     static_assert(words_in(options) ==                                                     \
                   (std::is_empty_v<Model::Options> ? 0 : int(sizeof(Model::Options) / 4))); \
-    inline constexpr NeuronModel MODEL_##Model{kind, parameters, options,                  \
+    inline constexpr NeuronModel MODEL_##Model{kind, states, parameters, options,          \
                                                registers_of<Model::State>(),               \
                                                registers_of<Model::Input>(),               \
                                                resets_of<Model>(), step_row<Model>}

@@ -24,8 +24,8 @@ class ALIF(Neuron):
         \vartheta \leftarrow \vartheta + 64\,\theta_{step} \text{ where } f
 
     :math:`\vartheta` starts at :math:`64\,\theta`, r at 0, both are 24-bit
-    states. Recordings hold the current u and the voltage v. Note ``>=``:
-    `CubaLIF` spikes above its threshold, ALIF at it.
+    states. Recordings hold the current u and the voltage v, :math:`\vartheta` as ``threshold``
+    and r as ``refractory``. Note ``>=``: `CubaLIF` spikes above its threshold, ALIF at it.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ class ALIF(Neuron):
     graded_spike: bool = field(default=False, metadata=flag())
     input_exponent: int = field(default=ACTIVATION_SHIFT, metadata=one_integer(-24, 16))
     kind: ClassVar[str] = "alif"
-    states: ClassVar[tuple[str, ...]] = ("u", "v")
+    states: ClassVar[tuple[str, ...]] = ("u", "v", "threshold", "refractory")
     has_initial_voltage: ClassVar[bool] = True
 
     @property

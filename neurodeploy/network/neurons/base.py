@@ -26,7 +26,7 @@ class Neuron(Declared):
     kind : str
         The model's short name in tables and files.
     states : tuple of str
-        State variables a recording can hold.
+        Its state variables, in the order in which they are updated; a recording can hold each.
     graded : bool
         Whether messages carry a payload other than 1.
     ports : int

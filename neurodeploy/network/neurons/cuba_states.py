@@ -119,8 +119,7 @@ class CubaStates(Neuron):
         Parameters
         ----------
         states : mapping of str to int64 [..., neurons]
-            After the last step; zero before the first. ``wait``, the steps left of a refractory
-            period, is one of them that no recording holds.
+            After the last step; zero before the first.
         current : int64 [..., neurons]
             What the synapses deliver, in weight units.
 
@@ -136,7 +135,8 @@ class CubaStates(Neuron):
         fired = (wait == 0) & self.fires(v)
         sent = np.where(fired, self.messages(v), 0)
         wait = np.where(fired, np.asarray(self.refractory) - 1, np.maximum(wait - 1, 0))
-        return {"u": u, "v": np.where(fired, self.after_message(v), v), "wait": wait}, sent
+        after = {"u": u, "v": np.where(fired, self.after_message(v), v), "wait": wait}
+        return {name: after[name] for name in self.states}, sent
 
     def scaled(self, mantissa: str) -> IntArray:
         """Give a parameter that is in 1/64 of the state's unit in that unit."""

@@ -85,7 +85,8 @@ class GeneralCubaLIF(CubaStates):
         v &\leftarrow 0 \text{ or } v - \rho \text{ where } f \\
         w &\leftarrow R - 1 \text{ where } f, \text{ else } \max(w - 1, 0)
 
-    With a late reset nothing happens to v in the step of the spike; its next update is
+    Recordings hold w as ``wait``. With a late reset nothing happens to v in the step of the spike;
+    its next update is
 
     .. math::
         v \leftarrow clip(rz(v\,(4096 - d_v)) - \rho + 2^{e_v} (u + 64 b_v))
@@ -153,6 +154,7 @@ class GeneralCubaLIF(CubaStates):
         default=None, metadata=integers(0, STATE_LIMIT - 1, optional=True)
     )
     kind: ClassVar[str] = "cuba-lif-general"
+    states: ClassVar[tuple[str, ...]] = ("u", "v", "wait")
     masks_v: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

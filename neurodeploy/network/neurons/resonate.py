@@ -104,7 +104,7 @@ class AdaptiveResonateFire(Neuron):
         \vartheta \leftarrow \vartheta + 64\,\theta_{step} \text{ where } f
 
     u, v and v' are `ResonateFire`'s; :math:`\vartheta` starts at
-    :math:`64\,\theta`, r at 0.
+    :math:`64\,\theta`, r at 0. Recordings hold them as ``threshold`` and ``refractory``.
 
     Attributes
     ----------
@@ -130,7 +130,7 @@ class AdaptiveResonateFire(Neuron):
     graded_spike: bool = field(default=False, metadata=flag())
     input_exponent: int = field(default=ACTIVATION_SHIFT, metadata=one_integer(-24, 16))
     kind: ClassVar[str] = "adrf"
-    states: ClassVar[tuple[str, ...]] = ("u", "v")
+    states: ClassVar[tuple[str, ...]] = ("u", "v", "threshold", "refractory")
     ports: ClassVar[int] = 2
     beyond_limits: ClassVar[Mapping[str, str]] = _CLIPPED
 

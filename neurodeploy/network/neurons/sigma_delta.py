@@ -35,6 +35,10 @@ class Delta(Neuron):
         NetX ``vThMant``, in 1/64 of the input's unit, with f more bits below it.
     fraction_bits : int
         f in 0..12; 0 is NetX.
+
+    Notes
+    -----
+    Recordings hold r as ``u`` and x as ``v``.
     """
 
     threshold: Parameter = field(metadata=integers(0))
@@ -68,7 +72,7 @@ class SigmaDelta(Neuron):
         r \leftarrow \delta - o, \quad x' \leftarrow x, \quad s = o \gg 6
 
     The 6 bits that ``o >> 6`` drops are never repaid (as in Lava 0.10.0).
-    Recordings hold sigma as ``u`` and the activation x as ``v``. sigma is
+    Recordings hold sigma as ``u``, the activation x as ``v`` and r as ``residue``. sigma is
     int32 on Lava's CPU; crossing 24 bits is counted, silicon may differ there.
     SLAYER takes any function as activation (``slayer/neuron/sigma_delta.py:100``,
     lava-dl 0.6.0) and writes its name; netx and Lava know the rectifier only.
@@ -92,7 +96,7 @@ class SigmaDelta(Neuron):
     rectify: bool = field(default=True, metadata=flag())
     fraction_bits: int = field(default=0, metadata=one_integer(0, SIGMA_DELTA_SHIFT))
     kind: ClassVar[str] = "sigma-delta"
-    states: ClassVar[tuple[str, ...]] = ("u", "v")
+    states: ClassVar[tuple[str, ...]] = ("u", "v", "residue")
     graded: ClassVar[bool] = True
     resettable: ClassVar[bool] = False
     sends_values: ClassVar[bool] = True
@@ -156,7 +160,7 @@ class GeneralSigmaDelta(Neuron):
     highest: int = field(default=HIGHEST, metadata=one_integer())
     message_shift: int = field(default=STATE_EXPONENT, metadata=one_integer(0, STATE_BITS))
     kind: ClassVar[str] = "general-sigma-delta"
-    states: ClassVar[tuple[str, ...]] = ("u", "v")
+    states: ClassVar[tuple[str, ...]] = ("u", "v", "residue")
     graded: ClassVar[bool] = True
     resettable: ClassVar[bool] = False
     sends_values: ClassVar[bool] = True
