@@ -24,7 +24,13 @@ from ..network.fixed_point import (
 )
 from ..network.neurons.sigma_delta import HIGHEST, LOWEST
 from ..recording.run_options import RunOptions, refuse_floats
+from .first_messages import first_arrival, rests
 from .registry import TARGETS, Finding, Rewrite, Target
+from .rewrite.late_bias import (
+    bias_from_the_start,
+    late_bias_as_initial_voltage,
+    quiet_voltage,
+)
 from .rewrite.pools import pool_as_conv
 from .rewrite.taps import taps_as_delays
 
@@ -91,11 +97,12 @@ def check_population(network: Network, population: Population, options: RunOptio
             f"population {name!r}: Lava has no reset_interval for {neuron.kind!r} neurons; "
             f"run without reset_interval"
         )
-    if population.starts and not starts_by_itself(network, population):
+    late = population.starts and not starts_by_itself(network, population)
+    if late and (options.reset_interval or not starts_by_reset(network, population)):
         raise UnsupportedError(
             f"population {name!r}: starts at step {population.starts}, Lava's neurons all at "
-            f"step 0; give it starts=0 and let compare say what its bias then moves, or run it on "
-            f"backend 'engine'"
+            f"step 0; 'neurodeploy deploy --target lava' finds a voltage to start at, or says what "
+            f"it moves that the bias acts from step 0 on"
         )
     if name == network.input.name and neuron.ports > 1:
         raise UnsupportedError(
@@ -265,31 +272,19 @@ def starts_by_itself(network: Network, population: Population) -> bool:
     So it does if it sends nothing unless something arrives, and nothing arrives before. A bias
     of the current is sent to it, from its `starts` on.
     """
-    sent = _first_messages(network)
-    arrives = [sent[p.source] + p.synapse.steps for p in network.into(population.name)]
-    return _rests(population.neuron) and population.starts <= min(arrives, default=0)
+    return rests(population.neuron) and population.starts <= first_arrival(network, population)
 
 
-def _rests(neuron: Neuron) -> bool:
-    """Whether neurons at rest send nothing, and stay there, for want of an input."""
-    above = neuron.is_readout or np.min(getattr(neuron, neuron.fires_above, 0)) > 0
-    below = np.max(getattr(neuron, "lower", 0)) <= 0
-    unbiased = not np.any(getattr(neuron, "bias", 0)) or np.any(neuron.current_bias)
-    return bool(above and below and unbiased and not neuron.is_port)
+def starts_by_reset(network: Network, population: Population) -> bool:
+    """Whether a population that starts late does so by a reset just then, as Lava's LIFReset has.
 
-
-def _first_messages(network: Network) -> dict[str, float]:
-    """Step in which each population may send for the first time."""
-    first = dict.fromkeys((p.name for p in network.populations), float("inf"))
-    while True:
-        before = dict(first)
-        for p in network.populations:
-            heard = [first[q.source] + q.synapse.steps for q in network.into(p.name)]
-            if p is network.input or np.any(p.neuron.current_bias) or not _rests(p.neuron):
-                heard.append(p.starts)
-            first[p.name] = max(p.starts, min(heard, default=float("inf")))
-        if first == before:
-            return first
+    So it does if it sends nothing before, and nothing arrives that should be lost.
+    """
+    neuron, steps = population.neuron, population.starts
+    if not neuron.resettable or np.any(population.initial_voltage):
+        return False
+    quiet = quiet_voltage(neuron, population.size, steps) is not None
+    return quiet and steps <= first_arrival(network, population)
 
 
 def lava_weight(projection: Projection) -> tuple[NDArray[np.int32], int]:
@@ -410,14 +405,21 @@ def refusal(error: UnsupportedError, target: str, model: Neuron | Synapse) -> Fi
     return Rating.UNSUPPORTED, str(error).split(": ", 1)[-1] + hint
 
 
+LATE_BIAS = "biases that begin late from step 0 on, at a voltage that they bring to 0 by then"
+EARLY_BIAS = "biases that begin late from step 0 on"
+
+
 @TARGETS.register
 class Lava(Target):
     """Lava's CPU models; it has delays in dense synapses and on no axon before a convolution."""
 
     name = "lava"
+    verified_on = ("lava",)
     rewrites = (
         Rewrite(taps_as_delays, "taps in time as parallel synapses with delays"),
         Rewrite(pool_as_conv, "sum pools as depthwise convolutions of the same sums"),
+        Rewrite(late_bias_as_initial_voltage, LATE_BIAS),
+        Rewrite(bias_from_the_start, EARLY_BIAS, exact=False, refused_only=True),
     )
 
     def of_population(self, network: Network, population: Population) -> Iterator[Finding]:

@@ -20,9 +20,18 @@ from ..errors import UnsupportedError
 from ..network import Network, Neuron, Population, Projection, Rating, Synapse, neurons, synapses
 from ..network.fixed_point import MAX_DELAY, STATE_LIMIT, THRESHOLD_BITS
 from ..recording.run_options import RunOptions
-from .lava_rules import check_population, check_projection, has_process, refusal
+from .lava_rules import (
+    EARLY_BIAS,
+    LATE_BIAS,
+    check_population,
+    check_projection,
+    has_process,
+    refusal,
+    starts_by_itself,
+)
 from .registry import TARGETS, Finding, Rewrite, Target
 from .rewrite.axons import delays_on_axons
+from .rewrite.late_bias import bias_from_the_start, late_bias_as_initial_voltage
 from .rewrite.pools import pool_as_conv
 from .rewrite.taps import taps_as_delays
 
@@ -99,7 +108,15 @@ def check_chip_population(network: Network, population: Population) -> None:
             f"neurons has none; give it as synapses from neurons that fire at every step, or run "
             f"it on backend 'lava' or 'engine'"
         )
-    if population.starts and population.starts == network.hops(name):
+    if population.starts and not starts_by_itself(network, population):
+        # A reset in a run brings v to 0, which is no way to another first voltage.
+        elsewhere = any(np.any(p.initial_voltage) for p in network.populations)
+        if population.starts != network.hops(name) or elsewhere:
+            raise UnsupportedError(
+                f"population {name!r}: starts at step {population.starts}, a reset comes at its "
+                f"hop {network.hops(name)}; 'neurodeploy deploy --target loihi2' finds a voltage "
+                f"to start at, or says what it moves that the bias acts from step 0 on"
+            )
         population = replace(population, starts=0)  # resets come just then
     check_population(network, population, RunOptions(steps=1))
     for what in ONE_VALUE.get(type(neuron), ()):
@@ -182,10 +199,14 @@ class Loihi2(Target):
     """The chip."""
 
     name = "loihi2"
+    is_chip = True
+    verified_on = ("loihi2", "lava")
     rewrites = (
         Rewrite(taps_as_delays, "taps in time as parallel synapses with delays"),
         Rewrite(delays_on_axons, "delays of synapses and relays moved to the axons before them"),
         Rewrite(pool_as_conv, "sum pools as depthwise convolutions of the same sums"),
+        Rewrite(late_bias_as_initial_voltage, LATE_BIAS, refused_only=True),
+        Rewrite(bias_from_the_start, EARLY_BIAS, exact=False, refused_only=True),
     )
 
     def of_population(self, network: Network, population: Population) -> Iterator[Finding]:

@@ -214,6 +214,8 @@ class NetX(Target):
     """Lava-dl's importer reading the file that we write."""
 
     name = "netx"
+    has_exponents = False
+    verified_on = ("lava",)
 
     def of_network(self, network: Network) -> Iterator[Finding]:
         """See `Target`."""
@@ -245,6 +247,8 @@ class NetX(Target):
         if population.starts:
             reason = f"its bias acts from step 0 on, not from step {population.starts} on"
             yield Rating.APPROXIMATE, reason
+        if np.any(population.initial_voltage):
+            yield Rating.APPROXIMATE, "its v begins at 0, not where the network says"
         yield from _delays(network, population)
 
     def of_projection(self, network: Network, projection: Projection) -> Iterator[Finding]:

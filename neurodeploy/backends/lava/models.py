@@ -63,7 +63,9 @@ class SampleBySample:
 
     Read from ``proc_params``: ``label``, ``folder`` (for error reports),
     ``steps`` (of a sample), ``rows`` (steps of a block), ``traces`` (shared
-    array [rows, neurons] by name), ``reset`` ((interval, phase) or None).
+    array [rows, neurons] by name), ``reset`` ((interval, phase) or None),
+    ``first_v`` (v at the start of a sample), ``rests`` (steps of a sample before which its
+    neurons count as resting, whatever v leads them to a reset).
     """
 
     fresh: ClassVar[tuple[str, ...]] = ()
@@ -101,12 +103,17 @@ class SampleBySample:
         reset = self.proc_params["reset"]
         if step == 0 or (reset is not None and (step + 1) % reset[0] == reset[1]):
             self._start_over()
+        first_v = self.proc_params["first_v"]
+        if step == 0 and np.any(first_v):
+            v = getattr(self, self.attribute["v"])
+            v[:] = first_v
         self._run_lava()
+        rests = self.proc_params["rests"]
         for name, trace in self.proc_params["traces"].items():
             if name == "spikes":
                 trace[row] = self.s_out.sent
             elif name in self.attribute:
-                trace[row] = getattr(self, self.attribute[name])
+                trace[row] = 0 if step < rests else getattr(self, self.attribute[name])
 
     def _run_lava(self) -> None:
         super().run_spk()  # type: ignore[misc]

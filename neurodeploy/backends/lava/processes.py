@@ -30,7 +30,8 @@ from ...recording.assemble import header_of, with_host_part
 from ...recording.run_options import RunOptions
 from ...remote.blocks import Blocks
 from ...remote.worker import WorkerError
-from ...targets.lava_rules import check_inputs
+from ...targets.lava_rules import check_inputs, starts_by_itself
+from ...targets.rewrite.late_bias import quiet_voltage
 from .build import (
     are_graded,
     conv,
@@ -182,13 +183,21 @@ class Simulation:
         interval = self.options.reset_interval
         if interval and neuron.states:
             reset = (interval, (self.options.reset_offset + 1 + self.network.hops(name)) % interval)
+        first_v: Any = population.initial_voltage
+        rests = 0
+        if (start := population.starts) and not starts_by_itself(self.network, population):
+            # By a reset just then, once; until then nothing may be sent.
+            reset = (self.options.steps + start + 1, start + 1)
+            first_v, rests = quiet_voltage(neuron, population.size, start), start
         process = neurons(neuron, shape)
         if np.any(bias := np.asarray(neuron.current_bias)):
             values = np.zeros((self.options.steps, population.size), np.int32)
             values[population.starts :] = bias
             constant = self._prepare(_source(values), f"bias of {name}", values=values)
             constant.s_out.connect(process.a_in)
-        return self._prepare(process, name, traces=self.traces[name], reset=reset)
+        how = {"traces": self.traces[name], "reset": reset, "first_v": first_v}
+        how["rests"] = rests
+        return self._prepare(process, name, **how)
 
     def _connect(self, projection: Projection) -> None:
         target = self._processes[projection.target]
@@ -210,7 +219,7 @@ class Simulation:
 
     def _prepare(self, process: Any, label: str, **parameters: Any) -> Any:
         """Give a process what its `models.SampleBySample` reads."""
-        settings = {**self._common, "label": label, "traces": {}, "reset": None, **parameters}
+        settings = {**self._common, "label": label, "traces": {}, "reset": None, "first_v": 0, "rests": 0, **parameters}
         for key, value in settings.items():
             process.proc_params.overwrite(key, value)
         return process

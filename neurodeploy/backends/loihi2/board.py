@@ -40,6 +40,7 @@ from ...errors import BackendError, UnsupportedError
 from ...network import Network, Population, Projection
 from ...network.fixed_point import PAYLOAD_BITS
 from ...remote.worker import WorkerError
+from ...targets.rewrite.late_bias import voltage_before
 from ..lava.build import (
     are_graded,
     conv,
@@ -52,7 +53,7 @@ from ..lava.build import (
 )
 from ..lava.models import MODELS
 from ..lava.processes import JOIN_SECONDS, run_watched
-from .schedule import Schedule
+from .schedule import Schedule, starts_elsewhere
 
 CONV_INPUT_BITS = 16
 """Payload of ``PyToN3ConvAdapter`` in every public use of it."""
@@ -167,11 +168,26 @@ class Board:
     def _neurons(self, population: Population) -> Any:
         resets = self.schedule.reset_of(self.network.hops(population.name))
         process = neurons(population.neuron, layout(population.shape), resets)
+        if starts_elsewhere(self.network):
+            process.v.init = self._first_v(population)
         for var in process.vars:  # one value for each neuron is laid out as they are
             if var.init is not None and np.shape(var.init) == (population.size,):
                 var.init = laid_out(np.asarray(var.init), population.shape)
                 var.shape = var.init.shape
         return process
+
+    def _first_v(self, population: Population) -> Any:
+        """Give v before the chip's first step, from which the lag of the inputs leads to ours."""
+        first, lag = population.initial_voltage, self.schedule.lag.input
+        if not lag or population.neuron.cuba_form() is None:
+            return np.asarray(first)
+        v = voltage_before(population.neuron, population.size, lag, first)
+        if v is None:
+            raise UnsupportedError(
+                f"population {population.name!r}: no voltage leads to its first one over the "
+                f"{lag} steps by which inputs reach the chip late; run it on backend 'lava'"
+            )
+        return v
 
     def _connect_input(self, cyclic: bool) -> None:
         population = self.network.input

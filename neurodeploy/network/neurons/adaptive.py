@@ -66,6 +66,7 @@ class ALIF(Neuron):
     input_exponent: int = field(default=ACTIVATION_SHIFT, metadata=one_integer(-24, 16))
     kind: ClassVar[str] = "alif"
     states: ClassVar[tuple[str, ...]] = ("u", "v", "threshold", "refractory")
+    has_initial_voltage: ClassVar[bool] = True
 
     @property
     def graded(self) -> bool:

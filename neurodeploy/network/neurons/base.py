@@ -50,6 +50,8 @@ class Neuron(Declared):
         Whether messages add up to values of a signal rather than to votes for a class.
     is_readout : bool
         Whether it sends nothing and the host reads its v.
+    has_initial_voltage : bool
+        Whether v may be other than 0 at the start of a sample.
     fires_above : str
         The parameter that v, in units of 1 / 2^`mantissa_shift`, must pass for a message.
     beyond_limits : mapping of str to str
@@ -67,6 +69,7 @@ class Neuron(Declared):
     sums_on_host: ClassVar[bool] = False
     sends_values: ClassVar[bool] = False
     is_readout: ClassVar[bool] = False
+    has_initial_voltage: ClassVar[bool] = False
     fires_above: ClassVar[str] = "threshold"
     beyond_limits: ClassVar[Mapping[str, str]] = {
         "u_overflows": "u wrapped",

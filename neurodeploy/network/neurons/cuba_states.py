@@ -46,6 +46,7 @@ class CubaStates(Neuron):
     reset: str = "zero"
     refractory: Parameter = 1
     states: ClassVar[tuple[str, ...]] = ("u", "v")
+    has_initial_voltage: ClassVar[bool] = True
 
     @property
     def current_bias(self) -> Parameter:

@@ -7,7 +7,8 @@ numbers, step by step, where nothing overflows; what it cannot rewrite it leaves
 from .alif import ATRLIF, as_atrlif
 from .axons import delays_on_axons
 from .flatten import columns_in_order
-from .for_target import rewritten_for
+from .for_target import forms, noted, rewrites_of, rewritten_for
+from .late_bias import bias_from_the_start, late_bias_as_initial_voltage, voltage_before
 from .pools import pool_as_conv
 from .readout import averages_on_host
 from .sums import sums_in_parts
@@ -17,10 +18,16 @@ __all__ = [
     "ATRLIF",
     "as_atrlif",
     "averages_on_host",
+    "bias_from_the_start",
     "columns_in_order",
     "delays_on_axons",
+    "forms",
+    "late_bias_as_initial_voltage",
+    "noted",
     "pool_as_conv",
+    "rewrites_of",
     "rewritten_for",
     "sums_in_parts",
     "taps_as_delays",
+    "voltage_before",
 ]
