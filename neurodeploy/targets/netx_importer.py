@@ -119,7 +119,7 @@ _THROUGH_FLOATS = (
     "netx takes its decays through floats; they may be 1/4096 less",
 )
 READ_AS: dict[type[Neuron], Finding] = {
-    neurons.ALIF: (Rating.UNSUPPORTED, "netx crashes on ALIF; see rewrite.as_atrlif"),
+    neurons.ALIF: (Rating.UNSUPPORTED, "netx crashes on ALIF; backend 'lava' runs it, as ATRLIF"),
     neurons.AdaptiveResonateFire: _ADAPTS,
     neurons.AdaptiveResonateFireIzhikevich: _ADAPTS,
     neurons.ResonateFire: _THROUGH_FLOATS,

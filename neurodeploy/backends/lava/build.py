@@ -120,7 +120,7 @@ def _ternary(neuron: TernaryLIF, shape: Shape, resets: Resets) -> Any:
 
 def _alif(neuron: ALIF, shape: Shape, resets: Resets) -> Any:
     # Fractions, although the fixed-point model declares them as 12-bit integers: it multiplies
-    # them by 4096 (atrlif/models.py:145). It adds 1 to the current's decay alone.
+    # them by 4096 (atrlif/models.py:144). It adds 1 to the current's decay alone.
     return LavaATRLIF(
         shape=shape,
         delta_i=(neuron.current_decay - 1) / DECAY_UNITY,
@@ -138,7 +138,7 @@ def _resonator(neuron: ResonateFire, shape: Shape, resets: Resets) -> Any:
     process = made(
         shape=shape, period=1, alpha=0, state_exp=neuron.input_exponent, decay_bits=DECAY_BITS
     )
-    # Lava's constructor derives these from a period and a decay, which misses 39 % of the pairs.
+    # Lava's constructor derives these from a period and a decay, and cuts: two of five pairs are missed.
     process.sin_decay.init, process.cos_decay.init = neuron.sin_decay, neuron.cos_decay
     process.vth.init = neuron.threshold << ACTIVATION_SHIFT
     return process

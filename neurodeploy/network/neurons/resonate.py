@@ -194,7 +194,7 @@ class ResonateFireZero(Neuron):
 
     Notes
     -----
-    Lava's ``RFZero`` (``lava/proc/resfire/models.py:36``, lava-nc 0.10.0). It multiplies in int32
+    Lava's ``RFZero`` (``lava/proc/resfire/models.py:38``, lava-nc 0.10.0). It multiplies in int32
     and wraps there: from 2^16 on, a state times a decay of 2^15 does not fit, though it declares
     24 bits. Steps that leave a state there are counted; the sums themselves are Lava's to the bit.
     """

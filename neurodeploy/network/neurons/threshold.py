@@ -87,7 +87,7 @@ class Product(Neuron):
 
     Notes
     -----
-    Lava's ``ProdNeuron`` (``lava/proc/prodneuron/models.py:29``, lava-nc 0.10.0), which multiplies
+    Lava's ``ProdNeuron`` (``lava/proc/prodneuron/models.py:32``, lava-nc 0.10.0), which multiplies
     in int32 and wraps there; a product that does is counted, silicon may differ.
     """
 
