@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
-from neurodeploy.errors import UnsupportedError
+from neurodeploy.errors import NeurodeployError, UnsupportedError
 from neurodeploy.network import (
     ALIF,
     Complex,
@@ -220,3 +220,100 @@ def test_random_networks_of_all_models_are_equal(tmp_path):
 @pytest.mark.usefixtures("lava")
 def test_many_random_networks_of_all_models_are_equal(tmp_path):
     assert_random_networks_are_equal(tmp_path, 6 * NETWORKS, FIRST_SEED + 50_000)
+
+
+@pytest.mark.usefixtures("lava")
+def test_a_bias_of_the_current_begins_with_its_population_and_payloads_arrive_whole(tmp_path):
+    """SLAYER's ALIF with norms; and 4-24-3 neurons that hear payloads, as lava-dl's users feed."""
+    rng = np.random.default_rng(5)
+    input_ = Population("input", (6,), Source())
+    biased = [
+        ALIF(900, 300, 40, 60, 30, 9, bias=rng.integers(-9, 30, SIZE).astype(np.int32))
+        for _ in range(2)
+    ]
+    late = Network(
+        (
+            input_,
+            Population("first", (SIZE,), biased[0], starts=1),
+            Population("second", (SIZE,), biased[1], starts=2),
+        ),
+        (
+            Projection("input", "first", Dense(weights(rng, SIZE, SIZE))),
+            Projection("first", "second", Dense(weights(rng, SIZE, SIZE))),
+        ),
+    )
+    spikes = (rng.random((2, STEPS, 6)) < 0.3).astype(np.int32)
+    neuron = CubaLIF(1024, 123, 112)
+    fed = Network(
+        (
+            Population("input", (4,), Source()),
+            Population("hidden", (24,), neuron),
+            Population("out", (3,), neuron),
+        ),
+        (
+            Projection("input", "hidden", Dense(2 * rng.integers(-22, 25, (24, 4), np.int32))),
+            Projection("hidden", "out", Dense(2 * rng.integers(-22, 25, (3, 24), np.int32))),
+        ),
+    )
+    payloads = np.repeat(rng.integers(1, 8, (3, 1, 4)), 20, axis=1).astype(np.int32)
+    cases = (late, spikes), (fed, payloads)
+    for (network, values), theirs in zip(cases, run_on_lava(tmp_path, cases), strict=True):
+        ours = assert_equal(network, values, theirs, network.output.name)
+        assert ours.output.any()
+
+
+@pytest.mark.usefixtures("lava")
+def test_payloads_that_would_wrap_in_lavas_convolution_alone_are_refused():
+    size = 1 << 15
+    network = Network(
+        (
+            Population("input", IMAGE, Source()),
+            Population("out", IMAGE, ResonateFire(300, 2000, 100)),
+        ),
+        (Projection("input", "out", ComplexConv(*[np.full((1, 1, 1, 1), 256, np.int32)] * 2)),),
+    )
+    values = np.full((1, 4, *IMAGE), size, np.int32)
+    with pytest.raises(NeurodeployError, match="sums up to 8388608, which Lava's Conv wraps"):
+        nd.run(network, values, backend="lava")
+
+
+@pytest.mark.parametrize(
+    ("neuron", "said"),
+    [
+        (GeneralCubaLIF(1, 1, 1, reset="subtract"), "reset subtract, and Lava's process of"),
+        (GeneralCubaLIF(1, 1, 1, refractory=4), "refractory 4"),
+        (GeneralCubaLIF(1, 1, 1, graded_spike=True), "graded_spike True"),
+        (GeneralCubaLIF(1, 1, 1, voltage_exponent=-1), "voltage_exponent -1"),
+        (LeakyIntegrator(1, 1, input_exponent=-6), "input_exponent -6"),
+        (LeakyIntegrator(1, 1, bias=1 << 15), "bias 32768 is beyond the 32767"),
+        (ALIF(1, 1, 1, 1, 1, 1, graded_spike=True), "graded_spike True"),
+        (ALIF(1, 1, 1, 1, 1, 1, input_exponent=0), "input_exponent 0"),
+        (GeneralSigmaDelta(1, highest=5), "an activation within"),
+        (GeneralSigmaDelta(1, lowest=-5), "an activation within -5"),
+        (Threshold(1), "33554432 may arrive in a step"),
+        (ResonateFire(1, 1, 1, graded_spike=True), "graded_spike True"),
+        (ResonateFire(1, 1, 1, input_exponent=-1), "input_exponent -1, and Lava's state_exp"),
+    ],
+)
+def test_what_no_process_of_lava_does_is_refused(neuron, said):
+    ones = np.ones((2, 4), np.int32)
+    synapse = Dense(ones) if neuron.ports == 1 else ComplexDense(ones, ones)
+    network = Network(
+        (
+            Population("input", (4,), Source()),
+            Population("graded", (4,), GradedThreshold(1)),
+            Population("out", (2,), neuron),
+        ),
+        (
+            Projection("input", "graded", Dense(np.ones((4, 4), np.int32))),
+            Projection("graded", "out", synapse),
+        ),
+    )
+    with pytest.raises(UnsupportedError, match=f"population 'out': {said}"):
+        check_supported(network, RunOptions(steps=4))
+
+
+def test_neurons_of_two_currents_are_no_input():
+    network = Network((Population("input", (2,), ResonateFire(1, 1, 1)),), ())
+    with pytest.raises(UnsupportedError, match="take 2 currents and an input is one"):
+        check_supported(network, RunOptions(steps=4))
