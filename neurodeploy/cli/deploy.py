@@ -17,7 +17,25 @@ from .run import read_presented
 from .statuses import DIFFERS, DONE
 from .terminal import interruptible, print_json, progress_bar, show
 
-REWRITES: tuple[str, ...] = ()
+REWRITES = (
+    "axon-delays-by-relays",
+    "bias-from-the-start",
+    "delays-on-axons",
+    "host-relays-as-delays",
+    "input-exponents-in-weights",
+    "late-bias-as-initial-voltage",
+    "norms-in-thresholds",
+    "plain-form",
+    "pool-as-conv",
+    "pruned-as-sparse",
+    "refractory-steps-left-out",
+    "soft-reset-approximated",
+    "soft-reset-as-adaptation",
+    "soft-reset-as-hard",
+    "taps-as-delays",
+    "thresholds-in-64ths",
+    "wide-weights-in-parts",
+)
 """Every rewrite of our targets: each has an option ``--no-NAME``. Kept here, so that showing the
 help of a verb imports no target; a test holds it against them."""
 

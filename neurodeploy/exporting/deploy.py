@@ -282,6 +282,8 @@ class _Way:
         """Use a rewrite until there is nothing left for it to do."""
         for _ in range(MOST_ROUNDS):
             found = [self._step(rewrite, *form) for form in forms(self.network, self.target, rewrite)]
+            if rewrite.only_if_exact:
+                found = [(step, network) for step, network in found if step.exact]
             if not found:
                 return
             step, network = min(found, key=lambda pair: pair[0].change.loss if pair[0].change else 0)
@@ -312,7 +314,9 @@ class _Way:
     def _step(self, rewrite: Rewrite, says: str, made: Network) -> tuple[Step, Network]:
         elements = changed_elements(self.network, made)
         both = [n for n in elements if _has(self.network, n) and _has(made, n)]
-        change = self._change(self.network, made, both[0] if len(both) == 1 else None)
+        # What an exact rewrite changed may send at other steps by its nature: what counts is behind.
+        alone = both[0] if len(both) == 1 and not rewrite.exact else None
+        change = self._change(self.network, made, alone)
         exact = rewrite.exact and not change.effect.differing and not change.count_error
         return Step(rewrite.name, says, exact, elements, change), made
 

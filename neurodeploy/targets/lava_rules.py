@@ -25,14 +25,9 @@ from ..network.fixed_point import (
 from ..network.neurons.sigma_delta import HIGHEST, LOWEST
 from ..recording.run_options import RunOptions, refuse_floats
 from .first_messages import first_arrival, rests
-from .registry import TARGETS, Finding, Rewrite, Target
-from .rewrite.late_bias import (
-    bias_from_the_start,
-    late_bias_as_initial_voltage,
-    quiet_voltage,
-)
-from .rewrite.pools import pool_as_conv
-from .rewrite.taps import taps_as_delays
+from .registry import TARGETS, Finding, Target
+from .rewrite.catalogue import FOR_LAVA
+from .rewrite.late_bias import quiet_voltage
 
 LONGEST_DELAY = 63
 """``PyDelayDenseModelBitAcc`` refuses more; its delays are 6 bits wide."""
@@ -51,6 +46,7 @@ MATRICES: dict[type[Synapse], Callable[[Any], NDArray[np.int32]]] = {
     synapses.Dense: attrgetter("weight"),
     synapses.DelayedDense: attrgetter("weight"),
     synapses.Sparse: synapses.Sparse.to_dense,
+    synapses.DelayedSparse: synapses.Sparse.to_dense,
 }
 """Operators that are a matrix in Lava, and how it reads: [targets, sources]."""
 
@@ -384,6 +380,7 @@ OPERATORS: dict[type[Synapse], Callable[[Projection, Population, int], None]] = 
     synapses.Dense: _check_matrix,
     synapses.Sparse: _check_matrix,
     synapses.DelayedDense: _check_delayed,
+    synapses.DelayedSparse: _check_delayed,
 }
 """Synapses that `lava.build` has a process of and the host's, with their checks."""
 
@@ -405,22 +402,13 @@ def refusal(error: UnsupportedError, target: str, model: Neuron | Synapse) -> Fi
     return Rating.UNSUPPORTED, str(error).split(": ", 1)[-1] + hint
 
 
-LATE_BIAS = "biases that begin late from step 0 on, at a voltage that they bring to 0 by then"
-EARLY_BIAS = "biases that begin late from step 0 on"
-
-
 @TARGETS.register
 class Lava(Target):
     """Lava's CPU models; it has delays in dense synapses and on no axon before a convolution."""
 
     name = "lava"
     verified_on = ("lava",)
-    rewrites = (
-        Rewrite(taps_as_delays, "taps in time as parallel synapses with delays"),
-        Rewrite(pool_as_conv, "sum pools as depthwise convolutions of the same sums"),
-        Rewrite(late_bias_as_initial_voltage, LATE_BIAS),
-        Rewrite(bias_from_the_start, EARLY_BIAS, exact=False, refused_only=True),
-    )
+    rewrites = FOR_LAVA
 
     def of_population(self, network: Network, population: Population) -> Iterator[Finding]:
         """See `Target`."""

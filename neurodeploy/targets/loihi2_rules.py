@@ -21,19 +21,14 @@ from ..network import Network, Neuron, Population, Projection, Rating, Synapse, 
 from ..network.fixed_point import MAX_DELAY, STATE_LIMIT, THRESHOLD_BITS
 from ..recording.run_options import RunOptions
 from .lava_rules import (
-    EARLY_BIAS,
-    LATE_BIAS,
     check_population,
     check_projection,
     has_process,
     refusal,
     starts_by_itself,
 )
-from .registry import TARGETS, Finding, Rewrite, Target
-from .rewrite.axons import delays_on_axons
-from .rewrite.late_bias import bias_from_the_start, late_bias_as_initial_voltage
-from .rewrite.pools import pool_as_conv
-from .rewrite.taps import taps_as_delays
+from .registry import TARGETS, Finding, Target
+from .rewrite.catalogue import FOR_LOIHI2
 
 BIAS_LIMIT = (1 << 12) - 1
 """The chip's bias mantissa has 13 bits with its sign."""
@@ -41,7 +36,8 @@ BIAS_LIMIT = (1 << 12) - 1
 LARGEST_EXPONENT = 7
 
 HELD_WEIGHTS: dict[type[Synapse], Callable[[Any], NDArray[np.int32]]] = dict.fromkeys(
-    (synapses.Dense, synapses.DelayedDense, synapses.Sparse, synapses.Conv), attrgetter("weight")
+    (synapses.Dense, synapses.DelayedDense, synapses.Sparse, synapses.DelayedSparse, synapses.Conv),
+    attrgetter("weight"),
 )
 """Weights that the chip holds, by operator."""
 
@@ -201,13 +197,7 @@ class Loihi2(Target):
     name = "loihi2"
     is_chip = True
     verified_on = ("loihi2", "lava")
-    rewrites = (
-        Rewrite(taps_as_delays, "taps in time as parallel synapses with delays"),
-        Rewrite(delays_on_axons, "delays of synapses and relays moved to the axons before them"),
-        Rewrite(pool_as_conv, "sum pools as depthwise convolutions of the same sums"),
-        Rewrite(late_bias_as_initial_voltage, LATE_BIAS, refused_only=True),
-        Rewrite(bias_from_the_start, EARLY_BIAS, exact=False, refused_only=True),
-    )
+    rewrites = FOR_LOIHI2
 
     def of_population(self, network: Network, population: Population) -> Iterator[Finding]:
         """See `Target`."""

@@ -17,6 +17,7 @@ from ..formats.netx.writer import is_axon, why_no_layers
 from ..network import Network, Neuron, Population, Projection, Rating, Synapse, neurons, synapses
 from ..network.fixed_point import ACTIVATION_SHIFT, MAX_DELAY, WEIGHT_MAX_UNSIGNED, WEIGHT_MIN
 from .registry import TARGETS, Finding, Target
+from .rewrite.catalogue import FOR_NETX
 
 WEIGHT_BITS = 8
 
@@ -119,7 +120,7 @@ _THROUGH_FLOATS = (
     "netx takes its decays through floats; they may be 1/4096 less",
 )
 READ_AS: dict[type[Neuron], Finding] = {
-    neurons.ALIF: (Rating.UNSUPPORTED, "netx crashes on ALIF; backend 'lava' runs it, as ATRLIF"),
+    neurons.ALIF: (Rating.UNSUPPORTED, "netx crashes on ALIF; deploy --target lava runs it"),
     neurons.AdaptiveResonateFire: _ADAPTS,
     neurons.AdaptiveResonateFireIzhikevich: _ADAPTS,
     neurons.ResonateFire: _THROUGH_FLOATS,
@@ -215,6 +216,7 @@ class NetX(Target):
 
     name = "netx"
     has_exponents = False
+    rewrites = FOR_NETX
     verified_on = ("lava",)
 
     def of_network(self, network: Network) -> Iterator[Finding]:

@@ -55,12 +55,15 @@ class Rewrite:
         wherever no sum overflows.
     refused_only : bool
         Whether it is for elements alone that the target does not run as they are.
+    only_if_exact : bool
+        Whether it is dropped where a number differs on the inputs that it is measured on.
     """
 
     apply: Callable[..., Network | Iterator[tuple[str, Network]]]
     says: str
     exact: bool = True
     refused_only: bool = False
+    only_if_exact: bool = False
 
     @property
     def name(self) -> str:

@@ -29,15 +29,18 @@ from lava.proc.sdn.process import ActivationMode
 from lava.proc.sdn.process import Delta as LavaDelta
 from lava.proc.sdn.process import Sigma as LavaSigma
 from lava.proc.sdn.process import SigmaDelta as LavaSigmaDelta
+from lava.proc.sparse.process import DelaySparse as LavaDelaySparse
 from lava.proc.sparse.process import Sparse as LavaSparse
 from lava.utils.weightutils import clip_weights, determine_sign_mode, truncate_weights
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from ...errors import NetworkError
 from ...network import (
     ALIF,
     Conv,
     CubaLIF,
+    DelayedSparse,
     Delta,
     GeneralCubaLIF,
     GeneralSigmaDelta,
@@ -52,7 +55,6 @@ from ...network import (
     ResonateFireZero,
     Sigma,
     SigmaDelta,
-    Sparse,
     Synapse,
     TernaryLIF,
     Threshold,
@@ -268,13 +270,19 @@ def matrix(projection: Projection, source: Population, bits: int) -> Any:
             f"weights otherwise than lava-nc 0.10.0 does; install lava-nc 0.10.0"
         )
     options = {"weights": mantissa, "weight_exp": exponent, "num_message_bits": bits}
-    delays = np.zeros(mantissa.shape, int)
+    own = synapse.delays_to_dense() if synapse.kind == DelayedSparse.kind else None  # type: ignore[attr-defined]
+    delays = np.zeros(mantissa.shape, int) + (getattr(synapse, "delay", 0) if own is None else own)
     if source.axon_delay is not None:
         delays += source.axon_delay
-    delays += getattr(synapse, "delay", 0)
+    if not synapse.is_listed:
+        if not delays.any():
+            return LavaDense(**options)
+        return LavaDelayDense(delays=delays, max_delay=int(delays.max()), **options)
+    delays = np.where(mantissa != 0, delays, 0)
     if not delays.any():
-        return (LavaSparse if synapse.kind == Sparse.kind else LavaDense)(**options)
-    return LavaDelayDense(delays=delays, max_delay=int(delays.max()), **options)
+        return LavaSparse(**options)
+    options["weights"] = csr_matrix(mantissa)
+    return LavaDelaySparse(delays=csr_matrix(delays), max_delay=int(delays.max()), **options)
 
 
 def is_conv(synapse: Synapse) -> TypeGuard[Conv]:

@@ -40,8 +40,8 @@ from lava.proc.rf_iz.models import PyRF_IZModelFixed
 from lava.proc.rf_iz.process import RF_IZ
 from lava.proc.sdn.models import PyDeltaModelFixed, PySigmaDeltaModelFixed, PySigmaModelFixed
 from lava.proc.sdn.process import Delta, Sigma, SigmaDelta
-from lava.proc.sparse.models import PySparseModelBitAcc
-from lava.proc.sparse.process import Sparse
+from lava.proc.sparse.models import PyDelaySparseModelBitAcc, PySparseModelBitAcc
+from lava.proc.sparse.process import DelaySparse, Sparse
 from numpy.typing import NDArray
 
 # Torch inside forked Lava processes hangs; lava-dl's own tests switch it off too.
@@ -232,6 +232,18 @@ class _DelayDenseModel(SampleBySample, PyDelayDenseModelBitAcc):  # type: ignore
         return self.by_delay
 
 
+class _DelaySparseModel(SampleBySample, PyDelaySparseModelBitAcc):  # type: ignore[misc]
+    fresh = ("a_buff",)
+    by_delay: Any = None
+
+    def get_delay_wgts_mat(self, weights: Any, delays: Any, max_delay: int) -> Any:
+        """As Lava's, but built once; see `_DelayDenseModel`."""
+        if self.by_delay is None:
+            made = PyDelaySparseModelBitAcc.get_delay_wgts_mat(weights, delays, max_delay)
+            self.by_delay = made.tocsr()
+        return self.by_delay
+
+
 class _ConvModel(SampleBySample, PyConvModelFixed):  # type: ignore[misc]
     fresh = ("a_buf",)
     # Lava declares these int8, in which 128 groups would be -128.
@@ -258,6 +270,7 @@ MODELS = {
     Sigma: _SigmaModel,
     Dense: _DenseModel,
     Sparse: _SparseModel,
+    DelaySparse: _DelaySparseModel,
     DelayDense: _DelayDenseModel,
     Conv: _ConvModel,
 }
