@@ -98,7 +98,7 @@ def check_chip_population(network: Network, population: Population) -> None:
             f"has none; 'neurodeploy convert --target loihi2' rewrites what has an exact form, "
             f"backend 'engine' runs the rest"
         )
-    if np.any(neuron.current_bias):
+    if np.any(neuron.constant_current):
         raise UnsupportedError(
             f"population {name!r}: a bias of its current, and Lava's process of {neuron.kind} "
             f"neurons has none; give it as synapses from neurons that fire at every step, or run "

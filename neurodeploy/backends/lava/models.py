@@ -144,6 +144,7 @@ class _TernaryLIFModel(SampleBySample, PyTernLifModelFixed):  # type: ignore[mis
 
 
 class _ATRLIFModel(SampleBySample, PyATRLIFModelFixed):  # type: ignore[misc]
+    theta_step: Any
     fresh = ("i", "v", "r")
     attribute = {"u": "i", "v": "v", "threshold": "theta", "refractory": "r"}
     s_out: PyOutPort = LavaPyType(_NotedOutPort, np.int32, precision=24)

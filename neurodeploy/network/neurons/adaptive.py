@@ -74,6 +74,6 @@ class ALIF(Neuron):
         return self.graded_spike
 
     @property
-    def current_bias(self) -> Parameter:
-        """See `Neuron.current_bias`."""
+    def constant_current(self) -> Parameter:
+        """See `Neuron.constant_current`."""
         return self.bias

@@ -95,7 +95,7 @@ class Neuron(Declared):
         return ACTIVATION_SHIFT
 
     @property
-    def current_bias(self) -> Parameter:
+    def constant_current(self) -> Parameter:
         """Mantissa of the bias that enters the current at every step, in weight units; else 0."""
         return 0
 

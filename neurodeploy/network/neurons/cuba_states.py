@@ -49,8 +49,8 @@ class CubaStates(Neuron):
     has_initial_voltage: ClassVar[bool] = True
 
     @property
-    def current_bias(self) -> Parameter:
-        """See `Neuron.current_bias`."""
+    def constant_current(self) -> Parameter:
+        """See `Neuron.constant_current`."""
         return self.bias if self.bias_into == "current" else 0
 
     def next_current(
