@@ -44,7 +44,7 @@ class CoreNeuron:
 
 def core_neuron(neuron: network.Neuron) -> CoreNeuron | None:
     """Describe a neuron to the core; None where the core has no such model."""
-    describe = NEURONS.get(type(neuron))
+    describe = CORE_NEURONS.get(type(neuron))
     return None if describe is None else describe(neuron)
 
 
@@ -216,7 +216,7 @@ def _sigma(neuron: Any) -> CoreNeuron:
     return CoreNeuron("sigma")
 
 
-NEURONS: dict[type[network.Neuron], Callable[[Any], CoreNeuron]] = {
+CORE_NEURONS: dict[type[network.Neuron], Callable[[Any], CoreNeuron]] = {
     network.Source: _relay,
     network.Average: _relay,
     network.CubaLIF: _cuba,

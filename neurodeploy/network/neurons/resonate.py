@@ -9,6 +9,7 @@ from typing import ClassVar
 from ..fields import flag, integers, one_integer
 from ..fixed_point import ACTIVATION_SHIFT, DECAY_UNITY, RISE_LIMIT, THRESHOLD_LIMIT
 from .base import Neuron, Parameter
+from .registry import NEURONS
 
 _UNITY = 1 << 15
 """Of the decays of `ResonateFireZero`."""
@@ -16,6 +17,7 @@ _UNITY = 1 << 15
 _CLIPPED: Mapping[str, str] = {**Neuron.beyond_limits, "u_overflows": "u saturated"}
 
 
+@NEURONS.register
 @dataclass(frozen=True, eq=False)
 class ResonateFire(Neuron):
     r"""Resonate-and-fire neuron that fires as its phase passes zero (NetX ``RF_PHASE``).
@@ -67,6 +69,7 @@ class ResonateFire(Neuron):
         return self.graded_spike
 
 
+@NEURONS.register
 @dataclass(frozen=True, eq=False)
 class ResonateFireIzhikevich(ResonateFire):
     r"""Resonate-and-fire neuron that fires by height and resets (NetX ``RF_IZHIKEVICH``).
@@ -94,6 +97,7 @@ class ResonateFireIzhikevich(ResonateFire):
     kind: ClassVar[str] = "rf-iz"
 
 
+@NEURONS.register
 @dataclass(frozen=True, eq=False)
 class AdaptiveResonateFire(Neuron):
     r"""`ResonateFire` with a threshold that adapts (NetX ``ADRF_PHASE``).
@@ -143,6 +147,7 @@ class AdaptiveResonateFire(Neuron):
         return self.graded_spike
 
 
+@NEURONS.register
 @dataclass(frozen=True, eq=False)
 class AdaptiveResonateFireIzhikevich(AdaptiveResonateFire):
     r"""`AdaptiveResonateFire` that fires by height (NetX ``ADRF_IZHIKEVICH``).
@@ -171,6 +176,7 @@ graded_spike, input_exponent
     kind: ClassVar[str] = "adrf-iz"
 
 
+@NEURONS.register
 @dataclass(frozen=True, eq=False)
 class ResonateFireZero(Neuron):
     r"""Resonator of 15-bit decays that sends its amplitude as its phase passes zero.

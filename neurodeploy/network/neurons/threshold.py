@@ -9,11 +9,13 @@ from typing import ClassVar
 from ..fields import flag, integers, one_integer
 from ..fixed_point import BIAS_LIMIT, THRESHOLD_LIMIT
 from .base import Neuron, Parameter
+from .registry import NEURONS
 
 _KEPT: Mapping[str, str] = {**Neuron.beyond_limits, "input_overflows": "input left 24 bits"}
 _WRAPS: Mapping[str, str] = {**Neuron.beyond_limits, "input_overflows": "product left 32 bits"}
 
 
+@NEURONS.register
 @dataclass(frozen=True, eq=False)
 class Threshold(Neuron):
     r"""Spikes where a step's input exceeds the threshold: :math:`s = [64 a + 64 b > 64\,\theta]`.
@@ -37,6 +39,7 @@ class Threshold(Neuron):
         return 0
 
 
+@NEURONS.register
 @dataclass(frozen=True, eq=False)
 class GradedThreshold(Neuron):
     r"""Sends a step's input where it exceeds the threshold: :math:`s = a\,[|a| > \theta]`.
@@ -68,6 +71,7 @@ class GradedThreshold(Neuron):
         return 0
 
 
+@NEURONS.register
 @dataclass(frozen=True, eq=False)
 class Product(Neuron):
     r"""Sends the product of its two currents where that exceeds the threshold.
