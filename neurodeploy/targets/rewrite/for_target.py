@@ -12,7 +12,6 @@ from ...network.canonical import fingerprint
 from ..look_ahead import look_ahead
 from ..registry import TARGETS, Refused, Rewrite
 
-
 NAMED = 3
 """Elements that an entry of the audit names; of more it says that it is the network."""
 
@@ -53,13 +52,16 @@ def rewrites_of(target: str, without: Collection[str] = ()) -> tuple[Rewrite, ..
     return tuple(rewrite for rewrite in known if rewrite.name not in without)
 
 
-def forms(network: Network, target: str, rewrite: Rewrite) -> Iterator[Form]:
+def forms(
+    network: Network, target: str, rewrite: Rewrite, wrapped: Refused = frozenset()
+) -> Iterator[Form]:
     """Give the other networks that a rewrite makes of one for a target; none where it has no use.
 
-    What became of the network's elements is not in their audits yet.
+    What became of the network's elements is not in their audits yet. `wrapped`: populations into
+    which sums have wrapped on some inputs.
     """
     refused = refused_by(target, network) if rewrite.refused_only else frozenset[str]()
-    for says, made in rewrite.forms(network, refused):
+    for says, made in rewrite.forms(network, refused, wrapped):
         if made != network:
             yield Form(says, made)
 

@@ -28,7 +28,9 @@ def _rounded(population: Population) -> Population:
     if type(neuron) not in (Delta, SigmaDelta) or not neuron.fraction_bits:  # type: ignore[attr-defined]
         return population
     bits = neuron.fraction_bits  # type: ignore[attr-defined]
-    given = {name: neuron.parameters[name] for name in ("threshold", "bias") if name in neuron.parameters}
+    given = {
+        name: neuron.parameters[name] for name in ("threshold", "bias") if name in neuron.parameters
+    }
     new = {name: _nearest(value, bits) for name, value in given.items()}
     positive = np.asarray(given["threshold"]) > 0
     new["threshold"] = np.maximum(new["threshold"], positive.astype(np.int32))
