@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from ...errors import InputError
-from ...network import Audit, AuditEntry, Effect, Network, Rating
+from ...network import Audit, AuditEntry, Effect, Network, Population, Projection, Rating
 from ...network.canonical import fingerprint
 from ..look_ahead import look_ahead
 from ..registry import TARGETS, Refused, Rewrite
@@ -68,10 +68,14 @@ def forms(
 
 def changed_elements(before: Network, after: Network) -> tuple[str, ...]:
     """Names of populations and projections that are other ones now, or new."""
-    old = {item.name: item for item in (*before.populations, *before.projections)}
-    new = {item.name: item for item in (*after.populations, *after.projections)}
+    old, new = _elements(before), _elements(after)
     changed = [name for name, item in new.items() if not _same(old.get(name), item)]
     return tuple(changed or [name for name in old if name not in new])
+
+
+def _elements(network: Network) -> dict[str, Population | Projection]:
+    populations: dict[str, Population | Projection] = {p.name: p for p in network.populations}
+    return {**populations, **{p.name: p for p in network.projections}}
 
 
 def _same(one: object, other: object) -> bool:

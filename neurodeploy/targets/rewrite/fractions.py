@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -23,11 +24,11 @@ def thresholds_in_64ths(network: Network, refused: Refused | None = None) -> Net
 
 
 def _rounded(population: Population) -> Population:
-    neuron = population.neuron
+    neuron: Any = population.neuron
     # The rewrite is of these models alone.
-    if type(neuron) not in (Delta, SigmaDelta) or not neuron.fraction_bits:  # type: ignore[attr-defined]
+    if type(neuron) not in (Delta, SigmaDelta) or not neuron.fraction_bits:
         return population
-    bits = neuron.fraction_bits  # type: ignore[attr-defined]
+    bits = neuron.fraction_bits
     given = {
         name: neuron.parameters[name] for name in ("threshold", "bias") if name in neuron.parameters
     }

@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from ...network import ALIF, CubaLIF, GeneralCubaLIF, Network, Population
+from ...network.canonical import fingerprint
 from ...network.fixed_point import (
     ACTIVATION_SHIFT,
     BIAS_LIMIT,
@@ -208,18 +209,13 @@ def plain_form(network: Network, refused: Refused | None = None) -> Network:
     """Name `GeneralCubaLIF` that does what `CubaLIF` does so; the same equations."""
     for population, neuron in _general(network, refused):
         same = CubaLIF(neuron.current_decay, neuron.voltage_decay, neuron.threshold, neuron.bias)
-        general = same.cuba_form()
-        bias_at_once = neuron.bias_into == "current" and np.all(
-            np.asarray(neuron.current_decay) == DECAY_UNITY
+        plain = GeneralCubaLIF(
+            neuron.current_decay, neuron.voltage_decay, neuron.threshold, neuron.bias
         )
-        as_voltage = replace(neuron, bias_into="voltage") if bias_at_once else neuron
-        told = {
-            name: value for name, value in as_voltage.parameters.items() if name != "reset_amount"
-        }
-        wanted = {
-            name: value for name, value in general.parameters.items() if name != "reset_amount"
-        }
-        if all(np.array_equal(told[name], wanted[name]) for name in told):
+        at_once = np.all(np.asarray(neuron.current_decay) == DECAY_UNITY)
+        told = replace(neuron, bias_into="voltage") if at_once else neuron
+        told = replace(told, reset_amount=None) if neuron.reset == "zero" else told
+        if fingerprint(told) == fingerprint(plain):
             network = _with(network, replace(population, neuron=same))
     return network
 
