@@ -10,7 +10,7 @@ import pytest
 
 import neurodeploy as nd
 from neurodeploy.core.library import library
-from neurodeploy.core.neurons import NEURONS, core_neuron
+from neurodeploy.core.neurons import CORE_NEURONS, core_neuron
 from neurodeploy.errors import FormatError, InputError, RecordingError
 from neurodeploy.network import (
     ALIF,
@@ -237,7 +237,7 @@ class TestStates:
         with pytest.raises(InputError, match=r"record 'sigma': unknown; .* u, v, threshold, refr"):
             nd.run(self.network(), np.zeros((2, 9), int), record=("spikes", "sigma"))
 
-    @pytest.mark.parametrize("model", NEURONS, ids=lambda model: model.__name__)
+    @pytest.mark.parametrize("model", CORE_NEURONS, ids=lambda model: model.__name__)
     def test_the_core_names_them_alike(self, model):
         drawn = {m: draw_neuron(np.random.default_rng(0), m, 3) for m in MODELS if m is model}
         made = (Average(2), CubaLIF(1, 1, 1), Delta(1), SigmaDelta(1))

@@ -1,9 +1,9 @@
 // The C interface: what ctypes calls. Every call that can fail returns null or a negative number,
 // and `nd_error` then says why.
+#include "exported.hpp"
 #include "network.hpp"
 #include <cstring>
 
-#define API extern "C" __attribute__((visibility("default")))
 using namespace nd;
 
 namespace {

@@ -167,10 +167,8 @@ def compile_core(
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as folder:
         # The lowest first: of a function that several units hold, a linker keeps the first.
-        jobs: list[tuple[str, str, list[str]]] = [
-            ("api.cpp", "api", []),
-            ("level.cpp", "level", []),
-        ]
+        once = ("api", "level", "rounding", "sound")
+        jobs: list[tuple[str, str, list[str]]] = [(f"{name}.cpp", name, []) for name in once]
         jobs += (("run.cpp", name, [f"-DND_ISA={name}", *own]) for name, own in units.items())
 
         def compile_unit(job: tuple[str, str, list[str]]) -> str:

@@ -10,10 +10,22 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Mapping
-from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_int, c_int32, c_int64, c_void_p
-from functools import cache
+from collections.abc import Callable, Mapping
+from ctypes import (
+    CFUNCTYPE,
+    POINTER,
+    Structure,
+    c_char_p,
+    c_double,
+    c_int,
+    c_int32,
+    c_int64,
+    c_void_p,
+)
+from functools import cache, partial
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,7 +131,30 @@ _FUNCTIONS = {
     "nd_stream_begin": (c_int, (c_void_p,)),
     "nd_stream_count": (c_int, (c_void_p, c_int, c_void_p)),
     "nd_stream_step": (c_int, (c_void_p, c_void_p, c_void_p, c_void_p, c_void_p)),
+    "nd_product": (None, (c_int64, c_int64, c_void_p, c_void_p, c_void_p)),
+    "nd_normalised": (None, (c_int64, c_void_p, c_double, c_double, c_double, c_void_p)),
+    "nd_masked": (None, (c_int64, c_void_p, c_void_p, c_double, c_void_p, c_void_p)),
+    "nd_rounded": (None, (c_int64, c_int64, *(c_void_p,) * 7)),
+    "nd_integrate": (
+        c_int64, (c_int64, c_int64, c_int64, c_void_p, c_void_p, c_int, *(c_void_p,) * 3),
+    ),
+    **{
+        f"nd_{name}_{dtype}": (None, (c_int64, c_int64, c_void_p, number, c_void_p, c_void_p))
+        for dtype, number in (("float64", c_double), ("int64", c_int64))
+        for name in ("delta", "sigma_delta", "level_crossing", "track")
+    },
+    **{
+        f"nd_gammatone_{dtype}": (
+            None, (*(c_int64,) * 3, c_void_p, c_void_p, c_int, c_void_p, c_void_p),
+        )
+        for dtype in ("float64", "int64")
+    },
 }  # fmt: skip
+
+_NUMBERS = count(1)
+_FAILURES: dict[int, BaseException] = {}
+_MOST_FAILURES = 64
+"""Of a run's threads several may fail; only one of them is asked for."""
 
 _ERRORS: dict[int, type[NeurodeployError]] = {1: UnsupportedError, 2: TooLargeError}
 
@@ -147,6 +182,17 @@ def library() -> ctypes.CDLL:
     return loaded
 
 
+def bound(name: str, *arguments: float | NDArray[Any]) -> Callable[[], None]:
+    """A function of the core with numbers and buffers that stay as they are.
+
+    A call of it converts nothing, which counts where there are hundreds a second. Who calls keeps
+    the buffers.
+    """
+    function = getattr(library(), name)
+    given = (a.ctypes.data if hasattr(a, "ctypes") else a for a in arguments)
+    return partial(function, *(kind(a) for kind, a in zip(function.argtypes, given, strict=True)))
+
+
 @cache
 def units() -> tuple[str, ...]:
     """Instruction sets that the core can use here, lowest first."""
@@ -171,8 +217,19 @@ def unit_in_use() -> str:
     return name
 
 
+def note_failure(error: BaseException) -> int:
+    """Keep what a `HostStep` failed with; gives the number that it returns."""
+    number = next(_NUMBERS)
+    _FAILURES[number] = error
+    for old in list(_FAILURES)[:-_MOST_FAILURES]:
+        _FAILURES.pop(old, None)
+    return number
+
+
 def raise_error(what: str) -> None:
     """Raise what the last call of this thread failed with."""
     core = library()
+    if core.nd_error_kind() == 4:
+        raise _FAILURES.pop(int(core.nd_error()))
     kind = _ERRORS.get(core.nd_error_kind(), BackendError)
     raise kind(f"{what}: {core.nd_error().decode()}")

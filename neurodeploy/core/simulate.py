@@ -14,7 +14,7 @@ from ..inputs import Presented
 from ..network import Network
 from . import library as c
 from .library import library, raise_error
-from .network import CoreNetwork, core_network
+from .network import OVERFLOWS, CoreNetwork, core_network
 
 BLOCK_BYTES = 1 << 26
 """Results and inputs of one block of samples should stay within this."""
@@ -24,8 +24,6 @@ BLOCK_WORK = 1 << 30
 
 THREAD_WORK = 1 << 20
 """Neurons times steps, about a millisecond, below which starting a thread does not pay."""
-
-OVERFLOWS = ("u_overflows", "v_overflows", "input_overflows")
 
 
 @dataclass(frozen=True)
@@ -187,9 +185,11 @@ def _make_room(
         if kept:
             to.keep(own, kept)
         sent = counts[first : first + size].reshape(samples, population.size)
-        counted = (
-            dict(zip(OVERFLOWS, overflows[place], strict=True)) if packed.on_chip[place] else {}
-        )
+        counted = {
+            what: overflows[place][k]
+            for k, what in enumerate(OVERFLOWS)
+            if what in packed.overflows[place]
+        }
         results[population.name] = PopulationResult(
             step_counts[place], sent, None, None, kept, counted
         )

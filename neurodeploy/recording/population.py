@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 
 from ..errors import RecordingError
 from ..network.neurons import model_of
+from ..network.neurons.registry import NO_STATES
 from .header import PopulationHeader
 
 OVERFLOWS = ("u_overflows", "v_overflows", "input_overflows")
-
-_NO_STATES = {"counts", "event_counts", "neuron", "payload", "axon_delay", *OVERFLOWS}
-"""What a file holds of a population beside its states."""
 
 _COUNTED_AT_ONCE = 1024
 """Samples."""
@@ -62,7 +60,7 @@ class PopulationRecord:
         """Names of the states recorded, in the order in which the neuron updates them."""
         prefix = self._key("")
         names = {key[len(prefix) :] for key in self._arrays if key.startswith(prefix)}
-        found = {name for name in names - _NO_STATES if "/" not in name}
+        found = {name for name in names - NO_STATES if "/" not in name}
         own = model_of(self.header.neuron).states
         return (*(name for name in own if name in found), *sorted(found - set(own)))
 

@@ -19,7 +19,7 @@ def first_messages(network: Network) -> dict[str, float]:
             heard = [first[q.source] + q.synapse.steps for q in network.into(p.name)]
             if p is network.input:
                 heard.append(p.starts)
-            elif np.any(p.neuron.current_bias) or not rests(p.neuron):
+            elif np.any(p.neuron.constant_current) or not rests(p.neuron):
                 heard.append(p.starts + silent_steps(p))
             first[p.name] = max(p.starts, min(heard, default=float("inf")))
         if first == before:
@@ -51,5 +51,5 @@ def rests(neuron: Neuron) -> bool:
     """Whether neurons at rest send nothing, and stay there, for want of an input."""
     above = neuron.is_readout or np.min(getattr(neuron, neuron.fires_above, 0)) > 0
     below = np.max(getattr(neuron, "lower", 0)) <= 0
-    unbiased = not np.any(getattr(neuron, "bias", 0)) or np.any(neuron.current_bias)
+    unbiased = not np.any(getattr(neuron, "bias", 0)) or np.any(neuron.constant_current)
     return bool(above and below and unbiased and not neuron.is_port)

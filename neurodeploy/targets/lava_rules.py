@@ -129,7 +129,7 @@ def _check_lif(network: Network, population: Population) -> None:
     }
     for what, needed in plain.items():
         _check_is(name, neuron, what, needed)
-    if not np.any(neuron.current_bias):
+    if not np.any(neuron.constant_current):
         _check_bias(population)
 
 
@@ -204,6 +204,8 @@ PROCESSES: dict[type[Neuron], Callable[[Network, Population], None]] = {
     **dict.fromkeys(
         (
             neurons.Source,
+            neurons.ResonateFireZero,
+            neurons.Product,
             neurons.GradedThreshold,
             neurons.Delta,
             neurons.SigmaDelta,

@@ -21,6 +21,8 @@ from lava.proc.graded.process import GradedVec as LavaGradedVec
 from lava.proc.lif.process import LIF as LavaLIF
 from lava.proc.lif.process import LIFReset as LavaLIFReset
 from lava.proc.lif.process import TernaryLIF as LavaTernaryLIF
+from lava.proc.prodneuron.process import ProdNeuron as LavaProduct
+from lava.proc.resfire.process import RFZero as LavaRFZero
 from lava.proc.rf.process import RF as LavaRF
 from lava.proc.rf_iz.process import RF_IZ as LavaRFIzhikevich
 from lava.proc.sdn.process import ActivationMode
@@ -46,9 +48,11 @@ from ...network import (
     LeakyIntegrator,
     Neuron,
     Population,
+    Product,
     Projection,
     ResonateFire,
     ResonateFireIzhikevich,
+    ResonateFireZero,
     Sigma,
     SigmaDelta,
     Synapse,
@@ -118,7 +122,7 @@ def _ternary(neuron: TernaryLIF, shape: Shape, resets: Resets) -> Any:
 
 def _alif(neuron: ALIF, shape: Shape, resets: Resets) -> Any:
     # Fractions, although the fixed-point model declares them as 12-bit integers: it multiplies
-    # them by 4096 (atrlif/models.py:145). It adds 1 to the current's decay alone.
+    # them by 4096 (atrlif/models.py:144). It adds 1 to the current's decay alone.
     return LavaATRLIF(
         shape=shape,
         delta_i=(neuron.current_decay - 1) / DECAY_UNITY,
@@ -136,10 +140,21 @@ def _resonator(neuron: ResonateFire, shape: Shape, resets: Resets) -> Any:
     process = made(
         shape=shape, period=1, alpha=0, state_exp=neuron.input_exponent, decay_bits=DECAY_BITS
     )
-    # Lava's constructor derives these from a period and a decay, which misses 39 % of the pairs.
+    # Lava's constructor derives these from a period and a decay, and cuts: two of five pairs are missed.
     process.sin_decay.init, process.cos_decay.init = neuron.sin_decay, neuron.cos_decay
     process.vth.init = neuron.threshold << ACTIVATION_SHIFT
     return process
+
+
+def _resonator_zero(neuron: ResonateFireZero, shape: Shape, resets: Resets) -> Any:
+    process = LavaRFZero(shape=shape, freqs=np.ones(1), decay_tau=np.ones(1), uth=neuron.threshold)
+    for var, decay in ((process.lst, neuron.sin_decay), (process.lct, neuron.cos_decay)):
+        var.init = np.broadcast_to(np.asarray(decay, np.int32), shape).copy()
+    return process
+
+
+def _product(neuron: Product, shape: Shape, resets: Resets) -> Any:
+    return LavaProduct(shape=shape, vth=neuron.threshold, exp=neuron.shift)
 
 
 def _graded(neuron: GradedThreshold, shape: Shape, resets: Resets) -> Any:
@@ -185,6 +200,8 @@ PROCESSES: dict[type[Neuron], Callable[[Any, Shape, Resets], Any]] = {
     ALIF: _alif,
     ResonateFire: _resonator,
     ResonateFireIzhikevich: _resonator,
+    ResonateFireZero: _resonator_zero,
+    Product: _product,
     GradedThreshold: _graded,
     SigmaDelta: _sigma_delta,
     GeneralSigmaDelta: _general_sigma_delta,
@@ -214,11 +231,19 @@ def neurons(neuron: Neuron, shape: Shape, resets: Resets = None) -> Any:
     return process
 
 
+CURRENTS: dict[type, tuple[str, ...]] = {
+    LavaRF: ("a_real_in", "a_imag_in"),
+    LavaRFIzhikevich: ("a_real_in", "a_imag_in"),
+    LavaRFZero: ("u_in", "v_in"),
+    LavaProduct: ("a_in1", "a_in2"),
+}
+"""Names of the ports at which currents arrive, where there are two."""
+
+
 def currents_into(process: Any) -> tuple[Any, ...]:
     """Ports of a population's process at which its currents arrive, in the order of ours."""
-    if isinstance(process, LavaRF):
-        return process.a_real_in, process.a_imag_in
-    return (process.a_in,)
+    names = CURRENTS.get(type(process), ("a_in",))
+    return tuple(getattr(process, name) for name in names)
 
 
 def parts_of(projection: Projection) -> Iterator[Projection]:

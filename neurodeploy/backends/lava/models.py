@@ -30,6 +30,10 @@ from lava.proc.graded.process import GradedReluVec, GradedVec
 from lava.proc.io.source import PySendModelFixed, RingBuffer
 from lava.proc.lif.models import PyLifModelBitAcc, PyTernLifModelFixed
 from lava.proc.lif.process import LIF, TernaryLIF
+from lava.proc.prodneuron.models import PyProdNeuronModelFixed
+from lava.proc.prodneuron.process import ProdNeuron
+from lava.proc.resfire.models import PyRFZeroModelFixed
+from lava.proc.resfire.process import RFZero
 from lava.proc.rf.models import PyRFModelFixed
 from lava.proc.rf.process import RF
 from lava.proc.rf_iz.models import PyRF_IZModelFixed
@@ -68,7 +72,11 @@ class SampleBySample:
     """State that is zero at the start of a sample, and of a neuron after a reset."""
 
     attribute: ClassVar[dict[str, str]] = {}
-    """Which attribute holds the state that a recording calls u or v."""
+    """Which attribute holds a state, by the name that a recording has for it.
+
+    Of those that our models have and Lava's lack (``wait`` of refractory periods), `lava_rules`
+    lets none through that is ever anything but 0, as a trace is at first.
+    """
 
     proc_params: Any
     time_step: int
@@ -104,7 +112,7 @@ class SampleBySample:
         for name, trace in self.proc_params["traces"].items():
             if name == "spikes":
                 trace[row] = self.s_out.sent
-            else:
+            elif name in self.attribute:
                 trace[row] = 0 if step < rests else getattr(self, self.attribute[name])
 
     def _run_lava(self) -> None:
@@ -136,8 +144,9 @@ class _TernaryLIFModel(SampleBySample, PyTernLifModelFixed):  # type: ignore[mis
 
 
 class _ATRLIFModel(SampleBySample, PyATRLIFModelFixed):  # type: ignore[misc]
+    theta_step: Any
     fresh = ("i", "v", "r")
-    attribute = {"u": "i", "v": "v"}
+    attribute = {"u": "i", "v": "v", "threshold": "theta", "refractory": "r"}
     s_out: PyOutPort = LavaPyType(_NotedOutPort, np.int32, precision=24)
 
     def _start_over(self) -> None:
@@ -162,6 +171,16 @@ class _RFModel(SampleBySample, PyRFModelFixed):  # type: ignore[misc]
 class _RFIzhikevichModel(SampleBySample, PyRF_IZModelFixed):  # type: ignore[misc]
     fresh = ("real", "imag")
     attribute = {"u": "real", "v": "imag"}
+    s_out: PyOutPort = LavaPyType(_NotedOutPort, np.int32, precision=24)
+
+
+class _RFZeroModel(SampleBySample, PyRFZeroModelFixed):  # type: ignore[misc]
+    fresh = ("u", "v")
+    attribute = {"u": "u", "v": "v"}
+    s_out: PyOutPort = LavaPyType(_NotedOutPort, np.int32, precision=24)
+
+
+class _ProductModel(SampleBySample, PyProdNeuronModelFixed):  # type: ignore[misc]
     s_out: PyOutPort = LavaPyType(_NotedOutPort, np.int32, precision=24)
 
 
@@ -243,6 +262,8 @@ MODELS = {
     ATRLIF: _ATRLIFModel,
     RF: _RFModel,
     RF_IZ: _RFIzhikevichModel,
+    RFZero: _RFZeroModel,
+    ProdNeuron: _ProductModel,
     GradedVec: _GradedVecModel,
     GradedReluVec: _GradedReluVecModel,
     Delta: _DeltaModel,

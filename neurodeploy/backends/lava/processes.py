@@ -190,7 +190,7 @@ class Simulation:
             reset = (self.options.steps + start + 1, start + 1)
             first_v, rests = quiet_voltage(neuron, population.size, start), start
         process = neurons(neuron, shape)
-        if np.any(bias := np.asarray(neuron.current_bias)):
+        if np.any(bias := np.asarray(neuron.constant_current)):
             values = np.zeros((self.options.steps, population.size), np.int32)
             values[population.starts :] = bias
             constant = self._prepare(_source(values), f"bias of {name}", values=values)

@@ -9,20 +9,23 @@ are not quantized yet. Source of each integer rule: Lava 0.10.0's CPU fixed-poin
 """
 
 from .adaptive import ALIF
-from .base import Average, Neuron, Parameter, Source, model_of
+from .base import Average, Neuron, Parameter, Source
 from .floating import FloatLIF, FloatParameter
 from .lif import CubaLIF, GeneralCubaLIF, LeakyIntegrator, TernaryLIF
+from .registry import NEURONS, model_of
 from .resonate import (
     AdaptiveResonateFire,
     AdaptiveResonateFireIzhikevich,
     ResonateFire,
     ResonateFireIzhikevich,
+    ResonateFireZero,
 )
 from .sigma_delta import Delta, GeneralSigmaDelta, Sigma, SigmaDelta
-from .threshold import GradedThreshold, Threshold
+from .threshold import GradedThreshold, Product, Threshold
 
 __all__ = [
     "ALIF",
+    "NEURONS",
     "AdaptiveResonateFire",
     "AdaptiveResonateFireIzhikevich",
     "Average",
@@ -36,8 +39,10 @@ __all__ = [
     "LeakyIntegrator",
     "Neuron",
     "Parameter",
+    "Product",
     "ResonateFire",
     "ResonateFireIzhikevich",
+    "ResonateFireZero",
     "Sigma",
     "SigmaDelta",
     "Source",

@@ -8,8 +8,10 @@ from typing import ClassVar
 from ..fields import flag, integers, one_integer
 from ..fixed_point import ACTIVATION_SHIFT, BIAS_LIMIT, DECAY_UNITY, RISE_LIMIT
 from .base import Neuron, Parameter
+from .registry import NEURONS
 
 
+@NEURONS.register
 @dataclass(frozen=True, eq=False)
 class ALIF(Neuron):
     r"""Adaptive leaky integrate-and-fire: threshold and refractoriness adapt, v is not reset.
@@ -74,6 +76,6 @@ class ALIF(Neuron):
         return self.graded_spike
 
     @property
-    def current_bias(self) -> Parameter:
-        """See `Neuron.current_bias`."""
+    def constant_current(self) -> Parameter:
+        """See `Neuron.constant_current`."""
         return self.bias

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, TypeAlias
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,8 @@ from ..fixed_point import (
     saturate_voltage,
     wrap_current,
 )
-from .base import Neuron, Parameter
+from .base import IntArray, Neuron, Parameter
 
-IntArray: TypeAlias = "NDArray[np.integer[Any]]"
 Rule: TypeAlias = Callable[[IntArray], IntArray]
 
 
@@ -49,8 +48,8 @@ class CubaStates(Neuron):
     has_initial_voltage: ClassVar[bool] = True
 
     @property
-    def current_bias(self) -> Parameter:
-        """See `Neuron.current_bias`."""
+    def constant_current(self) -> Parameter:
+        """See `Neuron.constant_current`."""
         return self.bias if self.bias_into == "current" else 0
 
     def next_current(
@@ -114,21 +113,7 @@ class CubaStates(Neuron):
     def step(
         self, states: Mapping[str, IntArray], current: IntArray
     ) -> tuple[dict[str, IntArray], IntArray]:
-        """One step of time.
-
-        Parameters
-        ----------
-        states : mapping of str to int64 [..., neurons]
-            After the last step; zero before the first.
-        current : int64 [..., neurons]
-            What the synapses deliver, in weight units.
-
-        Returns
-        -------
-        states : dict of str to int64 [..., neurons]
-        sent : int64 [..., neurons]
-            The message of each neuron, 0 for none.
-        """
+        """See `Neuron.step`; neurons may have further axes before them."""
         u = self.next_current(states["u"], current)
         wait = states.get("wait", np.zeros_like(u))
         v = np.where(wait == 0, self.next_voltage(states["v"], u), states["v"])

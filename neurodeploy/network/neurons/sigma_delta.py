@@ -12,6 +12,7 @@ from ...errors import NetworkError
 from ..fields import INT32, flag, integers, one_integer
 from ..fixed_point import SIGMA_DELTA_SHIFT, STATE_BITS, STATE_EXPONENT
 from .base import Neuron, Parameter
+from .registry import NEURONS
 
 _KEPT: Mapping[str, str] = {
     **Neuron.beyond_limits,
@@ -20,6 +21,7 @@ _KEPT: Mapping[str, str] = {
 """Lava's CPU and the engine keep sigma in 32 bits; see `SigmaDelta`."""
 
 
+@NEURONS.register
 @dataclass(frozen=True, eq=False)
 class Delta(Neuron):
     r"""Sends the change of its input once it reaches the threshold.
@@ -61,6 +63,7 @@ class Delta(Neuron):
         return SIGMA_DELTA_SHIFT - self.fraction_bits
 
 
+@NEURONS.register
 @dataclass(frozen=True, eq=False)
 class SigmaDelta(Neuron):
     r"""Adds up messages, applies a rectifier and sends the change.
@@ -128,6 +131,7 @@ LOWEST, HIGHEST = int(INT32.min), int(INT32.max)
 """What int32 holds: no bound of `GeneralSigmaDelta`."""
 
 
+@NEURONS.register
 @dataclass(frozen=True, eq=False)
 class GeneralSigmaDelta(Neuron):
     r"""`SigmaDelta` with another scale, and with bounds at both ends.
@@ -172,6 +176,7 @@ class GeneralSigmaDelta(Neuron):
         return 0
 
 
+@NEURONS.register
 @dataclass(frozen=True, eq=False)
 class Sigma(Neuron):
     r"""Adds up messages and sends the sum: :math:`\sigma \leftarrow \sigma + a, s = \sigma`.

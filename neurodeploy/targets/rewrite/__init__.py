@@ -4,7 +4,6 @@ Every function gives a new network whose populations send and hold the same
 numbers, step by step, where nothing overflows; what it cannot rewrite it leaves.
 """
 
-from .alif import ATRLIF, as_atrlif
 from .axons import delays_on_axons
 from .flatten import columns_in_order
 from .for_target import forms, noted, rewrites_of, rewritten_for
@@ -27,8 +26,6 @@ from .sums import sums_in_parts
 from .taps import taps_as_delays
 
 __all__ = [
-    "ATRLIF",
-    "as_atrlif",
     "averages_on_host",
     "axon_delays_by_relays",
     "bias_from_the_start",
