@@ -35,6 +35,7 @@ REWRITES = (
     "taps-as-delays",
     "thresholds-in-64ths",
     "wide-weights-in-parts",
+    "wrapped-sums-in-parts",
 )
 """Every rewrite of our targets: each has an option ``--no-NAME``. Kept here, so that showing the
 help of a verb imports no target; a test holds it against them."""
@@ -148,11 +149,12 @@ def deploy(
         (None, None) if calibration is None else read_presented(calibration, encoder, axes=axes)
     )
     shown = own if inputs is not None else theirs
+    chosen = read_configuration(config, given, keeps_range=target == "netx")
     with interruptible(), progress_bar(f"deploying to {target}") as progress:
         ready = nd.deploy(
             reading.load(net), target, inputs=inputs, calibration=scales,
             labels=shown if labels is None else read_labels(labels),
-            config=read_configuration(config, given, target == "netx") if asked or budgets else None,
+            config=chosen if asked or budgets else None,
             budget=_budget(budgets, scales is None and inputs is None),
             without=without, verified=verified, place=place, timeout_seconds=timeout,
             progress=progress, what=str(input or calibration or ""),

@@ -11,12 +11,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..backends import BACKENDS
 from ..chip import Placement, fit
 from ..errors import NeurodeployError
-from ..inputs import as_samples
+from ..inputs import as_samples, present
 from ..network import Audit, AuditEntry, Network, Rating
 from ..quantization import Budget, QuantConfig, quantize, within_budget
 from ..recording.run_options import Progress
@@ -102,6 +103,8 @@ class Deployment:
         The run beside the target's own simulator, where there is one here.
     not_verified : str
         Why there is none.
+    needs : tuple of str
+        What whoever runs it there must give, and what its output is read from.
     """
 
     network: Network
@@ -111,6 +114,7 @@ class Deployment:
     change: Change | None
     verification: Verification | None
     not_verified: str
+    needs: tuple[str, ...] = ()
 
     @property
     def audit(self) -> Audit:
@@ -135,8 +139,10 @@ class Deployment:
             lines.append(f"nothing to change: {self.target} takes the network as it is")
         if self.change is not None:
             lines.append(f"all steps together: {self.change}")
+        lines += self.needs
         if self.placement is not None and not self.left:
-            lines.append(str(self.placement.cores_used) + " cores of " + self.target)
+            used = self.placement.cores_used
+            lines.append(f"{used} {'core' if used == 1 else 'cores'} of {self.target}")
         if self.verification is not None:
             header = self.verification.recordings[1].header
             summary = self.verification.comparison.summary()
@@ -159,6 +165,7 @@ class Deployment:
             "cores": None if self.placement is None else self.placement.cores_used,
             "verified": None if found is None else found.comparison.as_dict(),
             "not_verified": self.not_verified,
+            "needs": self.needs,
         }
 
 
@@ -273,7 +280,9 @@ class _Way:
         rated = [entry for entry in made.audit if entry.rating is not Rating.FAITHFUL]
         says = f"rounded to {config.bits}-bit weights, {len(rated)} elements approximate"
         change = self._change(self.network, made)
-        note = AuditEntry("network", Rating.APPROXIMATE, f"for {self.target}: {says}", change.effect)
+        note = AuditEntry(
+            "network", Rating.APPROXIMATE, f"for {self.target}: {says}", change.effect
+        )
         made = replace(made, audit=made.audit + Audit((note,)))
         elements = tuple(p.name for p in made.populations)
         self._go_on(made, Step(QUANTIZE, says, False, elements, change))
@@ -281,12 +290,16 @@ class _Way:
     def rewrite(self, rewrite: Rewrite) -> None:
         """Use a rewrite until there is nothing left for it to do."""
         for _ in range(MOST_ROUNDS):
-            found = [self._step(rewrite, *form) for form in forms(self.network, self.target, rewrite)]
+            wrapped = frozenset(self._run(self.network, self.network).wrapped)
+            made = forms(self.network, self.target, rewrite, wrapped)
+            found = [self._step(rewrite, *form) for form in made]
             if rewrite.only_if_exact:
                 found = [(step, network) for step, network in found if step.exact]
             if not found:
                 return
-            step, network = min(found, key=lambda pair: pair[0].change.loss if pair[0].change else 0)
+            step, network = min(
+                found, key=lambda pair: pair[0].change.loss if pair[0].change else 0
+            )
             rating = Rating.FAITHFUL if step.exact else Rating.APPROXIMATE
             effect = None if step.change is None else step.change.effect
             says = step.says if step.exact or step.change is None else step.says + step.change.more
@@ -309,12 +322,19 @@ class _Way:
             why = f"{self.target} cannot run it yet"
         elif verified:
             found, why = self._verified(network, place, timeout, progress)
-        return Deployment(network, self.target, tuple(self.steps), left, change, found, why)
+        return Deployment(
+            network, self.target, tuple(self.steps), left, change, found, why,
+            (*TARGETS[self.target].needs(network, self._presented(network)), *_reading(network)),
+        )  # fmt: skip
+
+    def _presented(self, network: Network) -> NDArray[Any]:
+        given = as_samples(network, self.example.inputs)
+        return present(network, given).block(slice(None)).astype(np.int32)
 
     def _step(self, rewrite: Rewrite, says: str, made: Network) -> tuple[Step, Network]:
         elements = changed_elements(self.network, made)
         both = [n for n in elements if _has(self.network, n) and _has(made, n)]
-        # What an exact rewrite changed may send at other steps by its nature: what counts is behind.
+        # What an exact rewrite changed may send at other steps: what counts is behind it.
         alone = both[0] if len(both) == 1 and not rewrite.exact else None
         change = self._change(self.network, made, alone)
         exact = rewrite.exact and not change.effect.differing and not change.count_error
@@ -367,6 +387,23 @@ class _Way:
             except NeurodeployError as error:
                 reasons.append(f"{backend}: {error}")
         return None, "; ".join(reasons) or f"{self.target} has no simulator"
+
+
+def _reading(network: Network) -> list[str]:
+    """What a network's output is read from, where it is not its messages, and in which unit."""
+    output = network.output
+    if output.neuron.is_readout:
+        scale = network.metadata.get(f"quantize/scale/{output.name}")
+        unit = (
+            "v / 2^12 is SLAYER's number"
+            if scale is None
+            else f"v / 64 / {scale:g} is the float network's"
+        )
+        return [f"{output.name!r} sends nothing, the host reads its v (record v): {unit}"]
+    size = getattr(output.neuron, "group_size", 1)
+    if output.neuron.sums_on_host and size > 1:
+        return [f"{output.name!r} is summed on the host: / {size} is the mean of its group"]
+    return []
 
 
 def _has(network: Network, name: str) -> bool:

@@ -114,11 +114,10 @@ class Measured:
         return None if labels is None else self.recording.accuracy(labels)
 
     @property
-    def overflows(self) -> dict[str, int]:
-        """Sums of projections that left 24 bits, by population, where there were any."""
+    def wrapped(self) -> list[str]:
+        """Populations into which sums of a projection wrapped to 24 bits."""
         counted = {n: self.recording[n].overflows() or {} for n in self.recording.names}
-        found = {name: some.get("input_overflows", 0) for name, some in counted.items()}
-        return {name: number for name, number in found.items() if number}
+        return [name for name, some in counted.items() if some.get("input_overflows", 0)]
 
 
 @dataclass(frozen=True)
@@ -144,9 +143,12 @@ class Change:
 
     @property
     def loss(self) -> float:
-        """By which forms are ranked, the least first: errors, then counts, then single spikes."""
-        lost = 0.0 if self.accuracy is None else self.accuracy[0] - self.accuracy[1]
-        return 10 * lost + self.count_error + (1 - self.coincidence)
+        """By which forms are ranked, the least first: errors, counts, single spikes.
+
+        A gain in accuracy is luck and counts for nothing.
+        """
+        lost = 0.0 if self.accuracy is None else max(0.0, self.accuracy[0] - self.accuracy[1])
+        return lost + self.count_error + (1 - self.coincidence)
 
     @property
     def more(self) -> str:

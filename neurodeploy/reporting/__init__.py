@@ -69,8 +69,8 @@ def report(
     -----
     Without matplotlib the page says how to get its plots.
     """
-    from .page import write_page
     from ..network import Audit
+    from .page import write_page
     from .report_sources import Sources
 
     if comparison is None:

@@ -6,7 +6,6 @@ import numpy as np
 
 from ..network import Network, Neuron, Population
 
-
 LOOKED_AT = 128
 """Steps in which a population that is not at rest is looked at; more than networks have hops."""
 
@@ -30,9 +29,7 @@ def first_messages(network: Network) -> dict[str, float]:
 def first_arrival(network: Network, population: Population) -> float:
     """Step in which a message may reach a population for the first time."""
     sent = first_messages(network)
-    return min(
-        (sent[p.source] + p.synapse.steps for p in network.into(population.name)), default=0
-    )
+    return min((sent[p.source] + p.synapse.steps for p in network.into(population.name)), default=0)
 
 
 def silent_steps(population: Population) -> int:

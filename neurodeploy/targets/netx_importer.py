@@ -225,6 +225,10 @@ class NetX(Target):
             reason = f"the file has no NetX layers, neurodeploy alone reads it: {why}"
             yield Rating.UNSUPPORTED, reason
 
+    def needs(self, network: Network, inputs: NDArray[np.int32]) -> list[str]:
+        """See `Target`."""
+        return netx_needs(network, inputs)
+
     def of_population(self, network: Network, population: Population) -> Iterator[Finding]:
         """See `Target`."""
         neuron = population.neuron

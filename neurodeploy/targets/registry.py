@@ -25,6 +25,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..errors import InputError
 from ..network import Network, Population, Projection, Rating
 from ..plugins import Registry
@@ -57,6 +60,9 @@ class Rewrite:
         Whether it is for elements alone that the target does not run as they are.
     only_if_exact : bool
         Whether it is dropped where a number differs on the inputs that it is measured on.
+    where_sums_wrap : bool
+        Whether it is for populations alone into which sums have wrapped on those inputs; it is
+        given their names.
     """
 
     apply: Callable[..., Network | Iterator[tuple[str, Network]]]
@@ -64,17 +70,22 @@ class Rewrite:
     exact: bool = True
     refused_only: bool = False
     only_if_exact: bool = False
+    where_sums_wrap: bool = False
 
     @property
     def name(self) -> str:
         """What an option calls it: the function's name in a shell's words."""
         return self.apply.__name__.replace("_", "-")
 
-    def forms(self, network: Network, refused: Refused) -> Iterator[tuple[str, Network]]:
+    def forms(
+        self, network: Network, refused: Refused, wrapped: Refused = frozenset()
+    ) -> Iterator[tuple[str, Network]]:
         """Give the networks that it can make of one, with what each does; maybe the same one."""
-        if self.refused_only and not refused:
+        chosen = wrapped if self.where_sums_wrap else refused
+        only = self.where_sums_wrap or self.refused_only
+        if only and not chosen:
             return
-        made = self.apply(network, refused) if self.refused_only else self.apply(network)
+        made = self.apply(network, chosen) if only else self.apply(network)
         if isinstance(made, Network):
             yield self.says, made
         else:
@@ -106,6 +117,10 @@ class Target(Protocol):
     def of_network(self, network: Network) -> Iterator[Finding]:
         """Say what concerns the network as a whole; elements are not asked where it says any."""
         return iter(())
+
+    def needs(self, network: Network, inputs: NDArray[np.int32]) -> list[str]:
+        """Say what whoever runs it there must give or do, for these inputs; nothing to most."""
+        return []
 
     def of_population(self, network: Network, population: Population) -> Iterator[Finding]:
         """Say what becomes of a population; nothing where it runs as the network says."""

@@ -35,9 +35,7 @@ def chain(seed, biases=(-900, 900), shapes=((40,), (70,), (9,))):
         n = int(np.prod(shape))
         per_neuron = bool(rng.integers(2))
         bias = rng.integers(*biases, n if per_neuron else 1).astype(np.int32)
-        neuron = CubaLIF(
-            int(rng.choice([4096, 900])), int(rng.integers(0, 4096)), 1400, bias
-        )
+        neuron = CubaLIF(int(rng.choice([4096, 900])), int(rng.integers(0, 4096)), 1400, bias)
         before = populations[-1]
         populations.append(Population(f"l{hop}", shape, neuron, starts=hop))
         weight = 2 * rng.integers(-60, 100, (n, before.size)).astype(np.int32)
@@ -114,7 +112,8 @@ def test_the_engine_starts_where_the_equations_do(seed):
     rng = np.random.default_rng(seed)
     network = chain(seed, shapes=((2, 5, 7), (130,), (9,)))
     populations = tuple(
-        p if p is network.input
+        p
+        if p is network.input
         else replace(p, starts=0, initial_voltage=rng.integers(-40000, 40000, p.size))
         for p in network.populations
     )

@@ -61,7 +61,7 @@ def convolutions(seed, how="channels", longest=9, graded=False):
     low = -3 if graded else -40
     projections = (
         Projection("input", "a", Conv(weights(rng, 4, 2, 3, 3, low=low), padding=(1, 1))),
-        Projection("a", "b", Conv(weights(rng, 3, 4 if seed % 2 else 4, 3, 3, low=low))),
+        Projection("a", "b", Conv(weights(rng, 3, 4, 3, 3, low=low))),
         Projection("a", "c", Dense(weights(rng, 7, 120, low=low, high=5 if graded else 50))),
         Projection("b", "c", Dense(weights(rng, 7, 36, low=low, high=5 if graded else 50))),
     )

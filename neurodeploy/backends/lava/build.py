@@ -33,7 +33,7 @@ from lava.proc.sparse.process import DelaySparse as LavaDelaySparse
 from lava.proc.sparse.process import Sparse as LavaSparse
 from lava.utils.weightutils import clip_weights, determine_sign_mode, truncate_weights
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 
 from ...errors import NetworkError
 from ...network import (

@@ -219,7 +219,15 @@ class Simulation:
 
     def _prepare(self, process: Any, label: str, **parameters: Any) -> Any:
         """Give a process what its `models.SampleBySample` reads."""
-        settings = {**self._common, "label": label, "traces": {}, "reset": None, "first_v": 0, "rests": 0, **parameters}
+        settings = {
+            **self._common,
+            "label": label,
+            "traces": {},
+            "reset": None,
+            "first_v": 0,
+            "rests": 0,
+            **parameters,
+        }
         for key, value in settings.items():
             process.proc_params.overwrite(key, value)
         return process

@@ -20,6 +20,7 @@ from .plain_neurons import (
 )
 from .pools import pool_as_conv
 from .relays import axon_delays_by_relays, host_relays_as_delays
+from .sums import wrapped_sums_in_parts
 from .taps import taps_as_delays
 
 TAPS = Rewrite(taps_as_delays, "taps in time as parallel synapses with delays")
@@ -47,6 +48,12 @@ WIDE = Rewrite(
     "weights beyond 8 bits as a coarse and a fine synapse side by side",
     refused_only=True,
 )
+SUMS = Rewrite(
+    wrapped_sums_in_parts,
+    "sums that wrap at 24 bits in parts that do not",
+    exact=False,
+    where_sums_wrap=True,
+)
 SPARSE = Rewrite(pruned_as_sparse, "pruned matrices as lists of synapses, in fewer cores")
 PLAIN = Rewrite(
     plain_form, "general leaky neurons that do the same by their plain name", refused_only=True
@@ -67,9 +74,7 @@ SOFT_EXACT = Rewrite(
 )
 SOFT = Rewrite(soft_reset_approximated, "soft resets nearly", exact=False, refused_only=True)
 HARD = Rewrite(soft_reset_as_hard, "soft resets as hard ones", exact=False, refused_only=True)
-WAITS = Rewrite(
-    refractory_steps_left_out, "no refractory steps", exact=False, refused_only=True
-)
+WAITS = Rewrite(refractory_steps_left_out, "no refractory steps", exact=False, refused_only=True)
 FRACTIONS = Rewrite(
     thresholds_in_64ths,
     "thresholds and biases of sigma-delta neurons rounded to 1/64",
@@ -79,12 +84,12 @@ FRACTIONS = Rewrite(
 
 FOR_LAVA = (
     TAPS, POOLS, HOST_RELAYS, RELAYS, WIDE, UNITS, PLAIN, NORMS, PLAIN, LATE_BIAS, SOFT_EXACT,
-    SOFT, WAITS, PLAIN, EARLY_BIAS,
+    SOFT, WAITS, PLAIN, EARLY_BIAS, SUMS,
 )  # fmt: skip
 
 FOR_LOIHI2 = (
     TAPS, AXONS, POOLS, HOST_RELAYS, RELAYS, WIDE, UNITS, PLAIN, NORMS, PLAIN,
-    replace(LATE_BIAS, refused_only=True), HARD, WAITS, PLAIN, EARLY_BIAS, FRACTIONS, SPARSE,
+    replace(LATE_BIAS, refused_only=True), HARD, WAITS, PLAIN, EARLY_BIAS, FRACTIONS, SUMS, SPARSE,
 )  # fmt: skip
 
 FOR_NETX = (TAPS, POOLS, UNITS, PLAIN, NORMS, HARD, WAITS, PLAIN, EARLY_BIAS, FRACTIONS)

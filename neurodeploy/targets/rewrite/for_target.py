@@ -7,11 +7,10 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from ...errors import InputError
-from ...network import Audit, AuditEntry, Effect, Network, Rating
+from ...network import Audit, AuditEntry, Effect, Network, Population, Projection, Rating
 from ...network.canonical import fingerprint
 from ..look_ahead import look_ahead
 from ..registry import TARGETS, Refused, Rewrite
-
 
 NAMED = 3
 """Elements that an entry of the audit names; of more it says that it is the network."""
@@ -53,23 +52,30 @@ def rewrites_of(target: str, without: Collection[str] = ()) -> tuple[Rewrite, ..
     return tuple(rewrite for rewrite in known if rewrite.name not in without)
 
 
-def forms(network: Network, target: str, rewrite: Rewrite) -> Iterator[Form]:
+def forms(
+    network: Network, target: str, rewrite: Rewrite, wrapped: Refused = frozenset()
+) -> Iterator[Form]:
     """Give the other networks that a rewrite makes of one for a target; none where it has no use.
 
-    What became of the network's elements is not in their audits yet.
+    What became of the network's elements is not in their audits yet. `wrapped`: populations into
+    which sums have wrapped on some inputs.
     """
     refused = refused_by(target, network) if rewrite.refused_only else frozenset[str]()
-    for says, made in rewrite.forms(network, refused):
+    for says, made in rewrite.forms(network, refused, wrapped):
         if made != network:
             yield Form(says, made)
 
 
 def changed_elements(before: Network, after: Network) -> tuple[str, ...]:
     """Names of populations and projections that are other ones now, or new."""
-    old = {item.name: item for item in (*before.populations, *before.projections)}
-    new = {item.name: item for item in (*after.populations, *after.projections)}
+    old, new = _elements(before), _elements(after)
     changed = [name for name, item in new.items() if not _same(old.get(name), item)]
     return tuple(changed or [name for name in old if name not in new])
+
+
+def _elements(network: Network) -> dict[str, Population | Projection]:
+    populations: dict[str, Population | Projection] = {p.name: p for p in network.populations}
+    return {**populations, **{p.name: p for p in network.projections}}
 
 
 def _same(one: object, other: object) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -23,12 +24,14 @@ def thresholds_in_64ths(network: Network, refused: Refused | None = None) -> Net
 
 
 def _rounded(population: Population) -> Population:
-    neuron = population.neuron
+    neuron: Any = population.neuron
     # The rewrite is of these models alone.
-    if type(neuron) not in (Delta, SigmaDelta) or not neuron.fraction_bits:  # type: ignore[attr-defined]
+    if type(neuron) not in (Delta, SigmaDelta) or not neuron.fraction_bits:
         return population
-    bits = neuron.fraction_bits  # type: ignore[attr-defined]
-    given = {name: neuron.parameters[name] for name in ("threshold", "bias") if name in neuron.parameters}
+    bits = neuron.fraction_bits
+    given = {
+        name: neuron.parameters[name] for name in ("threshold", "bias") if name in neuron.parameters
+    }
     new = {name: _nearest(value, bits) for name, value in given.items()}
     positive = np.asarray(given["threshold"]) > 0
     new["threshold"] = np.maximum(new["threshold"], positive.astype(np.int32))

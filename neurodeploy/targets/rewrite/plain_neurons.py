@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from ...network import ALIF, CubaLIF, GeneralCubaLIF, Network, Population
+from ...network.canonical import fingerprint
 from ...network.fixed_point import (
     ACTIVATION_SHIFT,
     BIAS_LIMIT,
@@ -24,6 +25,9 @@ from ..registry import Refused
 
 Form = tuple[str, Network]
 
+_UNIT = 2 << ACTIVATION_SHIFT
+"""What twice an ATRLIF's threshold is a multiple of, in the state's unit."""
+
 LOWER = (0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
 HIGHER = (1.05, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0)
 """Factors of a threshold that are tried where a reset or a wait is another one."""
@@ -34,7 +38,9 @@ def _with(network: Network, population: Population) -> Network:
     return replace(network, populations=made)
 
 
-def _general(network: Network, refused: Refused | None) -> Iterator[tuple[Population, GeneralCubaLIF]]:
+def _general(
+    network: Network, refused: Refused | None
+) -> Iterator[tuple[Population, GeneralCubaLIF]]:
     for population in network.populations:
         asked = refused is None or population.name in refused
         # What is derived from it may do anything.
@@ -73,7 +79,9 @@ def input_exponents_in_weights(network: Network, refused: Refused | None = None)
     """
     for population, neuron in _general(network, refused):
         shift = ACTIVATION_SHIFT - neuron.input_exponent
-        whole = all(np.isin(d, (0, DECAY_UNITY)).all() for d in (neuron.current_decay, neuron.voltage_decay))
+        whole = all(
+            np.isin(d, (0, DECAY_UNITY)).all() for d in (neuron.current_decay, neuron.voltage_decay)
+        )
         plain = neuron.reset == "zero" and not neuron.graded_spike and not neuron.voltage_exponent
         if shift <= 0 or neuron.input_exponent < 0 or not (whole and plain):
             continue
@@ -97,13 +105,17 @@ def soft_reset_as_adaptation(network: Network, refused: Refused | None = None) -
     of r and no adaptation, v - r is the voltage of a neuron that does not leak, but for a constant
     by which the two thresholds differ: v starts that much lower. The same messages at the same
     steps until v, the sum of all that arrived, leaves 24 bits. Where half a threshold is not
-    whole, weights and threshold are doubled first.
+    whole, weights and threshold are doubled first, if the current keeps nothing.
     """
     for population, neuron in _general(network, refused):
-        if neuron.reset != "zero" and not np.any(neuron.voltage_decay):
-            if made := _as_adaptive(network, population, neuron):
-                yield f"{population.name!r}: its soft reset as ATRLIF's refractoriness", made
-                return
+        # A current that lasts is rounded, and twice of it otherwise.
+        lasts = np.any(np.asarray(neuron.current_decay) != DECAY_UNITY)
+        rounded = lasts and (np.any(np.asarray(neuron.taken_off) % _UNIT) or np.any(neuron.bias))
+        if neuron.reset == "zero" or np.any(neuron.voltage_decay) or rounded:
+            continue
+        if made := _as_adaptive(network, population, neuron):
+            yield f"{population.name!r}: its soft reset as ATRLIF's refractoriness", made
+            return
 
 
 def soft_reset_approximated(network: Network, refused: Refused | None = None) -> Iterator[Form]:
@@ -139,18 +151,20 @@ def _hard(network: Network, population: Population, neuron: GeneralCubaLIF) -> I
         yield says + words, _with(network, replace(population, neuron=made))
 
 
-def _as_adaptive(network: Network, population: Population, neuron: GeneralCubaLIF) -> Network | None:
-    odd = neuron.graded_spike or neuron.voltage_exponent or population.starts
-    biased = np.any(neuron.bias) or np.any(population.initial_voltage)
+def _as_adaptive(
+    network: Network, population: Population, neuron: GeneralCubaLIF
+) -> Network | None:
+    odd = neuron.graded_spike or neuron.voltage_exponent or np.any(population.initial_voltage)
     waits = np.any(np.asarray(neuron.refractory) != 1)
     keep = DECAY_UNITY - np.asarray(neuron.voltage_decay, np.int64)
+    late = population.starts and keep.min() < DECAY_UNITY  # v would leak before it starts
     # Lava's ATRLIF has plain spikes; its current always decays.
-    if odd or biased or waits or keep.min() < 1 or np.min(neuron.current_decay) < 1:
+    if odd or waits or late or keep.min() < 1 or np.min(neuron.current_decay) < 1:
         return None
     taken = np.asarray(neuron.taken_off, np.int64)
     if neuron.reset == "subtract-late":  # after the decay of v, here before it
         taken = np.rint(taken * DECAY_UNITY / keep).astype(np.int64)
-    factor = 1 if not (taken % (2 << ACTIVATION_SHIFT)).any() else 2
+    factor = 1 if not (taken % _UNIT).any() else 2
     taken, threshold = factor * taken, factor * np.asarray(neuron.threshold, np.int64)
     half = (taken + (1 << ACTIVATION_SHIFT)) >> (ACTIVATION_SHIFT + 1)
     if half.min() < 1 or half.max() > RISE_LIMIT:
@@ -159,7 +173,11 @@ def _as_adaptive(network: Network, population: Population, neuron: GeneralCubaLI
     lower = (threshold << ACTIVATION_SHIFT) + 1 - (half << ACTIVATION_SHIFT)
     if np.abs(lower).max() >= STATE_LIMIT:
         return None
-    held = -lower * (1 - keep / DECAY_UNITY) * np.asarray(neuron.current_decay) / DECAY_UNITY
+    bias = factor * np.asarray(neuron.bias, np.int64)
+    # Everything constant enters ATRLIF's current, which keeps some of it from step to step.
+    gained = np.asarray(neuron.current_decay) / DECAY_UNITY
+    own = 1.0 if neuron.bias_into == "current" else gained
+    held = own * (bias << ACTIVATION_SHIFT) - gained * lower * (1 - keep / DECAY_UNITY)
     made = ALIF(
         neuron.current_decay, neuron.voltage_decay, 0, neuron.voltage_decay,
         half.astype(np.int32), 0, np.rint(held / (1 << ACTIVATION_SHIFT)).astype(np.int32),
@@ -191,14 +209,13 @@ def plain_form(network: Network, refused: Refused | None = None) -> Network:
     """Name `GeneralCubaLIF` that does what `CubaLIF` does so; the same equations."""
     for population, neuron in _general(network, refused):
         same = CubaLIF(neuron.current_decay, neuron.voltage_decay, neuron.threshold, neuron.bias)
-        general = same.cuba_form()
-        bias_at_once = neuron.bias_into == "current" and np.all(
-            np.asarray(neuron.current_decay) == DECAY_UNITY
+        plain = GeneralCubaLIF(
+            neuron.current_decay, neuron.voltage_decay, neuron.threshold, neuron.bias
         )
-        as_voltage = replace(neuron, bias_into="voltage") if bias_at_once else neuron
-        told = {name: value for name, value in as_voltage.parameters.items() if name != "reset_amount"}
-        wanted = {name: value for name, value in general.parameters.items() if name != "reset_amount"}
-        if all(np.array_equal(told[name], wanted[name]) for name in told):
+        at_once = np.all(np.asarray(neuron.current_decay) == DECAY_UNITY)
+        told = replace(neuron, bias_into="voltage") if at_once else neuron
+        told = replace(told, reset_amount=None) if neuron.reset == "zero" else told
+        if fingerprint(told) == fingerprint(plain):
             network = _with(network, replace(population, neuron=same))
     return network
 

@@ -139,7 +139,9 @@ class _Way:
         if type(synapse) in MATRICES:
             found = self._deliver(_listed(synapse, self.delay), target)
             # A matrix that was not listed stays one.
-            return [p if synapse.is_listed else replace(p, synapse=_filled(p.synapse)) for p in found]
+            return [
+                p if synapse.is_listed else replace(p, synapse=_filled(p.synapse)) for p in found
+            ]
         if not self.delay.any():
             return [Projection(self.source.name, target.name, synapse)]
         made = []
@@ -180,8 +182,10 @@ class _Way:
         taken = {p.name for p in (*self.network.populations, *self.relays)}
         names = (f"{self.source.name}_relay{n or ''}" for n in range(len(taken) + 1))
         name = next(name for name in names if name not in taken)
-        neuron = GradedThreshold(0) if self.source.neuron.graded else CubaLIF(
-            DECAY_UNITY, DECAY_UNITY, 1
+        neuron = (
+            GradedThreshold(0)
+            if self.source.neuron.graded
+            else CubaLIF(DECAY_UNITY, DECAY_UNITY, 1)
         )
         self.relays.append(Population(name, self.source.shape, neuron))
         return self.relays[-1]
