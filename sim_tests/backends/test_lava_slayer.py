@@ -24,7 +24,7 @@ def modules(torch, slayer):
     adaptive = parameters(torch, "alif", norm=norm)
     turning, height = parameters(torch, "rf"), parameters(torch, "rf_iz")
     cuba = parameters(torch, "cuba")
-    sdnn = {**parameters(torch, "sigma_delta"), "threshold": 0.1234, "requires_grad": True}
+    sdnn = parameters(torch, "sigma_delta", requires_grad=True)
     return {
         "alif with norms in a loop": torch.nn.Sequential(
             room.alif.Dense(adaptive, 14, 12, weight_scale=2),
@@ -50,7 +50,10 @@ def test_slayers_networks_run_on_lava_as_on_the_engine(tmp_path):
     torch.manual_seed(3)
     networks = {}
     for name, module in modules(torch, slayer).items():
+        module(torch.zeros(1, 14, 2))
         for block in module:
+            if name == "learnt thresholds":
+                block.neuron.delta.threshold.data = torch.tensor([0.1234])
             means = getattr(getattr(block.neuron, "norm", None), "running_mean", None)
             if means is not None:  # as training leaves them
                 means.data = torch.linspace(-0.2, 0.3, means.numel()).reshape(means.shape)
@@ -62,7 +65,11 @@ def test_slayers_networks_run_on_lava_as_on_the_engine(tmp_path):
     thresholds = networks["learnt thresholds"].populations[-1].neuron
     assert thresholds.fraction_bits
     values = (np.random.default_rng(4).random((2, 30, 14)) < 0.4).astype(np.int32)
-    cases = [(network, present(network, values, None, True)[:]) for network in networks.values()]
+    units = {"learnt thresholds": 1 << 12}  # a sigma-delta message of 1
+    cases = [
+        (network, present(network, values * units.get(name, 1), None, True)[:])
+        for name, network in networks.items()
+    ]
     for name, case, theirs in zip(networks, cases, run_on_lava(tmp_path, cases), strict=True):
         ours = assert_equal(*case, theirs, name)
         last = ours[case[0].populations[-1].name]
