@@ -126,6 +126,30 @@ def audit_section(sources: Sources) -> Section | None:
     return Section("audit", "Audit", (table(head, rows, foot=f"{counts}."),))
 
 
+def deployment_section(sources: Sources) -> Section | None:
+    """Which steps brought the network to its target, and what still cannot run there."""
+    if not sources.steps and not len(sources.left):
+        return None
+    rows = [
+        (
+            step.name,
+            Cell("", tag="faithful" if step.exact else "approximate"),
+            Cell(", ".join(step.elements), long=True),
+            Cell(step.text, long=True),
+        )
+        for step in sources.steps
+    ]
+    rows += [
+        ("", Cell("", tag=entry.rating.value), Cell(entry.element, long=True),
+         Cell(entry.text, long=True))
+        for entry in sources.left
+    ]  # fmt: skip
+    foot = "Unsupported: what the target still cannot run."
+    return Section(
+        "deployment", "Deployment", (table(("step", "", "elements", "what"), rows, foot=foot),)
+    )
+
+
 def provenance_section(sources: Sources, version: str, now: datetime) -> Section:
     """Which programs, networks and inputs the page rests on."""
     facts = [("neurodeploy", version), ("written", f"{now:%Y-%m-%d %H:%M:%S} UTC")]

@@ -14,7 +14,7 @@ from ..network import Audit, Network
 from ..numbers import NOTHING, count, percent, si, signed
 from ..profiling import Profile
 from ..recording import Recording
-from .report_sources import labels_of
+from .report_sources import StepLike, labels_of
 from .table_rows import FIGURES, network_rows, spike_rows
 
 TAG_STYLES = {"measured": "green", "estimated": "yellow", "counted": "dim", "unavailable": "dim"}
@@ -103,6 +103,17 @@ def audit_table(audit: Audit) -> Table:
         table.add_row(
             Text(entry.element), Text(rating, style=RATING_STYLES[rating]), Text(entry.text)
         )
+    return table
+
+
+def steps_table(steps: Sequence[StepLike]) -> Table:
+    """What brought a network to its target, step by step."""
+    table = _table()
+    _names(table, "step", "", "what was done")
+    for step in steps:
+        word = "exact" if step.exact else "approximate"
+        style = RATING_STYLES["faithful" if step.exact else "approximate"]
+        table.add_row(Text(step.name), Text(word, style=style), Text(step.text))
     return table
 
 

@@ -219,17 +219,18 @@ def test_inspect_for_a_target(call, files):
     assert status == 0
     assert "on lava:" in out
     network = nd.load(files / "a.net")
-    alone = nd.network.Population("a", (3,), nd.network.ALIF(300, 200, 30, 40, 100, 9), starts=2)
+    adaptive = nd.network.AdaptiveResonateFire(300, 200, 30, 40, 100, 9)
+    alone = nd.network.Population("a", (3,), adaptive, starts=2)
     source, weight = network.input, np.ones((3, network.input.size), np.int32)
     weight[0, 0] = 999
     nd.save(
         nd.network.Network(
             (source, alone),
-            (nd.network.Projection(source.name, "a", nd.network.Dense(weight)),),
+            (nd.network.Projection(source.name, "a", nd.network.ComplexDense(weight, weight)),),
         ),
-        files / "alif.net",
+        files / "adrf.net",
     )
-    status, out, _ = call("inspect", "alif.net", "--target", "loihi2", "--json")
+    status, out, _ = call("inspect", "adrf.net", "--target", "loihi2", "--json")
     assert status == 1
     told = json.loads(out)
     ahead = [(e["element"], e["rating"], e["reason"]) for e in told["ahead"]]
@@ -239,7 +240,6 @@ def test_inspect_for_a_target(call, files):
         (f"{source.name}->a", "unsupported"),
     ]
     assert "microcode" in ahead[1][2]
-    assert "rewrite.as_atrlif" in ahead[1][2]
     assert "weights 1..999 do not fit 8 bits" in ahead[2][2]
     status, _, err = call("inspect", "a.net", "--target", "tpu")
     assert status == 2

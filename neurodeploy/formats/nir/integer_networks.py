@@ -103,6 +103,11 @@ def _float_population(network: Network, population: Population) -> Population:
             f"{'as its input' if population is network.input else 'with all they do'}; write .net "
             f"instead"
         )
+    if np.any(population.initial_voltage):
+        raise UnsupportedError(
+            f"population {name!r}: NIR's neurons begin at rest, these at other voltages; write "
+            f".net instead"
+        )
     keep_u, keep_v = (
         (1 - np.asarray(d, np.float64) / DECAY_UNITY).astype(np.float32)
         for d in (neuron.current_decay, neuron.voltage_decay)
