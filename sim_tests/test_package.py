@@ -29,7 +29,6 @@ def test_import_brings_nothing_heavy():
         "lava",
         "nir",
         "matplotlib",
-        "numba",
         "rich",
         "typer",
         "jinja2",

@@ -210,6 +210,7 @@ class TestFromOutside:
         )
         first = comparison.first_divergence
         assert (first.population, first.variable, first.step) == ("hidden", "habit", 9)
+        assert comparison.diagnosis.evidence.further_states == ("habit", "age")
         nd.report(
             tmp_path / "r.html", net=network, recordings=[recording], comparison=comparison,
             profiles=[profile], placement=placement,
@@ -217,6 +218,28 @@ class TestFromOutside:
         page = (tmp_path / "r.html").read_text()
         assert "habituating" in page
         assert "habit" in page
+
+    def test_the_page_for_authors_shows_a_model_that_runs(self, site):
+        page = (Path(nd.__file__).parents[1] / "docs" / "plugins.md").read_text()
+        (site / "habit_package.py").write_text(page.split("```python\n")[1].split("```")[0])
+        line = page.split('neurodeploy.neurons"]\n')[1].split("\n")[0].replace('"', "")
+        info = site / "habituation-1.0.dist-info" / "entry_points.txt"
+        info.write_text(f"[neurodeploy.neurons]\n{line}\n")
+        network = Network(
+            (Population("in", (3,), Source()),
+             Population("out", (3,), NEURONS["habituating"](400, [9, 20, 60]))),
+            (Projection("in", "out", Dense(30 * np.eye(3, dtype=np.int32))),),
+        )  # fmt: skip
+        recording = nd.run(network, np.ones((30, 3), int), record=("spikes", "states"))
+        v, habit = np.zeros((2, 3), np.int64)
+        for t in range(30):
+            v = towards_zero(v * 3696) + (64 * 30 if t else 0) - habit
+            fires = v > np.array([9, 20, 60]) * 64
+            v, habit = v * ~fires, habit // 2 + 500 * fires
+            for what, array in (("v", v), ("habit", habit), ("spikes", fires)):
+                np.testing.assert_array_equal(recording["out"][what][0, t], array)
+        assert (np.diff(recording["out"].counts[0]) < 0).all()
+        sys.modules.pop("habit_package", None)
 
     def test_what_it_cannot_do_is_refused_with_its_name(self, network, inputs, tmp_path):
         for target in ("lava", "loihi2"):

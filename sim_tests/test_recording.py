@@ -233,6 +233,18 @@ class TestStates:
         assert row.states_differing["wait"] == 1
         assert "wait" in differing.summary()
 
+    def test_a_threshold_that_moves_is_evidence(self):
+        network = self.network()
+        inputs = np.random.default_rng(6).integers(0, 2, (2, 30, 9))
+        a, b = (nd.run(network, inputs, record=("spikes", "states")) for _ in range(2))
+        b.arrays["populations/0/threshold"][1, 20, 3] += 1
+        evidence = nd.compare(a, b, net=network, inputs=inputs).diagnosis.evidence
+        assert evidence.further_states == ("threshold", "refractory")
+        assert evidence.threshold is None
+        at = evidence.at
+        assert evidence.b.values["threshold"][at] == evidence.a.values["threshold"][at] + 1
+        assert evidence.a.values["threshold"][at] == a["0"]["threshold"][1, 20, 3]
+
     def test_a_state_that_no_neuron_has_is_named(self):
         with pytest.raises(InputError, match=r"record 'sigma': unknown; .* u, v, threshold, refr"):
             nd.run(self.network(), np.zeros((2, 9), int), record=("spikes", "sigma"))

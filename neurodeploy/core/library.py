@@ -107,6 +107,48 @@ class Inputs(Structure):
     )
 
 
+class Rows(Structure):
+    """``nd::Rows`` of ``floating.hpp``."""
+
+    _fields_ = (
+        *((name, c_int64) for name in ("samples", "steps")),
+        *((name, c_void_p) for name in ("messages", "current")),
+        *((n, c_int64) for n in ("messages_stride", "current_stride", "sources", "targets")),
+    )
+
+
+class Windows(Structure):
+    """``nd::Windows`` of ``floating.hpp``."""
+
+    _fields_ = (
+        *((n, c_int64) for n in ("groups", "outs", "cells", "taps", "pixels")),
+        *((name, c_void_p) for name in ("place", "tap", "first", "weight")),
+    )
+
+
+class FloatNeurons(Structure):
+    """``nd::FloatLIF`` of ``floating.hpp``."""
+
+    _fields_ = (
+        *((name, c_int64) for name in ("samples", "steps", "neurons")),
+        *((name, c_void_p) for name in ("current", "sent", "u_record", "v_record")),
+        *((name, c_int64) for name in ("current_stride", "sent_stride", "record_stride")),
+        *(
+            (name, c_void_p)
+            for name in (
+                "u", "v", "owed", "current_keep", "current_gain", "current_bias", "voltage_keep",
+                "voltage_gain", "voltage_bias", "threshold", "reset_value", "minimum",
+            )
+        ),
+        *(
+            (name, c_int32)
+            for name in (
+                "reset", "reset_time", "inclusive", "sees_last_current", "sends", "padding",
+            )
+        ),
+    )  # fmt: skip
+
+
 _FUNCTIONS = {
     "nd_error": (c_char_p, ()),
     "nd_error_kind": (c_int, ()),
@@ -149,6 +191,10 @@ _FUNCTIONS = {
         )
         for dtype in ("float64", "int64")
     },
+    "nd_float_dense": (c_int, (c_char_p, POINTER(Rows), c_void_p)),
+    "nd_float_windows": (c_int, (c_char_p, POINTER(Rows), POINTER(Windows))),
+    "nd_float_listed": (c_int, (c_char_p, POINTER(Rows), c_void_p, c_void_p, c_void_p)),
+    "nd_float_step": (c_int, (c_char_p, POINTER(FloatNeurons))),
 }  # fmt: skip
 
 _NUMBERS = count(1)

@@ -207,6 +207,8 @@ struct Stream {
                       int64_t* synops) = 0;
 };
 
+struct Floats;  // kernels of float networks, see floating.hpp
+
 // What one instruction set's unit offers.
 struct Unit {
     const char* name;
@@ -214,6 +216,7 @@ struct Unit {
     std::unique_ptr<Stream> (*stream)(Packed&, int input, int output, bool gated);
     // "parameters;options;states" of a model, or null where there is none.
     const char* (*describe)(const char* kind);
+    const Floats* floats;
 };
 
 const Unit& unit_of(const char* name);  // "" for the best that this machine has

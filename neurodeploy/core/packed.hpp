@@ -8,6 +8,8 @@
 
 namespace nd::ND_ISA {
 
+constexpr size_t TILE_BYTES = 1 << 18;  // a tile's weights should stay in a core's cache
+constexpr int TILE_COLUMNS = 256;       // few enough for threads to share a layer
 constexpr size_t SLACK = 512;  // numbers that a delivery may write beyond a tile
 
 // One parameter of a population, in rows; all neurons share one register where they are equal.
@@ -114,7 +116,11 @@ struct Member {
             tiles.push_back({0, layout.rows, 0, stride});
             return;
         }
-        const int columns = by_row ? stride : PackedRows::COLUMNS;
+        size_t column_bytes = 1;
+        for (const auto& feed : feeds) column_bytes += feed->column_bytes();
+        int columns = PackedRows::COLUMNS;
+        while (2 * columns <= TILE_COLUMNS && 2 * columns * column_bytes <= TILE_BYTES) columns *= 2;
+        if (by_row) columns = stride;
         for (int row = 0; row < layout.rows; row++)
             for (int first = 0; first < stride; first += columns)
                 tiles.push_back({row, 1, first, std::min(columns, stride - first)});

@@ -332,6 +332,7 @@ const char* describe(const char* kind) {
 
 #define ND_TEXT(name) #name
 #define ND_NAME(name) ND_TEXT(name)
+extern const Floats FLOATS;
 extern const Unit UNIT;
-const Unit UNIT{ND_NAME(ND_ISA), pack, stream, describe};
+const Unit UNIT{ND_NAME(ND_ISA), pack, stream, describe, &FLOATS};
 }  // namespace nd::ND_ISA

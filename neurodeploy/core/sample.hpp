@@ -150,7 +150,7 @@ public:
         const Layout& layout = spikes.layout;
         if (to.step_counts)
             for (int64_t t = t0; t < t1; t++) {
-                const int n = spikes.sent_by(row, t);
+                const int n = spikes.listed ? spikes.count_at(row, t) : spikes.sent_by(row, t);
                 if (n) __atomic_fetch_add(to.step_counts + t, n, __ATOMIC_RELAXED);
             }
         if (!to.counts) return;
@@ -158,13 +158,16 @@ public:
         count_row(spikes, row, t0, t1, scratch.counts.data());
         const uint32_t* counted = scratch.counts.data();
         const int n = layout.neurons_in(row);
-        if (!layout.image || layout.height * layout.width == 1) {  // the same order
+        if (in_order(layout)) {
             int64_t* own = to.counts + size_t(row) * layout.row;
             for (int j = 0; j < n; j++) own[j] += counted[j];
             return;
         }
-        each_flat(layers_->members[population], row, 0, n,
-                  [&](int column, int32_t flat) { to.counts[flat] += counted[column]; });
+        const size_t plane = size_t(layout.height) * layout.width;
+        for (int c = 0; c < layout.channels; c++) {
+            int64_t* own = to.counts + c * plane + size_t(row) * layout.width;
+            for (int x = 0; x < layout.width; x++) own[x] += counted[x * layout.channels + c];
+        }
     }
 
     // Append who sent in the steps t0..t1, step after step.
@@ -187,12 +190,13 @@ public:
                 const uint64_t* bits = spikes.bits_at(row, t);
                 const int32_t* payload = spikes.graded ? spikes.payload_at(row, t) : nullptr;
                 const int32_t first = row * layout.step_of_row();
-                for (int w = 0; w < layout.words; w++)
-                    for (uint64_t word = bits[w]; word; word &= word - 1) {
-                        const int column = 64 * w + __builtin_ctzll(word);
-                        *neuron++ = flat[column] + first;
-                        if (payload) *value++ = payload[column];
-                    }
+                for (int w = 0; w < layout.words; w++) {
+                    uint16_t who[64 + LIST_SLACK];
+                    const int found = static_cast<int>(list_bits(bits + w, 1, who) - who);
+                    for (int i = 0; i < found; i++) *neuron++ = flat[64 * w + who[i]] + first;
+                    if (payload)
+                        for (int i = 0; i < found; i++) *value++ = payload[64 * w + who[i]];
+                }
             }
     }
 
@@ -286,6 +290,7 @@ private:
             for (int r = 0; r < tile.rows; r++) {
                 const int row = tile.row + r;
                 RowStep& step = scratch.rows[r];
+                step.records = records;
                 if (!delays) {
                     step.sent = sent.bits_at(row, t) + tile.column / 64;
                     if (sent.graded) step.payload = sent.payload_at(row, t) + tile.column;

@@ -215,7 +215,7 @@ def split_until_none_wraps(
 def _channels(network: Network, population: str) -> int:
     """Into how many parts the convolutions into a population can be split."""
     found = [p.synapse for p in network.into(population)]
-    return max((s.weight.shape[1] for s in found if s.sums_wrap), default=1)
+    return max((s.only_array.shape[1] for s in found if s.sums_wrap), default=1)
 
 
 def _check_out(out: Path) -> None:

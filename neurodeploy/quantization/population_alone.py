@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.floating_synapses import deliveries
 from ..core.rounding import integrate
-from ..engine.floating.synapses import deliveries
 from ..network import Network, Population
 from ..network.fixed_point import ACTIVATION_SHIFT, DECAY_UNITY
 from .calibration import Calibration
@@ -97,9 +97,9 @@ class PopulationAlone:
             lag = wait + delay
             if lag >= steps:
                 continue
-            messages = sent[:, : steps - lag]
-            delivered = deliver(np.ascontiguousarray(messages).reshape(-1, source.size))
-            total[:, lag:] += delivered.reshape(samples, steps - lag, -1)
+            current = np.zeros((samples, steps - lag, total.shape[2]), np.float32)
+            deliver(sent[:, : steps - lag], current)
+            total[:, lag:] += current
         return total
 
 

@@ -35,8 +35,8 @@ class RunOptions:
         resets where ``t % interval == (reset_offset + 1 + h) % interval``, t
         counted from 1.
     threads : int or None
-        Threads of the engine; None takes ``NEURODEPLOY_THREADS``, else all cores.
-        Other backends have no use for it.
+        Threads of the engine and of the float backend; None takes ``NEURODEPLOY_THREADS``,
+        else all cores. Other backends have no use for it.
     timeout_seconds : float or None
         End a worker that takes longer.
     progress : callable or None

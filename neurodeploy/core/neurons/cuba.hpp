@@ -27,6 +27,7 @@ struct CubaLifOfInput {
     struct State { I u, v; };
     struct Parameters { I keep_v, threshold, bias; };
     struct Options {};
+    static constexpr int FORGOTTEN = 1;
 
     template <class Range>
     static Sent step(State& s, I input, const Parameters& p, const Options&, Range& range) {
