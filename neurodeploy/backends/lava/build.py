@@ -140,7 +140,7 @@ def _resonator(neuron: ResonateFire, shape: Shape, resets: Resets) -> Any:
     process = made(
         shape=shape, period=1, alpha=0, state_exp=neuron.input_exponent, decay_bits=DECAY_BITS
     )
-    # Lava's constructor derives these from a period and a decay, and cuts: two of five pairs are missed.
+    # Lava's constructor derives these from a period and a decay: it misses two of five pairs.
     process.sin_decay.init, process.cos_decay.init = neuron.sin_decay, neuron.cos_decay
     process.vth.init = neuron.threshold << ACTIVATION_SHIFT
     return process
