@@ -260,7 +260,8 @@ def test_inspect_and_convert(call):
 @pytest.mark.parametrize("json_flag", [(), ("--json",)])
 def test_convert_for_a_target_ends_with_what_it_still_cannot_run(call, files, json_flag):
     """The converted file is written all the same, and the exit status is 1."""
-    nd.save(network_of("a", nd.network.ALIF(1000, 200, 64, 100, 200, 5, 9)), "alif.net")
+    graded = nd.network.ALIF(1000, 200, 64, 100, 200, 5, 9, graded_spike=True)
+    nd.save(network_of("a", graded), "alif.net")
     status, out, _ = call("convert", "alif.net", "left.net", "--target", "lava", *json_flag)
     assert status == 1
     assert nd.load("left.net").output.name == "a"
@@ -456,7 +457,7 @@ def test_options_are_in_small_letters():
 
 
 def soft_network():
-    neuron = nd.network.GeneralCubaLIF(4096, 300, 120, reset="subtract")
+    neuron = nd.network.GeneralCubaLIF(4096, 300, 4, reset="subtract")
     return network_of("a", neuron)
 
 
