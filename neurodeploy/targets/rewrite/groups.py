@@ -122,9 +122,8 @@ def _part(
     if kind is Dense:
         return Dense(synapse.weight[rows][:, columns])
     if kind is DelayedDense:
-        return replace(
-            synapse, weight=synapse.weight[rows][:, columns], delay=synapse.delay[rows][:, columns]
-        )
+        late = synapse.delay[rows][:, columns]
+        return DelayedDense(synapse.weight[rows][:, columns], late, synapse.beyond_chip)
     if kind is Sparse:
         return Sparse.from_dense(synapse.to_dense()[rows][:, columns])
     if kind is DelayedSparse:
@@ -138,4 +137,5 @@ def _part(
         weight = weight[into[::pixels] // pixels]
     if out is not None:
         weight = weight[:, out[::pixels] // pixels]
-    return replace(synapse, weight=np.ascontiguousarray(weight))
+    part: Synapse = replace(synapse, weight=np.ascontiguousarray(weight))
+    return part

@@ -217,7 +217,8 @@ def _coarser(
     """Weights, threshold and bias 2^shift times smaller; the weights exactly."""
 
     def less(value: Parameter) -> Parameter:
-        return np.rint(np.asarray(value) / (1 << shift)).astype(np.int32)
+        rounded: Parameter = np.rint(np.asarray(value) / (1 << shift)).astype(np.int32)
+        return rounded
 
     threshold = np.maximum(less(neuron.threshold), 1)
     amount = None if neuron.reset_amount is None else less(neuron.reset_amount)
