@@ -144,7 +144,7 @@ def test_a_cnn_of_neurons_with_soft_resets_keeps_its_spikes(tmp_path, target):
     a, b = (nd.run(n, inputs, record=("spikes",)) for n in (fixed, ready.network))
     for name in ("if1", "if2"):
         old, new = a[name].spikes, b[name].spikes
-        assert np.count_nonzero(old != new) < 0.03 * np.count_nonzero(old)
+        assert np.count_nonzero(old != new) < 0.06 * np.count_nonzero(old)
 
 
 @pytest.mark.parametrize("target", ["lava", "loihi2", "netx"])
@@ -160,8 +160,9 @@ def test_networks_in_integers(make, target):
 
 def test_the_effect_is_what_an_independent_run_measures():
     before, inputs = soft(decay=300), spikes()
-    ready = nd.deploy(before, "loihi2", inputs=inputs, verified=False)
-    assert [step.name for step in ready.steps] == ["soft-reset-as-hard"] * 2
+    ready = nd.deploy(before, "netx", inputs=inputs, verified=False)
+    lossy = [step for step in ready.steps if not step.exact]
+    assert [step.name for step in lossy] == ["soft-reset-as-hard"] * 2
     steps = inputs.shape[1] + 2
     old, new = (nd.run(n, inputs, steps=steps, record=("spikes",)) for n in (before, ready.network))
     effect = ready.change.effect
@@ -175,7 +176,7 @@ def test_the_effect_is_what_an_independent_run_measures():
     both = np.count_nonzero(old.output) + np.count_nonzero(new.output)
     assert ready.change.coincidence == pytest.approx(2 * same / both)
     # Of the two steps, each is against the network before it, in the population that it changed.
-    first = ready.steps[0].change.effect
+    first = lossy[0].change.effect
     only_a = replace(before, populations=(before.input, ready.network["a"], before["b"]))
     mid = nd.run(only_a, inputs, steps=steps, record=("spikes",))
     assert first.population == "a"
