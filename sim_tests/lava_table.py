@@ -42,6 +42,7 @@ SYNAPSES = (
     n.Dense(_MATRIX),
     n.Sparse.from_dense(_MATRIX),
     n.DelayedDense(_MATRIX, np.ones((SIZE, SIZE), np.int32)),
+    n.DelayedSparse.of(_MATRIX, np.ones((SIZE, SIZE), np.int32)),
     n.ComplexDense(_MATRIX, _MATRIX),
     n.Complex(n.Sparse.from_dense(_MATRIX), n.Sparse.from_dense(_MATRIX)),
     n.Conv(np.full((1, 1, 1, 1), 2, np.int32)),
@@ -55,7 +56,7 @@ MISSING = {
     "ConvInTime": "it sends floats, which no fixed-point neuron of Lava's takes; `TemporalFIR` "
     "runs as a `DelayDense` for each tap (`taps_as_delays`)",
     "DelayDense": "delays beyond 63 steps",
-    "DelaySparse": "not built; sparse synapses behind axons with delays run as `DelayDense`",
+    "DelaySparse": "as DelayDense",
     "Delta": "here `cum_error`",
     "Dense": "weights beyond 8 bits and an exponent",
     "GradedReluVec": "",

@@ -28,7 +28,7 @@ def run(
     drain: options.Drain = False,
     raw_input: options.RawInput = False,
     threads: Annotated[
-        int | None, typer.Option(help="Threads of the engine; all cores by default.")
+        int | None, typer.Option(help="Threads of engine and float; all cores by default.")
     ] = None,
     timeout: options.Timeout = None,
     place: options.Place = None,

@@ -7,6 +7,7 @@ import mmap
 import os
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from ..errors import InputError, InputWarning
 from ..network import InputTransform, Network
 
 _HASHED_SAMPLES = 64
+
+_KEPT_BYTES = 1 << 20
+"""Inputs that are made ready once, for all who look at them."""
 
 TIME_FIRST = ("snntorch", "norse", "spikingjelly")
 """Presets of frameworks whose users hold arrays as [steps, samples, ...]."""
@@ -217,7 +221,16 @@ class Presented:
         (float32 unless whole).
         """
         given = self.given[samples]
+        if len(given) == len(self.given) and given.nbytes <= _KEPT_BYTES:
+            return self._only  # what is hashed is what runs: it is made once
         _let_go(self.given)
+        return self._made(given)
+
+    @cached_property
+    def _only(self) -> NDArray[Any]:
+        return self._made(self.given)
+
+    def _made(self, given: NDArray[Any]) -> NDArray[Any]:
         small = given.dtype in (np.bool_, np.uint8)
         if self.transform is None:
             if small:

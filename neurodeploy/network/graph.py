@@ -315,6 +315,14 @@ class Network(Declared):
         return {}
 
     @cached_property
+    def kept(self) -> dict[Any, Any]:
+        """What other rooms found out about it and keep for as long as it lives, by their names.
+
+        As short a run as a network has takes less time than to find it out.
+        """
+        return {}
+
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over everything that decides how the network runs; see `canonical`."""
         return fingerprint((self.populations, self.projections))

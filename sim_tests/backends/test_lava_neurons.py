@@ -25,6 +25,7 @@ from neurodeploy.network import (
     Conv,
     CubaLIF,
     DelayedDense,
+    DelayedSparse,
     Delta,
     Dense,
     GeneralCubaLIF,
@@ -93,11 +94,14 @@ def weights(rng, *shape):
 
 def matrix(rng):
     weight = weights(rng, SIZE, SIZE)
-    kind = rng.choice(["dense", "sparse", "delayed"])
+    delay = rng.integers(0, 6, weight.shape).astype(np.int32)
+    kind = rng.choice(["dense", "sparse", "delayed", "delayed-sparse"])
     if kind == "sparse":
         return Sparse.from_dense((weight * (rng.random(weight.shape) < 0.6)).astype(np.int32))
     if kind == "delayed":
-        return DelayedDense(weight, rng.integers(0, 6, weight.shape).astype(np.int32))
+        return DelayedDense(weight, delay)
+    if kind == "delayed-sparse":
+        return DelayedSparse.of(np.where(delay < 4, weight, 0).astype(np.int32), delay)
     return Dense(weight)
 
 

@@ -44,7 +44,7 @@ def spikes_for(network, seed=0, steps=40, rate=0.35):
 def assert_same(before, after, least=50):
     """Every population of both, u, v and messages."""
     spikes = spikes_for(before)
-    old, new = (nd.run(n, spikes, record=("spikes", "u", "v")) for n in (before, after))
+    old, new = (nd.run(n, spikes, record=("spikes", "states")) for n in (before, after))
     sent = 0
     for population in after.populations:
         if population.name not in [p.name for p in before.populations]:
@@ -53,7 +53,7 @@ def assert_same(before, after, least=50):
             new[population.name].spikes, old[population.name].spikes, population.name
         )
         for what in population.neuron.states:
-            mine, theirs = (getattr(r[population.name], what) for r in (new, old))
+            mine, theirs = (r[population.name][what] for r in (new, old))
             np.testing.assert_array_equal(mine, theirs)
         sent += np.count_nonzero(old[population.name].spikes)
     np.testing.assert_array_equal(new.output, old.output)
