@@ -21,21 +21,11 @@ def accuracy_section(sources: Sources) -> Section | None:
     for label, correct, total in sources.accuracy:
         low, high = wilson_interval(correct, total)
         fraction = correct / total if total else float("nan")
-        rows.append(
-            (
-                label,
-                count(correct),
-                count(total),
-                percent(fraction),
-                f"{percent(low)} to {percent(high)}",
-            )
-        )
+        interval = f"{percent(low)} to {percent(high)}"
+        rows.append((label, count(correct), count(total), percent(fraction), interval))
     head = ("run", "#correct", "#samples", "#accuracy", "#95 % interval")
-    return Section(
-        "accuracy",
-        "Accuracy",
-        (table(head, rows, foot="Wilson's interval, from the number of samples alone."),),
-    )
+    foot = "Wilson's interval, from the number of samples alone."
+    return Section("accuracy", "Accuracy", (table(head, rows, foot=foot),))
 
 
 def spikes_section(sources: Sources) -> Section | None:
@@ -69,17 +59,8 @@ def network_section(sources: Sources) -> Section | None:
         return None
     rows = []
     for row in network_rows(sources.network):
-        own = (row.population, row.neuron, row.shape, row.neurons)
-        rows.append(
-            (
-                *(own if row.leads else ("", "", "", "")),
-                row.source,
-                row.synapse,
-                row.synapses,
-                row.weights,
-                *((row.hops, row.delay) if row.leads else ("", "")),
-            )
-        )
+        synapses = (row.source, row.synapse, row.synapses, row.weights)
+        rows.append((row.population if row.leads else "", *row.own, *synapses, *row.clock))
     head = (
         "population",
         "neuron",
