@@ -43,6 +43,14 @@ def networks() -> Iterator[tuple[str, Any, Any, Any]]:
     yield ("4-24-3 CUBA, payload inputs", *cases.payload_network(), None)
 
 
+def told(steps: Any, network: Any) -> str:
+    """The worst of some steps: of spikes those that coincide, of values the relative error."""
+    if network.output.neuron.graded:
+        worst = max(step.change.effect.output_relative_error for step in steps)
+        return f"relative error {worst:.2g}"
+    return f"{min(step.change.coincidence for step in steps):.1%} coincide"
+
+
 def cell(ready: Any) -> str:
     """One network on one target."""
     if ready.left:
@@ -51,8 +59,8 @@ def cell(ready: Any) -> str:
     lossy = [step for step in rewrites if not step.exact and step.change.effect.differing]
     text = "exact"
     if lossy:
-        kept = min(step.change.coincidence for step in lossy)
-        text = f"{', '.join(dict.fromkeys(f'`{s.name}`' for s in lossy))}: {kept:.1%} coincide"
+        names = ", ".join(dict.fromkeys(f"`{step.name}`" for step in lossy))
+        text = f"{names}: {told(lossy, ready.network)}"
     elif rewrites:
         text += f" (`{'`, `'.join(dict.fromkeys(step.name for step in rewrites))}`)"
     if ready.needs:
@@ -74,7 +82,7 @@ def main(verify: bool) -> None:
             )
             for step in ready.steps:
                 if step.name == "quantize":
-                    rounded = f"{step.change.coincidence:.1%} coincide"
+                    rounded = told([step], ready.network)
             cells.append(cell(ready))
         print(f"| {name} | {rounded} | " + " | ".join(cells) + " |", flush=True)
 

@@ -1,7 +1,8 @@
-"""Trained networks as people bring them, and inputs for them: what `deploy` must take to a target."""
+"""Trained networks as people bring them, and their inputs: what `deploy` must take to a target."""
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -196,8 +197,8 @@ def sinabs_cnn():
     import nir
 
     rng = np.random.default_rng(0)
-    kernel = rng.normal(0.08, 0.4, (4, 2, 3, 3)).astype(np.float32)
-    dense = rng.normal(0.05, 0.25, (5, 4 * 6 * 6)).astype(np.float32)
+    kernel = rng.normal(0.05, 0.12, (4, 2, 3, 3)).astype(np.float32)
+    dense = rng.normal(0.01, 0.05, (5, 4 * 6 * 6)).astype(np.float32)
 
     def neurons(*shape):
         return nir.IF(np.ones(shape, np.float32), np.ones(shape, np.float32))
@@ -212,6 +213,6 @@ def sinabs_cnn():
         "output": nir.Output(np.array([5])),
     }
     names = list(nodes)
-    graph = nir.NIRGraph(nodes, list(zip(names, names[1:], strict=False)))
+    graph = nir.NIRGraph(nodes, list(itertools.pairwise(names)))
     inputs = (rng.random((4, 40, 2, 8, 8)) < 0.2).astype(np.float32)
     return graph, inputs

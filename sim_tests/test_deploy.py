@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
+from neurodeploy.cli.deploy import REWRITES
 from neurodeploy.errors import InputError
 from neurodeploy.network import (
     AdaptiveResonateFire,
@@ -23,7 +24,11 @@ from neurodeploy.network import (
     Rating,
     Source,
 )
+from neurodeploy.targets import TARGETS
 from sim_tests import exporting_cases as cases
+from sim_tests.backends.standin import StandIn
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*weight_norm is deprecated:UserWarning")
 
 SLAYER = (
     "conv CUBA, MeanOnlyBatchNorm, delays",
@@ -70,13 +75,32 @@ def test_every_ordinary_slayer_network_runs_on_lava(lava, name):
     if name in EXACT_ON_LAVA:
         assert all(step.exact for step in ready.steps)
         record = ("spikes", "v")
-        ours, theirs = (nd.run(n, inputs, record=record, drain=True) for n in (network, ready.network))
+        ours, theirs = (
+            nd.run(n, inputs, record=record, drain=True) for n in (network, ready.network)
+        )
         for what in record[: 1 + network.output.neuron.is_readout]:
             np.testing.assert_array_equal(
                 getattr(theirs[network.output.name], what)[:, : ours.steps],
                 getattr(ours[network.output.name], what)[:, : theirs.steps],
             )
     assert nd.deploy(ready.network, "lava", inputs=inputs, verified=False).network == ready.network
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SLAYER)
+def test_and_through_the_stand_in_of_the_chip(lava, tmp_path, monkeypatch, name):
+    pytest.importorskip("lava.lib.dl")
+    standin = StandIn(tmp_path, monkeypatch)
+    module, inputs = cases.slayer_networks()[name]()
+    network = nd.load(module, example=inputs, measure=False)
+    ready = nd.deploy(
+        network, "loihi2", inputs=inputs, place=standin.host,
+        board_settings={"measure": False}, timeout_seconds=200,
+    )  # fmt: skip
+    assert not ready.left
+    assert ready.verification is not None, ready.not_verified
+    assert ready.verification.recordings[1].header.backend == "loihi2-standin"
+    assert ready.verification.equal
 
 
 @pytest.mark.parametrize("name", SLAYER)
@@ -99,24 +123,28 @@ def test_networks_of_other_frameworks_run_on_lava(lava, name):
     assert not ready.left
     assert ready.verification.equal
     assert ready.steps[0].name == "quantize"
-    assert all(step.change.coincidence > 0.85 for step in ready.steps if not step.exact)
+    assert all(step.exact or step.name != "soft-reset-as-hard" for step in ready.steps)
+    if labels is not None:
+        right, kept = ready.change.accuracy
+        assert kept >= right - 0.13  # one of eight
+    else:
+        assert all(step.change.coincidence > 0.85 for step in ready.steps if not step.exact)
 
 
-def test_a_cnn_of_neurons_with_soft_resets_keeps_its_spikes(lava, tmp_path):
-    """Sinabs' IAF: neurons that do not leak, as ATRLIF, message for message."""
+@pytest.mark.parametrize("target", ["lava", "loihi2"])
+def test_a_cnn_of_neurons_with_soft_resets_keeps_its_spikes(tmp_path, target):
+    """Sinabs' IAF, which do not leak: as ATRLIF, where a hard reset would lose half of them."""
     nir = pytest.importorskip("nir")
     graph, inputs = cases.sinabs_cnn()
     nir.write(tmp_path / "cnn.nir", graph)
     network = nd.load(tmp_path / "cnn.nir", dt=1.0, preset="sinabs")
-    ready = nd.deploy(network, "lava", inputs=inputs)
-    assert ready.verification.equal
-    rewrites = [step for step in ready.steps if step.name != "quantize"]
-    assert rewrites
-    assert all(step.exact for step in rewrites)
+    ready = nd.deploy(network, target, inputs=inputs, verified=False)
+    assert ready.runs
     fixed = nd.quantize(network, calibration=inputs)
     a, b = (nd.run(n, inputs, record=("spikes",)) for n in (fixed, ready.network))
-    assert a.output.any()
-    np.testing.assert_array_equal(b.output, a.output)
+    for name in ("if1", "if2"):
+        old, new = a[name].spikes, b[name].spikes
+        assert np.count_nonzero(old != new) < 0.06 * np.count_nonzero(old)
 
 
 @pytest.mark.parametrize("target", ["lava", "loihi2", "netx"])
@@ -132,23 +160,24 @@ def test_networks_in_integers(make, target):
 
 def test_the_effect_is_what_an_independent_run_measures():
     before, inputs = soft(decay=300), spikes()
-    ready = nd.deploy(before, "loihi2", inputs=inputs, verified=False)
-    assert [step.name for step in ready.steps] == ["soft-reset-as-hard"] * 2
+    ready = nd.deploy(before, "netx", inputs=inputs, verified=False)
+    lossy = [step for step in ready.steps if not step.exact]
+    assert [step.name for step in lossy] == ["soft-reset-as-hard"] * 2
     steps = inputs.shape[1] + 2
     old, new = (nd.run(n, inputs, steps=steps, record=("spikes",)) for n in (before, ready.network))
     effect = ready.change.effect
     assert effect.differing == np.count_nonzero(old.output != new.output) > 0
-    assert (effect.sent_before, effect.sent) == tuple(np.count_nonzero(r.output) for r in (old, new))
+    assert (effect.sent_before, effect.sent) == tuple(
+        np.count_nonzero(r.output) for r in (old, new)
+    )
     lost = np.abs(new.output - old.output).sum() / np.abs(old.output).sum()
     assert effect.output_relative_error == pytest.approx(lost)
     same = np.count_nonzero((old.output == new.output) & (old.output != 0))
     both = np.count_nonzero(old.output) + np.count_nonzero(new.output)
     assert ready.change.coincidence == pytest.approx(2 * same / both)
     # Of the two steps, each is against the network before it, in the population that it changed.
-    first = ready.steps[0].change.effect
-    only_a = replace(
-        before, populations=(before.input, ready.network["a"], before["b"])
-    )
+    first = lossy[0].change.effect
+    only_a = replace(before, populations=(before.input, ready.network["a"], before["b"]))
     mid = nd.run(only_a, inputs, steps=steps, record=("spikes",))
     assert first.population == "a"
     assert first.differing == np.count_nonzero(mid["a"].spikes != old["a"].spikes)
@@ -166,7 +195,8 @@ def test_of_several_forms_the_least_lossy_is_taken():
     )
     old = nd.run(before, inputs, record=("spikes",))["a"].counts
     lost = [
-        np.abs(nd.run(n, inputs, record=("spikes",))["a"].counts - old).sum() for n in (found, plain)
+        np.abs(nd.run(n, inputs, record=("spikes",))["a"].counts - old).sum()
+        for n in (found, plain)
     ]
     assert lost[0] < 0.5 * lost[1]
 
@@ -238,4 +268,11 @@ def test_a_readout_says_where_its_numbers_are():
         (Projection("input", "a", Dense(np.full((3, 4), 60, np.int32))),),
     )
     ready = nd.deploy(network, "lava", verified=False)
-    assert ready.needs == ("'a' sends nothing, the host reads its v (record v): v / 2^12 is SLAYER's number",)
+    assert ready.needs == (
+        "'a' sends nothing, the host reads its v (record v): v / 2^12 is SLAYER's number",
+    )
+
+
+def test_the_verb_knows_every_rewrite():
+    known = {r.name for t in TARGETS.values() for r in t.rewrites}
+    assert tuple(sorted(known)) == REWRITES

@@ -20,10 +20,12 @@ from .terminal import interruptible, print_json, progress_bar, show
 REWRITES = (
     "axon-delays-by-relays",
     "bias-from-the-start",
+    "current-bias-from-a-clock",
     "delays-on-axons",
     "host-relays-as-delays",
     "input-exponents-in-weights",
     "late-bias-as-initial-voltage",
+    "neurons-alike-in-groups",
     "norms-in-thresholds",
     "plain-form",
     "pool-as-conv",
@@ -114,6 +116,7 @@ def deploy(
     ] = True,
     report: Annotated[Path | None, typer.Option(help="Write a page (HTML), too.")] = None,
     place: options.Place = None,
+    board_set: options.BoardSettings = None,
     timeout: options.Timeout = None,
     axes: options.Axes = None,
     reading: options.Reading = options.NO_OPTIONS,
@@ -157,6 +160,7 @@ def deploy(
             config=chosen if asked or budgets else None,
             budget=_budget(budgets, scales is None and inputs is None),
             without=without, verified=verified, place=place, timeout_seconds=timeout,
+            board_settings=options.read_settings(board_set),
             progress=progress, what=str(input or calibration or ""),
         )  # fmt: skip
     nd.save(ready.network, out)

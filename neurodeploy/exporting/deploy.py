@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -181,6 +181,7 @@ def deploy(
     without: Collection[str] = (),
     verified: bool = True,
     place: str | None = None,
+    board_settings: Mapping[str, Any] | None = None,
     timeout_seconds: float | None = None,
     progress: Progress | None = None,
     what: str = "",
@@ -214,8 +215,8 @@ def deploy(
         Names of rewrites to leave out.
     verified : bool
         Run the result on the target's own simulator or chip, where that can be reached.
-    place, timeout_seconds : optional
-        Where and how long that runs, see `run`.
+    place, board_settings, timeout_seconds : optional
+        Where, on which board and how long that runs, see `run`.
     progress : callable, optional
         See `run`.
     what : str
@@ -249,7 +250,8 @@ def deploy(
         way.quantize(config or _config_for(target), budget, data)
     for rewrite in chosen:
         way.rewrite(rewrite)
-    return way.end(verified, place, timeout_seconds, progress)
+    how = {"place": place, "board_settings": board_settings, "timeout_seconds": timeout_seconds}
+    return way.end(verified, {k: v for k, v in how.items() if v is not None}, progress)
 
 
 def _config_for(target: str) -> QuantConfig:
@@ -297,18 +299,14 @@ class _Way:
                 found = [(step, network) for step, network in found if step.exact]
             if not found:
                 return
-            step, network = min(
-                found, key=lambda pair: pair[0].change.loss if pair[0].change else 0
-            )
+            step, network = found[0] if len(found) == 1 else min(found, key=self._price)
             rating = Rating.FAITHFUL if step.exact else Rating.APPROXIMATE
             effect = None if step.change is None else step.change.effect
             says = step.says if step.exact or step.change is None else step.says + step.change.more
             network = noted(self.network, network, self.target, says, rating, effect)
             self._go_on(network, step)
 
-    def end(
-        self, verified: bool, place: str | None, timeout: float | None, progress: Progress | None
-    ) -> Deployment:
+    def end(self, verified: bool, how: Mapping[str, Any], progress: Progress | None) -> Deployment:
         """Say what is left, write down the way, and try the result."""
         network, names = self.network, [step.name for step in self.steps]
         change = None
@@ -321,7 +319,7 @@ class _Way:
         if left:
             why = f"{self.target} cannot run it yet"
         elif verified:
-            found, why = self._verified(network, place, timeout, progress)
+            found, why = self._verified(network, how, progress)
         return Deployment(
             network, self.target, tuple(self.steps), left, change, found, why,
             (*TARGETS[self.target].needs(network, self._presented(network)), *_reading(network)),
@@ -330,6 +328,12 @@ class _Way:
     def _presented(self, network: Network) -> NDArray[Any]:
         given = as_samples(network, self.example.inputs)
         return present(network, given).block(slice(None)).astype(np.int32)
+
+    def _price(self, form: tuple[Step, Network]) -> tuple[int, float]:
+        """By what one form is taken: first what the target runs, then what loses least."""
+        step, network = form
+        refused = {e.element for e in look_ahead(network, self.target).rated(Rating.UNSUPPORTED)}
+        return len(refused & set(step.elements)), 0.0 if step.change is None else step.change.loss
 
     def _step(self, rewrite: Rewrite, says: str, made: Network) -> tuple[Step, Network]:
         elements = changed_elements(self.network, made)
@@ -363,13 +367,13 @@ class _Way:
                 yield AuditEntry("network", Rating.UNSUPPORTED, str(misfit))
 
     def _verified(
-        self, network: Network, place: str | None, timeout: float | None, progress: Progress | None
+        self, network: Network, how: Mapping[str, Any], progress: Progress | None
     ) -> tuple[Verification | None, str]:
         """Run the first sample of the example beside the engine."""
         reasons = []
         for backend in TARGETS[self.target].verified_on:
             available, why = BACKENDS[backend].available()
-            if place is None and not available:
+            if "place" not in how and not available:
                 reasons.append(f"{backend}: {why}")
                 continue
             silent = network.output.neuron.is_readout
@@ -380,8 +384,7 @@ class _Way:
                     backend=backend,
                     record=("spikes", "v") if silent else ("spikes",),
                     drain=True,
-                    place=place,
-                    timeout_seconds=timeout,
+                    **{k: v for k, v in how.items() if k in BACKENDS[backend].options},
                     progress=None if progress is None else lambda _: progress,
                 ), ""  # fmt: skip
             except NeurodeployError as error:

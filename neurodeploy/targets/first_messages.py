@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..network import Network, Neuron, Population
@@ -19,7 +21,11 @@ def first_messages(network: Network) -> dict[str, float]:
             heard = [first[q.source] + q.synapse.steps for q in network.into(p.name)]
             if p is network.input:
                 heard.append(p.starts)
-            elif np.any(p.neuron.constant_current) or not rests(p.neuron):
+            elif (
+                np.any(p.neuron.constant_current)
+                or np.any(p.initial_voltage)
+                or not rests(p.neuron)
+            ):
                 heard.append(p.starts + silent_steps(p))
             first[p.name] = max(p.starts, min(heard, default=float("inf")))
         if first == before:
@@ -34,9 +40,11 @@ def first_arrival(network: Network, population: Population) -> float:
 
 def silent_steps(population: Population) -> int:
     """Steps in which neurons that nothing reaches send nothing for sure."""
-    form = population.neuron.cuba_form()
+    neuron: Any = population.neuron
+    form = neuron.cuba_form()
     if form is None:
-        return 0
+        below = np.max(population.initial_voltage) < np.min(getattr(neuron, neuron.fires_above, 0))
+        return LOOKED_AT if below and not np.any(getattr(neuron, "bias", 0)) else 0
     u = np.zeros(population.size, np.int64)
     v = u + population.initial_voltage
     for step in range(LOOKED_AT):

@@ -51,8 +51,8 @@ MATRICES: dict[type[Synapse], Callable[[Any], NDArray[np.int32]]] = {
 """Operators that are a matrix in Lava, and how it reads: [targets, sources]."""
 
 HINTS: dict[type[Neuron] | type[Synapse], str] = {
-    synapses.Pool: "; or convert --target {target} (rewrite.pool_as_conv)",
-    synapses.TemporalFIR: "; or convert --target {target} (rewrite.taps_as_delays)",
+    synapses.Pool: "; deploy --target {target} rewrites it (pool-as-conv)",
+    synapses.TemporalFIR: "; deploy --target {target} rewrites it (taps-as-delays)",
 }
 """What else can be done about what is refused."""
 
@@ -85,7 +85,7 @@ def check_population(network: Network, population: Population, options: RunOptio
     if not has_process(neuron) or (neuron.is_port and name != network.input.name):
         raise UnsupportedError(
             f"population {name!r}: the lava backend cannot run neuron model {neuron.kind!r} "
-            f"here; 'neurodeploy convert --target lava' rewrites what has an exact form, backend "
+            f"here; 'neurodeploy deploy' rewrites what has another form, backend "
             f"'engine' runs the rest"
         )
     if options.reset_interval and not neuron.resettable:
@@ -97,7 +97,7 @@ def check_population(network: Network, population: Population, options: RunOptio
     if late and (options.reset_interval or not starts_by_reset(network, population)):
         raise UnsupportedError(
             f"population {name!r}: starts at step {population.starts}, Lava's neurons all at "
-            f"step 0; 'neurodeploy deploy --target lava' finds a voltage to start at, or says what "
+            f"step 0; 'neurodeploy deploy' finds a voltage to start at, or says what "
             f"it moves that the bias acts from step 0 on"
         )
     if name == network.input.name and neuron.ports > 1:
@@ -139,7 +139,8 @@ def _check_is(name: str, neuron: Neuron, what: str, needed: object) -> None:
         other = value[value != needed][0] if value.ndim else value
         raise UnsupportedError(
             f"population {name!r}: {what} {other}, and Lava's process of {neuron.kind} neurons "
-            f"has {needed} alone; run it on backend 'engine'"
+            f"has {needed} alone; 'neurodeploy deploy' finds what comes closest where "
+            f"there is anything, backend 'engine' runs it as it is"
         )
 
 
@@ -316,7 +317,7 @@ def lava_weight(projection: Projection) -> tuple[NDArray[np.int32], int]:
     sign = "of mixed sign (odd ones -128..127, even ones -256..254)" if mixed else "(-255..255)"
     raise UnsupportedError(
         f"projection {projection.name}: weights {low}..{high} are not among those Lava holds "
-        f"exactly {sign}; quantize the network to 8-bit weights"
+        f"exactly {sign}; 'neurodeploy deploy' makes two synapses of each"
     )
 
 
@@ -330,7 +331,8 @@ def check_projection(network: Network, projection: Projection) -> None:
     if not known or misled or source.neuron.sums_on_host:
         raise UnsupportedError(
             f"projection {name}: the lava backend cannot run synapse {synapse.kind!r} from "
-            f"{source.neuron.kind!r} to {target.neuron.kind!r}; run it on backend 'engine'"
+            f"{source.neuron.kind!r} to {target.neuron.kind!r}; 'neurodeploy deploy' "
+            f"rewrites pools, taps and relays, backend 'engine' runs the rest"
         )
     for part in parts:
         delay = 0 if source.axon_delay is None else int(source.axon_delay.max())
@@ -352,7 +354,7 @@ def _check_conv(projection: Projection, source: Population, delay: int) -> None:
     if delay:
         raise UnsupportedError(
             f"projection {projection.name}: {source.name!r} has axonal delays (up to {delay} "
-            f"steps) and Lava's Conv has none; run it on backend 'engine'"
+            f"steps) and Lava's Conv has none; 'neurodeploy deploy' makes relays of them"
         )
 
 
@@ -360,7 +362,8 @@ def _check_delay(projection: Projection, source: Population, delay: int) -> None
     if delay > LONGEST_DELAY:
         raise UnsupportedError(
             f"projection {projection.name}: delay {delay} of {source.name!r}'s axons and the "
-            f"synapses exceeds Lava's {LONGEST_DELAY} steps; shorten the delays"
+            f"synapses exceeds Lava's {LONGEST_DELAY} steps; 'neurodeploy deploy' "
+            f"makes relays of them"
         )
 
 

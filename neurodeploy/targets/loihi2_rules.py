@@ -95,7 +95,7 @@ def check_chip_population(network: Network, population: Population) -> None:
     if not has_process(neuron):
         raise UnsupportedError(
             f"population {name!r}: {neuron.kind} neurons need microcode of their own, lava-nc 0.10 "
-            f"has none; 'neurodeploy convert --target loihi2' rewrites what has an exact form, "
+            f"has none; 'neurodeploy deploy' rewrites what has another form, "
             f"backend 'engine' runs the rest"
         )
     if np.any(neuron.constant_current):
@@ -110,7 +110,7 @@ def check_chip_population(network: Network, population: Population) -> None:
         if population.starts != network.hops(name) or elsewhere:
             raise UnsupportedError(
                 f"population {name!r}: starts at step {population.starts}, a reset comes at its "
-                f"hop {network.hops(name)}; 'neurodeploy deploy --target loihi2' finds a voltage "
+                f"hop {network.hops(name)}; 'neurodeploy deploy' finds a voltage "
                 f"to start at, or says what it moves that the bias acts from step 0 on"
             )
         population = replace(population, starts=0)  # resets come just then
@@ -120,7 +120,8 @@ def check_chip_population(network: Network, population: Population) -> None:
         if len(values) > 1:
             raise UnsupportedError(
                 f"population {name!r}: {len(values)} values of {what}, and Lava's process has one "
-                f"for all its neurons; split the population, or run it on backend 'engine'"
+                f"for all its neurons; 'neurodeploy deploy' splits the population where "
+                f"it has few kinds"
             )
 
 
@@ -147,8 +148,8 @@ def check_chip_projection(network: Network, projection: Projection) -> None:
         if lost:
             raise UnsupportedError(
                 f"projection {projection.name}: weights {weight.min()}..{weight.max()} do not fit "
-                f"8 bits: with exponent {exponent} they are rounded by up to {lost}; quantize, or "
-                f"split the largest"
+                f"8 bits: with exponent {exponent} they are rounded by up to {lost}; 'neurodeploy "
+                f"deploy' makes two synapses of each"
             )
     check_projection(network, projection)
 

@@ -216,6 +216,7 @@ class NetX(Target):
 
     name = "netx"
     has_exponents = False
+    mended = (Rating.UNSUPPORTED, Rating.APPROXIMATE)
     rewrites = FOR_NETX
     verified_on = ("lava",)
 

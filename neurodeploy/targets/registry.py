@@ -104,6 +104,8 @@ class Target(Protocol):
         Whether it has cores that a network must fit on; `chip.fit` then knows it by its name.
     has_exponents : bool
         Whether each projection may have a weight exponent of its own.
+    mended : tuple of Rating
+        What rewrites for refused elements are used on.
     verified_on : tuple of str
         Backends that run what it runs, the first that can be reached is taken.
     """
@@ -112,6 +114,7 @@ class Target(Protocol):
     rewrites: tuple[Rewrite, ...] = ()
     is_chip: bool = False
     has_exponents: bool = True
+    mended: tuple[Rating, ...] = (Rating.UNSUPPORTED,)
     verified_on: tuple[str, ...] = ()
 
     def of_network(self, network: Network) -> Iterator[Finding]:

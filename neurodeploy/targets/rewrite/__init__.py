@@ -8,9 +8,11 @@ from .axons import delays_on_axons
 from .flatten import columns_in_order
 from .for_target import forms, noted, rewrites_of, rewritten_for
 from .fractions import thresholds_in_64ths
+from .groups import neurons_alike_in_groups
 from .late_bias import bias_from_the_start, late_bias_as_initial_voltage, voltage_before
 from .matrices import pruned_as_sparse, wide_weights_in_parts
 from .plain_neurons import (
+    current_bias_from_a_clock,
     input_exponents_in_weights,
     norms_in_thresholds,
     plain_form,
@@ -30,11 +32,13 @@ __all__ = [
     "axon_delays_by_relays",
     "bias_from_the_start",
     "columns_in_order",
+    "current_bias_from_a_clock",
     "delays_on_axons",
     "forms",
     "host_relays_as_delays",
     "input_exponents_in_weights",
     "late_bias_as_initial_voltage",
+    "neurons_alike_in_groups",
     "norms_in_thresholds",
     "noted",
     "plain_form",

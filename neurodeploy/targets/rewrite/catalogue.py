@@ -7,9 +7,11 @@ from dataclasses import replace
 from ..registry import Rewrite
 from .axons import delays_on_axons
 from .fractions import thresholds_in_64ths
+from .groups import neurons_alike_in_groups
 from .late_bias import bias_from_the_start, late_bias_as_initial_voltage
 from .matrices import pruned_as_sparse, wide_weights_in_parts
 from .plain_neurons import (
+    current_bias_from_a_clock,
     input_exponents_in_weights,
     norms_in_thresholds,
     plain_form,
@@ -46,6 +48,16 @@ EARLY_BIAS = Rewrite(
 WIDE = Rewrite(
     wide_weights_in_parts,
     "weights beyond 8 bits as a coarse and a fine synapse side by side",
+    refused_only=True,
+)
+GROUPS = Rewrite(
+    neurons_alike_in_groups,
+    "neurons that differ in populations of those that are alike",
+    refused_only=True,
+)
+CLOCK = Rewrite(
+    current_bias_from_a_clock,
+    "biases of currents as synapses from a neuron that fires at every step",
     refused_only=True,
 )
 SUMS = Rewrite(
@@ -89,7 +101,9 @@ FOR_LAVA = (
 
 FOR_LOIHI2 = (
     TAPS, AXONS, POOLS, HOST_RELAYS, RELAYS, WIDE, UNITS, PLAIN, NORMS, PLAIN,
-    replace(LATE_BIAS, refused_only=True), HARD, WAITS, PLAIN, EARLY_BIAS, FRACTIONS, SUMS, SPARSE,
+    replace(LATE_BIAS, refused_only=True), CLOCK, SOFT_EXACT, SOFT,
+    WAITS, PLAIN, EARLY_BIAS, FRACTIONS,
+    GROUPS, SUMS, SPARSE,
 )  # fmt: skip
 
 FOR_NETX = (TAPS, POOLS, UNITS, PLAIN, NORMS, HARD, WAITS, PLAIN, EARLY_BIAS, FRACTIONS)

@@ -32,8 +32,10 @@ class Form(NamedTuple):
 
 def refused_by(target: str, network: Network) -> Refused:
     """Names of the elements that a target does not run as the network says."""
-    ahead = look_ahead(network, target)
-    return frozenset(entry.element for entry in ahead if entry.rating is not Rating.FAITHFUL)
+    mended = TARGETS[target].mended
+    found = frozenset(e.element for e in look_ahead(network, target) if e.rating in mended)
+    # What concerns the whole concerns each part: the parts were not asked then.
+    return found | frozenset(_elements(network)) if "network" in found else found
 
 
 def rewrites_of(target: str, without: Collection[str] = ()) -> tuple[Rewrite, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -12,18 +13,30 @@ from ...network.neurons import Parameter
 from ..registry import Refused
 
 
-def thresholds_in_64ths(network: Network, refused: Refused | None = None) -> Network:
+def thresholds_in_64ths(
+    network: Network, refused: Refused | None = None
+) -> Iterator[tuple[str, Network]]:
     """Round thresholds and biases that have bits below 1/64, which NetX has no place for.
 
-    To the nearest; a threshold stays above 0 where it was.
+    Biases to the nearest, thresholds to the nearest, down or up; one stays above 0 where it was.
     """
-    made = tuple(
-        _rounded(p) if refused is None or p.name in refused else p for p in network.populations
-    )
-    return replace(network, populations=made)
+    for how, rounded in ROUNDED.items():
+        made = tuple(
+            _rounded(p, rounded) if refused is None or p.name in refused else p
+            for p in network.populations
+        )
+        says = f"thresholds of sigma-delta neurons rounded {how} 1/64, biases to the nearest"
+        yield says, replace(network, populations=made)
 
 
-def _rounded(population: Population) -> Population:
+ROUNDED: dict[str, Callable[..., Any]] = {
+    "to the nearest": np.rint,
+    "down to": np.floor,
+    "up to": np.ceil,
+}
+
+
+def _rounded(population: Population, rounded: Callable[..., Any]) -> Population:
     neuron: Any = population.neuron
     # The rewrite is of these models alone.
     if type(neuron) not in (Delta, SigmaDelta) or not neuron.fraction_bits:
@@ -32,12 +45,15 @@ def _rounded(population: Population) -> Population:
     given = {
         name: neuron.parameters[name] for name in ("threshold", "bias") if name in neuron.parameters
     }
-    new = {name: _nearest(value, bits) for name, value in given.items()}
+    new = {
+        name: _in_64ths(value, bits, rounded if name == "threshold" else np.rint)
+        for name, value in given.items()
+    }
     positive = np.asarray(given["threshold"]) > 0
     new["threshold"] = np.maximum(new["threshold"], positive.astype(np.int32))
     return replace(population, neuron=replace(neuron, fraction_bits=0, **new))
 
 
-def _nearest(value: Parameter, bits: int) -> Parameter:
-    rounded: Parameter = np.rint(np.asarray(value, np.float64) / (1 << bits)).astype(np.int32)
-    return rounded
+def _in_64ths(value: Parameter, bits: int, rounded: Callable[..., Any]) -> Parameter:
+    made: Parameter = rounded(np.asarray(value, np.float64) / (1 << bits)).astype(np.int32)
+    return made

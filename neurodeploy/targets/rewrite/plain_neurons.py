@@ -10,7 +10,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...network import ALIF, CubaLIF, GeneralCubaLIF, Network, Population
+from ...network import (
+    ALIF,
+    CubaLIF,
+    Dense,
+    GeneralCubaLIF,
+    Network,
+    Population,
+    Projection,
+)
 from ...network.canonical import fingerprint
 from ...network.fixed_point import (
     ACTIVATION_SHIFT,
@@ -114,7 +122,8 @@ def soft_reset_as_adaptation(network: Network, refused: Refused | None = None) -
         if neuron.reset == "zero" or np.any(neuron.voltage_decay) or rounded:
             continue
         if made := _as_adaptive(network, population, neuron):
-            yield f"{population.name!r}: its soft reset as ATRLIF's refractoriness", made
+            says = f"{population.name!r}: its soft reset as ATRLIF's refractoriness"
+            yield from _with_and_without_clock(says, made)
             return
 
 
@@ -129,10 +138,60 @@ def soft_reset_approximated(network: Network, refused: Refused | None = None) ->
     for population, neuron in _general(network, refused):
         if neuron.reset == "zero":
             continue
+        says = f"{population.name!r}: its soft reset nearly as ATRLIF's refractoriness"
         if made := _as_adaptive(network, population, neuron):
-            yield f"{population.name!r}: its soft reset nearly as ATRLIF's refractoriness", made
+            yield from _with_and_without_clock(says, made)
+        shift = _common_zeros(network, population)
+        if shift and (made := _as_adaptive(*_coarser(network, population, neuron, shift))):
+            says += f", in units {1 << shift} times coarser, so that v reaches as far"
+            yield from _with_and_without_clock(says, made)
         yield from _hard(network, population, neuron)
         return
+
+
+def _with_and_without_clock(says: str, network: Network) -> Iterator[Form]:
+    yield says, network
+    if (clocked := current_bias_from_a_clock(network)) is not network:
+        yield f"{says}, what is constant from a neuron that fires at every step", clocked
+
+
+def current_bias_from_a_clock(network: Network, refused: Refused | None = None) -> Network:
+    """Make of a bias that enters ALIF's current synapses from a neuron that fires at every step.
+
+    The first message of such a neuron arrives a step late: v begins where the bias of that step
+    would have brought it. Exact where the current keeps nothing of it and v does not leak; else v
+    is a unit off at first. Populations that start late keep their bias.
+    """
+    for population in network.populations:
+        neuron = population.neuron
+        asked = refused is None or population.name in refused
+        # The rewrite is of this model alone.
+        if not asked or type(neuron) is not ALIF or population.starts:
+            continue
+        bias = np.broadcast_to(np.asarray(neuron.bias, np.int64), population.size)
+        if not bias.any() or neuron.input_exponent != ACTIVATION_SHIFT:
+            continue
+        keep = np.maximum(DECAY_UNITY - np.asarray(neuron.voltage_decay, np.int64), 1)
+        first = population.initial_voltage + np.rint(
+            (bias << ACTIVATION_SHIFT) * DECAY_UNITY / keep
+        )
+        if np.abs(first).max() >= STATE_LIMIT:
+            continue
+        made = replace(
+            population, neuron=replace(neuron, bias=0), initial_voltage=first.astype(np.int32)
+        )
+        clock = Population(
+            f"{population.name}_clock", (1,), CubaLIF(DECAY_UNITY, DECAY_UNITY, 0, 1)
+        )
+        network = _with(network, made)
+        place = network.populations.index(made)
+        weight = bias.astype(np.int32)[:, None]
+        network = replace(
+            network,
+            populations=(*network.populations[:place], clock, *network.populations[place:]),
+            projections=(*network.projections, Projection(clock.name, made.name, Dense(weight))),
+        )
+    return network
 
 
 def soft_reset_as_hard(network: Network, refused: Refused | None = None) -> Iterator[Form]:
@@ -141,6 +200,37 @@ def soft_reset_as_hard(network: Network, refused: Refused | None = None) -> Iter
         if neuron.reset != "zero":
             yield from _hard(network, population, neuron)
             return
+
+
+def _common_zeros(network: Network, population: Population) -> int:
+    """Bits that are 0 at the end of every weight into a population."""
+    arrays = [a for p in network.into(population.name) for a in p.synapse.arrays()]
+    together = int(
+        np.bitwise_or.reduce([np.bitwise_or.reduce(np.ravel(a), initial=0) for a in arrays])
+    )
+    return (together & -together).bit_length() - 1 if together else 0
+
+
+def _coarser(
+    network: Network, population: Population, neuron: GeneralCubaLIF, shift: int
+) -> tuple[Network, Population, GeneralCubaLIF]:
+    """Weights, threshold and bias 2^shift times smaller; the weights exactly."""
+
+    def less(value: Parameter) -> Parameter:
+        rounded: Parameter = np.rint(np.asarray(value) / (1 << shift)).astype(np.int32)
+        return rounded
+
+    threshold = np.maximum(less(neuron.threshold), 1)
+    amount = None if neuron.reset_amount is None else less(neuron.reset_amount)
+    made = replace(neuron, threshold=threshold, bias=less(neuron.bias), reset_amount=amount)
+    small = replace(population, neuron=made)
+    projections = tuple(
+        replace(p, synapse=p.synapse.with_arrays(lambda weight: weight >> shift))
+        if p.target == population.name
+        else p
+        for p in network.projections
+    )
+    return replace(_with(network, small), projections=projections), small, made
 
 
 def _hard(network: Network, population: Population, neuron: GeneralCubaLIF) -> Iterator[Form]:
