@@ -74,7 +74,7 @@ def axon_delays_by_relays(network: Network, refused: Refused | None = None) -> N
         if not asked or source is network.output or any(p.synapse.steps != 1 for p in heard):
             continue
         delay = _delays_of(source)
-        by_conv = delay.any() and any(type(p.synapse) is Conv for p in heard)
+        by_conv = delay.any() and any(p.synapse.sums_wrap for p in heard)
         longest = max(p.synapse.longest_delay for p in heard) + delay.max(initial=0)
         if by_conv or longest > MAX_DELAY:
             bare = replace(source, axon_delay=None)
