@@ -201,5 +201,5 @@ def test_amounts_make_other_networks():
 
 
 def test_lava_which_has_no_soft_reset_refuses_by_name(lava):
-    with pytest.raises(UnsupportedError, match="population 'n': the lava backend cannot run"):
+    with pytest.raises(UnsupportedError, match="population 'n': reset subtract-late, .* 'neurodeploy deploy'"):
         nd.run(nd.quantize(small()), spikes(), backend="lava")
