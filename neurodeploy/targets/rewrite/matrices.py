@@ -48,6 +48,7 @@ def _listed(projection: Projection) -> Projection:
     # The rewrite is of these operators alone.
     if type(synapse) is Dense and np.mean(synapse.weight == 0) >= PRUNED:
         return replace(projection, synapse=Sparse.from_dense(synapse.weight))
+    # And of this one.
     if type(synapse) is DelayedDense and np.mean(synapse.weight == 0) >= PRUNED:
         if synapse.beyond_chip:
             return projection
@@ -71,6 +72,7 @@ def wide_weights_in_parts(network: Network, refused: Refused | None = None) -> N
 
 def _parts(projection: Projection) -> list[Projection]:
     synapse: Any = projection.synapse
+    # The rewrite is of these operators alone.
     if type(synapse) not in (Dense, DelayedDense, Sparse, DelayedSparse, Conv):
         return [projection]
     weight: NDArray[np.int64] = synapse.weight.astype(np.int64)

@@ -194,6 +194,7 @@ class _Way:
 def _part(synapse: Synapse, shape: tuple[int, ...], heard: NDArray[np.bool_]) -> Synapse:
     """An operator that hears some neurons alone: itself where those are whole channels."""
     channels = heard.reshape(shape[0], -1)
+    # Of other operators no channel can be left out.
     if type(synapse) is Conv and (channels.all(axis=1) == channels.any(axis=1)).all():
         groups = synapse.groups
         kept = channels[:, 0].reshape(groups, -1)
