@@ -46,7 +46,7 @@ def netx_truth() -> Path:
 def lava() -> None:
     """Skip where Lava's simulator is not installed."""
     if not HAS_LAVA:
-        pytest.skip("needs lava-nc (Python 3.10): pip install 'neurodeploy[lava]'")
+        pytest.skip("needs lava-nc: neurodeploy doctor --add lava")
 
 
 @pytest.fixture(autouse=True)

@@ -22,6 +22,12 @@ def install() -> None:
         sys.meta_path.insert(0, Finder())
 
 
+def is_changed_here() -> bool:
+    """Whether this Python or its NumPy is newer than those that Lava asks for."""
+    there: bool = _changes().apply()
+    return there
+
+
 class Finder:
     """Finds the modules that are to be changed, and no others."""
 
