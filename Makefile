@@ -26,10 +26,10 @@ demo: setup
 	@$(BIN)/neurodeploy demo
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 test-all: setup
-	NEURODEPLOY_NETWORKS=60 $(BIN)/python -m pytest -m "slow or not slow"
+	NEURODEPLOY_NETWORKS=60 $(BIN)/python -m pytest -n auto -m "slow or not slow"
 
 lint: setup
 	$(BIN)/ruff check .

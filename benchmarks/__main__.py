@@ -15,7 +15,7 @@ def main() -> int:
     threads = arguments.threads or len(available)
     _pin(threads, available)
 
-    # Only now: NumPy, Numba and torch read the numbers of threads when they are imported.
+    # Only now: NumPy and torch read the numbers of threads when they are imported.
     from rich.console import Console
 
     from .lines import LINES
@@ -23,12 +23,13 @@ def main() -> int:
     from .plots import GROWTH, draw_growth
     from .report import as_markdown, machine_facts, print_table, write_json, write_readme
 
-    names = [n for n in LINES if not arguments.only or any(n.startswith(o) for o in arguments.only)]
+    only = arguments.only or (["old"] if arguments.old else [])
+    names = [n for n in LINES if not only or any(n.startswith(o) for o in only)]
     if not names:
-        print(f"--only {' '.join(arguments.only)}: there are {', '.join(LINES)}", file=sys.stderr)
+        print(f"--only {' '.join(only)}: there are {', '.join(LINES)}", file=sys.stderr)
         return 2
     repeats = arguments.repeats or (3 if arguments.quick else 7)
-    settings = Settings(repeats, arguments.quick, threads)
+    settings = Settings(repeats, arguments.quick, threads, arguments.old)
     console, progress = Console(), Console(stderr=True)
     console.width = max(console.width, 170)
     rows: list[Row] = []
@@ -64,6 +65,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", metavar="NAME", help="lines, or beginnings of names")
     parser.add_argument("--repeats", type=int, help="7, or 3 with --quick")
     parser.add_argument("--threads", type=int, help="on both sides; all cores by default")
+    parser.add_argument(
+        "--old", type=Path, metavar="WORKTREE", help="checkout of an older commit to measure beside"
+    )
     parser.add_argument("--quick", action="store_true", help="less work where a line takes long")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers there")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there")
@@ -78,7 +82,6 @@ def _pin(threads: int, available: list[int]) -> None:
         os.sched_setaffinity(0, available[-threads:])
     for variable in (
         "NEURODEPLOY_THREADS",
-        "NUMBA_NUM_THREADS",
         "OMP_NUM_THREADS",
         "OPENBLAS_NUM_THREADS",
         "MKL_NUM_THREADS",

@@ -25,6 +25,7 @@ class Settings:
     repeats: int = 7
     quick: bool = False
     threads: int = 1
+    old: Path | None = None
 
     @property
     def slow_repeats(self) -> int:

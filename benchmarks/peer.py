@@ -29,6 +29,7 @@ HOMES = {
     "brian2_loihi": "brian",
     "sanafe": "sanafe",
     "slayer": None,  # this interpreter: lava-dl is an extra of ours
+    "commit": None,
 }
 """The environment of each peer; None is this interpreter."""
 
@@ -48,21 +49,24 @@ class Peer:
     ----------
     name : str
         Of `HOMES`; its file is ``peers/<name>_peer.py``.
-    network, inputs
-        What it runs.
+    network, inputs : optional
+        What it runs; without them it is told by its options.
     options : dict
         Passed to the peer's ``prepare``; ``threads`` among them.
     limit : float
         Seconds that one answer may take.
+    worktree : Path, optional
+        Stands first on its Python's path.
     """
 
     def __init__(
         self,
         name: str,
-        network: Network,
-        inputs: Any,
-        options: dict[str, Any],
+        network: Network | None = None,
+        inputs: Any = None,
+        options: dict[str, Any] | None = None,
         limit: float = 300.0,
+        worktree: Path | None = None,
     ) -> None:
         self.name, self.limit = name, limit
         home = HOMES[name]
@@ -70,8 +74,13 @@ class Peer:
         if not python.exists():
             raise PeerError(f"no environment {home!r}; run benchmarks/make_peers {home}")
         self.folder = tempfile.TemporaryDirectory(prefix="benchmark-")
-        file = Path(self.folder.name) / "network.npz"
-        networks.export(network, inputs, file)
+        prepare: dict[str, Any] = {"do": "prepare", "file": "", "options": options or {}}
+        if network is not None:
+            prepare["file"] = str(Path(self.folder.name) / "network.npz")
+            networks.export(network, inputs, Path(prepare["file"]))
+        environment = dict(os.environ)
+        if worktree is not None:
+            environment["PYTHONPATH"] = str(worktree.resolve())
         self.log = (Path(self.folder.name) / "log").open("w+b")
         self.process = subprocess.Popen(
             [str(python), str(FOLDER / "peers/worker.py"), str(FOLDER / f"peers/{name}_peer.py")],
@@ -79,10 +88,11 @@ class Peer:
             stdout=subprocess.PIPE,
             stderr=self.log,
             cwd=self.folder.name,
+            env=environment,
         )
         self.pending = b""
         try:
-            answer = self._ask({"do": "prepare", "file": str(file), "options": options})
+            answer = self._ask(prepare)
         except PeerError:
             self.close()
             raise

@@ -41,7 +41,7 @@ def machine_facts(settings: Settings, rows: Iterable[Row] = ()) -> dict[str, str
         "repeats": str(settings.repeats) + (" (quick)" if settings.quick else ""),
         "Python": platform.python_version(),
     }
-    for package in ("neurodeploy", "numpy", "numba", "lava-nc", "lava-dl", "torch"):
+    for package in ("neurodeploy", "numpy", "lava-nc", "lava-dl", "torch"):
         try:
             facts[package] = version(package)
         except PackageNotFoundError:

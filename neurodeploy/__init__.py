@@ -1,6 +1,6 @@
 """neurodeploy takes a trained spiking network to Loihi 2 and says what the chip will do with it.
 
-Importing the package is quick and needs no torch, lava, numba or matplotlib.
+Importing the package is quick and needs no torch, lava or matplotlib.
 """
 
 from __future__ import annotations

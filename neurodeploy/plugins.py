@@ -37,11 +37,12 @@ class Registry(Mapping[str, T]):
         self._ours: dict[str, T] = {}
 
     def register(self, cls: C) -> C:
-        """Register a class of ours, as a decorator: one object of it is made."""
-        one = cls()
-        if one.name in self._ours:
-            raise ValueError(f"{self.kind} {one.name!r}: {cls.__qualname__} takes a name twice")
-        self._ours[one.name] = one
+        """Register a class, as a decorator: one object of it is made, if it is not one itself."""
+        one = self._made(cls)
+        name = self._name_of(one)
+        if name in self._ours:
+            raise ValueError(f"{self.kind} {name!r}: {cls.__qualname__} takes a name twice")
+        self._ours[name] = one
         return cls
 
     def __getitem__(self, name: str) -> T:
@@ -57,6 +58,10 @@ class Registry(Mapping[str, T]):
         if name in self._from_elsewhere:
             return self._from_elsewhere[name]
         raise self.error(f"{self.kind} {name!r}: unknown; there are {', '.join(self)}")
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Give the one of a name, else `default`."""
+        return self[name] if name in self else default  # noqa: SIM401
 
     def __contains__(self, name: object) -> bool:
         return name in self._ours or name in self._from_elsewhere
@@ -74,9 +79,11 @@ class Registry(Mapping[str, T]):
         found: dict[str, T] = {}
         for entry in entry_points(group=self.group):
             try:
-                if entry.name in self._ours or entry.name in found:
+                one = self._load(entry)
+                if entry.name in found or self._ours.get(entry.name, one) is not one:
                     raise ValueError("the name is taken")
-                found[entry.name] = self._load(entry)
+                if entry.name not in self._ours:
+                    found[entry.name] = one
             except Exception as error:  # a stranger's code must not take ours down
                 reason = " ".join(f"{type(error).__name__}: {error}".split())
                 warnings.warn(
@@ -88,14 +95,21 @@ class Registry(Mapping[str, T]):
         return found
 
     def _load(self, entry: EntryPoint) -> Any:
-        loaded = entry.load()
+        one = self._made(entry.load())
+        if self._name_of(one) != entry.name:
+            raise ValueError(f"it calls itself {self._name_of(one)!r}")
+        return one
+
+    def _made(self, loaded: Any) -> T:
+        """Make one of a class, and see that it has what each must have."""
         one = loaded() if isinstance(loaded, type) else loaded
         lacks = [name for name in ("name", *self.needs) if not hasattr(one, name)]
         if lacks:
             raise TypeError(f"it lacks {', '.join(lacks)}")
-        if one.name != entry.name:
-            raise ValueError(f"it calls itself {one.name!r}")
-        return one
+        return one  # type: ignore[no-any-return]
+
+    def _name_of(self, one: Any) -> str:
+        return str(one.name)
 
 
 __all__ = ["Registry"]

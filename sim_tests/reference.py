@@ -73,7 +73,7 @@ def _sent_before(sent, step, lag):
 def simulate(
     network: Network, values: np.ndarray, reset_interval=None, reset_offset=0, overflows=None
 ) -> dict:
-    """Run one sample, values [steps, *shape]; {name: {"spikes" | "u" | "v": [steps, *shape]}}.
+    """Run one sample, values [steps, *shape]; {name: {"spikes" or a state: [steps, *shape]}}.
 
     A dictionary `overflows` is filled with each population's counts.
     """
@@ -82,7 +82,7 @@ def simulate(
         p.name: CELLS.get(type(p.neuron), _Neurons)(p.neuron, p.size) for p in network.populations
     }
     sent = {p.name: np.zeros((steps, p.size), np.int64) for p in network.populations}
-    kept = {p.name: {"u": [], "v": []} for p in network.populations}
+    kept = {p.name: {state: [] for state in p.neuron.states} for p in network.populations}
     for t in range(steps):
         for p in network.populations:
             if p is network.input:
@@ -109,8 +109,8 @@ def simulate(
             rests = t < p.starts and p is not network.input
             messages = np.zeros(p.size, np.int64) if rests else cell.step(a)
             if not isinstance(p.neuron, (Source, Average)):
-                kept[p.name]["u"].append(cell.u.copy())
-                kept[p.name]["v"].append(cell.v.copy())
+                for state in p.neuron.states:
+                    kept[p.name][state].append(cell.recorded(state))
             delay = np.zeros(p.size, int) if p.axon_delay is None else p.axon_delay
             for j in np.flatnonzero(messages):
                 if t + delay[j] < steps:

@@ -71,6 +71,12 @@ class Cell:
         for name in ("u", "v", "wait", "owed", "rise", "refractory"):
             setattr(self, name, np.zeros(self.size, np.int64))
 
+    def recorded(self, state):
+        """A state as recordings name it."""
+        if state == "threshold":
+            return self.rise + wide(self.neuron.threshold) * 64
+        return getattr(self, state).copy()
+
     def message(self, fires, height):
         return np.where(fires, height if self.neuron.graded else 1, 0)
 
@@ -197,20 +203,20 @@ class GradedThresholdCell(Cell):
 
 
 class GeneralSigmaDeltaCell(Cell):
-    """``u`` is sigma, ``v`` the activation; ``left`` what no message has said yet."""
+    """``u`` is sigma, ``v`` the activation; ``residue`` what no message has said yet."""
 
     def reset(self):
         super().reset()
-        self.left = np.zeros(self.size, np.int64)
+        self.residue = np.zeros(self.size, np.int64)
 
     def step(self, a):
         n = self.neuron
         self.u = self.u + a
         self.count("u", (self.u >= 2**23) | (self.u < -(2**23)))
         active = np.minimum(np.maximum(self.u + wide(n.bias), n.lowest), n.highest)
-        change = active - self.v + self.left
+        change = active - self.v + self.residue
         told = np.where(np.abs(change) >= wide(n.threshold), change, 0)
-        self.left = change - told
+        self.residue = change - told
         self.v = active
         return np.floor_divide(told, 2**n.message_shift)
 

@@ -26,10 +26,10 @@ from neurodeploy.network import (
     SigmaDelta,
     Source,
 )
+from neurodeploy.numbers import NOTHING
 from neurodeploy.recording import RecordingWriter
 from neurodeploy.recording.assemble import BlockAssembler, header_of
 from neurodeploy.recording.run_options import RunOptions
-from neurodeploy.reporting.numbers import NOTHING
 from neurodeploy.reporting.table_rows import limit_lines
 
 CLASSES = 4
@@ -192,9 +192,9 @@ class TestAComparison:
         assert found.output.agreeing is found.output.agreement is found.output.decided_by is None
         assert found.output.correlation == pytest.approx(1)
         assert found.as_dict()["output"]["agreement"] is None
-        headings = [str(column.header) for column in output_table(found.output).columns]
-        assert "same decision" not in headings
-        assert "readout correlation" in headings
+        names = [name for name, _ in output_table(found.labels, found.output).rows]
+        assert "decisions that agree" not in names
+        assert "readout correlation" in names
 
     def test_labels_say_that_a_signal_stands_for_classes(self, levels):
         recording = nd.run(network_of(SigmaDelta(3), first=Delta(1)), levels)
@@ -233,7 +233,10 @@ class TestOverflows:
         statistics = found.as_dict()["populations"][1]["statistics"]
         assert statistics["b"]["overflows"] is None
         assert statistics["a"]["overflows"] is not None
-        assert list(sides_table(found.rows).columns[-1].cells) == ["- | -", "0 | -"]
+        assert [row[-1] for row in sides_table(found.labels, found.rows).rows] == [
+            f"{NOTHING} | {NOTHING}",
+            f"0 | {NOTHING}",
+        ]
         nd.report(tmp_path / "out.html", recordings=[ours, other], comparison=found)
         assert f">0 | {NOTHING}<" in (tmp_path / "out.html").read_text()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-import neurodeploy
+import neurodeploy.network
 
 PACKAGE = Path(neurodeploy.__file__).parent
 
@@ -28,7 +29,6 @@ def test_import_brings_nothing_heavy():
         "lava",
         "nir",
         "matplotlib",
-        "numba",
         "rich",
         "typer",
         "jinja2",
@@ -77,6 +77,44 @@ def test_no_module_imports_one_that_imports_it():
     graph = grimp.build_graph(PACKAGE.name, cache_dir=None)
     imports = {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
     TopologicalSorter(imports).prepare()  # raises a CycleError that names them
+
+
+def test_few_places_ask_which_model_something_is_and_each_says_why():
+    """Outside `network` and `formats` traits and methods are asked, in all but few places."""
+    models = {
+        name
+        for room in (neurodeploy.network.neurons, neurodeploy.network.synapses)
+        for name in room.__all__
+        if isinstance(getattr(room, name), type)
+    }
+    found, silent = [], []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if path.relative_to(PACKAGE).parts[0] in {"network", "formats"}:
+            continue
+        source = path.read_text()
+        lines = source.splitlines()
+        for node in ast.walk(ast.parse(source)):
+            if not asks_for_a_model(node, models):
+                continue
+            place = f"{path.relative_to(PACKAGE)}:{node.lineno}"
+            found.append(place)
+            if not any("# " in line for line in lines[node.lineno - 2 : node.lineno]):
+                silent.append(place)
+    assert len(found) <= 20, found
+    assert not silent
+
+
+def asks_for_a_model(node: ast.AST, models: set[str]) -> bool:
+    """Whether it is an `isinstance` or a comparison of a type with one of some classes."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        asked = node.args[1:] if node.func.id in {"isinstance", "issubclass"} else []
+    elif isinstance(node, ast.Compare) and "type(" in ast.unparse(node.left):
+        asked = node.comparators
+    else:
+        asked = []
+    return any(
+        name.id in models for part in asked for name in ast.walk(part) if isinstance(name, ast.Name)
+    )
 
 
 def test_the_package_keeps_its_budget():

@@ -9,9 +9,26 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
-from neurodeploy.errors import FormatError, RecordingError
-from neurodeploy.network import CubaLIF, Dense, Network, Population, Projection, Source
+from neurodeploy.core.library import library
+from neurodeploy.core.neurons import CORE_NEURONS, core_neuron
+from neurodeploy.errors import FormatError, InputError, RecordingError
+from neurodeploy.network import (
+    ALIF,
+    Average,
+    CubaLIF,
+    Delta,
+    Dense,
+    GeneralCubaLIF,
+    GeneralSigmaDelta,
+    Network,
+    Population,
+    Projection,
+    SigmaDelta,
+    Source,
+)
 from neurodeploy.recording import SCHEMA_VERSION, RecordingWriter
+from sim_tests import reference
+from sim_tests.engine.neuron_bench import MODELS, draw_neuron
 from sim_tests.random_networks import Draw
 
 RECORD = ("spikes", "u", "v")
@@ -164,3 +181,79 @@ def test_counts_of_many_samples_take_little_room(tmp_path):
         file["populations"].visit(names.append)
     assert not any(name.endswith(("/u", "/v")) for name in names)
     assert sum(name.endswith("/neuron") for name in names) == 1
+
+
+class TestStates:
+    """Every state of every model can be recorded, by the name that its class declares."""
+
+    @staticmethod
+    def network():
+        draw = np.random.default_rng(5).integers
+        models = (
+            ALIF(400, 300, 200, 100, 60, 9),
+            GeneralCubaLIF(400, 300, 50, refractory=4),
+            GeneralSigmaDelta(90, 3),
+        )
+        names = [f"{k}" for k in range(len(models))]
+        return Network(
+            (
+                Population("in", (9,), Source()),
+                *(Population(n, (12,), m) for n, m in zip(names, models, strict=True)),
+            ),
+            tuple(
+                Projection(a, b, Dense(draw(-9, 14, (12, 9 if a == "in" else 12), np.int32)))
+                for a, b in zip(["in", *names], names, strict=False)
+            ),
+        )
+
+    def test_all_of_them_in_memory_in_a_file_and_compared(self, tmp_path):
+        network = self.network()
+        inputs = np.random.default_rng(6).integers(0, 2, (3, 30, 9))
+        recording = nd.run(network, inputs, record=("spikes", "states"), out=tmp_path / "a.h5")
+        assert recording.header.record == (
+            "counts", "spikes", "u", "v", "threshold", "refractory", "wait", "residue",
+        )  # fmt: skip
+        for sample, presented in enumerate(inputs):
+            truth = reference.simulate(network, presented)
+            for population in network.populations:
+                record = recording[population.name]
+                assert record.states == population.neuron.states
+                for name in record.states:
+                    assert truth[population.name][name].any()
+                    expected = truth[population.name][name]
+                    np.testing.assert_array_equal(record[name][sample], expected)
+        other = nd.run(network, inputs, record=("spikes", "wait", "residue"))
+        assert other["1"].states == ("wait",)
+        comparison = nd.compare(recording, other)
+        assert comparison.equal
+        other.arrays["populations/1/wait"][1, 20, 3] += 1
+        differing = nd.compare(recording, other)
+        assert differing.first_divergence.variable == "wait"
+        (row,) = (row for row in differing.rows if not row.exact)
+        assert row.states_differing["wait"] == 1
+        assert "wait" in differing.summary()
+
+    def test_a_threshold_that_moves_is_evidence(self):
+        network = self.network()
+        inputs = np.random.default_rng(6).integers(0, 2, (2, 30, 9))
+        a, b = (nd.run(network, inputs, record=("spikes", "states")) for _ in range(2))
+        b.arrays["populations/0/threshold"][1, 20, 3] += 1
+        evidence = nd.compare(a, b, net=network, inputs=inputs).diagnosis.evidence
+        assert evidence.further_states == ("threshold", "refractory")
+        assert evidence.threshold is None
+        at = evidence.at
+        assert evidence.b.values["threshold"][at] == evidence.a.values["threshold"][at] + 1
+        assert evidence.a.values["threshold"][at] == a["0"]["threshold"][1, 20, 3]
+
+    def test_a_state_that_no_neuron_has_is_named(self):
+        with pytest.raises(InputError, match=r"record 'sigma': unknown; .* u, v, threshold, refr"):
+            nd.run(self.network(), np.zeros((2, 9), int), record=("spikes", "sigma"))
+
+    @pytest.mark.parametrize("model", CORE_NEURONS, ids=lambda model: model.__name__)
+    def test_the_core_names_them_alike(self, model):
+        drawn = {m: draw_neuron(np.random.default_rng(0), m, 3) for m in MODELS if m is model}
+        made = (Average(2), CubaLIF(1, 1, 1), Delta(1), SigmaDelta(1))
+        drawn |= {type(neuron): neuron for neuron in made}
+        neuron = drawn[model] if model in drawn else model()
+        told = library().nd_describe_neuron(core_neuron(neuron).kind.encode()).decode()
+        assert tuple(told.split(";")[2].split()) == model.states

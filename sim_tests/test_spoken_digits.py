@@ -21,7 +21,7 @@ from .conftest import HAS_LAVA, ROOT
 
 EXAMPLE = ROOT / "examples" / "spoken_digits"
 NET = ROOT / "netx_exports" / "spoken_digits.net"
-MODULES = ("spoken", "train", "compiled", "evaluate")
+MODULES = ("spoken", "train", "quick", "evaluate")
 
 needs_slayer = pytest.mark.skipif(
     not HAS_LAVA, reason="training needs lava-dl: neurodeploy doctor --add lava-dl"
@@ -35,7 +35,7 @@ def example():
         patch.syspath_prepend(EXAMPLE)
         for name in MODULES:
             patch.delitem(sys.modules, name, raising=False)
-        found = {n: importlib.import_module(n) for n in MODULES if n != "compiled"}
+        found = {n: importlib.import_module(n) for n in MODULES if n != "quick"}
         yield SimpleNamespace(**found)
         for name in MODULES:
             sys.modules.pop(name, None)
@@ -153,11 +153,11 @@ def test_training_goes_on_as_if_never_stopped(example, recordings, tmp_path, cap
 
 
 @needs_slayer
-def test_compiled_loops_are_slayers(example):
+def test_quick_loops_are_slayers(example):
     """Outputs and gradients to the bit, delays learning."""
     import torch
 
-    compiled = importlib.import_module("compiled").compiled
+    quick = importlib.import_module("quick").quick
     torch.manual_seed(3)
     module = example.spoken.make(hidden=24)
     for block in module:  # so that all of it spikes
@@ -172,7 +172,7 @@ def test_compiled_loops_are_slayers(example):
         return output.detach().clone(), learned
 
     theirs, gradients = done()
-    with compiled():
+    with quick():
         ours, found = done()
     assert theirs.sum() > 50
     assert torch.equal(ours, theirs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from ..measure import Row, Settings
-from . import energy, growth, lava, limit, peers, process, sound
+from . import energy, growth, lava, limit, old, peers, process, sound
 
 Line = Callable[[Settings], Iterator[Row]]
 
@@ -25,5 +25,6 @@ LINES: dict[str, Line] = {
     "growth-batch": growth.batch,
     "memory": process.memory,
     "startup": process.startup,
+    "old": old.old,
 }
 """By the name that ``--only`` takes, in the order of the table."""

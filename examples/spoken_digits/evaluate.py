@@ -67,7 +67,7 @@ def check_stream(net: nd.Network, folder: Path, clips: spoken.Clips) -> None:
     paths = [clip.path for clip in spoken.recordings(folder, "test")]
     chosen = range(0, len(paths), 10)
     whole = nd.run(net, clips.inputs[list(chosen)]).output
-    streamed(net, paths[0], 100)  # Numba compiles
+    streamed(net, paths[0], 100)  # lays the network out
     began = time.monotonic()
     found = [streamed(net, paths[i], 100) for i in chosen]
     spent = (time.monotonic() - began) / (len(found) * spoken.STEPS * spoken.STEP_SECONDS)

@@ -179,11 +179,11 @@ def train(
 
     A checkpoint is written after every epoch.
     """
-    from compiled import compiled
+    from quick import quick
 
     start, longest = time.monotonic(), 0.0
     seen = len(clips["train"].labels)
-    with compiled(), bar() as progress:
+    with quick(), bar() as progress:
         task = progress.add_task("clips", total=training.settings.epochs * seen)
         while training.epoch < training.settings.epochs:
             began = time.monotonic()

@@ -18,7 +18,7 @@ from ..errors import BackendError, ChipWarning, InputError, UnsupportedError
 from ..inputs import draining_steps, order_axes, present, warn_of_time_first
 from ..network import Network
 from ..recording import Recording
-from ..recording.run_options import RECORDABLE, Progress, RunOptions, names_of
+from ..recording.run_options import Progress, RunOptions, to_record
 from .engine import Engine
 from .float import Float
 from .lava.backend import Lava
@@ -61,8 +61,9 @@ def run(
         The name of one in `BACKENDS`: ``engine``, ``float``, ``lava``, ``loihi2``, or what
         another package brings, see `registry`.
     record : str or iterable of str
-        Of ``counts``, ``spikes``, ``u``, ``v``. Counts, and the messages of
-        the last population, are always recorded.
+        Of ``counts``, ``spikes``, and the names of states that the neurons have (``u``, ``v``...,
+        see `Neuron.states`); ``states`` are all of these. Counts, and the messages of the last
+        population, are always recorded.
     steps : int, optional
         Chip time steps per sample; by default as many as the inputs have.
         The last population lags by ``network.hops(...)`` steps, see `drain`.
@@ -121,10 +122,7 @@ def run(
     place = host if place is None else place
     board_settings = chip if board_settings is None else board_settings
     chosen = BACKENDS[backend]
-    wanted = names_of(record)
-    for what in wanted:
-        if what not in RECORDABLE:
-            raise InputError(f"record {what!r}: unknown; there are {', '.join(RECORDABLE)}")
+    recorded = to_record(network, record)
     if threads is not None and threads < 1:
         raise InputError(f"threads: {threads}; give at least 1")
     _check_known(
@@ -145,7 +143,7 @@ def run(
         warn_of_time_first(network, values.shape)
     options = RunOptions(
         steps=values.steps,
-        record=tuple(what for what in RECORDABLE if what in wanted or what == "counts"),
+        record=recorded,
         out=None if out is None else Path(out),
         reset_interval=reset_interval,
         reset_offset=reset_offset,

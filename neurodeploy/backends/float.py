@@ -11,6 +11,7 @@ from ..network import Network
 from ..recording import Recording, RecordingWriter
 from ..recording.assemble import BlockAssembler, header_of
 from ..recording.run_options import RunOptions, recorded_states
+from .engine import thread_count
 from .registry import BACKENDS, Backend
 
 
@@ -25,6 +26,7 @@ class Float(Backend):
     """
 
     name = "float"
+    options = frozenset({"threads"})
     runs_floats = True
 
     def available(self) -> tuple[bool, str]:
@@ -47,14 +49,15 @@ class Float(Backend):
 
     def run(self, network: Network, values: Presented, options: RunOptions) -> Recording:
         """See `Backend`."""
-        from ..engine.floating import simulate
+        from ..core.floating import simulate
 
         states = recorded_states(network, options)
+        threads = options.threads or thread_count()
         header = header_of(network, "float", __version__, options)
         started = time.perf_counter()
         with RecordingWriter(header, options.out) as writer:
             assembler = BlockAssembler(network, options, writer)
-            for block in simulate(network, values, states=states):
+            for block in simulate(network, values, states=states, threads=threads):
                 assembler.add(
                     {name: result.sent for name, result in block.items()},
                     {name: result.states for name, result in block.items()},

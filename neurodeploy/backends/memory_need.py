@@ -95,5 +95,6 @@ def _of_block(population: Population, samples: int, options: RunOptions) -> Iter
     if kept:
         what = f"{where}: {' and '.join(kept)} of {options.steps} steps, {samples} samples at once"
         yield Need(what, size, _LESS)
-    states = 4 * samples * population.size * (population.neuron.ports + 4)
+    held = population.neuron.ports + max(4, len(population.neuron.states))
+    states = 4 * samples * population.size * held
     yield Need(f"{where}: states of {samples} samples at once", states, "make it smaller")

@@ -37,7 +37,7 @@ def fit(
     import neurodeploy as nd
 
     from ..chip.balance import busiest_seconds
-    from ..reporting.numbers import si
+    from ..numbers import si
 
     counted = None if recording is None else nd.Recording.load(recording)
     network = reading.load(net)

@@ -40,7 +40,9 @@ BoardSettings = Annotated[
         help="loihi2: partition, board, address, measure, window_seconds...; see docs/loihi2.md.",
     ),
 ]
-Record = Annotated[str, typer.Option(help="Of counts,spikes,u,v.")]
+Record = Annotated[
+    str, typer.Option(help="Of counts,spikes,u,v; states: all that the neurons have.")
+]
 Steps = Annotated[int | None, typer.Option(help="Chip time steps per sample.")]
 Drain = Annotated[
     bool, typer.Option("--drain", help="Run on until the last inputs have reached the output.")

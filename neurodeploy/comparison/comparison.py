@@ -11,8 +11,10 @@ from .results import Diagnosis, Floor, LocalDifference, PopulationDifference
 from .tolerances import EQUALITY, Tolerances
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
     from rich.table import Table
+    from rich.text import Text
+
+    from .tables import Listing
 
 SCHEMA, SCHEMA_VERSION = "neurodeploy.comparison", 1
 """Of `Comparison.as_dict`; ``docs/compare.md`` describes it."""
@@ -102,25 +104,26 @@ class Comparison:
 
     def table(self) -> Table:
         """A rich table, one row per population."""
-        from .tables import exactness_table
+        return self.listings()[0].__rich__()
 
-        return exactness_table(self.labels, self.rows)
-
-    def tables(self) -> list[RenderableType]:
-        """All that was found as rich tables and texts, each at most 100 columns wide."""
+    def listings(self) -> list[Listing]:
+        """All that was found as tables; the first says what differs."""
         from . import tables
 
-        shown: list[RenderableType] = [
-            tables.exactness_table(self.labels, self.rows),
-            tables.figures_table(self.rows, self.tolerances.steps),
-            tables.sides_table(self.rows),
-        ]
+        labels = self.labels
+        found = [tables.exactness_table(labels, self.rows), tables.figures_table(self.rows)]
+        found.append(tables.sides_table(labels, self.rows))
         if self.output is not None:
-            shown.append(tables.output_table(self.output))
+            found.append(tables.output_table(labels, self.output))
         if self.local:
-            shown.append(tables.local_table(self.local))
+            found.append(tables.local_table(labels, self.local))
         if self.floor is not None:
-            shown.append(tables.floor_table(self.floor))
-        if self.diagnosis is not None:
-            shown += tables.diagnosis_lines(self.diagnosis, self.labels)
-        return shown
+            found.append(tables.floor_table(self.floor))
+        return found
+
+    def tables(self) -> list[Listing | Text]:
+        """All that was found and its diagnosis, as rich prints them."""
+        from .tables import diagnosis_lines
+
+        diagnosis = self.diagnosis
+        return [*self.listings(), *(diagnosis_lines(diagnosis, self.labels) if diagnosis else ())]

@@ -164,6 +164,9 @@ class Arrival:
     payload: int
 
 
+_USUAL = ("current", "u", "bias", "v_before_reset", "v", "spikes")
+
+
 @dataclass(frozen=True)
 class Trace:
     """One side's neuron around the divergence, a value for each of `Evidence.steps`.
@@ -172,7 +175,8 @@ class Trace:
     ----------
     values : mapping of str to tuple of int, float or None
         Of ``current`` (sum of weights that arrived), ``u``, ``bias`` (in the unit of v),
-        ``v_before_reset`` (what the threshold was held against), ``v``, ``spikes``.
+        ``v_before_reset`` (what the threshold was held against), ``v``, ``spikes``, and further
+        states of the model.
     known : mapping of str to str
         Where each is from: ``recorded``, ``engine`` (run again), ``network`` (the bias),
         ``implied`` (the current, from two u; v before the reset, from u and the last v).
@@ -208,6 +212,12 @@ class Evidence:
     b: Trace
     arrivals: tuple[Arrival, ...]
     arrived: int
+
+    @property
+    def further_states(self) -> tuple[str, ...]:
+        """States beside u and v that are known of either side."""
+        found = dict.fromkeys((*self.a.values, *self.b.values))
+        return tuple(name for name in found if name not in _USUAL)
 
 
 @dataclass(frozen=True)

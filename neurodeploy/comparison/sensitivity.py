@@ -169,7 +169,7 @@ def _perturb_synapse(
     changed = total = 0
     for name in ("weight", "real", "imag"):
         weight = getattr(synapse, name, None)
-        if isinstance(weight, Synapse):
+        if isinstance(weight, Synapse):  # a part of a complex operator
             changes[name], number, of = _perturb_synapse(weight, noise, rng)
             changed, total = changed + number, total + of
         if not isinstance(weight, np.ndarray) or not weight.any():

@@ -1,222 +1,277 @@
-"""A comparison on the terminal: rich tables of at most 100 columns."""
+"""A comparison as tables: each is made once, the terminal and the page show the same.
+
+`Comparison.tables` prints them by rich; ``reporting.differences`` puts them on the page.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from ..numbers import NOTHING, count, percent, signed
 from .outputs import OutputComparison
 from .results import Diagnosis, Evidence, Floor, LocalDifference, PopulationDifference
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-
 Rows: TypeAlias = "Sequence[PopulationDifference]"
 
-NOTHING = "-"
-_EXACT = {True: Text("yes", "green"), False: Text("no", "red"), None: Text(NOTHING)}
-_WITHIN = Text("within tolerance", "yellow")
+VERDICTS = {True: "exact", False: "differs", None: "not compared"}
+"""Words for `PopulationDifference.exact`."""
+
+MOST_ARRIVALS = 12
+"""Messages listed."""
+
+_STYLES = {
+    "exact": "green", "differs": "red", "within tolerance": "yellow",
+    "below": "green", "at": "yellow", "above": "red",
+}  # fmt: skip
 
 
-def exactness_table(names: tuple[str, str], rows: Rows) -> Table:
+@dataclass(frozen=True)
+class Tagged:
+    """An entry with a word that says how it is known, or what to think of it."""
+
+    text: str
+    tag: str
+
+
+Entry: TypeAlias = "str | Tagged"
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A table of the comparison.
+
+    Attributes
+    ----------
+    caption : str
+    head : tuple of str
+        A leading ``#`` marks a column of numbers.
+    rows : tuple of sequence of (str or Tagged)
+    foot : str
+        What the columns are; the page alone has room for it.
+    """
+
+    caption: str
+    head: tuple[str, ...]
+    rows: tuple[Sequence[Entry], ...]
+    foot: str = ""
+
+    def __rich__(self) -> Table:
+        """Give it as a rich table."""
+        title = Text(self.caption)
+        table = Table(
+            title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
+        )
+        for heading in self.head:
+            right = heading.startswith("#")
+            text = Text(heading.removeprefix("#"))
+            table.add_column(text, justify="right" if right else "left", overflow="fold")
+        for row in self.rows:
+            table.add_row(*map(_as_text, row))
+        return table
+
+
+def _as_text(entry: Entry) -> Text:
+    # Text, not str: a name with [brackets] is not markup.
+    if isinstance(entry, str):
+        return Text(entry)
+    return Text(entry.text) if entry.text else Text(entry.tag, _STYLES.get(entry.tag, ""))
+
+
+def exactness_table(names: tuple[str, str], rows: Rows) -> Listing:
     """One row per population: what differs."""
     a, b = names
-    table = Table(title=Text(f"{a} against {b}"), title_justify="left")
-    table.add_column("population", overflow="fold", ratio=1)
-    states = tuple(dict.fromkeys(("u", "v", *(n for row in rows for n in row.states_differing))))
-    for heading in (f"spikes {a}", f"spikes {b}", *(f"{n} differ" for n in ("spikes", *states))):
-        table.add_column(Text(heading), justify="right", overflow="fold")
-    table.add_column("exact")
+    states = list(dict.fromkeys(name for row in rows for name in row.states_differing))
+    head = ["population", f"#spikes, {a}", f"#spikes, {b}", "#difference", "#spikes differing"]
+    head += [f"#{name} differing" for name in states]
+    foot = (
+        "Sums over samples and steps, the two recordings lined up by hops; differing counts "
+        "single entries."
+    )
+    if "v" in states:
+        head.append("#v masked")
+        foot += " v is masked where the neuron has just spiked."
+    found: list[Sequence[Entry]] = []
     for row in rows:
-        numbers = (row.differing, *(row.states_differing.get(name) for name in states))
+        numbers = (row.spikes_a, row.spikes_b)
+        cells = [row.population, *map(count, numbers), signed(row.spikes_b - row.spikes_a)]
+        cells.append(count(row.differing))
+        cells += [count(row.states_differing.get(name)) for name in states]
+        if "v" in states:
+            cells.append(count(row.masked) if "v" in row.compared else NOTHING)
         within = row.exact is False and row.within
-        table.add_row(
-            Text(row.population),
-            f"{row.spikes_a:,}",
-            f"{row.spikes_b:,}",
-            *(NOTHING if n is None else f"{n:,}" for n in numbers),
-            _WITHIN if within else _EXACT[row.exact],
-        )
-    return table
+        verdict = "within tolerance" if within else VERDICTS[row.exact]
+        found.append((*cells, Tagged("", verdict)))
+    return Listing(f"{a} against {b}", (*head, "verdict"), tuple(found), foot)
 
 
-def figures_table(rows: Rows, tolerance_steps: int) -> Table:
+def figures_table(rows: Rows) -> Listing:
     """One row per population: how far apart the two sides are."""
-    table = _table("how far apart")
-    _columns(table, "population", f"coincide ±{tolerance_steps}", "van Rossum")
-    found = dict.fromkeys(name for row in rows for name in row.statistics.errors)
-    names = sorted(found, key="payload".__eq__)  # states first
+    known = dict.fromkeys(name for row in rows for name in row.statistics.errors)
+    names = sorted(known, key="payload".__eq__)  # states first
+    head = ["population", "#coincidence", "#van Rossum"]
     for name in names:
-        _columns(table, None, f"{name} max error", f"{name} rms", f"{name} SQNR")
+        head += [f"#{name} max error", f"#{name} rms", f"#{name} SQNR, dB"]
+    found = []
     for row in rows:
         s = row.statistics
-        rate = NOTHING if s.coincidence_rate is None else f"{100 * s.coincidence_rate:.2f} %"
-        cells = [rate, _number(s.van_rossum)]
+        cells = [row.population, _share(s.coincidence_rate), plain(s.van_rossum)]
         for error in (s.errors.get(name) for name in names):
-            three = error and [
-                _number(error.largest),
-                _number(error.rms),
-                _decibel(error.sqnr_db),
-            ]
-            cells += three or 3 * [NOTHING]
-        table.add_row(Text(row.population), *cells)
-    return table
+            figures = (error.largest, error.rms, error.sqnr_db) if error else (None,) * 3
+            cells += map(plain, figures)
+        found.append(cells)
+    first = rows[0].statistics
+    foot = (
+        f"Coincidence: share of spikes with a partner on the other side, at most "
+        f"{first.tolerance_steps} steps apart (Kistler et al. 1997). van Rossum 2001, with a time "
+        f"constant of {first.tau_steps:g} steps, mean over samples. SQNR: {NOTHING} "
+        f"where nothing differs."
+    )
+    return Listing("How far apart", tuple(head), tuple(found), foot)
 
 
-def sides_table(rows: Rows) -> Table:
-    """One row per population: how the neurons of both sides behave."""
-    table = _table("how each side behaves, A | B")
-    _columns(table, "population", "rate", "interval", "its CV", "silent", "saturated", "overflows")
+def sides_table(names: tuple[str, str], rows: Rows) -> Listing:
+    """Rates, intervals, silent and saturated neurons, overflows of both sides."""
+    fields = ("rate", "interval_mean", "interval_cv", "silent", "saturated", "overflowing")
+    head = ("#rate", "#interval", "#interval CV", "#silent", "#saturated", "#overflows")
+    found = []
     for row in rows:
         a, b = row.statistics.a, row.statistics.b
-        table.add_row(
-            Text(row.population),
-            _both(a.rate, b.rate),
-            _both(a.interval_mean, b.interval_mean),
-            _both(a.interval_cv, b.interval_cv),
-            f"{a.silent:,} | {b.silent:,}",
-            f"{a.saturated:,} | {b.saturated:,}",
-            " | ".join(_number(side.overflowing) for side in (a, b)),
-        )
-    return table
-
-
-def output_table(output: OutputComparison) -> Table:
-    """Decisions and readouts."""
-    table = _table("output")
-    _columns(table, "population")
-    cells = [output.population]
-    if output.agreeing is not None:
-        _columns(table, None, "decided by", "same decision")
-        by = dict.fromkeys(str(side) for side in (output.decided_by, output.decided_by_b))
-        cells += [" | ".join(by), f"{output.agreeing:,} of {output.samples:,}"]
-        if output.tied_a or output.tied_b:
-            _columns(table, None, "tied A | B")
-            cells.append(f"{output.tied_a:,} | {output.tied_b:,}")
-    accuracies = output.accuracies
-    if accuracies is not None:
-        _columns(table, None, "accuracy A", "accuracy B")
-        cells += [f"{100 * accuracy:.2f} %" for accuracy in accuracies]
-    _columns(table, None, "readout correlation")
-    cells.append(NOTHING if output.correlation is None else f"{output.correlation:.6f}")
-    if output.si_snr_db is not None:
-        _columns(table, None, "SI-SNR")
-        cells.append(f"{output.si_snr_db:.1f} dB")
-    table.add_row(*(Text(cell) for cell in cells))
-    return table
-
-
-def local_table(differences: Iterable[LocalDifference]) -> Table:
-    """Each population alone on A's messages, beside what had piled up by then."""
-    table = _table("local (fed what A recorded) and cumulative")
-    _columns(table, "population", "spikes differ", "coincide", "v SQNR")
-    _columns(table, None, "cumulative: differ", "coincide", "v SQNR")
-    for row in differences:
-        table.add_row(
-            Text(row.population),
-            *(
-                cell
-                for side in (row.local, row.cumulative)
-                for cell in (
-                    f"{side.differing:,}",
-                    f"{100 * side.coincidence_rate:.2f} %",
-                    _decibel(side.v_sqnr_db),
-                )
-            ),
-        )
-    return table
-
-
-def floor_table(floor: Floor) -> Table:
-    """Each metric beside what the network's own sensitivity makes of it."""
-    noise = "half a quantization step" if floor.noise is None else f"{floor.noise:g} of the largest"
-    table = _table(f"beside the floor: weights perturbed by {noise}, {floor.repeats} runs")
-    _columns(table, "population", "metric")
-    table.columns[1].justify = "left"
-    _columns(table, None, "here", "floor", "verdict")
-    styles = {"below": "green", "at": "yellow", "above": "red"}
-    for row in floor.rows:
-        table.add_row(
-            Text(row.population),
-            row.metric,
-            f"{row.value:.4g}",
-            f"{row.low:.4g} to {row.high:.4g}",
-            Text(row.verdict, style=styles[row.verdict]),
-        )
-    return table
-
-
-def diagnosis_lines(diagnosis: Diagnosis, names: tuple[str, str]) -> list[RenderableType]:
-    """What stood around the first divergence, and the words for it."""
-    shown: list[RenderableType] = []
-    if diagnosis.evidence is not None:
-        shown.append(evidence_table(diagnosis.evidence, names))
-        arrivals = diagnosis.evidence.arrivals
-        if arrivals:
-            listed = ", ".join(
-                f"{x.source}[{x.neuron}] weight {x.weight}"
-                + (f" delay {x.delay}" if x.delay else "")
-                + (f" payload {x.payload}" if x.payload != 1 else "")
-                for x in arrivals[:8]
-            )
-            more = diagnosis.evidence.arrived - min(8, len(arrivals))
-            shown.append(Text(f"arrived: {listed}" + (f" and {more} more" if more > 0 else "")))
-    shown += [Text(line) for line in diagnosis.differences]
-    shown.append(Text(f"diagnosis: {diagnosis.words}", style="bold"))
-    return shown
-
-
-def evidence_table(evidence: Evidence, names: tuple[str, str]) -> Table:
-    """Values at the step before and at the step of the divergence, on both sides."""
-    table = _table("at the first divergence")
-    _columns(table, "step", "side")
-    table.columns[1].justify = "left"
-    _columns(table, None, "current", "u", "bias", "v before reset", "v", "threshold", "spike")
-    for at in (evidence.at - 1, evidence.at):
-        if at < 0:
-            continue
-        for name, trace in zip(names, (evidence.a, evidence.b), strict=True):
-            cells = [
-                _number(trace.values[what][at]) if what in trace.values else NOTHING
-                for what in ("current", "u", "bias", "v_before_reset", "v", "spikes")
-            ]
-            threshold = NOTHING if evidence.threshold is None else f"{evidence.threshold:,}"
-            step = str(evidence.steps[at])
-            table.add_row(step, Text(name), *cells[:-1], threshold, cells[-1])
-    return table
-
-
-def _table(title: str) -> Table:
-    return Table(
-        title=title,
-        title_justify="left",
-        box=SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
+        pairs = (f"{plain(getattr(a, x))} | {plain(getattr(b, x))}" for x in fields)
+        found.append([row.population, *pairs])
+    foot = (
+        "Rate: messages per neuron and step. Interval: steps between a neuron's messages; CV: its "
+        "coefficient of variation. Saturated: sends in at least 95 % of all steps. Overflows: "
+        f"numbers that left their bits; {NOTHING} where the backend counts none."
+    )
+    return Listing(
+        f"How each side behaves: {' | '.join(names)}", ("population", *head), tuple(found), foot
     )
 
 
-def _columns(table: Table, first: str | None, *numbers: str) -> None:
-    if first is not None:
-        table.add_column(first, overflow="fold")
-    for heading in numbers:
-        table.add_column(heading, justify="right", overflow="fold")
+def output_table(names: tuple[str, str], output: OutputComparison) -> Listing:
+    """Decisions and readouts."""
+    rows: list[tuple[str, str]] = []
+    if output.agreeing is not None:
+        by = dict.fromkeys(str(side) for side in (output.decided_by, output.decided_by_b))
+        tied = f"{count(output.tied_a or 0)} | {count(output.tied_b or 0)}"
+        rows += [
+            ("decisions that agree", f"{count(output.agreeing)} of {count(output.samples)}"),
+            ("decided by", " | ".join(by)),
+            ("tied, first taken", tied),
+        ]
+    rows.append(("readout correlation", plain(output.correlation)))
+    if output.accuracies is not None:
+        for name, accuracy in zip(names, output.accuracies, strict=True):
+            rows.append((f"accuracy, {name}", percent(accuracy)))
+    if output.si_snr_db is not None:
+        rows.append(("SI-SNR, dB", plain(output.si_snr_db)))
+    return Listing(f"Output {output.population}", ("", "#"), tuple(rows))
 
 
-def _decibel(value: float | None) -> str:
-    return NOTHING if value is None else f"{value:.1f} dB"
+def local_table(names: tuple[str, str], differences: Iterable[LocalDifference]) -> Listing:
+    """Each population alone on A's messages, beside what had piled up by then."""
+    columns = ("spikes differing", "coincidence", "v SQNR, dB")
+    head = [f"#{name}, {side}" for name in columns for side in ("local", "cumulative")]
+    rows = []
+    for row in differences:
+        sides = (row.local, row.cumulative)
+        cells = [row.population, *(count(side.differing) for side in sides)]
+        cells += [percent(side.coincidence_rate) for side in sides]
+        rows.append([*cells, *(plain(side.v_sqnr_db) for side in sides)])
+    foot = (
+        f"Local: each population of {names[1]}'s network on the engine, fed what {names[0]} "
+        f"recorded of its sources. Cumulative: as recorded."
+    )
+    return Listing("Local and cumulative", ("population", *head), tuple(rows), foot)
 
 
-def _number(value: float | int | None) -> str:
+def floor_table(floor: Floor) -> Listing:
+    """Each metric beside what the network's own sensitivity makes of it."""
+    rows: tuple[Sequence[Entry], ...] = tuple(
+        (row.population, row.metric, *map(plain, (row.value, row.low, row.high)),
+         Tagged("", row.verdict))
+        for row in floor.rows
+    )  # fmt: skip
+    noise = (
+        "half a quantization step"
+        if floor.noise is None
+        else f"{percent(floor.noise)} of each projection's largest weight"
+    )
+    foot = (
+        f"What {floor.repeats} runs of the reference with weights perturbed by up to {noise} "
+        f"({percent(floor.changed, 0)} of the weights changed) do to the same figures."
+    )
+    head = ("population", "metric", "#here", "#floor, lowest", "#floor, highest", "verdict")
+    return Listing("Beside the sensitivity floor", head, rows, foot)
+
+
+def diagnosis_lines(diagnosis: Diagnosis, names: tuple[str, str]) -> Iterator[Listing | Text]:
+    """What stood around the first divergence, and the words for it."""
+    if diagnosis.evidence is not None:
+        yield from evidence_tables(diagnosis.evidence, names)
+    yield from (Text(line) for line in diagnosis.differences)
+    yield Text(f"diagnosis: {diagnosis.words}", style="bold")
+
+
+def evidence_tables(evidence: Evidence, names: tuple[str, str]) -> Iterator[Listing]:
+    """Values at the step before and at that of the divergence, and what arrived in it."""
+    rows: list[Sequence[Entry]] = []
+    columns = ("current", "u", "bias", "v_before_reset", "v", *evidence.further_states)
+    limits = [] if "threshold" in columns else [_exactly(evidence.threshold)]
+    for at in (evidence.at - 1, evidence.at):
+        for name, trace in zip(names, (evidence.a, evidence.b), strict=True):
+            if at < 0:
+                continue
+            cells: list[Entry] = [str(evidence.steps[at]), name]
+            for what in columns:
+                value = trace.values[what][at] if what in trace.values else None
+                cells.append(Tagged(_exactly(value), trace.known.get(what, "")))
+            sent = _exactly(trace.values["spikes"][at]) if "spikes" in trace.values else ""
+            rows.append([*cells, *limits, sent])
+    head = ["step", "side", *(f"#{what.replace('_', ' ')}" for what in columns)]
+    foot = (
+        "Current: what the synapses deliver. recorded: as the side recorded it; engine: run again "
+        "from recorded messages; implied: what two recorded u leave for the synapses."
+    )
+    head += ["#threshold"] * len(limits)
+    yield Listing("At the first difference", (*head, "#spike"), tuple(rows), foot)
+    if evidence.arrivals:
+        arrived = tuple(
+            (
+                f"{x.source}[{x.neuron}]",
+                " ".join(map(str, x.position)),
+                signed(x.weight),
+                str(x.delay),
+                str(x.payload),
+            )
+            for x in evidence.arrivals[:MOST_ARRIVALS]
+        )
+        caption = f"Messages that arrived in that step: {evidence.arrived}"
+        if evidence.arrived > len(arrived):
+            caption += f", the weightiest {len(arrived)}"
+        titles = ("from", "#position", "#weight", "#delay", "#payload")
+        yield Listing(caption, titles, arrived)
+
+
+def plain(value: float | None) -> str:
+    """Four digits, whole numbers whole."""
     if value is None:
         return NOTHING
-    return f"{value:,}" if isinstance(value, int) or float(value).is_integer() else f"{value:,.4g}"
+    whole = isinstance(value, int) or abs(value) >= 1000
+    return f"{value:,.0f}" if whole else f"{value:.4g}"
 
 
-def _both(a: float | None, b: float | None) -> str:
-    cells: Iterable[str] = (NOTHING if x is None else f"{x:.3g}" for x in (a, b))
-    return " | ".join(cells)
+def _share(value: float | None) -> str:
+    return NOTHING if value is None else percent(value)
+
+
+def _exactly(value: float | None) -> str:
+    if value is None:
+        return NOTHING
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.7g}"

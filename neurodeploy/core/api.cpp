@@ -1,14 +1,15 @@
 // The C interface: what ctypes calls. Every call that can fail returns null or a negative number,
 // and `nd_error` then says why.
+#include "exported.hpp"
 #include "network.hpp"
 #include <cstring>
 
-#define API extern "C" __attribute__((visibility("default")))
 using namespace nd;
 
 namespace {
 thread_local std::string error_text;
-thread_local int error_kind = 0;  // 1: cannot be run, 2: no memory, 3: a fault of ours
+// 1: cannot be run, 2: no memory, 3: a fault of ours, 4: of the host's step, `nd_error` its number
+thread_local int error_kind = 0;
 
 template <class Body, class Result>
 Result guarded(Result failed, Body body) {
@@ -16,6 +17,8 @@ Result guarded(Result failed, Body body) {
         return body();
     } catch (const Unsupported& error) {
         error_kind = 1, error_text = error.what();
+    } catch (const HostFailure& error) {
+        error_kind = 4, error_text = error.what();
     } catch (const std::bad_alloc&) {
         error_kind = 2, error_text = "not enough memory";
     } catch (const std::exception& error) {
@@ -49,6 +52,8 @@ struct nd_population {
     const int64_t* parameter_sizes;  // 1, or as many as neurons
     const int32_t* options;
     const int32_t* axon_delay;  // [neurons] or null
+    HostStep host_step;  // or null; it has these states and ports
+    int32_t states, ports, resets, padding;
 };
 
 struct nd_projection {
@@ -67,11 +72,11 @@ struct nd_results {
     int32_t* step_counts;
     int64_t* counts;
     int64_t* overflows;
-    int32_t *u, *v;
+    int32_t* const* states;  // of each state [samples][steps][neurons], or null
     uint8_t* fired;
     const uint8_t* resets;
     const int32_t *given_counts, *given_neuron, *given_payload;
-    int32_t wants_messages, padding;
+    int32_t wants_messages, state_count;
 };
 
 struct nd_inputs {
@@ -103,7 +108,7 @@ API const char* nd_units() {
     });
 }
 
-// "parameters;options" that a neuron model takes, in order; null where there is no such model.
+// "parameters;options;states" of a neuron model, each in order; null where there is no such model.
 API const char* nd_describe_neuron(const char* kind) {
     return guarded(static_cast<const char*>(nullptr), [&] { return unit_of("").describe(kind); });
 }
@@ -130,6 +135,12 @@ API int nd_add_population(nd_network* to, const nd_population* from) {
         population.layout = Layout::of(from->channels, from->height, from->width);
         const int64_t size = population.layout.size();
         population.kind = from->kind;
+        population.host_step = from->host_step, population.host_resets = from->resets;
+        if (from->host_step) {
+            require(from->states >= 0 && (from->ports == 1 || from->ports == 2),
+                    "states or ports are out of range");
+            population.host_states = from->states, population.host_ports = from->ports;
+        }
         for (int k = 0; k < from->parameter_count; k++) {
             const int64_t given = from->parameter_sizes[k];
             require(given == 1 || given == size, "a parameter has another number of neurons");
@@ -259,8 +270,7 @@ API nd_run_result* nd_run(nd_network* network, const nd_inputs* inputs, const nd
             run.step_counts.push_back(r.step_counts);
             run.counts.push_back(r.counts);
             run.overflows.push_back(r.overflows);
-            run.u.push_back(r.u);
-            run.v.push_back(r.v);
+            run.states.push_back({r.states, r.states ? r.state_count : 0});
             run.fired.push_back(r.fired);
             run.wanted.push_back(r.wants_messages != 0);
         }

@@ -167,11 +167,11 @@ def compile_core(
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as folder:
         # The lowest first: of a function that several units hold, a linker keeps the first.
-        jobs: list[tuple[str, str, list[str]]] = [
-            ("api.cpp", "api", []),
-            ("level.cpp", "level", []),
-        ]
-        jobs += (("run.cpp", name, [f"-DND_ISA={name}", *own]) for name, own in units.items())
+        once = ("api", "level", "floating_api", "rounding", "sound")
+        jobs: list[tuple[str, str, list[str]]] = [(f"{name}.cpp", name, []) for name in once]
+        for name, own in units.items():
+            for source in ("run", "floating"):
+                jobs.append((f"{source}.cpp", f"{source}_{name}", [f"-DND_ISA={name}", *own]))
 
         def compile_unit(job: tuple[str, str, list[str]]) -> str:
             source, name, own = job

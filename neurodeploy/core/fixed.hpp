@@ -10,25 +10,14 @@ constexpr int DECAY_BITS = 12;
 constexpr int ACTIVATION_SHIFT = 6;
 constexpr int SIGMA_DELTA_SHIFT = 12;
 
-// x keep / 2^12, rounded towards zero, without leaving 32 bits: with x = 4096 h + l and
-// 0 <= l < 4096 it is h keep + (l keep >> 12); 4095 more where x is negative rounds up, not down.
+// x keep / 2^12, rounded towards zero, without leaving 32 bits: with |x| = 4096 h + l and
+// 0 <= l < 4096 its magnitude is h keep + (l keep >> 12).
 inline I decayed(I x, I keep) {
     constexpr int32_t FRACTION = (1 << DECAY_BITS) - 1;
-    I high = (x >> DECAY_BITS) * keep;
-    I low = (x & FRACTION) * keep;
-    I upwards = (x >> 31) & FRACTION;
-    return high + ((low + upwards) >> DECAY_BITS);
-}
-
-inline I magnitude(I x) {
-    I sign = x >> 31;
-    return (x ^ sign) - sign;
-}
-
-// The magnitude of x with the sign of `of`.
-inline I signed_as(I x, I of) {
-    I sign = of >> 31;
-    return (x ^ sign) - sign;
+    I size = magnitude(x);
+    I high = shifted_down(size, DECAY_BITS) * keep;
+    I low = (size & FRACTION) * keep;
+    return signed_as(high + shifted_down(low, DECAY_BITS), x);
 }
 
 // x factor / 2^12 for a factor of either sign, rounded towards zero.

@@ -45,29 +45,35 @@ struct Values {
     }
 };
 
+// Whether neurons lie in rows as they do outside.
+inline bool in_order(const Layout& layout) {
+    return !layout.image || layout.height * layout.width == 1;
+}
+
 template <class T>
 void read_currents(const T* values, const Layout& layout, int row, int first, int n, int32_t* to) {
-    Values<T>{values}.each(layout, row, first, n, [&](int j, T value) { to[j] = value; });
+    if (in_order(layout)) std::copy_n(values + size_t(row) * layout.row + first, n, to);
+    else Values<T>{values}.each(layout, row, first, n, [&](int j, T value) { to[j] = value; });
 }
 
 // Bits of the values of a whole row that are not 0; `flags` has room for a byte for each.
 template <class T>
 void read_spikes(const T* values, const Layout& layout, int row, uint64_t* bits, uint8_t* flags) {
     const int n = layout.neurons_in(row);
-    const bool line = !layout.image || layout.width == 1;
-    const bool contiguous = line && (!layout.image || layout.height == 1);
-    const T* from = values + (layout.image ? 0 : size_t(row) * layout.row);
-    for (int w = 0; w < layout.words; w++) bits[w] = 0;
-    if (contiguous && sizeof(T) == 1) {
-        int w = 0;
-        for (; 64 * w + 64 <= n; w++)
-            bits[w] = bits_of_bytes(reinterpret_cast<const uint8_t*>(from) + 64 * w);
-        for (int j = 64 * w; j < n; j++) bits[w] |= uint64_t(from[j] != 0) << (j & 63);
+    const bool contiguous = in_order(layout);
+    const T* from = values + (contiguous ? size_t(row) * layout.row : 0);
+    if (contiguous && sizeof(T) == 1 && n >= 64) {
+        const auto* bytes = reinterpret_cast<const uint8_t*>(from);
+        const int rest = n % 64;
+        for (int w = 0; w < n / 64; w++) bits[w] = bits_of_bytes(bytes + 64 * w);
+        // The last word's bytes are the last of the 64 that end with the row.
+        if (rest) bits[n / 64] = bits_of_bytes(bytes + n - 64) >> (64 - rest);
         return;
     }
+    for (int w = 0; w < layout.words; w++) bits[w] = 0;
     if (contiguous) {
         int j = 0;
-        for (; j + LANES <= n; j += LANES)
+        for (; sizeof(T) == 4 && j + LANES <= n; j += LANES)
             bits[j / 64] |= bits_of(load<I>(from + j) != 0) << (j & 63);
         for (; j < n; j++) bits[j / 64] |= uint64_t(from[j] != 0) << (j & 63);
         return;

@@ -72,6 +72,25 @@ inline I counting(int32_t first) {
     return x;
 }
 
+inline I magnitude(I x) { return x < 0 ? -x : x; }
+
+// x, or -x where `of` is negative; where `of` is 0, x has to be, too.
+inline I signed_as(I x, I of) {
+#if defined(ND_AVX2)
+    return (I)_mm256_sign_epi32((__m256i)x, (__m256i)of);
+#elif defined(ND_SSE2) && defined(__SSSE3__)
+    return (I)_mm_sign_epi32((__m128i)x, (__m128i)of);
+#else
+    return of < 0 ? -x : x;
+#endif
+}
+
+// Bits moved down, with zeros above them.
+inline I shifted_down(I x, int places) {
+    using Bits = uint32_t ND_VECTOR(REGISTER_BYTES);
+    return (I)((Bits)x >> places);
+}
+
 inline I larger(I a, I b) { return a > b ? a : b; }
 inline I smaller(I a, I b) { return a < b ? a : b; }
 

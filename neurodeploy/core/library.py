@@ -10,12 +10,31 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from ctypes import POINTER, Structure, c_char_p, c_int, c_int32, c_int64, c_void_p
-from functools import cache
+from collections.abc import Callable, Mapping
+from ctypes import (
+    CFUNCTYPE,
+    POINTER,
+    Structure,
+    c_char_p,
+    c_double,
+    c_int,
+    c_int32,
+    c_int64,
+    c_void_p,
+)
+from functools import cache, partial
+from itertools import count
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import BackendError, NeurodeployError, TooLargeError, UnsupportedError
 from .build import BUILT, NoCompiler, build_in_place, library_name
+
+HostStep = CFUNCTYPE(c_int32, c_void_p, c_void_p, c_void_p)
+"""``nd::HostStep``: steps a population in Python."""
 
 
 class Population(Structure):
@@ -35,6 +54,8 @@ class Population(Structure):
         ("parameter_sizes", c_void_p),
         ("options", c_void_p),
         ("axon_delay", c_void_p),
+        ("host_step", HostStep),
+        *((name, c_int32) for name in ("states", "ports", "resets", "padding")),
     )
 
 
@@ -61,16 +82,18 @@ class Results(Structure):
     """``nd_results``, of one population."""
 
     _fields_ = (
-        *(
-            (name, c_void_p)
-            for name in (
-                "step_counts", "counts", "overflows", "u", "v", "fired", "resets",
-                "given_counts", "given_neuron", "given_payload",
-            )
-        ),
+        *((name, c_void_p) for name in ("step_counts", "counts", "overflows")),
+        ("states", POINTER(c_void_p)),
+        *((name, c_void_p) for name in ("fired", "resets")),
+        *((name, c_void_p) for name in ("given_counts", "given_neuron", "given_payload")),
         ("wants_messages", c_int32),
-        ("padding", c_int32),
-    )  # fmt: skip
+        ("state_count", c_int32),
+    )
+
+    def keep(self, names: tuple[str, ...], kept: Mapping[str, NDArray[np.int32]]) -> None:
+        """Say where states go, of those that the neurons have."""
+        at = [kept[name].ctypes.data if name in kept else None for name in names]
+        self.states, self.state_count = (c_void_p * len(at))(*at), len(at)
 
 
 class Inputs(Structure):
@@ -81,6 +104,48 @@ class Inputs(Structure):
         *((name, c_int64) for name in ("samples", "steps", "given_steps", "window")),
         *((name, c_int32) for name in ("input", "item", "binary", "threads", "held", "padding")),
     )
+
+
+class Rows(Structure):
+    """``nd::Rows`` of ``floating.hpp``."""
+
+    _fields_ = (
+        *((name, c_int64) for name in ("samples", "steps")),
+        *((name, c_void_p) for name in ("messages", "current")),
+        *((n, c_int64) for n in ("messages_stride", "current_stride", "sources", "targets")),
+    )
+
+
+class Windows(Structure):
+    """``nd::Windows`` of ``floating.hpp``."""
+
+    _fields_ = (
+        *((n, c_int64) for n in ("groups", "outs", "cells", "taps", "pixels")),
+        *((name, c_void_p) for name in ("place", "tap", "first", "weight")),
+    )
+
+
+class FloatNeurons(Structure):
+    """``nd::FloatLIF`` of ``floating.hpp``."""
+
+    _fields_ = (
+        *((name, c_int64) for name in ("samples", "steps", "neurons")),
+        *((name, c_void_p) for name in ("current", "sent", "u_record", "v_record")),
+        *((name, c_int64) for name in ("current_stride", "sent_stride", "record_stride")),
+        *(
+            (name, c_void_p)
+            for name in (
+                "u", "v", "owed", "current_keep", "current_gain", "current_bias", "voltage_keep",
+                "voltage_gain", "voltage_bias", "threshold", "reset_value", "minimum",
+            )
+        ),
+        *(
+            (name, c_int32)
+            for name in (
+                "reset", "reset_time", "inclusive", "sees_last_current", "sends", "padding",
+            )
+        ),
+    )  # fmt: skip
 
 
 _FUNCTIONS = {
@@ -107,7 +172,34 @@ _FUNCTIONS = {
     "nd_stream_begin": (c_int, (c_void_p,)),
     "nd_stream_count": (c_int, (c_void_p, c_int, c_void_p)),
     "nd_stream_step": (c_int, (c_void_p, c_void_p, c_void_p, c_void_p, c_void_p)),
+    "nd_product": (None, (c_int64, c_int64, c_void_p, c_void_p, c_void_p)),
+    "nd_normalised": (None, (c_int64, c_void_p, c_double, c_double, c_double, c_void_p)),
+    "nd_masked": (None, (c_int64, c_void_p, c_void_p, c_double, c_void_p, c_void_p)),
+    "nd_rounded": (None, (c_int64, c_int64, *(c_void_p,) * 7)),
+    "nd_integrate": (
+        c_int64, (c_int64, c_int64, c_int64, c_void_p, c_void_p, c_int, *(c_void_p,) * 3),
+    ),
+    **{
+        f"nd_{name}_{dtype}": (None, (c_int64, c_int64, c_void_p, number, c_void_p, c_void_p))
+        for dtype, number in (("float64", c_double), ("int64", c_int64))
+        for name in ("delta", "sigma_delta", "level_crossing", "track")
+    },
+    **{
+        f"nd_gammatone_{dtype}": (
+            None, (*(c_int64,) * 3, c_void_p, c_void_p, c_int, c_void_p, c_void_p),
+        )
+        for dtype in ("float64", "int64")
+    },
+    "nd_float_dense": (c_int, (c_char_p, POINTER(Rows), c_void_p)),
+    "nd_float_windows": (c_int, (c_char_p, POINTER(Rows), POINTER(Windows))),
+    "nd_float_listed": (c_int, (c_char_p, POINTER(Rows), c_void_p, c_void_p, c_void_p)),
+    "nd_float_step": (c_int, (c_char_p, POINTER(FloatNeurons))),
 }  # fmt: skip
+
+_NUMBERS = count(1)
+_FAILURES: dict[int, BaseException] = {}
+_MOST_FAILURES = 64
+"""Of a run's threads several may fail; only one of them is asked for."""
 
 _ERRORS: dict[int, type[NeurodeployError]] = {1: UnsupportedError, 2: TooLargeError}
 
@@ -135,6 +227,17 @@ def library() -> ctypes.CDLL:
     return loaded
 
 
+def bound(name: str, *arguments: float | NDArray[Any]) -> Callable[[], None]:
+    """A function of the core with numbers and buffers that stay as they are.
+
+    A call of it converts nothing, which counts where there are hundreds a second. Who calls keeps
+    the buffers.
+    """
+    function = getattr(library(), name)
+    given = (a.ctypes.data if hasattr(a, "ctypes") else a for a in arguments)
+    return partial(function, *(kind(a) for kind, a in zip(function.argtypes, given, strict=True)))
+
+
 @cache
 def units() -> tuple[str, ...]:
     """Instruction sets that the core can use here, lowest first."""
@@ -159,8 +262,19 @@ def unit_in_use() -> str:
     return name
 
 
+def note_failure(error: BaseException) -> int:
+    """Keep what a `HostStep` failed with; gives the number that it returns."""
+    number = next(_NUMBERS)
+    _FAILURES[number] = error
+    for old in list(_FAILURES)[:-_MOST_FAILURES]:
+        _FAILURES.pop(old, None)
+    return number
+
+
 def raise_error(what: str) -> None:
     """Raise what the last call of this thread failed with."""
     core = library()
+    if core.nd_error_kind() == 4:
+        raise _FAILURES.pop(int(core.nd_error()))
     kind = _ERRORS.get(core.nd_error_kind(), BackendError)
     raise kind(f"{what}: {core.nd_error().decode()}")

@@ -107,9 +107,22 @@ struct Projection {
     std::shared_ptr<const List> list;
 };
 
+// Steps a population in Python, for which the core has no equations: currents [ports][neurons]
+// in, states [states][neurons] in and out, what is sent [neurons] out, 0 for nothing; all in
+// (C, H, W) order. Gives 0, or the number of a failure.
+using HostStep = int32_t (*)(const int32_t* current, int32_t* states, int32_t* sent);
+
+// What the host has noted of a failure under this number is what its caller should see.
+struct HostFailure : std::runtime_error {
+    explicit HostFailure(int32_t number) : std::runtime_error(std::to_string(number)) {}
+};
+
 struct Population {
     Layout layout;
     std::string kind;
+    HostStep host_step = nullptr;  // in place of a model of the core, with these traits
+    int host_states = 0, host_ports = 1;
+    bool host_resets = true;
     std::vector<std::vector<int32_t>> parameters;  // one number or one for each neuron
     std::vector<int32_t> options;
     std::vector<int32_t> axon_delay;  // empty, or one for each neuron
@@ -156,7 +169,12 @@ struct Run {
     std::vector<int32_t*> step_counts;     // [samples][steps]
     std::vector<int64_t*> counts;          // [samples][neurons]: messages of each, added
     std::vector<int64_t*> overflows;       // [u, v, input][samples], added
-    std::vector<int32_t*> u, v;            // [samples][steps][neurons]
+    // [samples][steps][neurons] of each state of the neurons, or null.
+    struct States {
+        int32_t* const* at;
+        int count;
+    };
+    std::vector<States> states;
     std::vector<uint8_t*> fired;           // [samples][steps][neurons], before the axon's delay
 
     // Messages of each population that is asked for, for each sample.
@@ -188,13 +206,16 @@ struct Stream {
                       int64_t* synops) = 0;
 };
 
+struct Floats;  // kernels of float networks, see floating.hpp
+
 // What one instruction set's unit offers.
 struct Unit {
     const char* name;
     std::unique_ptr<Packed> (*pack)(const Network&);
     std::unique_ptr<Stream> (*stream)(Packed&, int input, int output, bool gated);
-    // "parameters;options" of a model, or null where there is none.
+    // "parameters;options;states" of a model, or null where there is none.
     const char* (*describe)(const char* kind);
+    const Floats* floats;
 };
 
 const Unit& unit_of(const char* name);  // "" for the best that this machine has

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary, finalize
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from ..errors import UnsupportedError
 from ..network import Network, Population, Projection
 from . import library as c
-from .library import library, raise_error, unit_in_use
-from .neurons import NEURONS, CoreNeuron, core_neuron
+from .host_steps import has_step, host_step, prefers_numpy
+from .library import HostStep, library, raise_error, unit_in_use
+from .neurons import CORE_NEURONS, CoreNeuron, core_neuron
 from .order import cycles
 from .synapses import (
     SYNAPSES,
@@ -25,6 +26,13 @@ from .synapses import (
     ListedSynapses,
     core_synapses,
 )
+
+OVERFLOWS = ("u_overflows", "v_overflows", "input_overflows")
+
+BY_NUMPY = CoreNeuron("host-step")
+"""Neurons of whatever model that `host_steps` steps."""
+
+_COUNTED: dict[str, tuple[str, ...]] = {"relay": (), BY_NUMPY.kind: OVERFLOWS[2:]}
 
 
 class CoreNetwork:
@@ -38,8 +46,11 @@ class CoreNetwork:
         As `names`.
     neurons : int
         Of all populations.
-    on_chip : tuple of bool
-        Of each population: those that only pass on what they get stand outside the chip.
+    overflows : tuple of tuple of str
+        Of each population: what is counted of it. Those that only pass on what they get stand
+        outside the chip, and of what a NumPy step does the core sees its input alone.
+    at_zero : tuple of dict of str to int or int32 [neurons]
+        Of each population: see `CoreNeuron.at_zero`.
     unit : str
         The instruction set that it is packed for.
     """
@@ -57,14 +68,19 @@ class CoreNetwork:
         if not self.handle:
             raise_error("core")
         self._finalizer = finalize(self, self._core.nd_network_free, self.handle)
-        populations = []
+        populations: list[Population] = []
+        stretches = list(stretches)
+        described = {p.name: _neuron(p) for stretch in stretches for p in stretch}
+        self._steps: list[Any] = []  # that the core calls
         for number, (stretch, cycle) in enumerate(zip(stretches, cyclic, strict=True)):
             for population in stretch:
-                self._add(population, number if cycle else -1)
+                self._add(population, described[population.name], number if cycle else -1)
                 populations.append(population)
         self.populations = tuple(populations)
         self.neurons = sum(p.size for p in populations)
-        self.on_chip = tuple(_neuron(p).kind != "relay" for p in populations)
+        neurons = [described[p.name] for p in populations]
+        self.overflows = tuple(_COUNTED.get(neuron.kind, OVERFLOWS) for neuron in neurons)
+        self.at_zero = tuple(neuron.at_zero for neuron in neurons)
         self.names = tuple(p.name for p in populations)
         place = {name: k for k, name in enumerate(self.names)}
         for projection in projections:
@@ -75,10 +91,15 @@ class CoreNetwork:
         if self._core.nd_pack(self.handle) < 0:
             raise_error("core")
 
-    def _add(self, population: Population, cycle: int) -> None:
-        neuron = _neuron(population)
-        names = self._core.nd_describe_neuron(neuron.kind.encode()).decode()
-        parameters, options = (part.split() for part in names.split(";"))
+    def _add(self, population: Population, neuron: CoreNeuron, cycle: int) -> None:
+        model = population.neuron
+        step, names = HostStep(), ";;"
+        if neuron is BY_NUMPY:
+            step = host_step(population)
+            self._steps.append(step)
+        else:
+            names = self._core.nd_describe_neuron(neuron.kind.encode()).decode()
+        parameters, options, _ = (part.split() for part in names.split(";"))
         arrays = [_whole(neuron.parameters[name]) for name in parameters]
         pointers = (ctypes.c_void_p * len(arrays))(*(a.ctypes.data for a in arrays))
         sizes = np.array([a.size for a in arrays], np.int64)
@@ -86,12 +107,19 @@ class CoreNetwork:
         delay = None if population.axon_delay is None else _whole(population.axon_delay)
         shape = population.shape if len(population.shape) == 3 else (population.size, 1, 1)
         made = c.Population(
-            *shape, population.neuron.graded, population.starts, cycle, neuron.kind.encode(),
+            *shape, model.graded, population.starts, cycle, neuron.kind.encode(),
             len(arrays), len(values), ctypes.addressof(pointers), sizes.ctypes.data,
             values.ctypes.data, None if delay is None else delay.ctypes.data,
+            step, len(model.states), model.ports, model.resettable,
         )  # fmt: skip
         if self._core.nd_add_population(self.handle, ctypes.byref(made)) < 0:
             raise_error(f"population {population.name!r}")
+
+    def complete(self, place: int, kept: Mapping[str, NDArray[np.int32]]) -> None:
+        """Make the states that the core kept of a population those of its neurons' model."""
+        for name, rest in self.at_zero[place].items():
+            if name in kept:
+                kept[name][...] += rest
 
     def _connect(self, source: int, target: int, part: CoreSynapses, name: str) -> None:
         between = c.Projection(source, target, part.lag, part.delay, part.port, part.wraps)
@@ -120,13 +148,17 @@ def _whole(values: Any) -> NDArray[np.int32]:
 
 
 def _neuron(population: Population) -> CoreNeuron:
-    neuron = core_neuron(population.neuron)
+    by_numpy = has_step(population.neuron)
+    neuron = None if by_numpy and prefers_numpy() else core_neuron(population.neuron)
+    if neuron is None and by_numpy:
+        return BY_NUMPY
     if neuron is None:
         hint = "; quantize the network first (nd.quantize)" if population.neuron.is_float else ""
         raise UnsupportedError(
             f"population {population.name!r}: the engine has no {population.neuron.kind} neuron "
             f"of class {type(population.neuron).__name__}; "
-            f"it has {', '.join(model.kind for model in NEURONS)}{hint}"
+            f"it has {', '.join(model.kind for model in CORE_NEURONS)}, and what is registered "
+            f"with a NumPy step{hint}"
         )
     return neuron
 
@@ -144,7 +176,7 @@ def _synapses(
     return synapses
 
 
-_PACKED: WeakKeyDictionary[Network, dict[tuple[str, bool], CoreNetwork]] = WeakKeyDictionary()
+_PACKED: WeakKeyDictionary[Network, dict[tuple[str, bool, bool], CoreNetwork]] = WeakKeyDictionary()
 
 
 def core_network(network: Network, gated: bool = False) -> CoreNetwork:
@@ -162,14 +194,14 @@ def core_network(network: Network, gated: bool = False) -> CoreNetwork:
         If the core cannot run an element; it names it.
     """
     unit = unit_in_use()
-    packed = _PACKED.setdefault(network, {})
-    if (unit, gated) not in packed:
+    packed, key = _PACKED.setdefault(network, {}), (unit, gated, prefers_numpy())
+    if key not in packed:
         names = list(cycles(network))
         stretches = [[_early(network, n) if gated else network[n] for n in s] for s in names]
         loops = {p.source for p in network.projections if p.source == p.target}
         cyclic = [len(s) > 1 or s[0] in loops for s in names]
-        packed[unit, gated] = CoreNetwork(stretches, network.projections, cyclic, unit)
-    return packed[unit, gated]
+        packed[key] = CoreNetwork(stretches, network.projections, cyclic, unit)
+    return packed[key]
 
 
 def _early(network: Network, name: str) -> Population:

@@ -32,16 +32,19 @@ class CoreNeuron:
     kind : str
     parameters : dict of str to int or int32 [neurons]
     options : dict of str to int
+    at_zero : dict of str to int or int32 [neurons]
+        What a state of the model is where the core's is 0.
     """
 
     kind: str
     parameters: dict[str, Parameter] = field(default_factory=dict)
     options: dict[str, int] = field(default_factory=dict)
+    at_zero: dict[str, Parameter] = field(default_factory=dict)
 
 
 def core_neuron(neuron: network.Neuron) -> CoreNeuron | None:
     """Describe a neuron to the core; None where the core has no such model."""
-    describe = NEURONS.get(type(neuron))
+    describe = CORE_NEURONS.get(type(neuron))
     return None if describe is None else describe(neuron)
 
 
@@ -133,7 +136,8 @@ def _alif(neuron: Any) -> CoreNeuron:
         **_adaptation(neuron),
         "bias": _state(neuron.bias),
     }
-    return CoreNeuron("alif", parameters, {"input_exponent": neuron.input_exponent})
+    options, rest = {"input_exponent": neuron.input_exponent}, _state(neuron.threshold)
+    return CoreNeuron("alif", parameters, options, {"threshold": rest})
 
 
 def _resonate(neuron: Any) -> CoreNeuron:
@@ -147,7 +151,8 @@ def _resonate(neuron: Any) -> CoreNeuron:
 
 def _adaptive_resonate(neuron: Any) -> CoreNeuron:
     parameters = {"sine": neuron.sin_decay, "cosine": neuron.cos_decay, **_adaptation(neuron)}
-    return CoreNeuron(neuron.kind, parameters, {"input_exponent": neuron.input_exponent})
+    options, rest = {"input_exponent": neuron.input_exponent}, _state(neuron.threshold)
+    return CoreNeuron(neuron.kind, parameters, options, {"threshold": rest})
 
 
 def _threshold(neuron: Any) -> CoreNeuron:
@@ -198,7 +203,7 @@ def _sigma(neuron: Any) -> CoreNeuron:
     return CoreNeuron("sigma")
 
 
-NEURONS: dict[type[network.Neuron], Callable[[Any], CoreNeuron]] = {
+CORE_NEURONS: dict[type[network.Neuron], Callable[[Any], CoreNeuron]] = {
     network.Source: _relay,
     network.Average: _relay,
     network.CubaLIF: _cuba,

@@ -8,6 +8,8 @@
 
 namespace nd::ND_ISA {
 
+constexpr size_t TILE_BYTES = 1 << 18;  // a tile's weights should stay in a core's cache
+constexpr int TILE_COLUMNS = 256;       // few enough for threads to share a layer
 constexpr size_t SLACK = 512;  // numbers that a delivery may write beyond a tile
 
 // One parameter of a population, in rows; all neurons share one register where they are equal.
@@ -32,7 +34,8 @@ struct Parameter {
 
 struct Member {
     Layout layout;
-    const NeuronModel* model;
+    std::shared_ptr<const NeuronModel> model;
+    HostStep host_step;
     std::vector<Parameter> parameters;
     std::vector<int32_t> varies, options;
     std::vector<int32_t> axon_delay;  // in rows, or empty
@@ -46,10 +49,9 @@ struct Member {
     bool all_listed = true;  // see Spikes
 
     Member(const Population& population)
-        : layout(population.layout), model(find_model(population.kind)),
+        : layout(population.layout), model(model_of(population)), host_step(population.host_step),
           options(population.options), longest_delay(population.longest_delay()),
           starts(population.starts), cycle(population.cycle), graded(population.graded) {
-        if (!model) throw Unsupported("the core has no neuron model " + population.kind);
         if (int(population.parameters.size()) != words_in(model->parameters) ||
             int(options.size()) != words_in(model->options))
             throw Unsupported("neuron model " + population.kind + " takes parameters " +
@@ -69,6 +71,16 @@ struct Member {
         }
     }
 
+    static std::shared_ptr<const NeuronModel> model_of(const Population& population) {
+        if (population.host_step)
+            return std::make_shared<NeuronModel>(
+                NeuronModel{"host-step", "", "", "", population.host_states, population.host_ports,
+                            population.host_resets, nullptr});
+        const NeuronModel* model = find_model(population.kind);
+        if (!model) throw Unsupported("the core has no neuron model " + population.kind);
+        return {std::shared_ptr<void>(), model};  // a constant, which nobody owns
+    }
+
     size_t place_of(const Tile& tile) const {
         return size_t(tile.row) * layout.stride() + tile.column;
     }
@@ -79,7 +91,7 @@ struct Member {
     }
 
     void cut_into_tiles() {
-        bool whole = false, by_row = layout.rows > 1 || model->kind == "relay";
+        bool whole = host_step != nullptr, by_row = layout.rows > 1 || model->kind == "relay";
         for (const auto& feed : feeds) {
             whole |= feed->needs_all();
             by_row |= dynamic_cast<const Conv*>(feed.get()) != nullptr;
@@ -89,7 +101,11 @@ struct Member {
             tiles.push_back({0, layout.rows, 0, stride});
             return;
         }
-        const int columns = by_row ? stride : PackedRows::COLUMNS;
+        size_t column_bytes = 1;
+        for (const auto& feed : feeds) column_bytes += feed->column_bytes();
+        int columns = PackedRows::COLUMNS;
+        while (2 * columns <= TILE_COLUMNS && 2 * columns * column_bytes <= TILE_BYTES) columns *= 2;
+        if (by_row) columns = stride;
         for (int row = 0; row < layout.rows; row++)
             for (int first = 0; first < stride; first += columns)
                 tiles.push_back({row, 1, first, std::min(columns, stride - first)});

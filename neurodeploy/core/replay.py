@@ -86,7 +86,7 @@ def replay(
     values : int32 [samples, steps, neurons], optional
         What is presented to the input population's neurons.
     states : tuple of str
-        Of "u" and "v": which to keep.
+        Which to keep, of those that its neurons have.
     resets : bool [steps], optional
         Steps before which states become zero.
 
@@ -130,7 +130,8 @@ def _run(
 ) -> Replayed:
     samples, steps = shape
     room = (samples, steps, population.size)
-    kept = {n: np.empty(room, np.int32) for n in population.neuron.states if n in states}
+    own = population.neuron.states
+    kept = {n: np.empty(room, np.int32) for n in own if n in states}
     fired, step_counts = np.zeros(room, np.bool_), np.zeros(shape, np.int32)
     asked = (c.Results * len(packed.names))()
     held = []  # arrays that must outlive the call
@@ -142,8 +143,8 @@ def _run(
             None if a is None else a.ctypes.data for a in parts
         )
     last = asked[len(given)]
-    for name, array in {**kept, "fired": fired, "step_counts": step_counts}.items():
-        setattr(last, name, array.ctypes.data)
+    last.keep(own, kept)
+    last.fired, last.step_counts = fired.ctypes.data, step_counts.ctypes.data
     if resets is not None:
         resets = np.ascontiguousarray(resets, np.bool_)
         last.resets = resets.ctypes.data
@@ -160,6 +161,7 @@ def _run(
         neuron, payload = messages_of(handle, len(given), int(step_counts.sum(dtype=np.int64)))
     finally:
         core.nd_run_free(handle)
+    packed.complete(len(given), kept)
     spikes = np.zeros((samples * steps, population.size), np.int32)
     where = np.repeat(np.arange(samples * steps), step_counts.ravel())
     spikes[where, neuron] = 1 if payload is None else payload

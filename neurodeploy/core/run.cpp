@@ -178,8 +178,7 @@ private:
             to.counts = moved(run.counts[i], s * size);
             for (int k = 0; k < 3; k++)
                 to.overflows[k] = moved(run.overflows[i], k * run.samples + s);
-            to.u = moved(run.u[i], steps * size);
-            to.v = moved(run.v[i], steps * size);
+            to.states = run.states[i], to.first_state = steps * size;
             to.fired = moved(run.fired[i], steps * size);
             to.messages = run.wanted[i] ? &run.messages[i][s] : nullptr;
             sample.resets[i] = run.resets[i];
@@ -324,7 +323,8 @@ const char* describe(const char* kind) {
     const NeuronModel* model = find_model(kind);
     if (!model) return nullptr;
     thread_local std::string text;
-    text = std::string(model->parameters) + ";" + std::string(model->options);
+    text = std::string(model->parameters) + ";" + std::string(model->options) + ";" +
+           std::string(model->state_names);
     return text.c_str();
 }
 
@@ -332,6 +332,7 @@ const char* describe(const char* kind) {
 
 #define ND_TEXT(name) #name
 #define ND_NAME(name) ND_TEXT(name)
+extern const Floats FLOATS;
 extern const Unit UNIT;
-const Unit UNIT{ND_NAME(ND_ISA), pack, stream, describe};
+const Unit UNIT{ND_NAME(ND_ISA), pack, stream, describe, &FLOATS};
 }  // namespace nd::ND_ISA

@@ -7,7 +7,7 @@ namespace nd::ND_ISA {
 
 // What one thread needs while it runs a tile.
 struct Scratch {
-    Array<int32_t> current[2], part, state, payload;
+    Array<int32_t> current[2], part, state, payload, host;
     Array<uint64_t> sent;
     Array<uint8_t> flags;
     Array<uint32_t> counts;
@@ -34,7 +34,9 @@ struct Presented {
 
 // Where a population's results of this sample go; each may be null.
 struct Results {
-    int32_t *step_counts = nullptr, *u = nullptr, *v = nullptr;
+    int32_t* step_counts = nullptr;
+    Run::States states = {};
+    size_t first_state = 0;  // where this sample's begin
     int64_t* counts = nullptr;
     int64_t* overflows[3] = {};
     uint8_t* fired = nullptr;
@@ -144,7 +146,7 @@ public:
         const Layout& layout = spikes.layout;
         if (to.step_counts)
             for (int64_t t = t0; t < t1; t++) {
-                const int n = spikes.sent_by(row, t);
+                const int n = spikes.listed ? spikes.count_at(row, t) : spikes.sent_by(row, t);
                 if (n) __atomic_fetch_add(to.step_counts + t, n, __ATOMIC_RELAXED);
             }
         if (!to.counts) return;
@@ -152,13 +154,16 @@ public:
         count_row(spikes, row, t0, t1, scratch.counts.data());
         const uint32_t* counted = scratch.counts.data();
         const int n = layout.neurons_in(row);
-        if (!layout.image || layout.height * layout.width == 1) {  // the same order
+        if (in_order(layout)) {
             int64_t* own = to.counts + size_t(row) * layout.row;
             for (int j = 0; j < n; j++) own[j] += counted[j];
             return;
         }
-        each_flat(layers_->members[population], row, 0, n,
-                  [&](int column, int32_t flat) { to.counts[flat] += counted[column]; });
+        const size_t plane = size_t(layout.height) * layout.width;
+        for (int c = 0; c < layout.channels; c++) {
+            int64_t* own = to.counts + c * plane + size_t(row) * layout.width;
+            for (int x = 0; x < layout.width; x++) own[x] += counted[x * layout.channels + c];
+        }
     }
 
     // Append who sent in the steps t0..t1, step after step.
@@ -181,12 +186,13 @@ public:
                 const uint64_t* bits = spikes.bits_at(row, t);
                 const int32_t* payload = spikes.graded ? spikes.payload_at(row, t) : nullptr;
                 const int32_t first = row * layout.step_of_row();
-                for (int w = 0; w < layout.words; w++)
-                    for (uint64_t word = bits[w]; word; word &= word - 1) {
-                        const int column = 64 * w + __builtin_ctzll(word);
-                        *neuron++ = flat[column] + first;
-                        if (payload) *value++ = payload[column];
-                    }
+                for (int w = 0; w < layout.words; w++) {
+                    uint16_t who[64 + LIST_SLACK];
+                    const int found = static_cast<int>(list_bits(bits + w, 1, who) - who);
+                    for (int i = 0; i < found; i++) *neuron++ = flat[64 * w + who[i]] + first;
+                    if (payload)
+                        for (int i = 0; i < found; i++) *value++ = payload[64 * w + who[i]];
+                }
             }
     }
 
@@ -274,20 +280,64 @@ private:
                 std::memset(state, 0, 4 * tile.size() * m.model->states);
             collect(t);
             const Results& to = sample.results[population];
-            const bool records = to.u || to.v || to.fired;
+            const bool records = to.states.count || to.fired;
+            if (m.host_step) ask_host();
             for (int r = 0; r < tile.rows; r++) {
                 const int row = tile.row + r;
                 RowStep& step = scratch.rows[r];
+                step.records = records;
                 if (!delays) {
                     step.sent = sent.bits_at(row, t) + tile.column / 64;
                     if (sent.graded) step.payload = sent.payload_at(row, t) + tile.column;
                 } else if (sent.graded) {
                     step.payload = scratch.payload.data();
                 }
-                m.model->step(step);
+                if (m.host_step) take_from_host(row, step);
+                else m.model->step(step);
                 if (delays) send_late(row, t, step.neurons);
                 if (records) record(row, t, step.neurons, step.state, step.sent);
             }
+        }
+
+        // Let the host step all neurons, which are one tile; see HostStep.
+        void ask_host() {
+            const int ports = m.model->ports, states = m.model->states;
+            const size_t size = m.layout.size();
+            make_room(scratch.host, (ports + states + 1) * size);
+            int32_t* host = scratch.host.data();
+            each_row([&](int row, size_t at, int neurons) {
+                each_flat(m, row, 0, neurons, [&](int column, int32_t flat) {
+                    for (int k = 0; k < ports; k++)
+                        host[k * size + flat] = scratch.current[k][at + column];
+                    for (int k = 0; k < states; k++)
+                        host[(ports + k) * size + flat] = state[k * tile.size() + at + column];
+                });
+            });
+            int32_t* held = host + ports * size;
+            if (const int32_t failure = m.host_step(host, held, held + states * size))
+                throw HostFailure(failure);
+            each_row([&](int row, size_t at, int neurons) {
+                each_flat(m, row, 0, neurons, [&](int column, int32_t flat) {
+                    for (int k = 0; k < states; k++)
+                        state[k * tile.size() + at + column] = held[k * size + flat];
+                });
+            });
+        }
+
+        template <class Each>
+        void each_row(Each each) {
+            for (int r = 0; r < tile.rows; r++)
+                each(r, size_t(r) * tile.columns, m.layout.neurons_in(r));
+        }
+
+        void take_from_host(int row, RowStep& step) {
+            const int32_t* sent = scratch.host.data() +
+                                  (m.model->ports + m.model->states) * size_t(m.layout.size());
+            std::memset(step.sent, 0, 8 * size_t(tile.columns / 64));
+            each_flat(m, row, 0, step.neurons, [&](int column, int32_t flat) {
+                step.sent[column / 64] |= uint64_t(sent[flat] != 0) << (column % 64);
+                if (step.payload) step.payload[column] = sent[flat];
+            });
         }
 
         // Add up what arrives in step t.
@@ -367,14 +417,13 @@ private:
 
         void record(int row, int64_t t, int neurons, const int32_t* from, const uint64_t* bits) {
             const Results& to = sample.results[population];
-            int32_t* records[2] = {to.u, to.v};
             const size_t step = size_t(t) * m.layout.size();
-            for (int k = 0; k < 2 && k < m.model->states; k++) {
-                if (!records[k]) continue;
+            for (int k = 0; k < to.states.count && k < m.model->states; k++) {
+                if (!to.states.at[k]) continue;
+                int32_t* kept = to.states.at[k] + to.first_state + step;
                 const int32_t* values = from + k * tile.size() - tile.column;
-                each_flat(m, row, tile.column, neurons, [&](int column, int32_t flat) {
-                    records[k][step + flat] = values[column];
-                });
+                each_flat(m, row, tile.column, neurons,
+                          [&](int column, int32_t flat) { kept[flat] = values[column]; });
             }
             if (to.fired)
                 each_flat(m, row, tile.column, neurons, [&](int column, int32_t flat) {

@@ -14,7 +14,7 @@ from ..inputs import Presented
 from ..network import Network
 from . import library as c
 from .library import library, raise_error
-from .network import CoreNetwork, core_network
+from .network import OVERFLOWS, CoreNetwork, core_network
 
 BLOCK_BYTES = 1 << 26
 """Results and inputs of one block of samples should stay within this."""
@@ -24,8 +24,6 @@ BLOCK_WORK = 1 << 30
 
 THREAD_WORK = 1 << 20
 """Neurons times steps, about a millisecond, below which starting a thread does not pay."""
-
-OVERFLOWS = ("u_overflows", "v_overflows", "input_overflows")
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ def simulate(
     messages : collection of str, optional
         Populations whose messages to return; by default all.
     states : tuple of str
-        Of "u" and "v": which to keep for every step.
+        Which to keep for every step, of populations whose neurons have them.
     threads : int
         Share the samples of a block, or the neurons of one sample.
     block : int, optional
@@ -153,6 +151,7 @@ def _run_block(
         raise_error("engine")
     try:
         for place, name in enumerate(packed.names):
+            packed.complete(place, results[name].states)
             if name in wanted:
                 total = int(results[name].step_counts.sum(dtype=np.int64))
                 neuron, payload = messages_of(handle, place, total)
@@ -181,17 +180,18 @@ def _make_room(
         to.step_counts = at_steps + place * step_counts.strides[0]
         to.overflows = at_overflows + place * overflows.strides[0]
         to.counts = at_counts + first * counts.itemsize
-        kept = {}
-        for name in population.neuron.states:
-            if name in states:
-                kept[name] = np.empty((samples, steps, population.size), np.int32)
-                setattr(to, name, kept[name].ctypes.data)
-        own = counts[first : first + size].reshape(samples, population.size)
-        counted = (
-            dict(zip(OVERFLOWS, overflows[place], strict=True)) if packed.on_chip[place] else {}
-        )
+        own, room = population.neuron.states, (samples, steps, population.size)
+        kept = {name: np.empty(room, np.int32) for name in own if name in states}
+        if kept:
+            to.keep(own, kept)
+        sent = counts[first : first + size].reshape(samples, population.size)
+        counted = {
+            what: overflows[place][k]
+            for k, what in enumerate(OVERFLOWS)
+            if what in packed.overflows[place]
+        }
         results[population.name] = PopulationResult(
-            step_counts[place], own, None, None, kept, counted
+            step_counts[place], sent, None, None, kept, counted
         )
         first += size
     return results

@@ -6,6 +6,7 @@
 #include "lanes.hpp"
 #include "network.hpp"
 #include <algorithm>
+#include <bit>
 
 namespace nd::ND_ISA {
 
@@ -47,10 +48,15 @@ inline uint16_t* list_bits(const uint64_t* bits, int words, uint16_t* to) {
 #else
     using Eight = uint16_t ND_VECTOR(16);
     for (int w = 0; w < words; w++) {
-        // Few are found one by one, many by bytes.
-        if (__builtin_popcountll(bits[w]) < 6) {
-            for (uint64_t word = bits[w]; word; word &= word - 1)
-                *to++ = static_cast<uint16_t>(64 * w + __builtin_ctzll(word));
+        // Few are found one by one, many by bytes. One by one always as many, since a loop that
+        // ends with the last bit is guessed wrongly nearly every time.
+        constexpr int FEW = 6;
+        const int n = std::popcount(bits[w]);
+        if (n <= FEW) {
+            uint64_t word = bits[w];
+            for (int k = 0; k < FEW; k++, word &= word - 1)
+                to[k] = static_cast<uint16_t>(64 * w + std::countr_zero(word));
+            to += n;
             continue;
         }
         for (int k = 0; k < 64; k += 8) {
@@ -138,7 +144,8 @@ struct Spikes {
             n += __builtin_popcountll(sent[w]);
         }
         ranks[layout.words] = static_cast<uint16_t>(n);
-        const bool begins = window == 1 || slot(t) % window == 0;
+        const int64_t place = slot(t);
+        const bool begins = slots == window ? place == 0 : place % window == 0;
         const uint32_t first = begins ? 0 : ends[at(row, t - 1)];
         starts[at(row, t)] = ends[at(row, t)] = first;
         if (!all_listed && busy(row, t)) return;

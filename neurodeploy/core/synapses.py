@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .. import network
 from ..errors import UnsupportedError
-from ..network import Average, Conv, Population, Synapse
+from ..network import Average, Population, Synapse
 from ..network.fixed_point import STATE_LIMIT
 
 
@@ -92,7 +92,7 @@ def _complex_dense(synapse: Any, source: Population, target: Population) -> Part
 def _conv(synapse: Any, source: Population, target: Population, port: int = 0) -> Parts:
     weight = synapse.weight
     largest = np.abs(weight.astype(np.int64)).reshape(len(weight), -1).sum(axis=1).max()
-    wraps = type(synapse) is Conv and bool(source.neuron.graded or largest >= STATE_LIMIT)
+    wraps = synapse.sums_wrap and bool(source.neuron.graded or largest >= STATE_LIMIT)
     yield KernelSynapses(
         synapse.steps, 0, port, wraps, weight,
         synapse.stride, synapse.padding, synapse.dilation, synapse.groups,
@@ -196,6 +196,7 @@ def _without_wrap(made: Any) -> Any:
 
 
 def _readout(synapse: Any, source: Population, target: Population) -> Parts:
+    # The core adds nothing up for other models outside the chip.
     if not isinstance(target.neuron, Average):
         raise UnsupportedError(
             f"projection {source.name}->{target.name}: only an average can read out a population "

@@ -18,7 +18,7 @@ from ..formats import FORMATS
 from ..formats.netx.writer import save_netx
 from ..formats.slayer import Export
 from ..inputs import read_inputs
-from ..network import Audit, AuditEntry, Conv, Network, Rating
+from ..network import Audit, AuditEntry, Network, Rating
 from ..targets.look_ahead import look_ahead
 from ..targets.netx_importer import netx_needs
 from ..targets.rewrite import sums_in_parts
@@ -215,8 +215,7 @@ def split_until_none_wraps(
 def _channels(network: Network, population: str) -> int:
     """Into how many parts the convolutions into a population can be split."""
     found = [p.synapse for p in network.into(population)]
-    # `sums_in_parts` splits this operator alone.
-    return max((s.weight.shape[1] for s in found if type(s) is Conv), default=1)
+    return max((s.only_array.shape[1] for s in found if s.sums_wrap), default=1)
 
 
 def _check_out(out: Path) -> None:

@@ -1,85 +1,12 @@
 """Network = populations + projections, and the integer rules they follow."""
 
+from . import neurons, synapses
 from .audit import Audit, AuditEntry, Effect, Rating
 from .graph import InputTransform, Network, Population, Projection
-from .neurons import (
-    ALIF,
-    AdaptiveResonateFire,
-    AdaptiveResonateFireIzhikevich,
-    Average,
-    CubaLIF,
-    Delta,
-    FloatLIF,
-    GeneralCubaLIF,
-    GeneralSigmaDelta,
-    GradedThreshold,
-    LeakyIntegrator,
-    Neuron,
-    ResonateFire,
-    ResonateFireIzhikevich,
-    Sigma,
-    SigmaDelta,
-    Source,
-    TernaryLIF,
-    Threshold,
-)
-from .synapses import (
-    Complex,
-    ComplexConv,
-    ComplexDense,
-    Conv,
-    ConvTranspose,
-    DelayedDense,
-    Dense,
-    OneToOne,
-    Pool,
-    Readout,
-    Sparse,
-    Synapse,
-    TemporalFIR,
-    Unpool,
-)
+from .neurons import *
+from .synapses import *
 
-__all__ = [
-    "ALIF",
-    "AdaptiveResonateFire",
-    "AdaptiveResonateFireIzhikevich",
-    "Audit",
-    "AuditEntry",
-    "Average",
-    "Complex",
-    "ComplexConv",
-    "ComplexDense",
-    "Conv",
-    "ConvTranspose",
-    "CubaLIF",
-    "DelayedDense",
-    "Delta",
-    "Dense",
-    "Effect",
-    "FloatLIF",
-    "GeneralCubaLIF",
-    "GeneralSigmaDelta",
-    "GradedThreshold",
-    "InputTransform",
-    "LeakyIntegrator",
-    "Network",
-    "Neuron",
-    "OneToOne",
-    "Pool",
-    "Population",
-    "Projection",
-    "Rating",
-    "Readout",
-    "ResonateFire",
-    "ResonateFireIzhikevich",
-    "Sigma",
-    "SigmaDelta",
-    "Source",
-    "Sparse",
-    "Synapse",
-    "TemporalFIR",
-    "TernaryLIF",
-    "Threshold",
-    "Unpool",
-]
+__all__ = ["Audit", "AuditEntry", "Effect", "Rating"]
+__all__ += ["InputTransform", "Network", "Population", "Projection"]
+__all__ += neurons.__all__
+__all__ += synapses.__all__

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from ..errors import NetworkError
 from .fields import CLASSES, DERIVED
+from .neurons import NEURONS
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -129,9 +130,14 @@ def unflatten(tree: Any, arrays: Arrays) -> Any:
         array = arrays[tree["array"]]
         array.setflags(write=False)
         return array
+    if tree["class"] not in CLASSES:
+        list(NEURONS)  # of which other packages bring some
     model = CLASSES.get(tree["class"])
     if model is None:
-        raise ValueError(f"no class {tree['class']!r} in neurodeploy.network")
+        raise ValueError(
+            f"no class {tree['class']!r} in neurodeploy.network, nor in a package that is imported "
+            f"or brings neurons; import or install its own"
+        )
     values = {name: unflatten(item, arrays) for name, item in tree["fields"].items()}
     written, ours = int(tree.get("version", 1)), _version_of(model)
     if written > ours:

@@ -144,7 +144,7 @@ def profile_host(
             meter, which = host_meter(), "zeus: counters of the CPU packages and their memory"
         except BackendError as error:
             reason = str(error)
-    run()  # compiles what this machine has not run before
+    run()  # lays the network out
     made = run()
     rest = _window(lambda: time.sleep(window_seconds), meter, window_seconds) if meter else None
     found = []

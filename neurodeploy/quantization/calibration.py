@@ -45,7 +45,7 @@ class Calibration:
         InputError
             If the inputs do not fit the network, hold NaN, or nothing ever spikes on them.
         """
-        from ..engine.floating import simulate  # brings numba
+        from ..core.floating import simulate
 
         inputs = fitting(network, inputs)
         values = present(network, inputs)

@@ -16,9 +16,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from ..core.rounding import round_together
 from ..network import DelayedDense, Network
 from ..network.fixed_point import DECAY_UNITY
 from .calibration import Calibration
@@ -95,10 +95,9 @@ def together(local: PopulationAlone, choice: Choice) -> Choice | None:
     order = np.argsort(-np.diag(power), kind="stable")
     upper = np.linalg.cholesky(np.linalg.inv(power[np.ix_(order, order)])).T
     found = np.empty(weight.shape, np.int64)
-    found[:, order] = _rounded(
-        weight[:, order] / unit[:, order], low[:, order], high[:, order],
-        np.ascontiguousarray(upper), unit[0, order],
-    )  # fmt: skip
+    found[:, order] = round_together(
+        weight[:, order] / unit[:, order], low[:, order], high[:, order], upper, unit[0, order]
+    )
     pieces = np.split(found, np.cumsum(sizes)[:-1], axis=1)
     mantissas: list[NDArray[np.int64] | None] = [None] * len(site.feeds)
     for index, piece in zip(dense, pieces, strict=True):
@@ -133,35 +132,13 @@ def _traces(local: PopulationAlone, index: int) -> Doubles:
     projection, synapse = site.feeds[index]
     sent: NDArray[Any] = local.calibration.sent[projection.source].astype(np.float64)
     lag = int(local.network.closes(projection))
-    if isinstance(synapse, DelayedDense):
+    if isinstance(synapse, DelayedDense):  # its commonest delay stands for all
         lag += int(np.bincount(synapse.delay.ravel()).argmax())
     late = np.zeros_like(sent)
     if lag < sent.shape[1]:
         late[:, lag:] = sent[:, : sent.shape[1] - lag]
     for decay in (site.shape.current_decay, site.shape.voltage_decay):
-        _leak(late, 1 - float(np.median(decay)) / DECAY_UNITY)
+        keep = 1 - float(np.median(decay)) / DECAY_UNITY
+        for step in range(1, late.shape[1]):
+            late[:, step] += keep * late[:, step - 1]
     return late.reshape(-1, late.shape[2])
-
-
-@njit(nogil=True, cache=True)
-def _leak(x, keep):  # type: ignore[no-untyped-def]
-    for s in range(x.shape[0]):
-        for t in range(1, x.shape[1]):
-            for j in range(x.shape[2]):
-                x[s, t, j] += keep * x[s, t - 1, j]
-
-
-@njit(nogil=True, cache=True)
-def _rounded(scaled, low, high, upper, unit):  # type: ignore[no-untyped-def]
-    """Round column by column; each error goes to the columns after it."""
-    targets, sources = scaled.shape
-    found = np.empty((targets, sources), np.int64)
-    for i in range(targets):
-        rest = scaled[i] * unit
-        for j in range(sources):
-            whole = min(max(np.rint(rest[j] / unit[j]), low[i, j]), high[i, j])
-            found[i, j] = np.int64(whole)
-            error = (rest[j] - whole * unit[j]) / upper[j, j]
-            for k in range(j + 1, sources):
-                rest[k] -= error * upper[j, k]
-    return found

@@ -6,19 +6,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from ..engine.floating.synapses import deliveries
+from ..core.floating_synapses import deliveries
+from ..core.rounding import integrate
 from ..network import Network, Population
-from ..network.fixed_point import ACTIVATION_SHIFT, DECAY_UNITY, STATE_LIMIT
+from ..network.fixed_point import ACTIVATION_SHIFT, DECAY_UNITY
 from .calibration import Calibration
 from .neurons import STATE_UNIT, float_neuron, round_neurons
 from .scale_choice import Choice, Site
 from .weights import with_weight
-
-RESETS = ("zero", "subtract", "subtract-late")
-_ZERO, _SUBTRACT, _LATE = range(3)
 
 NEAR = 2.0
 """Voltages count up to this many thresholds: what lies far below one decides no spike."""
@@ -61,17 +58,18 @@ class PopulationAlone:
             mantissa = self.site.mantissas(index, choice)
             current += self._delivered(index, mantissa.astype(np.float32)) * 2.0**step
         neuron = round_neurons(population, shape, choice.factor).cuba_form()
-        spikes, v = np.zeros(self._shape, np.float32), np.zeros(self._shape)
+        scale = 1 << ACTIVATION_SHIFT
         spread = [
-            np.broadcast_to(np.asarray(parameter, np.int64), population.size)
+            np.broadcast_to(np.asarray(parameter, np.float64), population.size)
             for parameter in (
-                neuron.current_decay, neuron.voltage_decay, neuron.threshold, neuron.bias,
+                1 - np.asarray(neuron.current_decay) / DECAY_UNITY,
+                1 - np.asarray(neuron.voltage_decay) / DECAY_UNITY,
+                np.asarray(neuron.threshold) * scale, np.asarray(neuron.bias) * scale,
                 neuron.refractory, neuron.taken_off,
             )
         ]  # fmt: skip
-        reset = RESETS.index(neuron.reset)
-        saturated = _integrate(current.astype(np.int64), *spread, reset, spikes, v)
-        return AloneRun(spikes, v / (STATE_UNIT * choice.factor), int(saturated))
+        spikes, v, saturated = integrate(current, np.stack(spread), neuron.reset)
+        return AloneRun(spikes, v / (STATE_UNIT * choice.factor), saturated)
 
     def mean_error(self, choice: Choice) -> NDArray[np.float64]:
         """Mean current that rounding took from each neuron, in the chip form's unit."""
@@ -99,9 +97,9 @@ class PopulationAlone:
             lag = wait + delay
             if lag >= steps:
                 continue
-            messages = sent[:, : steps - lag]
-            delivered = deliver(np.ascontiguousarray(messages).reshape(-1, source.size))
-            total[:, lag:] += delivered.reshape(samples, steps - lag, -1)
+            current = np.zeros((samples, steps - lag, total.shape[2]), np.float32)
+            deliver(sent[:, : steps - lag], current)
+            total[:, lag:] += current
         return total
 
 
@@ -124,46 +122,3 @@ def difference(run: AloneRun, population: Population, calibration: Calibration) 
     membrane /= max(1e-30, float((exact[quiet] ** 2).sum()))
     apart = float(np.abs(run.spikes - sent).sum())
     return membrane + apart / max(1.0, float(run.spikes.sum() + sent.sum()))
-
-
-@njit(nogil=True, cache=True)
-def _integrate(  # type: ignore[no-untyped-def]
-    current, current_decay, voltage_decay, threshold, bias, refractory, amount, reset,
-    spikes, voltages,
-):  # fmt: skip
-    """`GeneralCubaLIF`'s equations; u saturates here, where the chip's would wrap."""
-    limit = STATE_LIMIT - 1
-    saturated = 0
-    for s in range(current.shape[0]):
-        for j in range(current.shape[2]):
-            u, v, wait, above = 0, 0, 0, threshold[j] << ACTIVATION_SHIFT
-            for t in range(current.shape[1]):
-                u = _keep(u, current_decay[j]) + (current[s, t, j] << ACTIVATION_SHIFT)
-                if abs(u) > limit:
-                    saturated += 1
-                    u = limit if u > 0 else -limit
-                fires = False
-                if wait == 0:
-                    owed = amount[j] if reset == _LATE and v > above else 0
-                    v = _keep(v, voltage_decay[j]) - owed + u + (bias[j] << ACTIVATION_SHIFT)
-                    if abs(v) > limit:
-                        saturated += 1
-                        v = limit if v > 0 else -limit
-                    fires = v > above
-                else:
-                    wait -= 1
-                if fires:
-                    spikes[s, t, j] = 1
-                    if reset == _ZERO:
-                        v = 0
-                    elif reset == _SUBTRACT:
-                        v -= amount[j]
-                    wait = refractory[j] - 1
-                voltages[s, t, j] = v
-    return saturated
-
-
-@njit(nogil=True, cache=True)
-def _keep(x, decay):  # type: ignore[no-untyped-def]
-    product = x * (DECAY_UNITY - decay)
-    return product // DECAY_UNITY if product >= 0 else -(-product // DECAY_UNITY)

@@ -14,10 +14,13 @@ from ..errors import InputError, NetworkError
 from ..network import Network, Sparse, Synapse
 from ..network.canonical import hash_values
 from ..network.fixed_point import DECAY_UNITY
+from .balance import balance_thresholds
 from .calibration import Calibration, fitting
+from .compensate import compensate_rounding
 from .config import QuantConfig
 from .exact import exact_choice
 from .float_form import as_float, is_rescalable
+from .population_alone import PopulationAlone
 from .rounding import BIAS, Rounding
 from .scale_choice import Choice, Site
 from .scales import choose_scale
@@ -153,12 +156,8 @@ def choose_scales(
         assert reference is not None
         choices = correct_biases(network, sites, choices, reference)
     if compensate and reference is not None:
-        from .compensate import compensate_rounding  # brings numba
-
         choices = compensate_rounding(network, sites, choices, reference)
     if config.balance != "none":
-        from .balance import balance_thresholds  # brings numba
-
         assert reference is not None
         choices = balance_thresholds(network, sites, choices, reference, config.balance == "neuron")
     return choices
@@ -192,8 +191,6 @@ def correct_biases(
 
     A constant current of 1 adds up to 4096 / d_u before it enters the voltage.
     """
-    from .population_alone import PopulationAlone
-
     made = {}
     for name, site in sites.items():
         if exact_choice(site) is not None:

@@ -15,6 +15,7 @@ from .calibration import Calibration, fitting
 from .config import QuantConfig
 from .float_form import as_float, is_rescalable
 from .neurons import float_neuron
+from .population_alone import PopulationAlone
 from .quantize_network import CONFIG, STEPS, choice_of, rounded_names
 from .rounding import SCALE
 from .scale_choice import Site
@@ -119,7 +120,6 @@ def quantization_report(network: Network, fixed: Network, inputs: NDArray[Any]) 
         If `fixed` is not what `quantize` made of `network`.
     """
     from ..backends import run
-    from .population_alone import PopulationAlone  # brings numba
 
     if CONFIG not in fixed.metadata:
         raise NetworkError("report: the network was not made by quantize; give one that was")

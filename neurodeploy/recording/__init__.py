@@ -8,7 +8,7 @@ then, every array with samples along axis 0 unless said otherwise::
     populations/<name>/event_counts  int32 [samples, steps]    messages sent in each step
     populations/<name>/neuron        int32 [events]            who sent, flat in (C, H, W) order
     populations/<name>/payload       int32 [events]            what; absent where all are 1
-    populations/<name>/<state>       int32 [samples, steps, *shape]  u, v: what the neuron has
+    populations/<name>/<state>       int32 [samples, steps, *shape]  u, v...: what the neuron has
     populations/<name>/axon_delay    int32 [neurons]           where messages leave late
     populations/<name>/u_overflows, v_overflows, input_overflows   int64 [samples]
     projections/<source>-><target>/synops, dense_synops      int64 [samples]

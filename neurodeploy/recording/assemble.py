@@ -148,7 +148,7 @@ class BlockAssembler:
         ----------
         spikes : mapping of name to int32 [samples, steps, neurons]
             Messages as they leave each population, 0 for none.
-        states : mapping of name to mapping of "u" and "v" to int32 [samples, steps, neurons]
+        states : mapping of name to mapping of state to int32 [samples, steps, neurons]
         """
         events = {
             name: Events.from_dense(dense, self.network[name].neuron.graded)

@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 
 from ..errors import RecordingError
 from ..network.neurons import model_of
+from ..network.neurons.registry import NO_STATES
 from .header import PopulationHeader
 
 OVERFLOWS = ("u_overflows", "v_overflows", "input_overflows")
-
-_NO_STATES = {"counts", "event_counts", "neuron", "payload", "axon_delay", *OVERFLOWS}
-"""What a file holds of a population beside its states."""
 
 _COUNTED_AT_ONCE = 1024
 """Samples."""
@@ -37,7 +35,7 @@ class Arrays(Protocol):
 
 @dataclass(frozen=True)
 class PopulationRecord:
-    """What was recorded of one population.
+    """What was recorded of one population. Index it by ``counts``, ``spikes`` or a state's name.
 
     Attributes
     ----------
@@ -52,12 +50,17 @@ class PopulationRecord:
         """Whether `what` (counts, spikes or a state) was recorded here."""
         return self._key("neuron" if what == "spikes" else what) in self._arrays
 
+    def __getitem__(self, what: str) -> NDArray[Any]:
+        if what in ("counts", "spikes"):
+            return self.counts if what == "counts" else self.spikes
+        return self.state_of(what)
+
     @cached_property
     def states(self) -> tuple[str, ...]:
         """Names of the states recorded, in the order in which the neuron updates them."""
         prefix = self._key("")
         names = {key[len(prefix) :] for key in self._arrays if key.startswith(prefix)}
-        found = {name for name in names - _NO_STATES if "/" not in name}
+        found = {name for name in names - NO_STATES if "/" not in name}
         own = model_of(self.header.neuron).states
         return (*(name for name in own if name in found), *sorted(found - set(own)))
 

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import UnsupportedError
+from ..errors import InputError, UnsupportedError
 from ..network import Network
-
-RECORDABLE = ("counts", "spikes", "u", "v")
 
 Progress = Callable[[int, int], None]
 """Called with (samples done, samples in all)."""
@@ -25,11 +23,11 @@ class RunOptions:
     steps : int
         Chip time steps to run each sample for.
     record : tuple of str
-        Any of `RECORDABLE`.
+        Of counts, spikes and the states of the network's neurons.
     out : Path or None
         Stream the recording to this file instead of keeping it in memory.
     reset_interval : int or None
-        Within each sample, set u and v to zero every so many steps, as Lava's
+        Within each sample, set the states to zero every so many steps, as Lava's
         LIFReset and the chip do; None never resets. A sample always starts
         from zero state.
     reset_offset : int
@@ -37,8 +35,8 @@ class RunOptions:
         resets where ``t % interval == (reset_offset + 1 + h) % interval``, t
         counted from 1.
     threads : int or None
-        Threads of the engine; None takes ``NEURODEPLOY_THREADS``, else all cores.
-        Other backends have no use for it.
+        Threads of the engine and of the float backend; None takes ``NEURODEPLOY_THREADS``,
+        else all cores. Other backends have no use for it.
     timeout_seconds : float or None
         End a worker that takes longer.
     progress : callable or None
@@ -73,6 +71,27 @@ class RunOptions:
 def names_of(names: str | Iterable[str]) -> tuple[str, ...]:
     """Several names, or one that stands by itself: a string is a name, not its letters."""
     return (names,) if isinstance(names, str) else tuple(names)
+
+
+def to_record(network: Network, record: str | Iterable[str]) -> tuple[str, ...]:
+    """What a run records where `record` is asked for: counts, then the rest in fixed order.
+
+    Raises
+    ------
+    InputError
+        If no neuron of the network has a state of this name.
+    """
+    wanted = frozenset(names_of(record))
+    had = dict.fromkeys(s for p in network.populations for s in p.neuron.states)
+    known = ("counts", "spikes", *dict.fromkeys(("u", "v", *had)))
+    if unknown := sorted(wanted - {*known, "states"}):
+        raise InputError(
+            f"record {unknown[0]!r}: unknown; there are {', '.join(known)}, and states for all "
+            f"that the neurons have"
+        )
+    if "states" in wanted:
+        wanted |= frozenset(had)
+    return tuple(what for what in known if what == "counts" or what in wanted)
 
 
 def recorded_states(network: Network, options: RunOptions) -> tuple[str, ...]:

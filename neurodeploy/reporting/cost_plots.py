@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from ..numbers import si
 from ..profiling import Profile
 from ..profiling.slices import Core, Point, Stretch
-from .numbers import si
 from .plots import drawing
 from .pointer_texts import HoverPanel, Series, hover_json
 from .svg import INK, MUTED, SERIES, to_svg

@@ -9,9 +9,9 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from ..numbers import NOTHING, count, si
 from ..profiling.elsewhere import Elsewhere, elsewhere
 from .blocks import Block, Cell, table
-from .numbers import NOTHING, count, si
 from .report_sources import Sources
 
 CAPTION = "The same work elsewhere (estimated: published constants, dynamic energy alone)"

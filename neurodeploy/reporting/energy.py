@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
+from ..numbers import NOTHING, count, percent, si, si_range
 from ..profiling import STATIC, Profile
 from .blocks import Block, Cell, Items, Section, table
 from .devices import elsewhere_block
 from .energy_drawings import cost_figures
 from .figures import energy_figures
 from .meter_readings import measured_block
-from .numbers import NOTHING, count, percent, si, si_range
 from .report_sources import Sources
 from .table_rows import FIGURES
 

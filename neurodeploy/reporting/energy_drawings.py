@@ -6,12 +6,12 @@ import math
 
 from ..chip import Chip, Placement, load_chip
 from ..errors import NeurodeployError
+from ..numbers import count
 from ..profiling import Profile, estimate
 from ..profiling.slices import Point, busy_cores, by_sample, over_sparsity, over_time
 from ..recording import Recording
 from .blocks import Block, Drawing, Note
 from .figures import plots_available
-from .numbers import count
 from .report_sources import Sources
 
 

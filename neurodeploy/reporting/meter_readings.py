@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from ..numbers import si
 from ..recording import Recording
 from .blocks import Block, table
-from .numbers import si
 from .report_sources import Sources
 
 _UNITS = {"joules": "J", "watts": "W", "seconds": "s"}

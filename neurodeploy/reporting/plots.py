@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..network import Network
+from ..numbers import count, percent, si
 from ..profiling import Part, Profile
-from .numbers import count, percent, si
 from .svg import INK, MUTED, SERIES, STYLE, to_svg
 from .table_rows import SpikeRow
 

@@ -8,10 +8,10 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from ..numbers import count, percent, si, signed
 from ..quantization import QuantReport
 from ..quantization.bit_width_sweep import Sweep
 from ..quantization.costs import Costs
-from .numbers import count, percent, si, signed
 from .sweeps import sweep_foot, sweep_rows
 
 

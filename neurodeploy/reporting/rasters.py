@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..comparison import Divergence
+from ..numbers import count
 from ..recording import PopulationRecord, Recording
-from .numbers import count
 from .plots import MOST_PANELS, drawing
 from .pointer_texts import HoverPanel, hover_json
 from .svg import MUTED, SERIES, to_svg

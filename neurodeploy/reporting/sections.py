@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from ..numbers import NOTHING, count, percent, si, wilson_interval
 from .blocks import Block, Cell, Items, Note, Section, table
 from .figures import spike_figures, weight_figures
-from .numbers import NOTHING, count, percent, si, wilson_interval
 from .report_sources import Sources
 from .table_rows import limit_lines, network_rows, spike_rows
 

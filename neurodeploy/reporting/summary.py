@@ -6,8 +6,8 @@ import math
 
 from ..comparison import Comparison
 from ..network import Rating
+from ..numbers import count, percent, si, si_range, wilson_interval
 from .blocks import Headline, Section
-from .numbers import count, percent, si, si_range, wilson_interval
 from .report_sources import Sources
 from .table_rows import synapse_counts
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..numbers import count, percent, si
 from ..quantization.bit_width_sweep import Sweep, SweepRow
 from .blocks import Block, Drawing, Section, table
 from .figures import plots_available
-from .numbers import count, percent, si
 from .svg import INK, MUTED, SERIES, to_svg
 
 HEIGHT = 2.9

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from ..network import Network, Population, Projection
 from ..network.neurons import model_of
+from ..numbers import NOTHING, count, shape
 from ..recording import PopulationHeader, PopulationRecord, Recording
-from .numbers import NOTHING, count, shape
 
 FIGURES = (
     ("energy", "energy_joules", "J"),
@@ -19,9 +19,6 @@ FIGURES = (
     ("time per step", "seconds_per_step", "s"),
 )
 """Figures of a profile: what they are called, the attribute, the unit."""
-
-VERDICTS = {True: "exact", False: "differs", None: "not compared"}
-"""Words for `PopulationDifference.exact`."""
 
 
 @dataclass(frozen=True)

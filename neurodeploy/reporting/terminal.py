@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ..network import Audit, Network
+from ..numbers import NOTHING, count, percent, si, signed
 from ..profiling import Profile
 from ..recording import Recording
-from .numbers import NOTHING, count, percent, si, signed
 from .report_sources import labels_of
 from .table_rows import FIGURES, network_rows, spike_rows
 

@@ -38,7 +38,7 @@ def divergence_trace(comparison: Comparison) -> tuple[str, str]:
     assert evidence is not None
     shown = [
         name
-        for name in ("current", "u", "v")
+        for name in ("current", "u", *evidence.further_states, "v")
         if name in evidence.a.values or name in evidence.b.values
     ]
     if not shown:

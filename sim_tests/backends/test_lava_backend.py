@@ -88,7 +88,7 @@ def assert_as_equations_say(
         for population in network.populations:
             name, record = population.name, recording[population.name]
             for what in ("spikes", *population.neuron.states):
-                got, wanted = getattr(record, what)[sample], expected[name][what]
+                got, wanted = record[what][sample], expected[name][what]
                 np.testing.assert_array_equal(got, wanted, f"sample {sample}, {name}, {what}")
             sent = (expected[name]["spikes"] != 0).sum(axis=0)
             np.testing.assert_array_equal(record.counts[sample], sent)

@@ -173,7 +173,7 @@ def test_a_job_makes_nothing_but_parts_of_networks() -> None:
 
 
 def test_a_worker_needs_numpy_and_h5py_only() -> None:
-    others = ("numba", "typer", "rich", "jinja2", "soundfile", "tomli", "torch", "nir", "lava")
+    others = ("typer", "rich", "jinja2", "soundfile", "tomli", "torch", "nir", "lava")
     code = (
         f"import sys; sys.modules.update(dict.fromkeys({others}))\n"
         "from neurodeploy.backends import worker"

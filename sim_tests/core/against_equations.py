@@ -8,7 +8,7 @@ from neurodeploy.core.simulate import simulate
 from neurodeploy.inputs import present
 from sim_tests import reference
 
-STATES = ("u", "v")
+STATES = ("u", "v", "wait", "threshold", "refractory", "residue")
 
 
 def joined(blocks):
@@ -39,11 +39,11 @@ def _dense(part):
     return dense.reshape(samples, steps, -1)
 
 
-def run_core(network, inputs, steps=None, *, resets=(None, 0), **options):
+def run_core(network, inputs, steps=None, *, resets=(None, 0), states=STATES, **options):
     """Run on inputs as `inputs.present` gives them; see `joined`."""
     values = present(network, inputs, steps, apply_transform=False)
     how = {"reset_interval": resets[0], "reset_offset": resets[1]}
-    return joined(simulate(network, values, states=STATES, **how, **options))
+    return joined(simulate(network, values, states=states, **how, **options))
 
 
 def assert_core_equals_equations(network, inputs, *, resets=(None, 0), **options):

@@ -2,7 +2,7 @@
 
 ``python -m sim_tests.core.fuzz [--seconds 120] [--seed 0]`` compiles the core with sanitizers,
 starts itself again with their runtime loaded first, and runs networks of every kind on every
-instruction set, with threads and windows of all sizes, and step by step.
+instruction set, with threads and windows of all sizes, step by step, and by models' NumPy steps.
 All must give the same; what a sanitizer finds ends it with status 1.
 """
 
@@ -65,8 +65,9 @@ def fuzz(seconds: float, seed: int) -> int:
         rng = np.random.default_rng([seed, done])
         network, inputs = _random_network(rng, seed + done, KINDS, draw)
         found, streamed = [], []
-        for unit in units():
-            os.environ["NEURODEPLOY_ISA"] = unit
+        ways = [(unit, "") for unit in units()] + [(units()[done % len(units())], "numpy")]
+        for unit, steps in ways:
+            os.environ["NEURODEPLOY_ISA"], os.environ["NEURODEPLOY_STEPS"] = unit, steps
             for threads, window in ((1, 0), (2, int(rng.integers(1, 9))), (3, 1)):
                 found.append(_everything(network, inputs, threads, window))
             streamed.append(_step_by_step(network, inputs))
@@ -75,6 +76,7 @@ def fuzz(seconds: float, seed: int) -> int:
                 np.testing.assert_array_equal(array, found[0][where], f"{done}, {where}")
         for other in streamed[1:]:
             np.testing.assert_array_equal(other, streamed[0], f"{done}, stream")
+        _run_floats(rng, units(), done)
         done += 1
     print(f"fuzz: {done} networks, all equal on {', '.join(units())}")
     return 0
@@ -111,12 +113,13 @@ def _random_network(rng, seed, kinds, draw):
 def _everything(network, inputs, threads, window):
     from neurodeploy.core.simulate import simulate
     from neurodeploy.inputs import present
+    from sim_tests.core.against_equations import STATES
 
     steps = inputs.shape[1] + 3
     values = present(network, inputs, steps, apply_transform=False)
     found = {}
     (block,) = simulate(
-        network, values, states=("u", "v"), threads=threads, window=window, block=len(inputs),
+        network, values, states=STATES, threads=threads, window=window, block=len(inputs),
         reset_interval=9, reset_offset=2,
     )  # fmt: skip
     for name, result in block.items():
@@ -124,6 +127,24 @@ def _everything(network, inputs, threads, window):
             found[name, what] = getattr(result, what)
         found.update({(name, what): a for what, a in {**result.states, **result.overflows}.items()})
     return found
+
+
+def _run_floats(rng, units, number):
+    """A float network: the same bits on every instruction set, in blocks and on threads."""
+    from sim_tests.core.test_core_floats import bits, draw_messages, draw_network, run_core
+
+    network = draw_network(rng)
+    values = draw_messages(rng, (3, int(rng.integers(1, 40)), *network.input.shape))
+    found = []
+    for unit in units:
+        os.environ["NEURODEPLOY_ISA"] = unit
+        found += [run_core(network, values), run_core(network, values, block=1, threads=2)]
+    for other in found[1:]:
+        for name, arrays in other.items():
+            for what, array in arrays.items():
+                np.testing.assert_array_equal(
+                    bits(array), bits(found[0][name][what]), f"{number}, floats, {name}, {what}"
+                )
 
 
 def _step_by_step(network, inputs):

@@ -90,8 +90,8 @@ def test_random_networks_equal_lava(tmp_path, beyond_netx):
         for population in draw.network.populations:
             for variable in ("spikes", *population.neuron.states):
                 np.testing.assert_array_equal(
-                    getattr(ours[population.name], variable),
-                    getattr(theirs[population.name], variable),
+                    ours[population.name][variable],
+                    theirs[population.name][variable],
                     f"seed {draw.seed}: {population.name}, {variable}",
                 )
             sent = int(ours[population.name].counts.sum())

@@ -23,7 +23,7 @@ from neurodeploy.network import (
 from sim_tests.random_networks import Draw
 from sim_tests.reference import simulate
 
-RECORD = ("spikes", "u", "v")
+RECORD = ("spikes", "states")
 
 
 def assert_equal_to_reference(network, values, **options):
@@ -32,7 +32,7 @@ def assert_equal_to_reference(network, values, **options):
         truth = simulate(network, sample, **options)
         for population in network.populations:
             for variable, expected in truth[population.name].items():
-                found = getattr(recording[population.name], variable)[index]
+                found = recording[population.name][variable][index]
                 np.testing.assert_array_equal(
                     found, expected, f"sample {index}, {population.name}, {variable}"
                 )

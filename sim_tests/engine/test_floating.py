@@ -112,7 +112,7 @@ def test_forward_projections_deliver_in_the_same_step_and_closing_ones_in_the_ne
 @pytest.mark.parametrize("block", [1, 3, 8])
 def test_synapses_and_delays(block):
     """Each operator beside sums written out, on a cycle too, whatever the block."""
-    from neurodeploy.engine.floating import simulate
+    from neurodeploy.core.floating import simulate
     from neurodeploy.inputs import present
 
     rng = np.random.default_rng(5)

@@ -229,12 +229,12 @@ class TestInNetworks:
             projections.append(Projection(source.name, f"p{index}", Dense(weight.astype(np.int32))))
         network = Network(tuple(populations), tuple(projections))
         values = (rng.random((2, 50, 8)) < 0.4).astype(np.int32)
-        recording = nd.run(network, values, record=("spikes", "u", "v"))
+        recording = nd.run(network, values, record=("spikes", "states"))
         for index, sample in enumerate(values):
             truth = reference.simulate(network, sample)
             for population in network.populations:
                 for variable, expected in truth[population.name].items():
-                    found = getattr(recording[population.name], variable)[index]
+                    found = recording[population.name][variable][index]
                     np.testing.assert_array_equal(found, expected, population.name)
 
 

@@ -31,6 +31,7 @@ from neurodeploy.network import (
     Readout,
     Source,
 )
+from neurodeploy.numbers import count, percent, si, signed, wilson_interval
 from neurodeploy.profiling import profile
 from neurodeploy.quantization.bit_width_sweep import Sweep, SweepRow
 from neurodeploy.quantization.costs import Costs
@@ -38,7 +39,6 @@ from neurodeploy.recording import Recording, RecordingWriter
 from neurodeploy.recording.assemble import BlockAssembler, header_of
 from neurodeploy.recording.run_options import RunOptions
 from neurodeploy.reporting import report
-from neurodeploy.reporting.numbers import count, percent, si, signed, wilson_interval
 from neurodeploy.reporting.quantization import quantization_table, sweep_table
 from neurodeploy.reporting.table_rows import limit_lines, network_rows, synapse_counts
 from neurodeploy.reporting.terminal import audit_table, counts_table, network_table, profile_table

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InputError
-from .kernels import whole_product
 
 
 class Coder(ABC):
@@ -186,12 +185,6 @@ class Overlap:
 def rounded_shift(values: NDArray[np.int64], bits: int) -> NDArray[np.int64]:
     """Divide by 2^bits, halves upwards."""
     return (values + (1 << bits >> 1)) >> bits
-
-
-def exact_product(matrix: NDArray[np.float64], vector: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Multiply integers in doubles: exact in any order while sums stay below 2^53."""
-    product: NDArray[np.int64] = whole_product(matrix, vector.astype(np.float64))
-    return product
 
 
 def check_exact(kind: str, largest: float) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.sound import Product
 from ...errors import InputError
 from ..files import FULL_SCALE
-from .base import Coder, Frames, Overlap, check_exact, exact_product, rounded_shift
-from .kernels import product
+from .base import Coder, Frames, Overlap, check_exact, rounded_shift
 
 
 class ConvEncoder(Coder):
@@ -56,7 +56,7 @@ class ConvEncoder(Coder):
         self.ratio, self.width, self.delay = (stride, 1), channels, size
         kind = np.int64 if self.fixed else np.float64
         self.bias = self.bias.astype(kind)
-        self._columns = np.ascontiguousarray(self.weight.T)
+        self._product = Product(self.weight.T)
         self._frames = Frames(size, stride, kind)
 
     def reset(self) -> None:
@@ -70,10 +70,10 @@ class ConvEncoder(Coder):
 
     def _filter(self, frame: NDArray[Any]) -> NDArray[Any]:
         if self.fixed:
-            whole = exact_product(self.weight, frame) + self.bias
+            whole = self._product.whole(frame) + self.bias
             out: NDArray[Any] = rounded_shift(np.asarray(whole, np.int64), self.shift)
         else:
-            out = product(self._columns, frame, self.bias.copy())
+            out = self._product(frame, start=self.bias)
         return np.maximum(out, 0) if self.rectify else out
 
 
@@ -97,7 +97,7 @@ class ConvDecoder(Coder):
         self.shift = shift
         channels, size = weight.shape
         self.ratio, self.width, self.channels = (1, stride), 1, channels
-        self._weight, self._back = np.ascontiguousarray(weight), np.ascontiguousarray(weight.T)
+        self._product = Product(weight)
         if not 1 <= stride <= size:
             raise InputError(f"{self.kind}: stride {stride} of filters of {size}; give 1..{size}")
         self._overlap = Overlap(size, stride, np.int64 if self.fixed else np.float64)
@@ -108,12 +108,16 @@ class ConvDecoder(Coder):
 
     def push(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Take in [frames, channels] and give samples [frames x stride]."""
-        made = []
-        for row in self.settle(rows):
+        made, rows = [], self.settle(rows)
+        if rows.shape[1:] != (self.channels,):
+            raise InputError(
+                f"{self.kind}: rows of shape {rows.shape[1:]}; its filters take {self.channels}"
+            )
+        for row in rows:
             if self.fixed:
-                frame = rounded_shift(exact_product(self._back, row), self.shift)
+                frame = rounded_shift(self._product.whole(row), self.shift)
             else:
-                frame = product(self._weight, row, np.zeros(self._weight.shape[1]))
+                frame = self._product(row)
             made.append(self._overlap.add(frame))
         return np.concatenate([*made, np.zeros(0, self._overlap.dtype)])
 

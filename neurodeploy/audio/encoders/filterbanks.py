@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.sound import Product, gammatone
 from ...errors import InputError
 from ..files import FULL_SCALE
-from .base import Coder, check_exact, exact_product, rounded_shift
-from .kernels import gammatone_float, gammatone_integer
+from .base import Coder, check_exact, rounded_shift
 from .stft import LARGEST_FRAME, STFT, magnitude
 
 WEIGHT_BITS = 12
@@ -89,6 +89,7 @@ class Mel(Coder):
         if fixed:
             self.weights = np.rint(self.weights * (1 << WEIGHT_BITS))
             check_exact("mel", self.weights.sum(axis=1).max() * FULL_SCALE * LARGEST_FRAME)
+            self._sum = Product(self.weights.T)
 
     def reset(self) -> None:
         """See `Coder.reset`."""
@@ -108,7 +109,7 @@ class Mel(Coder):
         if not self.fixed:
             levels = self.weights @ size
             return np.asarray(np.log2(1 + FULL_SCALE * levels) if self.log else levels)
-        whole = rounded_shift(exact_product(self.weights, size), WEIGHT_BITS)
+        whole = rounded_shift(self._sum.whole(size), WEIGHT_BITS)
         return log2_integer(1 + whole) if self.log else whole
 
 
@@ -180,14 +181,11 @@ class Gammatone(Coder):
         held = np.concatenate([self._held, self.settle(rows).ravel()])
         hops = len(held) // self.hop
         self._held = held[hops * self.hop :].copy()
-        out = np.zeros((hops, self.width or 0), held.dtype)
+        whole = held[: hops * self.hop]
         if not self.fixed:
-            gammatone_float(held, self.hop, self._poles, self._state, out)
-            return out
-        gammatone_integer(
-            held << STATE_BITS, self.hop, self._poles, COEFFICIENT_BITS, self._state, out
-        )
-        return out >> STATE_BITS
+            return gammatone(whole, self.hop, self._poles, 0, self._state)
+        scaled = whole << STATE_BITS
+        return gammatone(scaled, self.hop, self._poles, COEFFICIENT_BITS, self._state) >> STATE_BITS
 
 
 def log2_integer(values: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.sound import step_columns
 from ...errors import InputError
-from . import kernels
 from .base import Coder
 
 
@@ -65,7 +65,7 @@ class Delta(_Columns):
         """Give payloads [rows, width], 0 where nothing is sent."""
         rows = self.columns(rows)
         out = np.zeros_like(rows)
-        kernels.delta(rows, self.threshold, self.state(rows), out)
+        step_columns("delta", rows, self.threshold, self.state(rows), out)
         return out
 
 
@@ -101,7 +101,7 @@ class SigmaDelta(_Columns):
         """Give spikes [rows, width]: -1, 0 or 1."""
         rows = self.columns(rows)
         out = np.zeros(rows.shape, np.int64)
-        kernels.sigma_delta(rows, self.threshold, self.state(rows), out)
+        step_columns("sigma_delta", rows, self.threshold, self.state(rows), out)
         return out if self.fixed else out.astype(np.float64)
 
 
@@ -264,7 +264,8 @@ class LevelCrossing(_Columns):
         """Give counts [rows, 2 x width]."""
         rows = self.columns(rows)
         out = np.zeros((len(rows), 2 * rows.shape[1]), np.int64)
-        kernels.level_crossing(rows, self.threshold, self.state(rows, np.int64), out)
+        state = self.state(rows, np.int64)
+        step_columns("level_crossing", rows, self.threshold, state, out)
         return out if self.fixed else out.astype(np.float64)
 
 
@@ -305,7 +306,7 @@ class CumulativeDelta(_Columns):
         if self.cumulative:
             rows = np.concatenate([rows, self._sum.push(rows)], axis=1)
         out = np.zeros(rows.shape, np.int64)
-        kernels.track(rows, self.threshold, self.state(rows), out)
+        step_columns("track", rows, self.threshold, self.state(rows), out)
         return out if self.fixed else out.astype(np.float64)
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.sound import Product
 from ...errors import InputError
-from .base import Coder, Frames, Overlap, exact_product, rounded_shift
+from .base import Coder, Frames, Overlap, rounded_shift
 
 TWIDDLE_BITS = 14
 """Fraction bits of the integer form's sines, cosines and windows."""
@@ -47,8 +48,7 @@ class _Transform(Coder):
         if fixed:
             self.window = np.rint(shape * _ONE).astype(np.int64)
             angle = 2 * np.pi * np.outer(np.arange(self.bins), np.arange(n_fft)) / n_fft
-            waves = np.rint(np.concatenate([np.cos(angle), -np.sin(angle)]) * _ONE)
-            self._waves = np.ascontiguousarray(waves)
+            self._waves = np.rint(np.concatenate([np.cos(angle), -np.sin(angle)]) * _ONE)
         self._rect = window_name == "rect"
 
 
@@ -79,6 +79,8 @@ class STFT(_Transform):
         super().__init__(n_fft, hop, window_name, fixed)
         self.ratio, self.width, self.delay = (hop, 1), self.bins, n_fft
         self._frames = Frames(n_fft, hop, np.int64 if fixed else np.float64)
+        if fixed:
+            self._there = Product(self._waves.T)
 
     def reset(self) -> None:
         """See `Coder.reset`."""
@@ -99,7 +101,7 @@ class STFT(_Transform):
             spectrum: NDArray[Any] = np.fft.rfft(frame if self._rect else frame * self.window)
             return spectrum
         shaped = frame if self._rect else rounded_shift(frame * self.window, TWIDDLE_BITS)
-        parts = rounded_shift(exact_product(self._waves, shaped), TWIDDLE_BITS)
+        parts = rounded_shift(self._there.whole(shaped), TWIDDLE_BITS)
         return parts.reshape(2, self.bins).T
 
 
@@ -130,7 +132,7 @@ class InverseSTFT(_Transform):
         if fixed:
             weights = np.full(self.bins, 2.0)
             weights[[0, -1]] = 1.0  # the others stand for two bins each
-            self._back = np.ascontiguousarray((self._waves * np.tile(weights, 2)[:, None]).T)
+            self._back = Product(self._waves * np.tile(weights, 2)[:, None])
 
     def reset(self) -> None:
         """See `Coder.reset`."""
@@ -155,9 +157,9 @@ class InverseSTFT(_Transform):
         if not self.fixed:
             frame: NDArray[Any] = np.fft.irfft(spectrum, self.n_fft)
             return frame if self._rect else frame * self.window
-        parts = np.ascontiguousarray(spectrum.T.reshape(-1)).astype(np.int64)
+        parts = spectrum.T.reshape(-1).astype(np.int64)
         length = TWIDDLE_BITS + self.n_fft.bit_length() - 1
-        whole = rounded_shift(exact_product(self._back, parts), length)
+        whole = rounded_shift(self._back.whole(parts), length)
         return np.asarray(whole * self.window)
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from ...core.sound import Mask
 from ...errors import InputError
 from ...files import written_whole
 from ...network import Network
@@ -166,6 +166,9 @@ class MaskFront(Front):
         self.window, self.hop, self.width = codec.encoder.shape[1], codec.hop, codec.channels
         self._encoder = ConvEncoder(codec.encoder, codec.hop, codec.bias)
         self._decoder = ConvDecoder(codec.decoder, codec.hop)
+        self._mask = Mask(
+            codec.gain, codec.largest, codec.epsilon, codec.mask_unit, codec.mask_bias
+        )
         self.reset()
 
     def reset(self) -> None:
@@ -176,37 +179,14 @@ class MaskFront(Front):
 
     def inputs(self, sound: NDArray[np.float32]) -> NDArray[np.int64]:
         """See `Front.inputs`."""
-        codec, frame = self.codec, self._encoder.push(sound)[0]
+        frame = self._encoder.push(sound)[0]
         self._waiting.append(frame)
-        found: NDArray[np.int64] = _normalised(frame, codec.gain, codec.largest, codec.epsilon)
-        return found
+        return self._mask.normalised(frame)
 
     def sound(self, output: NDArray[np.int32]) -> NDArray[np.float32]:
         """See `Front.sound`."""
-        codec = self.codec
-        masked = _masked(self._waiting.popleft(), output, codec.mask_unit, codec.mask_bias)
+        masked = self._mask.masked(self._waiting.popleft(), output)
         return self._decoder.push(masked[None]).astype(np.float32)
-
-
-# Kernels, because a frame is so short that NumPy's calls would take most of the time.
-
-
-@njit(cache=True)
-def _normalised(frame, gain, largest, epsilon):  # type: ignore[no-untyped-def]
-    spread = frame - frame.mean()
-    scale = gain / np.sqrt((spread * spread).mean() + epsilon)
-    out = np.empty(frame.size, np.int64)
-    for i in range(frame.size):
-        out[i] = np.rint(min(max(spread[i] * scale, -largest), largest))
-    return out
-
-
-@njit(cache=True)
-def _masked(frame, output, unit, bias):  # type: ignore[no-untyped-def]
-    out = np.empty(frame.size)
-    for i in range(frame.size):
-        out[i] = frame[i] / (1.0 + np.exp(-(output[i] / unit + bias[i])))
-    return out
 
 
 def separator(network: Network, codec: MaskCodec, gated: bool = True) -> Denoiser:

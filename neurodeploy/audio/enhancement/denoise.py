@@ -18,8 +18,6 @@ from .meter import Meter
 FADE = np.float32(0.5)
 """A lost block sounds like the one before it, softer by this factor for each in a row."""
 
-_WARMING_HOPS = 8
-
 
 class Denoiser:
     """Enhances a stream of sound in blocks of any size; states carry on for ever.
@@ -53,10 +51,6 @@ class Denoiser:
         self.lag, self.latency = self.front.lag, self.front.latency
         steps = network.hops(network.output.name) + 1 if gated else 1
         self.meter = Meter(network, self.front.hop / RATE, self.latency, chip_steps=steps)
-        self.reset()
-        # Compiles, so that the first block is as quick as any.
-        rng = np.random.default_rng(0)
-        self.push(rng.uniform(-0.1, 0.1, _WARMING_HOPS * self.front.hop))
         self.reset()
 
     def reset(self) -> None:

@@ -138,7 +138,7 @@ class _DeltaModel(SampleBySample, PyDeltaModelFixed):  # type: ignore[misc]
 
 class _SigmaDeltaModel(SampleBySample, PySigmaDeltaModelFixed):  # type: ignore[misc]
     fresh = ("sigma", "act", "residue", "error")
-    attribute = {"u": "sigma", "v": "act"}
+    attribute = {"u": "sigma", "v": "act", "residue": "residue"}
     s_out: PyOutPort = LavaPyType(_NotedOutPort, np.int32, precision=24)
 
 

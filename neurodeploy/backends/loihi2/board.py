@@ -299,7 +299,7 @@ def _cyclic(data: NDArray[np.int32]) -> Any:
 
 
 def _variables(process: Any) -> dict[str, str]:
-    """Which of a process's variables a recording calls u and v."""
+    """Which of a process's variables a recording calls u and v, and so on."""
     model = MODELS.get(type(process), MODELS[LIF])
     return dict(model.attribute)
 

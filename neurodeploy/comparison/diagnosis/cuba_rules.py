@@ -20,7 +20,8 @@ from ...network.fixed_point import (
     saturate_voltage,
     wrap_current,
 )
-from ...network.neurons.cuba_states import IntArray, Rule
+from ...network.neurons.base import IntArray
+from ...network.neurons.cuba_states import Rule
 
 Array = NDArray[np.int64]
 

@@ -49,6 +49,8 @@ def gather_evidence(
     arrivals = _arrivals(sides[1], where)
     neuron = sides[0].network[where.population].neuron
     threshold = neuron.of_one(where.neuron).parameters.get(neuron.fires_above)
+    if neuron.fires_above in neuron.states:
+        threshold = None  # one that moves is shown as a state
     shift = a_step - where.step
     return Evidence(
         steps=tuple(step + shift for step in range(first, last)),

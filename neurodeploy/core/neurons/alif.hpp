@@ -25,7 +25,7 @@ struct Alif {
         return {fires, s.v};
     }
 };
-NEURON_MODEL("alif", Alif, "keep_u keep_v keep_rise keep_refractory rest rise_step bias",
-             "input_exponent");
+NEURON_MODEL("alif", Alif, "u v threshold refractory",
+             "keep_u keep_v keep_rise keep_refractory rest rise_step bias", "input_exponent");
 
 }  // namespace nd::ND_ISA

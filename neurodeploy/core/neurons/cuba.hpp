@@ -19,7 +19,7 @@ struct CubaLif {
         return {fires, all(1)};
     }
 };
-NEURON_MODEL("cuba-lif", CubaLif, "keep_u keep_v threshold bias", "");
+NEURON_MODEL("cuba-lif", CubaLif, "u v", "keep_u keep_v threshold bias", "");
 
 // Currents that do not last: this step's input is all of u. A third of the work less.
 struct CubaLifOfInput {
@@ -27,6 +27,7 @@ struct CubaLifOfInput {
     struct State { I u, v; };
     struct Parameters { I keep_v, threshold, bias; };
     struct Options {};
+    static constexpr int FORGOTTEN = 1;
 
     template <class Range>
     static Sent step(State& s, I input, const Parameters& p, const Options&, Range& range) {
@@ -37,6 +38,6 @@ struct CubaLifOfInput {
         return {fires, all(1)};
     }
 };
-NEURON_MODEL("cuba-lif-of-input", CubaLifOfInput, "keep_v threshold bias", "");
+NEURON_MODEL("cuba-lif-of-input", CubaLifOfInput, "u v", "keep_v threshold bias", "");
 
 }  // namespace nd::ND_ISA

@@ -28,7 +28,7 @@ struct GeneralCubaLif {
         return {fires, v};
     }
 };
-NEURON_MODEL("cuba-lif-general", GeneralCubaLif,
+NEURON_MODEL("cuba-lif-general", GeneralCubaLif, "u v wait",
              "keep_u keep_v threshold taken_off u_bias v_bias refractory",
              "input_exponent voltage_exponent reset");
 
@@ -45,6 +45,6 @@ struct LeakyIntegrator {
         return {I{}, I{}};
     }
 };
-NEURON_MODEL("leaky-integrator", LeakyIntegrator, "keep_u keep_v bias", "input_exponent");
+NEURON_MODEL("leaky-integrator", LeakyIntegrator, "u v", "keep_u keep_v bias", "input_exponent");
 
 }  // namespace nd::ND_ISA

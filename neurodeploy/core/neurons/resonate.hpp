@@ -30,7 +30,7 @@ struct ResonateFire {
         return {crosses & (s.re >= p.threshold), s.re};
     }
 };
-NEURON_MODEL("rf", ResonateFire, "sine cosine threshold", "input_exponent");
+NEURON_MODEL("rf", ResonateFire, "u v", "sine cosine threshold", "input_exponent");
 
 struct ResonateFireIzhikevich {
     using Input = Complex;
@@ -48,7 +48,7 @@ struct ResonateFireIzhikevich {
         return {fires, height};
     }
 };
-NEURON_MODEL("rf-iz", ResonateFireIzhikevich, "sine cosine threshold", "input_exponent");
+NEURON_MODEL("rf-iz", ResonateFireIzhikevich, "u v", "sine cosine threshold", "input_exponent");
 
 template <bool by_height>
 struct AdaptiveResonate {
@@ -74,9 +74,9 @@ struct AdaptiveResonate {
 };
 using AdaptiveResonateFire = AdaptiveResonate<false>;
 using AdaptiveResonateFireIzhikevich = AdaptiveResonate<true>;
-NEURON_MODEL("adrf", AdaptiveResonateFire,
+NEURON_MODEL("adrf", AdaptiveResonateFire, "u v threshold refractory",
              "sine cosine keep_rise keep_refractory rest rise_step", "input_exponent");
-NEURON_MODEL("adrf-iz", AdaptiveResonateFireIzhikevich,
+NEURON_MODEL("adrf-iz", AdaptiveResonateFireIzhikevich, "u v threshold refractory",
              "sine cosine keep_rise keep_refractory rest rise_step", "input_exponent");
 
 }  // namespace nd::ND_ISA

@@ -27,7 +27,7 @@ struct Delta {
         return send_change(activation, s.activation, s.residue, p.threshold, o.message_shift);
     }
 };
-NEURON_MODEL("delta", Delta, "threshold", "message_shift");
+NEURON_MODEL("delta", Delta, "u v", "threshold", "message_shift");
 
 struct SigmaDelta {
     static constexpr bool RESETS = false;
@@ -44,7 +44,8 @@ struct SigmaDelta {
         return send_change(activation, s.activation, s.residue, p.threshold, o.message_shift);
     }
 };
-NEURON_MODEL("sigma-delta", SigmaDelta, "threshold bias", "lowest highest message_shift");
+NEURON_MODEL("sigma-delta", SigmaDelta, "u v residue", "threshold bias",
+             "lowest highest message_shift");
 
 struct Sigma {
     static constexpr bool RESETS = false;
@@ -60,6 +61,6 @@ struct Sigma {
         return {s.sigma != 0, s.sigma};
     }
 };
-NEURON_MODEL("sigma", Sigma, "", "");
+NEURON_MODEL("sigma", Sigma, "u", "", "");
 
 }  // namespace nd::ND_ISA

@@ -2,9 +2,10 @@
 //
 // A model is a struct of
 //   Input       I, or Complex for two currents;
-//   State       registers, zero at first and after a reset; recorded as u and v are its first two;
+//   State       registers, zero at first and after a reset;
 //   Parameters  registers, one number for each neuron or one for all;
 //   Options     int32 for all neurons together;
+//   FORGOTTEN   how many of the states, from the first on, each step makes anew; 0 if left out;
 //   step        the equations, with a Range that counts what leaves 24 bits (fixed.hpp).
 #pragma once
 #include "../fixed.hpp"
@@ -25,13 +26,14 @@ struct RowStep {
     uint64_t* sent;    // one bit for each neuron
     int32_t* payload;  // or null, where messages carry none
     int64_t* overflows;  // u, v, input
+    bool records = false;  // somebody looks at the states after the step
 };
 
 struct NeuronModel {
-    std::string_view kind, parameters, options;
+    std::string_view kind, state_names, parameters, options;
     int states, ports;
     bool resets;
-    void (*step)(const RowStep&);
+    void (*step)(const RowStep&);  // null where the host steps, see HostStep
 };
 
 template <class T>
@@ -49,16 +51,25 @@ struct Block {
     uint64_t fires = 0;
 };
 
+// Parameters of which some neurons have their own. Addresses are copied, so that no store of a
+// state could change them, as far as a compiler knows.
 template <class T>
-inline T load_registers(const int32_t* const* from, const int32_t* varies, int at) {
-    T loaded;
-    if constexpr (registers_of<T>() > 0) {
-        auto* registers = reinterpret_cast<I*>(&loaded);
-        for (int i = 0; i < registers_of<T>(); i++)
-            registers[i] = load<I>(from[i] + (at & varies[i]));
+struct Own {
+    static constexpr int N = registers_of<T>();
+    const int32_t* from[N + 1];
+    int64_t varies[N + 1];
+
+    explicit Own(const RowStep& row) {
+        for (int i = 0; i < N; i++) from[i] = row.parameters[i], varies[i] = row.varies[i];
     }
-    return loaded;
-}
+    T operator()(int64_t at) const {
+        T loaded;
+        I registers[N + 1];
+        for (int i = 0; i < N; i++) registers[i] = load<I>(from[i] + (at & varies[i]));
+        std::memcpy(&loaded, registers, N * sizeof(I));
+        return loaded;
+    }
+};
 
 template <class Model, class Range, class Parameters>
 __attribute__((always_inline)) inline void step_block(const RowStep& row, int first,
@@ -106,8 +117,16 @@ __attribute__((noinline, cold)) Block<Model> step_exactly(RowStep row, int first
     return block;
 }
 
+// States, the first ones, that a model makes anew in every step: stored only for who looks at them.
+template <class Model>
+constexpr int forgotten_of() {
+    if constexpr (requires { Model::FORGOTTEN; }) return Model::FORGOTTEN;
+    else return 0;
+}
+
 template <class Model, class Parameters>
 void step_blocks(const RowStep& given, Parameters parameters) {
+    constexpr int FORGOTTEN = forgotten_of<Model>();
     constexpr int STATES = registers_of<typename Model::State>();
     constexpr int NEURONS = Block<Model>::NEURONS;
     const RowStep row = given;  // of our own, so that no store can change it
@@ -127,7 +146,9 @@ void step_blocks(const RowStep& given, Parameters parameters) {
                 if constexpr (STATES > 0) {
                     const auto* registers = reinterpret_cast<const I*>(&block.states[k]);
                     for (int i = 0; i < STATES; i++)
-                        store(row.state + i * row.state_stride + first + k * LANES, registers[i]);
+                        if (i >= FORGOTTEN || row.records)
+                            store(row.state + i * row.state_stride + first + k * LANES,
+                                  registers[i]);
                 }
             fires |= block.fires << (first - word);
         }
@@ -142,15 +163,10 @@ void step_row(const RowStep& row) {
     using Parameters = typename Model::Parameters;
     bool vary = false;
     for (int i = 0; i < registers_of<Parameters>(); i++) vary |= row.varies[i] != 0;
-    if (vary) {
-        const int32_t* const* from = row.parameters;
-        const int32_t* varies = row.varies;
-        step_blocks<Model>(
-            row, [=](int at) { return load_registers<Parameters>(from, varies, at); });
-    } else {
-        const auto same = load_registers<Parameters>(row.parameters, row.varies, 0);
-        step_blocks<Model>(row, [=](int) { return same; });
-    }
+    const Own<Parameters> own(row);
+    if (vary) return step_blocks<Model>(row, own);
+    const Parameters same = own(0);
+    step_blocks<Model>(row, [same](int) { return same; });
 }
 
 constexpr int MOST_PARAMETERS = 16;
@@ -168,15 +184,16 @@ constexpr bool resets_of() {
     else return true;
 }
 
-// Names a model's kind, and its parameters and options in the order of its fields; neurons.hpp
-// lists it. Constants only: code that runs while the library is loaded would be of an instruction
+// Names a model's kind, and its states (as network.Neuron.states has them), parameters and options
+// in the order of its fields; neurons.hpp lists it. Constants only: code that runs while the library is loaded would be of an instruction
 // set that the machine may not have.
-#define NEURON_MODEL(kind, Model, parameters, options)                                     \
+#define NEURON_MODEL(kind, Model, states, parameters, options)                             \
+    static_assert(words_in(states) == registers_of<Model::State>());                       \
     static_assert(words_in(parameters) == registers_of<Model::Parameters>() &&             \
                   words_in(parameters) <= MOST_PARAMETERS);                                \
     static_assert(words_in(options) ==                                                     \
                   (std::is_empty_v<Model::Options> ? 0 : int(sizeof(Model::Options) / 4))); \
-    inline constexpr NeuronModel MODEL_##Model{kind, parameters, options,                  \
+    inline constexpr NeuronModel MODEL_##Model{kind, states, parameters, options,          \
                                                registers_of<Model::State>(),               \
                                                registers_of<Model::Input>(),               \
                                                resets_of<Model>(), step_row<Model>}

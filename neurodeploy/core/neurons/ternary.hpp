@@ -20,6 +20,6 @@ struct TernaryLif {
         return {fires, sign};
     }
 };
-NEURON_MODEL("ternary-lif", TernaryLif, "keep_u keep_v upper lower bias", "");
+NEURON_MODEL("ternary-lif", TernaryLif, "u v", "keep_u keep_v upper lower bias", "");
 
 }  // namespace nd::ND_ISA

@@ -18,7 +18,7 @@ struct Threshold {
         return {input > p.threshold_less_bias, all(1)};
     }
 };
-NEURON_MODEL("threshold", Threshold, "threshold_less_bias", "");
+NEURON_MODEL("threshold", Threshold, "", "threshold_less_bias", "");
 
 struct GradedThreshold {
     static constexpr bool RESETS = false;
@@ -34,7 +34,7 @@ struct GradedThreshold {
         return {height > p.threshold, input};
     }
 };
-NEURON_MODEL("graded-threshold", GradedThreshold, "threshold", "rectify");
+NEURON_MODEL("graded-threshold", GradedThreshold, "", "threshold", "rectify");
 
 // Sends what it is given: sources, and averages on the host.
 struct Relay {
@@ -49,6 +49,6 @@ struct Relay {
         return {input != 0, input};
     }
 };
-NEURON_MODEL("relay", Relay, "", "");
+NEURON_MODEL("relay", Relay, "", "", "");
 
 }  // namespace nd::ND_ISA

@@ -37,6 +37,8 @@ struct Delivery {
     virtual int longest_lag() const { return lag; }
     // Whether all of a population must be one tile, because targets are found message by message.
     virtual bool needs_all() const { return false; }
+    // Bytes of weights for one neuron of the target, where a tile's are read in every step.
+    virtual size_t column_bytes() const { return 0; }
     // Whether it needs lists of rows in which many sent, too.
     virtual bool needs_all_lists() const { return true; }
     // Make ready what depends on whether messages have payloads; called before any `deliver`.

@@ -258,6 +258,8 @@ struct Dense final : Delivery {
     Dense(std::shared_ptr<const Matrix> m, const Layout& f, const Layout& t)
         : matrix(std::move(m)), from(f), to(t) {}
 
+    size_t column_bytes() const override { return from.size(); }
+
     void prepare(bool graded) override {
         if (!graded && (packed || PackedRows::suits(*matrix))) {
             if (!packed) packed = std::make_unique<PackedRows>(*matrix, from, to);

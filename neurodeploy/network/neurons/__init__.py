@@ -9,9 +9,10 @@ are not quantized yet. Source of each integer rule: Lava 0.10.0's CPU fixed-poin
 """
 
 from .adaptive import ALIF
-from .base import Average, Neuron, Parameter, Source, model_of
+from .base import Average, Neuron, Parameter, Source
 from .floating import FloatLIF, FloatParameter
 from .lif import CubaLIF, GeneralCubaLIF, LeakyIntegrator, TernaryLIF
+from .registry import NEURONS, model_of
 from .resonate import (
     AdaptiveResonateFire,
     AdaptiveResonateFireIzhikevich,
@@ -23,6 +24,7 @@ from .threshold import GradedThreshold, Threshold
 
 __all__ = [
     "ALIF",
+    "NEURONS",
     "AdaptiveResonateFire",
     "AdaptiveResonateFireIzhikevich",
     "Average",

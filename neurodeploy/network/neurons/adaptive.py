@@ -8,8 +8,10 @@ from typing import ClassVar
 from ..fields import flag, integers, one_integer
 from ..fixed_point import ACTIVATION_SHIFT, BIAS_LIMIT, DECAY_UNITY, RISE_LIMIT
 from .base import Neuron, Parameter
+from .registry import NEURONS
 
 
+@NEURONS.register
 @dataclass(frozen=True, eq=False)
 class ALIF(Neuron):
     r"""Adaptive leaky integrate-and-fire: threshold and refractoriness adapt, v is not reset.
@@ -24,8 +26,8 @@ class ALIF(Neuron):
         \vartheta \leftarrow \vartheta + 64\,\theta_{step} \text{ where } f
 
     :math:`\vartheta` starts at :math:`64\,\theta`, r at 0, both are 24-bit
-    states. Recordings hold the current u and the voltage v. Note ``>=``:
-    `CubaLIF` spikes above its threshold, ALIF at it.
+    states. Recordings hold the current u and the voltage v, :math:`\vartheta` as ``threshold``
+    and r as ``refractory``. Note ``>=``: `CubaLIF` spikes above its threshold, ALIF at it.
 
     Attributes
     ----------
@@ -65,7 +67,7 @@ class ALIF(Neuron):
     graded_spike: bool = field(default=False, metadata=flag())
     input_exponent: int = field(default=ACTIVATION_SHIFT, metadata=one_integer(-24, 16))
     kind: ClassVar[str] = "alif"
-    states: ClassVar[tuple[str, ...]] = ("u", "v")
+    states: ClassVar[tuple[str, ...]] = ("u", "v", "threshold", "refractory")
 
     @property
     def graded(self) -> bool:

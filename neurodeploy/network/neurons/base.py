@@ -16,6 +16,8 @@ from ..fixed_point import ACTIVATION_SHIFT, PAYLOAD_BITS, SIGMA_DELTA_SHIFT
 Parameter: TypeAlias = "int | NDArray[np.int32]"
 """One integer for the whole population, or one per neuron, flat in (C, H, W) order."""
 
+IntArray: TypeAlias = "NDArray[np.integer[Any]]"
+
 
 @dataclass(frozen=True, eq=False)
 class Neuron(Declared):
@@ -26,7 +28,7 @@ class Neuron(Declared):
     kind : str
         The model's short name in tables and files.
     states : tuple of str
-        State variables a recording can hold.
+        Its state variables, in the order in which they are updated; a recording can hold each.
     graded : bool
         Whether messages carry a payload other than 1.
     ports : int
@@ -120,6 +122,28 @@ class Neuron(Declared):
         """
         return None
 
+    def step(
+        self, states: Mapping[str, IntArray], current: IntArray
+    ) -> tuple[dict[str, IntArray], IntArray]:
+        """One step of time, in NumPy: how the engine runs a model that it has no equations for.
+
+        Parameters
+        ----------
+        states : mapping of str to int64 [neurons]
+            All of `states` after the last step, zero before the first and after a reset; to be
+            left as they are.
+        current : int64 [neurons], or [2, neurons] where there are 2 `ports`
+            What the synapses deliver, in weight units.
+
+        Returns
+        -------
+        states : dict of str to int [neurons]
+            All of `states`, within 32 bits.
+        sent : int [neurons]
+            The message of each neuron, 0 for none; 0 and 1 alone unless `graded`.
+        """
+        raise NetworkError(f"{self.label}: has no step in NumPy; give {type(self).__name__}.step")
+
     @property
     def label(self) -> str:
         """What an error calls it."""
@@ -147,17 +171,6 @@ class Neuron(Declared):
                     f"{name} holds {value.size} values, needs one, or one for each of {size} "
                     f"neurons"
                 )
-
-
-def model_of(kind: str) -> type[Neuron]:
-    """Find the neuron model of a name, as a recording has it; `Neuron` for a name unknown here."""
-    waiting = [Neuron]
-    while waiting:
-        model = waiting.pop()
-        if model.kind == kind:
-            return model
-        waiting += model.__subclasses__()
-    return Neuron
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, TypeAlias
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,8 @@ from ..fixed_point import (
     saturate_voltage,
     wrap_current,
 )
-from .base import Neuron, Parameter
+from .base import IntArray, Neuron, Parameter
 
-IntArray: TypeAlias = "NDArray[np.integer[Any]]"
 Rule: TypeAlias = Callable[[IntArray], IntArray]
 
 
@@ -108,29 +107,15 @@ class CubaStates(Neuron):
     def step(
         self, states: Mapping[str, IntArray], current: IntArray
     ) -> tuple[dict[str, IntArray], IntArray]:
-        """One step of time.
-
-        Parameters
-        ----------
-        states : mapping of str to int64 [..., neurons]
-            After the last step; zero before the first. ``wait``, the steps left of a refractory
-            period, is one of them that no recording holds.
-        current : int64 [..., neurons]
-            What the synapses deliver, in weight units.
-
-        Returns
-        -------
-        states : dict of str to int64 [..., neurons]
-        sent : int64 [..., neurons]
-            The message of each neuron, 0 for none.
-        """
+        """See `Neuron.step`; neurons may have further axes before them."""
         u = self.next_current(states["u"], current)
         wait = states.get("wait", np.zeros_like(u))
         v = np.where(wait == 0, self.next_voltage(states["v"], u), states["v"])
         fired = (wait == 0) & self.fires(v)
         sent = np.where(fired, self.messages(v), 0)
         wait = np.where(fired, np.asarray(self.refractory) - 1, np.maximum(wait - 1, 0))
-        return {"u": u, "v": np.where(fired, self.after_message(v), v), "wait": wait}, sent
+        after = {"u": u, "v": np.where(fired, self.after_message(v), v), "wait": wait}
+        return {name: after[name] for name in self.states}, sent
 
     def scaled(self, mantissa: str) -> IntArray:
         """Give a parameter that is in 1/64 of the state's unit in that unit."""

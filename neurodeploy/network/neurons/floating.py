@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from ...errors import NetworkError
 from ..fields import choice, flag, floats
 from .base import Neuron
+from .registry import NEURONS
 
 FloatParameter: TypeAlias = "float | NDArray[np.float32]"
 """One number for the whole population, or one per neuron, flat in (C, H, W) order."""
 
 
+@NEURONS.register
 @dataclass(frozen=True, eq=False)
 class FloatLIF(Neuron):
     r"""A leaky integrator of a current, made discrete in time; NIR's neurons are cases of it.

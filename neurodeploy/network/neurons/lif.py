@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from ...errors import NetworkError
 from ..fields import choice, flag, integers, one_integer
 from ..fixed_point import ACTIVATION_SHIFT, BIAS_LIMIT, DECAY_UNITY, STATE_LIMIT, THRESHOLD_LIMIT
-from .base import Parameter
-from .cuba_states import CubaStates, IntArray
+from .base import IntArray, Parameter
+from .cuba_states import CubaStates
 from .floating import FloatLIF
+from .registry import NEURONS
 
 
+@NEURONS.register
 @dataclass(frozen=True, eq=False)
 class CubaLIF(CubaStates):
     r"""Current-based leaky integrate-and-fire neuron with hard reset.
@@ -72,6 +74,7 @@ class CubaLIF(CubaStates):
         return GeneralCubaLIF(self.current_decay, self.voltage_decay, self.threshold, self.bias)
 
 
+@NEURONS.register
 @dataclass(frozen=True, eq=False)
 class GeneralCubaLIF(CubaStates):
     r"""`CubaLIF` with more choices: reset, refractory period, bias, payload; NetX can name some.
@@ -85,7 +88,8 @@ class GeneralCubaLIF(CubaStates):
         v &\leftarrow 0 \text{ or } v - \rho \text{ where } f \\
         w &\leftarrow R - 1 \text{ where } f, \text{ else } \max(w - 1, 0)
 
-    With a late reset nothing happens to v in the step of the spike; its next update is
+    Recordings hold w as ``wait``. With a late reset nothing happens to v in the step of the spike;
+    its next update is
 
     .. math::
         v \leftarrow clip(rz(v\,(4096 - d_v)) - \rho + 2^{e_v} (u + 64 b_v))
@@ -153,6 +157,7 @@ class GeneralCubaLIF(CubaStates):
         default=None, metadata=integers(0, STATE_LIMIT - 1, optional=True)
     )
     kind: ClassVar[str] = "cuba-lif-general"
+    states: ClassVar[tuple[str, ...]] = ("u", "v", "wait")
     masks_v: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -199,6 +204,7 @@ class GeneralCubaLIF(CubaStates):
         return v - self.taken_off if self.reset == "subtract" else v
 
 
+@NEURONS.register
 @dataclass(frozen=True, eq=False)
 class LeakyIntegrator(CubaStates):
     r"""A readout: `CubaLIF`'s states without spikes; nothing is sent.
@@ -248,6 +254,7 @@ class LeakyIntegrator(CubaStates):
         )  # fmt: skip
 
 
+@NEURONS.register
 @dataclass(frozen=True, eq=False)
 class TernaryLIF(CubaStates):
     r"""`CubaLIF` with a second threshold below which it sends -1.

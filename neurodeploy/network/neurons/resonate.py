@@ -9,10 +9,12 @@ from typing import ClassVar
 from ..fields import flag, integers, one_integer
 from ..fixed_point import ACTIVATION_SHIFT, DECAY_UNITY, RISE_LIMIT, THRESHOLD_LIMIT
 from .base import Neuron, Parameter
+from .registry import NEURONS
 
 _CLIPPED: Mapping[str, str] = {**Neuron.beyond_limits, "u_overflows": "u saturated"}
 
 
+@NEURONS.register
 @dataclass(frozen=True, eq=False)
 class ResonateFire(Neuron):
     r"""Resonate-and-fire neuron that fires as its phase passes zero (NetX ``RF_PHASE``).
@@ -64,6 +66,7 @@ class ResonateFire(Neuron):
         return self.graded_spike
 
 
+@NEURONS.register
 @dataclass(frozen=True, eq=False)
 class ResonateFireIzhikevich(ResonateFire):
     r"""Resonate-and-fire neuron that fires by height and resets (NetX ``RF_IZHIKEVICH``).
@@ -91,6 +94,7 @@ class ResonateFireIzhikevich(ResonateFire):
     kind: ClassVar[str] = "rf-iz"
 
 
+@NEURONS.register
 @dataclass(frozen=True, eq=False)
 class AdaptiveResonateFire(Neuron):
     r"""`ResonateFire` with a threshold that adapts (NetX ``ADRF_PHASE``).
@@ -104,7 +108,7 @@ class AdaptiveResonateFire(Neuron):
         \vartheta \leftarrow \vartheta + 64\,\theta_{step} \text{ where } f
 
     u, v and v' are `ResonateFire`'s; :math:`\vartheta` starts at
-    :math:`64\,\theta`, r at 0.
+    :math:`64\,\theta`, r at 0. Recordings hold them as ``threshold`` and ``refractory``.
 
     Attributes
     ----------
@@ -130,7 +134,7 @@ class AdaptiveResonateFire(Neuron):
     graded_spike: bool = field(default=False, metadata=flag())
     input_exponent: int = field(default=ACTIVATION_SHIFT, metadata=one_integer(-24, 16))
     kind: ClassVar[str] = "adrf"
-    states: ClassVar[tuple[str, ...]] = ("u", "v")
+    states: ClassVar[tuple[str, ...]] = ("u", "v", "threshold", "refractory")
     ports: ClassVar[int] = 2
     beyond_limits: ClassVar[Mapping[str, str]] = _CLIPPED
 
@@ -140,6 +144,7 @@ class AdaptiveResonateFire(Neuron):
         return self.graded_spike
 
 
+@NEURONS.register
 @dataclass(frozen=True, eq=False)
 class AdaptiveResonateFireIzhikevich(AdaptiveResonateFire):
     r"""`AdaptiveResonateFire` that fires by height (NetX ``ADRF_IZHIKEVICH``).

@@ -12,6 +12,7 @@ from ...errors import NetworkError
 from ..fields import INT32, flag, integers, one_integer
 from ..fixed_point import SIGMA_DELTA_SHIFT, STATE_BITS, STATE_EXPONENT
 from .base import Neuron, Parameter
+from .registry import NEURONS
 
 _KEPT: Mapping[str, str] = {
     **Neuron.beyond_limits,
@@ -20,6 +21,7 @@ _KEPT: Mapping[str, str] = {
 """Lava's CPU and the engine keep sigma in 32 bits; see `SigmaDelta`."""
 
 
+@NEURONS.register
 @dataclass(frozen=True, eq=False)
 class Delta(Neuron):
     r"""Sends the change of its input once it reaches the threshold.
@@ -35,6 +37,10 @@ class Delta(Neuron):
         NetX ``vThMant``, in 1/64 of the input's unit, with f more bits below it.
     fraction_bits : int
         f in 0..12; 0 is NetX.
+
+    Notes
+    -----
+    Recordings hold r as ``u`` and x as ``v``.
     """
 
     threshold: Parameter = field(metadata=integers(0))
@@ -57,6 +63,7 @@ class Delta(Neuron):
         return SIGMA_DELTA_SHIFT - self.fraction_bits
 
 
+@NEURONS.register
 @dataclass(frozen=True, eq=False)
 class SigmaDelta(Neuron):
     r"""Adds up messages, applies a rectifier and sends the change.
@@ -68,7 +75,7 @@ class SigmaDelta(Neuron):
         r \leftarrow \delta - o, \quad x' \leftarrow x, \quad s = o \gg 6
 
     The 6 bits that ``o >> 6`` drops are never repaid (as in Lava 0.10.0).
-    Recordings hold sigma as ``u`` and the activation x as ``v``. sigma is
+    Recordings hold sigma as ``u``, the activation x as ``v`` and r as ``residue``. sigma is
     int32 on Lava's CPU; crossing 24 bits is counted, silicon may differ there.
     SLAYER takes any function as activation (``slayer/neuron/sigma_delta.py:100``,
     lava-dl 0.6.0) and writes its name; netx and Lava know the rectifier only.
@@ -92,7 +99,7 @@ class SigmaDelta(Neuron):
     rectify: bool = field(default=True, metadata=flag())
     fraction_bits: int = field(default=0, metadata=one_integer(0, SIGMA_DELTA_SHIFT))
     kind: ClassVar[str] = "sigma-delta"
-    states: ClassVar[tuple[str, ...]] = ("u", "v")
+    states: ClassVar[tuple[str, ...]] = ("u", "v", "residue")
     graded: ClassVar[bool] = True
     resettable: ClassVar[bool] = False
     sends_values: ClassVar[bool] = True
@@ -124,6 +131,7 @@ LOWEST, HIGHEST = int(INT32.min), int(INT32.max)
 """What int32 holds: no bound of `GeneralSigmaDelta`."""
 
 
+@NEURONS.register
 @dataclass(frozen=True, eq=False)
 class GeneralSigmaDelta(Neuron):
     r"""`SigmaDelta` with another scale, and with bounds at both ends.
@@ -156,7 +164,7 @@ class GeneralSigmaDelta(Neuron):
     highest: int = field(default=HIGHEST, metadata=one_integer())
     message_shift: int = field(default=STATE_EXPONENT, metadata=one_integer(0, STATE_BITS))
     kind: ClassVar[str] = "general-sigma-delta"
-    states: ClassVar[tuple[str, ...]] = ("u", "v")
+    states: ClassVar[tuple[str, ...]] = ("u", "v", "residue")
     graded: ClassVar[bool] = True
     resettable: ClassVar[bool] = False
     sends_values: ClassVar[bool] = True
@@ -168,6 +176,7 @@ class GeneralSigmaDelta(Neuron):
         return 0
 
 
+@NEURONS.register
 @dataclass(frozen=True, eq=False)
 class Sigma(Neuron):
     r"""Adds up messages and sends the sum: :math:`\sigma \leftarrow \sigma + a, s = \sigma`.

@@ -9,10 +9,12 @@ from typing import ClassVar
 from ..fields import flag, integers
 from ..fixed_point import BIAS_LIMIT, THRESHOLD_LIMIT
 from .base import Neuron, Parameter
+from .registry import NEURONS
 
 _KEPT: Mapping[str, str] = {**Neuron.beyond_limits, "input_overflows": "input left 24 bits"}
 
 
+@NEURONS.register
 @dataclass(frozen=True, eq=False)
 class Threshold(Neuron):
     r"""Spikes where a step's input exceeds the threshold: :math:`s = [64 a + 64 b > 64\,\theta]`.
@@ -36,6 +38,7 @@ class Threshold(Neuron):
         return 0
 
 
+@NEURONS.register
 @dataclass(frozen=True, eq=False)
 class GradedThreshold(Neuron):
     r"""Sends a step's input where it exceeds the threshold: :math:`s = a\,[|a| > \theta]`.

@@ -54,7 +54,7 @@ class Synapse(Declared):
     rows_are : {"targets", "channels", ""}
         What the first axis of ``weight`` counts, if it counts on the target's side.
     has_float_form : bool
-        Whether it may stand in a float network, see `engine.floating`.
+        Whether it may stand in a float network, see `core.floating`.
     is_listed : bool
         Whether each synapse stands in a list, so that neurons have different numbers of them.
     has_delays : bool

@@ -1,8 +1,9 @@
-"""SLAYER's loops over time steps, compiled: the same numbers, several times as fast on a CPU.
+"""SLAYER's loops over time steps in NumPy: the same numbers, several times as fast on a CPU.
 
-lava-dl 0.6.0 walks through the steps of a leaky integrator, and through the neurons of a delay, in
-Python. Here Numba does, in the same integers. `compiled` puts these functions in their place while
-its block runs; ``sim_tests/test_spoken_digits.py`` holds outputs and gradients against SLAYER's.
+lava-dl 0.6.0 walks through the steps of a leaky integrator with a dozen calls of torch, and through
+the neurons of a delay one by one. Here a step is a few calls of NumPy on all rows, and a delay one
+for each length. `quick` puts these functions in their place while its block runs;
+``sim_tests/test_spoken_digits.py`` holds outputs and gradients against SLAYER's.
 """
 
 from __future__ import annotations
@@ -14,46 +15,45 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import njit
 
 UNITY = 4096
 """A decay of 1."""
 
 
-@njit(cache=True)
-def _integrate(inputs, decay, state, threshold, scale, out):
+def _integrate(inputs, decay, state, threshold, scale):
     """States in 1/scale, products cut towards zero, reset to 0 where one reaches the threshold."""
-    keep = np.int64(UNITY) - decay
-    for row in range(inputs.shape[0]):
-        held = np.int64(state[row] * scale)
-        for t in range(inputs.shape[1]):
-            product = held * keep
-            kept = product >> 12 if product >= 0 else -((-product) >> 12)
-            held = kept + np.int64(scale * inputs[row, t])
-            out[row, t] = np.float32(held) / scale
-            if 0 < threshold <= held:
-                held = np.int64(0)
+    keep = 1 - decay / UNITY  # exact, as are integers times it: states are far below 2^41
+    states = np.trunc(inputs.T * scale).astype(np.float64)
+    held = np.trunc(state * scale).astype(np.float64)
+    for row in states:
+        held *= keep
+        np.trunc(held, out=held)
+        held += row
+        row[:] = held
+        if threshold > 0:
+            held *= held < threshold
+    out = np.empty_like(inputs)
+    out.T[:] = states
+    out /= scale
+    return out
 
 
-@njit(cache=True)
-def _integrate_back(gradient, keep, out):
-    for row in range(gradient.shape[0]):
-        held = np.float32(0)
-        for t in range(gradient.shape[1] - 1, -1, -1):
-            held = keep * held + gradient[row, t]
-            out[row, t] = held
+def _integrate_back(gradient, keep):
+    out = np.ascontiguousarray(gradient.T)
+    for step in range(len(out) - 2, -1, -1):
+        out[step] += keep * out[step + 1]
+    return np.ascontiguousarray(out.T)
 
 
-@njit(cache=True)
-def _shift(values, steps, out):
-    for sample in range(values.shape[0]):
-        for row in range(values.shape[1]):
-            late = int(steps[row])
-            for t in range(values.shape[2]):
-                source = t - late
-                out[sample, row, t] = values[sample, row, source] if (
-                    0 <= source < values.shape[2]
-                ) else 0.0  # fmt: skip
+def _shift(values, steps):
+    """Shift rows of [samples, rows, time] by as many steps each; 0 comes in."""
+    out, length = np.zeros_like(values), values.shape[2]
+    for late in np.unique(steps):
+        rows = np.flatnonzero(steps == late)
+        ahead, behind = max(late, 0), max(-late, 0)
+        shifted = values[:, rows, behind : max(length - ahead, 0)]
+        out[:, rows, ahead : ahead + shifted.shape[2]] = shifted
+    return out
 
 
 class _Integrator(torch.autograd.Function):
@@ -64,9 +64,9 @@ class _Integrator(torch.autograd.Function):
     @staticmethod
     def forward(context, inputs, decay, state, threshold, scale):
         flat = inputs.detach().contiguous().reshape(-1, inputs.shape[-1]).numpy()
-        out = np.empty_like(flat)
         held = state.detach().contiguous().reshape(-1).numpy()
-        _integrate(flat, int(decay.item()), held, float(threshold * scale), np.float32(scale), out)
+        least = float(threshold * scale)
+        out = _integrate(flat, int(decay.item()), held, least, np.float32(scale))
         context.save_for_backward(decay)
         return torch.from_numpy(out).reshape(inputs.shape)
 
@@ -74,8 +74,7 @@ class _Integrator(torch.autograd.Function):
     def backward(context, gradient):
         (decay,) = context.saved_tensors
         flat = gradient.contiguous().reshape(-1, gradient.shape[-1]).numpy()
-        out = np.empty_like(flat)
-        _integrate_back(flat, np.float32(1 - decay.item() / UNITY), out)
+        out = _integrate_back(flat, np.float32(1 - decay.item() / UNITY))
         return torch.from_numpy(out).reshape(gradient.shape), None, None, None, None
 
 
@@ -84,9 +83,8 @@ def _shift_for(theirs: Any) -> Any:
         if not torch.is_tensor(steps) or steps.numel() == 1 or sampling_time != 1:
             return theirs(values, steps, sampling_time)
         flat = values.detach().contiguous().reshape(len(values), -1, values.shape[-1])
-        out = torch.empty_like(flat)
-        _shift(flat.numpy(), steps.detach().flatten().numpy(), out.numpy())
-        return out.reshape(values.shape)
+        whole = steps.detach().flatten().numpy().astype(int)
+        return torch.from_numpy(_shift(flat.numpy(), whole)).reshape(values.shape)
 
     return shift
 
@@ -103,8 +101,8 @@ def _filter_for(theirs: Any) -> Any:
 
 
 @contextmanager
-def compiled() -> Iterator[None]:
-    """Run SLAYER's CUBA blocks and delays through the compiled loops while the block lasts."""
+def quick() -> Iterator[None]:
+    """Run SLAYER's CUBA blocks and delays through these loops while the block lasts."""
     integrator = importlib.import_module("lava.lib.dl.slayer.neuron.dynamics.leaky_integrator")
     delay = importlib.import_module("lava.lib.dl.slayer.axon.delay")
     was = integrator._LIDynamics, delay.shift, delay.conv

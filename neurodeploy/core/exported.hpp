@@ -1,0 +1,3 @@
+// What ctypes can call.
+#pragma once
+#define API extern "C" __attribute__((visibility("default")))
