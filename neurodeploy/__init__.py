@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .comparison import compare as compare
     from .engine.stream import stream as stream
     from .errors import NeurodeployError as NeurodeployError
+    from .exporting.deploy import deploy as deploy
     from .exporting.export import export as export
     from .exporting.loading import load as load
     from .exporting.verify import verify as verify
@@ -34,6 +35,7 @@ _HOMES = {
     "QuantConfig": "quantization",
     "Recording": "recording",
     "compare": "comparison",
+    "deploy": "exporting.deploy",
     "export": "exporting.export",
     "fit": "chip",
     "load": "exporting.loading",

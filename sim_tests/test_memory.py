@@ -11,7 +11,7 @@ import pytest
 import neurodeploy as nd
 from neurodeploy import memory
 from neurodeploy.errors import TooLargeError
-from neurodeploy.network import CubaLIF, Dense, Network, Population, Projection, Source
+from neurodeploy.network import CubaLIF, Dense, Network, OneToOne, Population, Projection, Source
 
 GIGABYTE = 10**9
 
@@ -75,6 +75,25 @@ def test_a_single_sample_too_long_is_refused_even_to_a_file(machine_with, tmp_pa
     with pytest.raises(TooLargeError, match="record less or run fewer steps"):
         nd.run(network_of(1000), inputs_of(2, 200_000), record=("v",), out=tmp_path / "a.h5")
     assert not list(tmp_path.iterdir())
+
+
+def test_states_of_one_sample_are_in_memory_once(machine_with, tmp_path):
+    size = 8 * 40 * 50
+    image = Network(
+        (
+            Population("input", (8, 40, 50), Source()),
+            Population("image", (8, 40, 50), CubaLIF(0, 0, 1)),
+        ),
+        (Projection("input", "image", OneToOne(1)),),
+    )
+    inputs = np.broadcast_to(np.uint8(1), (1, 500, *image.input.shape))
+    states = 4 * 500 * size
+    machine_with(states - 1)
+    with pytest.raises(TooLargeError, match=rf"'image': v of .*: needs {states:,} bytes"):
+        nd.run(image, inputs, record=("v",), out=tmp_path / "a.h5")
+    machine_with(states + states // 10)  # what is not states is less than a tenth
+    for out in (None, tmp_path / "a.h5"):
+        assert nd.run(image, inputs, record=("v",), out=out)["image"].v.nbytes == states
 
 
 def test_where_nothing_tells_nothing_is_refused(machine_with):

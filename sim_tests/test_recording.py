@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import pickle
+import weakref
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -48,6 +52,32 @@ def values(draw):
 @pytest.fixture(scope="module")
 def recording(draw, values):
     return nd.run(draw.network, values, record=RECORD, apply_transform=False)
+
+
+def test_what_is_made_when_asked_for_outlives_its_network_and_travels(draw, values, recording):
+    network = replace(draw.network)  # of its own
+    made = nd.run(network, values, record=RECORD, apply_transform=False)
+    kept = weakref.ref(network)
+    del network
+    gc.collect()
+    assert kept() is None
+    travelled = pickle.loads(pickle.dumps(made))
+    assert list(made.arrays) == list(travelled.arrays) == list(recording.arrays)
+    for key in recording.arrays:
+        np.testing.assert_array_equal(made.arrays[key], recording.arrays[key], key)
+        np.testing.assert_array_equal(travelled.arrays[key], recording.arrays[key], key)
+    assert "populations/none/counts" not in made.arrays
+    with pytest.raises(KeyError):
+        made.arrays["populations/none/counts"]
+
+
+def test_equal_networks_of_which_one_was_clipped_keep_that_apart(draw, values):
+    name = draw.network.projections[0].name
+    clipped = replace(draw.network, metadata={f"weights_clipped/{name}": 7})
+    assert clipped == draw.network
+    for network, number in ((draw.network, 0), (clipped, 7), (draw.network, 0)):
+        made = nd.run(network, values, apply_transform=False)
+        assert made.weights_clipped()[name] == number
 
 
 def test_shapes_and_dtypes(draw, recording):

@@ -80,7 +80,7 @@ def run(
         Stream the recording to this HDF5 file; memory then does not grow
         with the number of samples.
     threads : int, optional
-        Threads of the engine, over samples; by default ``NEURODEPLOY_THREADS``,
+        Threads of engine and float, over samples; by default ``NEURODEPLOY_THREADS``,
         else the cores this process may use. The results do not depend on it.
         Lava brings two processes for each population whatever this says.
     timeout_seconds : float, optional
@@ -202,13 +202,14 @@ def write_job(
 
 def _check_known(backend: Backend, **given: Any) -> None:
     """Refuse options that a backend would ignore."""
-    try:
-        json.dumps(given["board_settings"], allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"board_settings: {error}; give plain values, as JSON has them") from None
-    for name, value in given.items():
-        if value is None or name in backend.options:
-            continue
+    asked = {name: value for name, value in given.items() if value is not None}
+    if "board_settings" in asked:
+        try:
+            json.dumps(asked["board_settings"], allow_nan=False)
+        except (TypeError, ValueError) as error:
+            reason = f"board_settings: {error}; give plain values, as JSON has them"
+            raise InputError(reason) from None
+    for name in asked.keys() - backend.options:
         others = {n: other for n, other in BACKENDS.items() if name in other.options}
         local = not runs_in_worker(backend) and all(map(runs_in_worker, others.values()))
         why = "runs in this process" if local else "does not know it"

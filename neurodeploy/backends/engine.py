@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 from .._version import __version__
+from ..core.simulate import simulate
 from ..errors import BackendError
 from ..inputs import Presented
 from ..network import Network
 from ..recording import Recording, RecordingWriter
-from ..recording.assemble import BlockAssembler, Events, header_of
+from ..recording.assemble import BlockAssembler, header_of
 from ..recording.run_options import RunOptions, recorded_states, refuse_floats
 from .registry import BACKENDS, Backend
 
@@ -54,13 +54,12 @@ class Engine(Backend):
 
     def run(self, network: Network, values: Presented, options: RunOptions) -> Recording:
         """See `Backend`."""
-        from ..core.simulate import simulate
-
         states = recorded_states(network, options)
         messages = None if "spikes" in options.record else (network.output.name,)
         header = header_of(network, "engine", __version__, options)
         started = time.perf_counter()
-        with _fingerprint_of(values) as fingerprint, RecordingWriter(header, options.out) as writer:
+        fingerprint = _fingerprint_of(values)
+        with RecordingWriter(header, options.out) as writer:
             assembler = BlockAssembler(network, options, writer)
             for block in simulate(
                 network,
@@ -71,14 +70,7 @@ class Engine(Backend):
                 reset_interval=options.reset_interval,
                 reset_offset=options.reset_offset,
             ):
-                assembler.add_events(
-                    {
-                        n: Events(r.step_counts, r.counts, r.neuron, r.payload)
-                        for n, r in block.items()
-                    },
-                    {n: r.states for n, r in block.items()},
-                    {n: r.overflows for n, r in block.items()},
-                )
+                assembler.add_block(block.samples, block)
                 if options.progress is not None:
                     options.progress(assembler.samples, len(values))
             seconds = time.perf_counter() - started
@@ -86,11 +78,11 @@ class Engine(Backend):
         return writer.recording()
 
 
-@contextmanager
-def _fingerprint_of(values: Presented) -> Iterator[Callable[[], str]]:
+def _fingerprint_of(values: Presented) -> Callable[[], str]:
     """Hash large inputs beside the run, which leaves a core idle where there is one sample."""
     if values.given.nbytes < BESIDE_BYTES:
-        yield values.fingerprint
-        return
-    with ThreadPoolExecutor(1) as pool:
-        yield pool.submit(values.fingerprint).result
+        return values.fingerprint
+    pool = ThreadPoolExecutor(1)
+    found = pool.submit(values.fingerprint)
+    pool.shutdown(wait=False)
+    return found.result

@@ -11,7 +11,7 @@ from ..network import Network
 from ..recording import Recording, RecordingWriter
 from ..recording.assemble import BlockAssembler, header_of
 from ..recording.run_options import RunOptions, recorded_states
-from .engine import thread_count
+from .engine import Engine, thread_count
 from .registry import BACKENDS, Backend
 
 
@@ -31,7 +31,9 @@ class Float(Backend):
 
     def available(self) -> tuple[bool, str]:
         """See `Backend`."""
-        return True, f"neurodeploy {__version__}, float32, for networks that are not quantized yet"
+        works, found = Engine().available()  # both run in the core
+        purpose = ", float32, for networks that are not quantized yet" if works else ""
+        return works, found + purpose
 
     def check(self, network: Network, options: RunOptions) -> None:
         """See `Backend`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -32,12 +31,13 @@ def check_run(network: Network, values: Presented, options: RunOptions, backend:
         Naming the largest part, bytes needed and available, and what to do.
     """
     samples, steps = len(values), options.steps
-    needs = list(_of_weights(network))
-    threads = (options.threads or thread_count()) if backend == "engine" else 1
+    alone = backend != "engine" or samples == 1  # what each thread holds is then one sample's
+    threads = 1 if alone else options.threads or thread_count()
     per_neuron = 8 * (samples + 2 * (threads + 1)) * (steps + 2)  # more than all below
-    neurons = sum(population.size for population in network.populations)
-    if sum(need.size_bytes for need in needs) + per_neuron * neurons <= ALWAYS_THERE:
+    weights, size, neurons = _of_weights(network)
+    if size + per_neuron * neurons <= ALWAYS_THERE:
         return
+    needs = list(weights)
     for population in network.populations:
         needs += _of_recording(population, samples, options)
     if backend == "engine":
@@ -50,12 +50,10 @@ def check_run(network: Network, values: Presented, options: RunOptions, backend:
     check_memory(needs)
 
 
-_WEIGHTS: WeakKeyDictionary[Network, tuple[Need, ...]] = WeakKeyDictionary()
-
-
-def _of_weights(network: Network) -> tuple[Need, ...]:
-    if network not in _WEIGHTS:
-        _WEIGHTS[network] = tuple(
+def _of_weights(network: Network) -> tuple[tuple[Need, ...], int, int]:
+    """Weights of each projection, their size and the network's neurons; kept with it."""
+    if "memory" not in network.kept:
+        needs = tuple(
             Need(
                 f"projection {p.name}: packed {p.synapse.kind} weights",
                 _array_bytes(p.synapse),
@@ -63,7 +61,10 @@ def _of_weights(network: Network) -> tuple[Need, ...]:
             )
             for p in network.projections
         )
-    return _WEIGHTS[network]
+        neurons = sum(population.size for population in network.populations)
+        network.kept["memory"] = needs, sum(need.size_bytes for need in needs), neurons
+    known: tuple[tuple[Need, ...], int, int] = network.kept["memory"]
+    return known
 
 
 def _array_bytes(synapse: Synapse) -> int:
@@ -87,12 +88,11 @@ def _of_recording(population: Population, samples: int, options: RunOptions) -> 
 
 
 def _of_block(population: Population, samples: int, options: RunOptions) -> Iterator[Need]:
-    """What the engine holds of samples that are under way."""
+    """What the engine holds of samples that are under way, beside the recording."""
     where = f"population {population.name!r}"
     kept = [name for name in population.neuron.states if name in options.record]
-    copies = 2 if len(population.shape) == 3 else 1  # of which one is in the engine's order
-    size = 4 * samples * population.size * options.steps * len(kept) * copies
-    if kept:
+    if kept and (options.out is not None or samples > 1):  # a single block is the recording
+        size = 4 * samples * population.size * options.steps * len(kept)
         what = f"{where}: {' and '.join(kept)} of {options.steps} steps, {samples} samples at once"
         yield Need(what, size, _LESS)
     held = population.neuron.ports + max(4, len(population.neuron.states))

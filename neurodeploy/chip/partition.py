@@ -104,6 +104,11 @@ class Partition:
         return len(self.pieces) if self.counted is None else self.counted
 
     @cached_property
+    def held(self) -> NDArray[np.float64]:
+        """Neurons of each core, float64 [cores]."""
+        return np.array([piece.neurons for piece in self.pieces], np.float64)
+
+    @cached_property
     def core_of(self) -> NDArray[np.int64]:
         """Which of its cores each neuron is on, int64 [neurons].
 

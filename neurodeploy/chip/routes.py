@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -46,6 +47,11 @@ class Routes:
     east_west: FloatArray
     north_south: FloatArray
     links: FloatArray
+
+    @cached_property
+    def mean_copies(self) -> float:
+        """Cores that get a message of a mean neuron."""
+        return float(self.copies.mean())
 
 
 _KNOWN: WeakKeyDictionary[Placement, tuple[Routes, ...]] = WeakKeyDictionary()

@@ -19,7 +19,7 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -108,7 +108,7 @@ class Constant:
         """The unit without its prefix: J, s, W or 1."""
         return "1" if self.unit == "1" else self.unit[-1]
 
-    @property
+    @cached_property
     def si(self) -> float:
         """The value in its base unit: joules, seconds, watts or a plain number."""
         return self.value if self.unit == "1" else self.value * _PREFIXES[self.unit[:-1]]

@@ -52,6 +52,7 @@ struct nd_population {
     const int64_t* parameter_sizes;  // 1, or as many as neurons
     const int32_t* options;
     const int32_t* axon_delay;  // [neurons] or null
+    const int32_t* first_v;     // [neurons] or null
     HostStep host_step;  // or null; it has these states and ports
     int32_t states, ports, resets, padding;
 };
@@ -67,7 +68,8 @@ struct nd_kernel {
     int32_t stride[2], padding[2], dilation[2];
 };
 
-// Of one population; each pointer may be null.
+// Of one population; each pointer may be null. The first three are added to; where `nd_inputs` has
+// `counted`, they are bytes from there on.
 struct nd_results {
     int32_t* step_counts;
     int64_t* counts;
@@ -81,6 +83,7 @@ struct nd_results {
 
 struct nd_inputs {
     const void* values;
+    void* counted;  // or null
     int64_t samples, steps, given_steps, window;
     int32_t input, item, binary, threads, held, padding;
 };
@@ -149,6 +152,7 @@ API int nd_add_population(nd_network* to, const nd_population* from) {
         population.options = copied(from->options, from->option_count);
         population.axon_delay = copied(from->axon_delay, from->axon_delay ? size : 0);
         for (int32_t delay : population.axon_delay) require(delay >= 0, "a delay is negative");
+        population.first_v = copied(from->first_v, from->first_v ? size : 0);
         population.graded = from->graded, population.starts = from->starts;
         population.cycle = from->cycle;
         to->network.populations.push_back(std::move(population));
@@ -267,9 +271,13 @@ API nd_run_result* nd_run(nd_network* network, const nd_inputs* inputs, const nd
             const nd_results& r = results[i];
             run.given.push_back({r.given_counts, r.given_neuron, r.given_payload});
             run.resets.push_back(r.resets);
-            run.step_counts.push_back(r.step_counts);
-            run.counts.push_back(r.counts);
-            run.overflows.push_back(r.overflows);
+            const auto base = reinterpret_cast<intptr_t>(inputs->counted);
+            auto placed = [&](auto* at) {
+                return at ? reinterpret_cast<decltype(at)>(reinterpret_cast<intptr_t>(at) + base) : at;
+            };
+            run.step_counts.push_back(placed(r.step_counts));
+            run.counts.push_back(placed(r.counts));
+            run.overflows.push_back(placed(r.overflows));
             run.states.push_back({r.states, r.states ? r.state_count : 0});
             run.fired.push_back(r.fired);
             run.wanted.push_back(r.wants_messages != 0);
@@ -285,6 +293,13 @@ API nd_run_result* nd_run(nd_network* network, const nd_inputs* inputs, const nd
 API void nd_run_free(nd_run_result* result) { delete result; }
 API int nd_has_payloads(const nd_run_result* result, int population) {
     return result->has_payloads[population];
+}
+
+// How many messages of a population there are.
+API int64_t nd_message_count(const nd_run_result* result, int population) {
+    int64_t n = 0;
+    for (const auto& messages : result->messages[population]) n += messages.neuron.size();
+    return n;
 }
 
 // Copy a population's messages, sample after sample; `payload` may be null.

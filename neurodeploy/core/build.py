@@ -167,7 +167,7 @@ def compile_core(
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as folder:
         # The lowest first: of a function that several units hold, a linker keeps the first.
-        once = ("api", "level", "floating_api", "rounding", "sound")
+        once = ("api", "counting", "level", "floating_api", "rounding", "sound")
         jobs: list[tuple[str, str, list[str]]] = [(f"{name}.cpp", name, []) for name in once]
         for name, own in units.items():
             for source in ("run", "floating"):

@@ -116,6 +116,7 @@ def simulate(
 
 
 def _feeds(network: Network, population: Population) -> list[Feed]:
+    # The kernels are those of this model alone.
     if type(population.neuron) not in (FloatLIF, Source):
         raise UnsupportedError(
             f"population {population.name!r}: {population.neuron.kind} neurons are none that the "
@@ -179,7 +180,7 @@ class _PopulationRun:
             else:  # what comes from outside the cycle is there already, all of it
                 self._take(feed, 0, block.steps)
         self.neurons = None
-        if isinstance(population.neuron, FloatLIF):
+        if isinstance(population.neuron, FloatLIF):  # a source passes on what it is given
             self.neurons = _Neurons(population.neuron, population.size, block.samples)
 
     def advance(self, t0: int, t1: int) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BackendError, NetworkError
-from ..network import NEURONS, Neuron, Population
+from ..network import Population
 from ..network.fields import INT32
 from .library import HostStep, note_failure
 
@@ -30,12 +30,6 @@ def prefers_numpy() -> bool:
     if asked not in ("", "numpy"):
         raise BackendError(f"{STEPS}: {asked!r}; give numpy, or leave it out")
     return asked == "numpy"
-
-
-def has_step(neuron: Neuron) -> bool:
-    """Whether a neuron's class says itself what it does in a step: a registered one with `step`."""
-    model = type(neuron)
-    return NEURONS.get(model.kind) is model and model.step is not Neuron.step
 
 
 def host_step(population: Population) -> Any:

@@ -138,6 +138,52 @@ inline I widened(HalfU16 x) {
 #endif
 }
 
+// a0 b0 a1 b1 ... of the lower halves of each 16 bytes, and of the upper ones.
+struct Interleaved {
+    S16 low, high;
+};
+inline Interleaved interleaved(S16 a, S16 b) {
+#if defined(ND_AVX512)
+    return {(S16)_mm512_unpacklo_epi16((__m512i)a, (__m512i)b),
+            (S16)_mm512_unpackhi_epi16((__m512i)a, (__m512i)b)};
+#elif defined(ND_AVX2)
+    return {(S16)_mm256_unpacklo_epi16((__m256i)a, (__m256i)b),
+            (S16)_mm256_unpackhi_epi16((__m256i)a, (__m256i)b)};
+#elif defined(ND_SSE2)
+    return {(S16)_mm_unpacklo_epi16((__m128i)a, (__m128i)b),
+            (S16)_mm_unpackhi_epi16((__m128i)a, (__m128i)b)};
+#else
+    Interleaved both;
+    for (int k = 0; k < LANES16; k++) {
+        const int from = k / 8 * 8 + k % 8 / 2;
+        both.low[k] = k % 2 ? b[from] : a[from];
+        both.high[k] = k % 2 ? b[from + 4] : a[from + 4];
+    }
+    return both;
+#endif
+}
+
+// Where in a register of 16-bit numbers column k stands, so that `interleaved` gives the columns
+// of one register of 32-bit numbers in order, then those of the next.
+constexpr int place_to_interleave(int k) {
+    return k % LANES / 4 * 8 + k / LANES * 4 + k % 4;
+}
+
+// The sums of two neighbours' products.
+inline I sums_of_products(S16 a, S16 b) {
+#if defined(ND_AVX512)
+    return (I)_mm512_madd_epi16((__m512i)a, (__m512i)b);
+#elif defined(ND_AVX2)
+    return (I)_mm256_madd_epi16((__m256i)a, (__m256i)b);
+#elif defined(ND_SSE2)
+    return (I)_mm_madd_epi16((__m128i)a, (__m128i)b);
+#else
+    I sums;
+    for (int k = 0; k < LANES; k++) sums[k] = a[2 * k] * b[2 * k] + a[2 * k + 1] * b[2 * k + 1];
+    return sums;
+#endif
+}
+
 inline I load_widened(const int16_t* from) { return widened(load<HalfS16>(from)); }
 inline I load_widened(const int32_t* from) { return load<I>(from); }
 

@@ -54,6 +54,7 @@ class Population(Structure):
         ("parameter_sizes", c_void_p),
         ("options", c_void_p),
         ("axon_delay", c_void_p),
+        ("first_v", c_void_p),
         ("host_step", HostStep),
         *((name, c_int32) for name in ("states", "ports", "resets", "padding")),
     )
@@ -101,6 +102,7 @@ class Inputs(Structure):
 
     _fields_ = (
         ("values", c_void_p),
+        ("counted", c_void_p),
         *((name, c_int64) for name in ("samples", "steps", "given_steps", "window")),
         *((name, c_int32) for name in ("input", "item", "binary", "threads", "held", "padding")),
     )
@@ -166,12 +168,17 @@ _FUNCTIONS = {
     "nd_run": (c_void_p, (c_void_p, POINTER(Inputs), POINTER(Results), c_int)),
     "nd_run_free": (None, (c_void_p,)),
     "nd_has_payloads": (c_int, (c_void_p, c_int)),
+    "nd_message_count": (c_int64, (c_void_p, c_int)),
     "nd_messages": (None, (c_void_p, c_int, c_void_p, c_void_p)),
     "nd_stream_new": (c_void_p, (c_void_p, c_int, c_int, c_int)),
     "nd_stream_free": (None, (c_void_p,)),
     "nd_stream_begin": (c_int, (c_void_p,)),
     "nd_stream_count": (c_int, (c_void_p, c_int, c_void_p)),
     "nd_stream_step": (c_int, (c_void_p, c_void_p, c_void_p, c_void_p, c_void_p)),
+    "nd_tally": (
+        None,
+        (c_void_p, c_int, c_int64, c_int64, c_void_p, c_int64, *(c_void_p,) * 3, c_int64, c_void_p),
+    ),
     "nd_product": (None, (c_int64, c_int64, c_void_p, c_void_p, c_void_p)),
     "nd_normalised": (None, (c_int64, c_void_p, c_double, c_double, c_double, c_void_p)),
     "nd_masked": (None, (c_int64, c_void_p, c_void_p, c_double, c_void_p, c_void_p)),

@@ -6,15 +6,16 @@ import ctypes
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
-from weakref import WeakKeyDictionary, finalize
+from weakref import finalize
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UnsupportedError
 from ..network import Network, Population, Projection
+from ..network.neurons.registry import has_step
 from . import library as c
-from .host_steps import has_step, host_step, prefers_numpy
+from .host_steps import host_step, prefers_numpy
 from .library import HostStep, library, raise_error, unit_in_use
 from .neurons import CORE_NEURONS, CoreNeuron, core_neuron
 from .order import cycles
@@ -82,6 +83,7 @@ class CoreNetwork:
         self.overflows = tuple(_COUNTED.get(neuron.kind, OVERFLOWS) for neuron in neurons)
         self.at_zero = tuple(neuron.at_zero for neuron in neurons)
         self.names = tuple(p.name for p in populations)
+        self.rooms: dict[Any, Any] = {}  # see `simulate`
         place = {name: k for k, name in enumerate(self.names)}
         for projection in projections:
             source, target = place[projection.source], place[projection.target]
@@ -105,11 +107,14 @@ class CoreNetwork:
         sizes = np.array([a.size for a in arrays], np.int64)
         values = np.array([neuron.options[name] for name in options], np.int32)
         delay = None if population.axon_delay is None else _whole(population.axon_delay)
+        first = population.initial_voltage
+        first_v = _whole(np.broadcast_to(first, population.size)) if np.any(first) else None
         shape = population.shape if len(population.shape) == 3 else (population.size, 1, 1)
         made = c.Population(
             *shape, model.graded, population.starts, cycle, neuron.kind.encode(),
             len(arrays), len(values), ctypes.addressof(pointers), sizes.ctypes.data,
             values.ctypes.data, None if delay is None else delay.ctypes.data,
+            None if first_v is None else first_v.ctypes.data,
             step, len(model.states), model.ports, model.resettable,
         )  # fmt: skip
         if self._core.nd_add_population(self.handle, ctypes.byref(made)) < 0:
@@ -176,9 +181,6 @@ def _synapses(
     return synapses
 
 
-_PACKED: WeakKeyDictionary[Network, dict[tuple[str, bool, bool], CoreNetwork]] = WeakKeyDictionary()
-
-
 def core_network(network: Network, gated: bool = False) -> CoreNetwork:
     """Pack a network for the instruction set in use; done once while the network lives.
 
@@ -193,15 +195,15 @@ def core_network(network: Network, gated: bool = False) -> CoreNetwork:
     UnsupportedError
         If the core cannot run an element; it names it.
     """
-    unit = unit_in_use()
-    packed, key = _PACKED.setdefault(network, {}), (unit, gated, prefers_numpy())
-    if key not in packed:
+    key = "core", unit_in_use(), gated, prefers_numpy()
+    if key not in network.kept:
         names = list(cycles(network))
         stretches = [[_early(network, n) if gated else network[n] for n in s] for s in names]
         loops = {p.source for p in network.projections if p.source == p.target}
         cyclic = [len(s) > 1 or s[0] in loops for s in names]
-        packed[key] = CoreNetwork(stretches, network.projections, cyclic, unit)
-    return packed[key]
+        network.kept[key] = CoreNetwork(stretches, network.projections, cyclic, key[1])
+    packed: CoreNetwork = network.kept[key]
+    return packed
 
 
 def _early(network: Network, name: str) -> Population:

@@ -152,13 +152,13 @@ def _run(
     if values is not None:
         values = np.ascontiguousarray(values, np.int32)
     presented = None if values is None else values.ctypes.data
-    inputs = c.Inputs(presented, samples, steps, steps, 0, len(given), 4, False, 1, False)
+    inputs = c.Inputs(presented, None, samples, steps, steps, 0, len(given), 4, False, 1, False)
     core = library()
     handle = core.nd_run(packed.handle, ctypes.byref(inputs), asked, len(asked))
     if not handle:
         raise_error(f"population {population.name!r}")
     try:
-        neuron, payload = messages_of(handle, len(given), int(step_counts.sum(dtype=np.int64)))
+        neuron, payload = messages_of(handle, len(given))
     finally:
         core.nd_run_free(handle)
     packed.complete(len(given), kept)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..inputs import Presented
 from ..network import Network
+from ..recording.assemble import Events
 from . import library as c
 from .library import library, raise_error
 from .network import OVERFLOWS, CoreNetwork, core_network
@@ -26,31 +27,6 @@ THREAD_WORK = 1 << 20
 """Neurons times steps, about a millisecond, below which starting a thread does not pay."""
 
 
-@dataclass(frozen=True)
-class PopulationResult:
-    """What one block gave for one population, in flat (C, H, W) order.
-
-    Attributes
-    ----------
-    step_counts : int32 [samples, steps]
-    counts : int64 [samples, neurons]
-        Messages of each neuron.
-    neuron : int32 [events] or None
-        None where messages were not asked for.
-    payload : int32 [events] or None
-        None where every payload is 1, too.
-    states : dict of str to int32 [samples, steps, neurons]
-    overflows : dict of str to int64 [samples]
-    """
-
-    step_counts: NDArray[np.int32]
-    counts: NDArray[np.int64]
-    neuron: NDArray[np.int32] | None
-    payload: NDArray[np.int32] | None
-    states: dict[str, NDArray[np.int32]]
-    overflows: dict[str, NDArray[np.int64]]
-
-
 def simulate(
     network: Network,
     values: Presented,
@@ -62,7 +38,7 @@ def simulate(
     window: int = 0,
     reset_interval: int | None = None,
     reset_offset: int = 0,
-) -> Iterator[dict[str, PopulationResult]]:
+) -> Iterator[BlockResults]:
     """Run samples block by block.
 
     Parameters
@@ -85,7 +61,8 @@ def simulate(
 
     Yields
     ------
-    dict of population name to PopulationResult, in order of samples
+    BlockResults
+        In order of samples.
 
     Raises
     ------
@@ -96,7 +73,9 @@ def simulate(
     resets = _resets(network, values.steps, reset_interval, reset_offset)
     wanted = frozenset(packed.names if messages is None else messages)
     neurons = packed.neurons
-    if block is None:
+    if block is None and len(values) == 1:
+        block = 1
+    elif block is None:
         kept = 4 * len(states) * values.steps * neurons
         kept += 4 * values.steps * (network.input.size + len(packed.names)) + 8 * neurons
         kept += sum(values.steps * network[name].size for name in wanted)
@@ -112,7 +91,7 @@ def simulate(
         made = values.block(slice(first, first + block))
         worth = 1 + len(made) * values.steps * neurons // THREAD_WORK
         inputs = c.Inputs(
-            made.ctypes.data, len(made), values.steps, given_steps, window,
+            made.ctypes.data, None, len(made), values.steps, given_steps, window,
             packed.names.index(network.input.name), made.itemsize, values.binary,
             min(threads, worth), held,
         )  # fmt: skip
@@ -131,6 +110,86 @@ def _resets(
     }
 
 
+class BlockResults(Mapping[str, Events]):
+    """What one block gave, by population, in flat (C, H, W) order; taken apart when asked for.
+
+    Of populations whose messages were not asked for there are no counts of messages by step.
+
+    Attributes
+    ----------
+    samples, steps : int
+    """
+
+    def __init__(self, room: _Room) -> None:
+        self._room = room
+        self.samples, self.steps = room.samples, room.steps
+        self.counted = np.zeros(room.words, np.int64)
+        self.messages: dict[str, tuple[NDArray[np.int32], NDArray[np.int32] | None]] = {}
+        self.states: dict[str, dict[str, NDArray[np.int32]]] = {}
+        self._known: dict[str, Events] = {}
+
+    def step_counts(self, name: str) -> NDArray[np.int32] | None:
+        """int32 [samples, steps], of a population whose messages were asked for."""
+        if (first := self._room.first[name].get("step_counts")) is None:
+            return None
+        counts = self.counted[first:].view(np.int32)[: self.samples * self.steps]
+        return counts.reshape(self.samples, self.steps)
+
+    def __getitem__(self, name: str) -> Events:
+        if name not in self._known:
+            first, overflows = self._room.first[name], {}
+            counts = self.counted[first["counts"] : first["end"]].reshape(self.samples, -1)
+            if (at := first.get("overflows")) is not None:
+                each = self.counted[at : at + len(OVERFLOWS) * self.samples]
+                found = dict(zip(OVERFLOWS, each.reshape(-1, self.samples), strict=True))
+                overflows = {what: found[what] for what in self._room.overflows[name]}
+            neuron, payload = self.messages.get(name, (None, None))
+            states = self.states.get(name, {})
+            steps = self.step_counts(name)
+            self._known[name] = Events(steps, counts, neuron, payload, states, overflows)
+        return self._known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._room.names)
+
+    def __len__(self) -> int:
+        return len(self._room.names)
+
+
+class _Room:
+    """Where the core puts what it counts of a block: one array, which holds zeros at first.
+
+    To find out where an array lies takes as long as a short step.
+    """
+
+    def __init__(
+        self,
+        packed: CoreNetwork,
+        network: Network,
+        samples: int,
+        steps: int,
+        wanted: frozenset[str],
+    ) -> None:
+        self.names = tuple(p.name for p in network.populations)
+        self.overflows = dict(zip(packed.names, packed.overflows, strict=True))
+        self.samples, self.steps = samples, steps
+        self.asked = (c.Results * len(packed.names))()
+        self.first: dict[str, dict[str, int]] = {}
+        self.words = 1  # nothing is at 0, which is no place to the core
+        for place, population in enumerate(packed.populations):
+            sizes = {"counts": samples * population.size}
+            if packed.overflows[place]:
+                sizes["overflows"] = samples * len(OVERFLOWS)
+            if population.name in wanted:
+                sizes["step_counts"] = (samples * steps + 1) // 2  # of int32
+                self.asked[place].wants_messages = True
+            first = self.first[population.name] = {"end": self.words + sizes["counts"]}
+            for what, size in sizes.items():
+                first[what] = self.words
+                setattr(self.asked[place], what, 8 * self.words)
+                self.words += size
+
+
 def _run_block(
     packed: CoreNetwork,
     network: Network,
@@ -138,72 +197,55 @@ def _run_block(
     wanted: frozenset[str],
     states: tuple[str, ...],
     resets: Mapping[str, NDArray[np.bool_]],
-) -> dict[str, PopulationResult]:
-    asked = (c.Results * len(packed.names))()
-    results = _make_room(packed, inputs.samples, inputs.steps, states, asked)
-    for to, name in zip(asked, packed.names, strict=True):
-        if name in resets:
-            to.resets = resets[name].ctypes.data
-        to.wants_messages = name in wanted
+) -> BlockResults:
+    shape = inputs.samples, inputs.steps, wanted
+    room = packed.rooms.get(shape)
+    if room is None:
+        room = _Room(packed, network, *shape)
+        packed.rooms = {shape: room}  # runs that are alike follow one another
+    results = BlockResults(room)
+    inputs.counted = results.counted.ctypes.data
+    asked = room.asked
+    if states or resets:
+        asked = type(asked).from_buffer_copy(asked)
+        _point(packed, asked, results, states, resets)
     core = library()
     handle = core.nd_run(packed.handle, ctypes.byref(inputs), asked, len(asked))
     if not handle:
         raise_error("engine")
     try:
-        for place, name in enumerate(packed.names):
-            packed.complete(place, results[name].states)
-            if name in wanted:
-                total = int(results[name].step_counts.sum(dtype=np.int64))
-                neuron, payload = messages_of(handle, place, total)
-                results[name] = replace(results[name], neuron=neuron, payload=payload)
+        for name in wanted:
+            results.messages[name] = messages_of(handle, packed.names.index(name))
     finally:
         core.nd_run_free(handle)
-    return {p.name: results[p.name] for p in network.populations}
-
-
-def _make_room(
-    packed: CoreNetwork, samples: int, steps: int, states: tuple[str, ...], asked: Any
-) -> dict[str, PopulationResult]:
-    """Make arrays for all populations, zero where the core adds, and tell it where they are.
-
-    All that it adds to is one array: finding out where an array lies takes as long as a short
-    step.
-    """
-    populations = packed.populations
-    step_counts = np.zeros((len(populations), samples, steps), np.int32)
-    overflows = np.zeros((len(populations), len(OVERFLOWS), samples), np.int64)
-    counts = np.zeros(samples * sum(p.size for p in populations), np.int64)
-    at_steps, at_overflows, at_counts = (a.ctypes.data for a in (step_counts, overflows, counts))
-    results, first = {}, 0
-    for place, (to, population) in enumerate(zip(asked, populations, strict=True)):
-        size = samples * population.size
-        to.step_counts = at_steps + place * step_counts.strides[0]
-        to.overflows = at_overflows + place * overflows.strides[0]
-        to.counts = at_counts + first * counts.itemsize
-        own, room = population.neuron.states, (samples, steps, population.size)
-        kept = {name: np.empty(room, np.int32) for name in own if name in states}
-        if kept:
-            to.keep(own, kept)
-        sent = counts[first : first + size].reshape(samples, population.size)
-        counted = {
-            what: overflows[place][k]
-            for k, what in enumerate(OVERFLOWS)
-            if what in packed.overflows[place]
-        }
-        results[population.name] = PopulationResult(
-            step_counts[place], sent, None, None, kept, counted
-        )
-        first += size
+    for place, name in enumerate(packed.names if states else ()):
+        packed.complete(place, results.states[name])
     return results
 
 
-def messages_of(
-    handle: int, place: int, total: int
-) -> tuple[NDArray[np.int32], NDArray[np.int32] | None]:
+def _point(
+    packed: CoreNetwork,
+    asked: Any,
+    results: BlockResults,
+    states: tuple[str, ...],
+    resets: Mapping[str, NDArray[np.bool_]],
+) -> None:
+    """Make room for states and tell the core where, and where resets stand."""
+    for to, population in zip(asked, packed.populations, strict=True):
+        if population.name in resets:
+            to.resets = resets[population.name].ctypes.data
+        own, room = population.neuron.states, (results.samples, results.steps, population.size)
+        kept = {name: np.empty(room, np.int32) for name in own if name in states}
+        results.states[population.name] = kept
+        if kept:
+            to.keep(own, kept)
+
+
+def messages_of(handle: int, place: int) -> tuple[NDArray[np.int32], NDArray[np.int32] | None]:
     """Take neurons and payloads of one population out of a run's result; None if all are 1."""
     core = library()
-    neuron = np.empty(total, np.int32)
-    payload = np.empty(total, np.int32) if core.nd_has_payloads(handle, place) else None
+    neuron = np.empty(core.nd_message_count(handle, place), np.int32)
+    payload = np.empty_like(neuron) if core.nd_has_payloads(handle, place) else None
     core.nd_messages(
         handle, place, neuron.ctypes.data, None if payload is None else payload.ctypes.data
     )

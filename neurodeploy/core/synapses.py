@@ -159,6 +159,10 @@ def _sparse(synapse: Any, source: Population, target: Population, port: int = 0)
     yield _listed(synapse, synapse.index, synapse.targets, synapse.weight, port=port)
 
 
+def _delayed_sparse(synapse: Any, source: Population, target: Population) -> Parts:
+    yield _listed(synapse, synapse.index, synapse.targets, synapse.weight, synapse.delay)
+
+
 def _one_to_one(synapse: Any, source: Population, target: Population) -> Parts:
     own = np.arange(source.size)
     yield _listed(synapse, own, own, synapse.weight)
@@ -222,6 +226,7 @@ SYNAPSES: dict[type[network.Synapse], Callable[[Any, Population, Population], Pa
     network.Complex: _complex_parts,
     network.ComplexConv: _complex_parts,
     network.DelayedDense: _delayed_dense,
+    network.DelayedSparse: _delayed_sparse,
     network.OneToOne: _one_to_one,
     network.TemporalFIR: _temporal,
     network.Readout: _readout,

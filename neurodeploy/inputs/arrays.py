@@ -6,7 +6,9 @@ import hashlib
 import mmap
 import os
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,9 @@ from ..errors import InputError, InputWarning
 from ..network import InputTransform, Network
 
 _HASHED_SAMPLES = 64
+
+_KEPT_BYTES = 1 << 20
+"""Inputs that are made ready once, for all who look at them."""
 
 TIME_FIRST = ("snntorch", "norse", "spikingjelly")
 """Presets of frameworks whose users hold arrays as [steps, samples, ...]."""
@@ -46,8 +51,13 @@ def read_inputs(
     """
     inputs, labels = _read_arrays(Path(path))
     inputs = order_axes(inputs, axes)
-    if labels is not None and axes is None:
-        _check_labels_count(inputs, labels, path)
+    if labels is None or axes is not None or inputs.ndim < 3:
+        return inputs, labels
+    if inputs.shape[0] != len(labels) == inputs.shape[1]:  # time first, as the labels give away
+        raise InputError(
+            f"{path}: inputs of shape {inputs.shape} with {len(labels)} labels seem to be "
+            f"[steps, samples, ...]; say so with axes TB..."
+        )
     return inputs, labels
 
 
@@ -78,17 +88,6 @@ def _from_archive(archive: Any, path: Path) -> tuple[NDArray[Any], NDArray[np.in
         )
     labels = np.asarray(archive["labels"], np.int64) if "labels" in archive.files else None
     return archive["inputs"], labels
-
-
-def _check_labels_count(
-    inputs: NDArray[Any], labels: NDArray[np.int64], path: str | os.PathLike[str]
-) -> None:
-    """Refuse time-first inputs that their labels give away."""
-    if inputs.ndim > 2 and inputs.shape[0] != len(labels) == inputs.shape[1]:
-        raise InputError(
-            f"{path}: inputs of shape {inputs.shape} with {len(labels)} labels seem to be "
-            f"[steps, samples, ...]; say so with axes TB..."
-        )
 
 
 def order_axes(inputs: NDArray[Any], axes: str | None) -> NDArray[Any]:
@@ -217,7 +216,16 @@ class Presented:
         (float32 unless whole).
         """
         given = self.given[samples]
+        if len(given) == len(self.given) and given.nbytes <= _KEPT_BYTES:
+            return self._only  # what is hashed is what runs: it is made once
         _let_go(self.given)
+        return self._made(given)
+
+    @cached_property
+    def _only(self) -> NDArray[Any]:
+        return self._made(self.given)
+
+    def _made(self, given: NDArray[Any]) -> NDArray[Any]:
         small = given.dtype in (np.bool_, np.uint8)
         if self.transform is None:
             if small:
@@ -377,9 +385,7 @@ def _let_go(array: NDArray[Any]) -> None:
 def _present_floats(given: NDArray[Any], steps: int) -> Presented:
     """Whatever is finite; integers stay integers, so that both worlds know the same inputs."""
     whole = True
-    for sample in given:
-        if not np.isfinite(sample).all():
-            raise InputError("inputs: NaN or infinite values; clean the input file")
+    for sample in _finite(given):
         whole = whole and not (given.dtype.kind == "f" and (sample != np.rint(sample)).any())
     low, high = float(given.min()), float(given.max())
     if max(abs(low), abs(high)) >= 1 << 31:
@@ -388,10 +394,15 @@ def _present_floats(given: NDArray[Any], steps: int) -> Presented:
     return Presented(given, steps, None, limits or (int(low), int(high)), whole)
 
 
-def _check_floats(given: NDArray[Any], name: str, scaled: bool) -> None:
+def _finite(given: NDArray[Any]) -> Iterator[NDArray[Any]]:
     for sample in given:
         if not np.isfinite(sample).all():
             raise InputError("inputs: NaN or infinite values; clean the input file")
+        yield sample
+
+
+def _check_floats(given: NDArray[Any], name: str, scaled: bool) -> None:
+    for sample in _finite(given):
         if not scaled and (sample != np.rint(sample)).any():
             worst = sample[sample != np.rint(sample)].flat[0]
             raise InputError(

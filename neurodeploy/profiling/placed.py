@@ -17,7 +17,7 @@ counts alone it is the bound of a mean step, which is at most as long.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from ..chip import Chip, Placement
 from ..chip.balance import checked_counts, neuron_events
 from ..chip.routes import Routes
-from ..chip.synops_per_core import operations
+from ..chip.tally import WAY, Tally, reads_of_way, tallies
 from ..errors import RecordingError
 from .activity import Activity
 
@@ -93,25 +93,46 @@ def on_cores(activities: Sequence[Activity], placement: Placement) -> tuple[Acti
     return tuple(a if a.name in names else replace(a, size=0, updates=0) for a in activities)
 
 
-def counts_of(recording: Recording, placement: Placement) -> dict[str, FloatArray]:
-    """Messages of everything that has cores or sends to some, float64 [samples, neurons]."""
-    names = {partition.population.name for partition in placement.partitions}
-    names |= {p.source for p in placement.laid_out.projections if p.target in names}
-    counts = {name: checked_counts(recording, name) for name in sorted(names)}
-    return {name: c.reshape(len(c), -1).astype(np.float64) for name, c in counts.items()}
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """What the messages of a run come to on a placement, by population that sends.
+
+    Attributes
+    ----------
+    counts : dict of str to int64 [samples, *shape]
+    tallies : dict of str to Tally
+    found : dict of str to float64 [samples, columns]
+        See `Tally.count`.
+    """
+
+    counts: dict[str, NDArray[np.int64]]
+    tallies: dict[str, Tally]
+    found: dict[str, FloatArray]
+
+    def each_way(self, ways: Ways) -> Iterator[tuple[Routes, Tally, int, FloatArray]]:
+        """Each way, the tally that it is in, its number there, and what was counted."""
+        for way in ways:
+            source = way.projection.source
+            tally = self.tallies[source]
+            yield way, tally, tally.ways.index(way), self.found[source]
 
 
-def traffic(counts: Mapping[str, FloatArray], chip: Chip, ways: Ways) -> Traffic:
+def count_messages(recording: Recording, placement: Placement) -> Counted:
+    """Count what messages come to, of everything that has cores or sends to some."""
+    known = tallies(placement)
+    counts = {name: checked_counts(recording, name) for name in known}
+    return Counted(counts, known, {name: known[name].count(c) for name, c in counts.items()})
+
+
+def traffic(counted: Counted, chip: Chip, ways: Ways) -> Traffic:
     """Copies and hops of all messages that reach the chip's cores, mean over samples."""
-    means = {name: found.mean(axis=0) for name, found in counts.items()}
-    totals = np.zeros(3)
+    totals = np.zeros(WAY)
     joules: dict[str, float] = {}
-    for way in ways:
-        source = way.projection.source
-        each = (way.copies, way.east_west, way.north_south)
-        found = np.array([means[source] @ one for one in each])
+    prices = _each(chip)
+    for way, tally, number, counts in counted.each_way(ways):
+        source, found = way.projection.source, tally.of_way(number, counts).mean(axis=0)
         totals += found
-        joules[source] = joules.get(source, 0.0) + float(found @ _each(chip))
+        joules[source] = joules.get(source, 0.0) + float(found @ prices)
     return Traffic(float(totals[0]), float(totals[1]), float(totals[2]), joules)
 
 
@@ -142,22 +163,22 @@ def driven_updates(recording: Recording, placement: Placement) -> dict[str, floa
     return found
 
 
-def count_work(
-    recording: Recording, counts: Mapping[str, FloatArray], placement: Placement, ways: Ways
-) -> Work:
+def count_work(recording: Recording, counted: Counted, placement: Placement, ways: Ways) -> Work:
     """Count messages and stored synapses read, core by core and sample by sample."""
-    stepwise = all(recording[name].has("spikes") for name in counts)
-    rates, messages = {}, {}
-    for name, found in counts.items():
-        rates[name] = np.full((recording.samples, 1), 1 / recording.steps)
-        if stepwise:
-            total = np.maximum(found.sum(axis=1, keepdims=True), 1)
-            rates[name] = recording[name].step_counts / total
-    for part in placement.partitions:
-        name = part.population.name
-        spread = [np.bincount(part.core_of, c, minlength=part.cores) for c in counts[name]]
-        messages[name] = np.array(spread, np.float64)
-    done = tuple(operations(placement, w.projection, counts[w.projection.source]) for w in ways)
+    stepwise = all(recording[name].has("spikes") for name in counted.found)
+    mean = np.full((recording.samples, 1), 1 / recording.steps)
+    rates = dict.fromkeys(counted.found, mean)
+    for name, found in counted.found.items() if stepwise else ():
+        rates[name] = recording[name].step_counts / np.maximum(found[:, :1], 1)
+    messages = {
+        name: counted.tallies[name].of_cores(counted.found[name])
+        for part in placement.partitions
+        if (name := part.population.name)
+    }
+    done = tuple(
+        reads_of_way(placement, tally, number, found, counted.counts[way.projection.source])
+        for way, tally, number, found in counted.each_way(ways)
+    )
     return Work(messages, done, rates)
 
 
@@ -183,15 +204,17 @@ def step_seconds(
             for way, done in zip(ways, work.operations, strict=True)
             if way.projection.target == name
         ]
-        idle = np.bincount(partition.core_of, minlength=partition.cores) * inactive
+        idle = partition.held * inactive
         found[f"core of {name!r}"] = _busiest(parts, idle)
-        each = sum(float(w.copies.mean()) for w in ways if w.projection.source == name)
-        leaving = [(rate, sent * each * optional(chip, "message_time"))]
-        found[f"messages leaving a core of {name!r}"] = _busiest(leaving, np.zeros(len(idle)))
+        if leaving := optional(chip, "message_time"):
+            each = sum(w.mean_copies for w in ways if w.projection.source == name)
+            found[f"messages leaving a core of {name!r}"] = _busiest(
+                [(rate, sent * each * leaving)], np.zeros(len(idle))
+            )
     on_links = [
-        (work.rates[source], np.tensordot(work.messages[source], way.links, 1).reshape(-1, n))
+        (work.rates[source], work.messages[source] @ way.links.reshape(len(way.links), -1))
         for way in ways
-        if (source := way.projection.source) in work.messages and (n := way.links[0].size)
+        if (source := way.projection.source) in work.messages and way.links.size
     ]
     if on_links:
         hops = [optional(chip, f"hop_{axis}_time") for axis in ("east_west", "north_south")]

@@ -11,7 +11,6 @@ surgeon); here the inputs are the messages as a membrane sums them, leaks includ
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -24,7 +23,7 @@ from ..network.fixed_point import DECAY_UNITY
 from .calibration import Calibration
 from .exact import exact_choice
 from .population_alone import PopulationAlone, difference
-from .scale_choice import Choice, Site
+from .scale_choice import Choice, Choices, Site, Sites
 from .weights import Doubles
 
 DAMPING = 0.01
@@ -35,10 +34,7 @@ MOST_SOURCES = 4096
 
 
 def compensate_rounding(
-    network: Network,
-    sites: Mapping[str, Site],
-    choices: Mapping[str, Choice],
-    calibration: Calibration,
+    network: Network, sites: Sites, choices: Choices, calibration: Calibration
 ) -> dict[str, Choice]:
     """Round the dense weights of each population together, where that makes it differ less.
 

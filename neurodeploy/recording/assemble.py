@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from operator import attrgetter
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..network import Network
-from . import Header, PopulationHeader, ProjectionHeader, RecordingWriter
+from . import OVERFLOWS, Header, PopulationHeader, ProjectionHeader, RecordingWriter
 from .run_options import RunOptions
 
 
@@ -20,19 +22,24 @@ class Events:
 
     Attributes
     ----------
-    step_counts : int32 [samples, steps]
+    step_counts : int32 [samples, steps] or None
+        None where nobody asked.
     counts : int64 [samples, neurons]
         Neurons flat in (C, H, W) order.
     neuron : int32 [events] or None
         Sorted by sample and step; None where only counts are recorded.
     payload : int32 or float32 [events], or None
         None where every payload is 1.
+    states : mapping of str to int32 or float32 [samples, steps, neurons]
+    overflows : mapping of str to int64 [samples]
     """
 
-    step_counts: NDArray[np.int32]
+    step_counts: NDArray[np.int32] | None
     counts: NDArray[np.int64]
     neuron: NDArray[np.int32] | None
     payload: NDArray[Any] | None
+    states: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    overflows: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
 
     @classmethod
     def from_dense(cls, spikes: NDArray[Any], graded: bool) -> Events:
@@ -57,22 +64,32 @@ def header_of(network: Network, backend: str, version: str, options: RunOptions)
         reset_interval=options.reset_interval,
         reset_offset=options.reset_offset if options.reset_interval is not None else 0,
         warnings=network.beyond_chip,
-        populations=tuple(
-            PopulationHeader(
-                name=p.name,
-                shape=p.shape,
-                hops=network.hops(p.name),
-                neuron=p.neuron.kind,
-                graded=p.neuron.graded,
-                on_chip=network.on_chip(p),
-            )
-            for p in network.populations
-        ),
-        projections=tuple(
-            ProjectionHeader(p.source, p.target, p.synapse.kind, p.number)
-            for p in network.projections
-        ),
+        **_header_parts(network),
     )
+
+
+def _header_parts(network: Network) -> dict[str, Any]:
+    """What all headers of a network's recordings hold; kept with it."""
+    if "header" not in network.kept:
+        network.kept["header"] = {
+            "populations": tuple(
+                PopulationHeader(
+                    name=p.name,
+                    shape=p.shape,
+                    hops=network.hops(p.name),
+                    neuron=p.neuron.kind,
+                    graded=p.neuron.graded,
+                    on_chip=network.on_chip(p),
+                )
+                for p in network.populations
+            ),
+            "projections": tuple(
+                ProjectionHeader(p.source, p.target, p.synapse.kind, p.number)
+                for p in network.projections
+            ),
+        }
+    parts: dict[str, Any] = network.kept["header"]
+    return parts
 
 
 def with_host_part(
@@ -114,6 +131,104 @@ def _delayed(spikes: NDArray[np.int32], delay: NDArray[np.int32]) -> NDArray[np.
     return left
 
 
+Entries: TypeAlias = "dict[str, tuple[str, Callable[[Events], NDArray[Any] | None]]]"
+"""Key of an array in a recording: the population that it is made of, and how, or None."""
+
+
+def _entries(network: Network, record: tuple[str, ...]) -> tuple[Entries, Entries]:
+    """What a recording of a network holds, in its first block and in the others; kept with it.
+
+    Nothing here may hold on to the network, which a recording outlives.
+    """
+    if ("entries", record) in network.kept:
+        known: tuple[Entries, Entries] = network.kept["entries", record]
+        return known
+    once: Entries = {}
+    each: Entries = {}
+    for p in network.populations:
+        name, key = p.name, f"populations/{p.name}"
+        if p.axon_delay is not None:
+            once[f"{key}/axon_delay"] = name, partial(_always, p.axon_delay.astype(np.int32))
+        each[f"{key}/counts"] = name, partial(_counts, p.shape)
+        if "spikes" in record or p is network.output:
+            each[f"{key}/event_counts"] = name, attrgetter("step_counts")
+            each[f"{key}/neuron"] = name, attrgetter("neuron")
+            each[f"{key}/payload"] = name, attrgetter("payload")
+        for state in (s for s in p.neuron.states if s in record):
+            each[f"{key}/{state}"] = name, partial(_state, state, p.shape)
+        for what in OVERFLOWS:
+            each[f"{key}/{what}"] = name, partial(_overflows, what)
+    for q in network.projections:
+        name, key = q.source, f"projections/{q.name}"
+        clipped = np.array([network.weights_clipped(q)], np.int64)
+        once[f"{key}/weights_clipped"] = name, partial(_always, clipped)
+        for what in ("synops", "dense_synops") if q.synapse.steps else ():
+            fan_out = network.fan_out(q, dense=what == "dense_synops")
+            each[f"{key}/{what}"] = name, partial(_reached, fan_out)
+    network.kept["entries", record] = {**once, **each}, each
+    return {**once, **each}, each
+
+
+def _always(array: NDArray[Any], events: Events) -> NDArray[Any]:
+    return array
+
+
+def _counts(shape: tuple[int, ...], events: Events) -> NDArray[Any]:
+    return events.counts.reshape(-1, *shape)
+
+
+def _reached(fan_out: NDArray[np.int64], events: Events) -> NDArray[Any]:
+    synops: NDArray[Any] = events.counts @ fan_out
+    return synops
+
+
+def _state(name: str, shape: tuple[int, ...], events: Events) -> NDArray[Any] | None:
+    state = events.states.get(name)
+    return None if state is None else state.reshape(len(state), -1, *shape)
+
+
+def _overflows(name: str, events: Events) -> NDArray[Any] | None:
+    return events.overflows.get(name)
+
+
+class RecordedBlock(Mapping[str, NDArray[Any]]):
+    """Arrays of a block of samples by their names in a recording, each made when it is asked for.
+
+    Parameters
+    ----------
+    entries : dict
+    events : mapping of population name to Events
+    """
+
+    def __init__(self, entries: Entries, events: Mapping[str, Events]) -> None:
+        self._entries = entries
+        self._events = events
+        self._made: dict[str, NDArray[Any] | None] = {}
+
+    def _get(self, key: str) -> NDArray[Any] | None:
+        if key not in self._made and key in self._entries:
+            name, make = self._entries[key]
+            self._made[key] = make(self._events[name])
+        return self._made.get(key)
+
+    def __getitem__(self, key: str) -> NDArray[Any]:
+        if (array := self._get(key)) is None:
+            raise KeyError(key)
+        return array
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and self._get(key) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        return (key for key in self._entries if key in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return dict, (dict(self),)
+
+
 class BlockAssembler:
     """Writes blocks of samples into a recording, with the counts they imply.
 
@@ -126,16 +241,9 @@ class BlockAssembler:
 
     def __init__(self, network: Network, options: RunOptions, writer: RecordingWriter) -> None:
         self.network = network
-        self.options = options
         self.writer = writer
         self.samples = 0
-        for population in network.populations:
-            if population.axon_delay is not None:
-                key = f"populations/{population.name}/axon_delay"
-                writer.put(key, population.axon_delay.astype(np.int32))
-        for projection in {p.name: p for p in network.projections}.values():
-            clipped = np.array([network.weights_clipped(projection)], np.int64)
-            writer.put(f"projections/{projection.name}/weights_clipped", clipped)
+        self._first, self._others = _entries(network, options.record)
 
     def add(
         self,
@@ -160,39 +268,13 @@ class BlockAssembler:
         self,
         events: Mapping[str, Events],
         states: Mapping[str, Mapping[str, NDArray[Any]]] | None = None,
-        overflows: Mapping[str, Mapping[str, NDArray[np.int64]]] | None = None,
     ) -> None:
         """Append a block of samples given as events; see `add`."""
-        for population in self.network.populations:
-            name = population.name
-            block = events[name]
-            samples = len(block.counts)
-            self._put(name, "counts", block.counts.reshape(samples, *population.shape))
-            self._put_synops(name, block.counts)
-            self._put_events(name, block)
-            for state, values in (states or {}).get(name, {}).items():
-                if state in self.options.record and state in population.neuron.states:
-                    self._put(name, state, values.reshape(samples, -1, *population.shape))
-            for what, number in (overflows or {}).get(name, {}).items():
-                self._put(name, what, number)
+        if states is not None:
+            events = {n: replace(e, states=states.get(n, {})) for n, e in events.items()}
+        self.add_block(len(events[self.network.output.name].counts), events)
+
+    def add_block(self, samples: int, events: Mapping[str, Events]) -> None:
+        """Append a block of so many samples, whose events are looked at only when asked for."""
+        self.writer.put_block(RecordedBlock(self._others if self.samples else self._first, events))
         self.samples += samples
-
-    def _put(self, population: str, what: str, array: NDArray[np.generic]) -> None:
-        self.writer.put(f"populations/{population}/{what}", array)
-
-    def _put_synops(self, name: str, counts: NDArray[np.int64]) -> None:
-        for projection in self.network.out_of(name):
-            if projection.synapse.steps:
-                for what in ("synops", "dense_synops"):
-                    key = f"projections/{projection.name}/{what}"
-                    fan_out = self.network.fan_out(projection, dense=what == "dense_synops")
-                    self.writer.put(key, counts @ fan_out)
-
-    def _put_events(self, name: str, events: Events) -> None:
-        if "spikes" not in self.options.record and name != self.network.output.name:
-            return
-        assert events.neuron is not None
-        self._put(name, "event_counts", events.step_counts)
-        self._put(name, "neuron", events.neuron)
-        if events.payload is not None:
-            self._put(name, "payload", events.payload)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -208,6 +208,7 @@ class RecordingWriter:
         self.header = header
         self.path = path
         self._memory: dict[str, list[NDArray[Any]]] = {}
+        self._blocks: list[Mapping[str, NDArray[Any]]] = []
         self._held = 0
         self._file: h5py.File | None = None
         self._pending: AbstractContextManager[Path] | None = None
@@ -245,6 +246,14 @@ class RecordingWriter:
         if self._file is not None and self._held >= HELD_BYTES:
             self._flush(self._file)
 
+    def put_block(self, block: Mapping[str, NDArray[Any]]) -> None:
+        """Append a block of samples: to a file at once, else when the recording is asked for."""
+        if self._file is None:
+            self._blocks.append(block)
+            return
+        for key, array in block.items():
+            self.put(key, array)
+
     def _flush(self, file: h5py.File) -> None:
         """Write what is held: every append compresses the last chunk anew, so few are made."""
         for key, blocks in self._memory.items():
@@ -268,12 +277,17 @@ class RecordingWriter:
 
     def finish(self, **changes: Any) -> None:
         """Set what is known only at the end: samples, seconds, warnings, measured."""
-        self.header = replace(self.header, **changes)
+        self.header = Header(**{**vars(self.header), **changes})
 
     def recording(self) -> Recording:
         """The finished recording (a file's is opened again from disk)."""
         if self.path is not None:
             return Recording.load(self.path)
+        if len(self._blocks) == 1 and not self._memory:
+            return Recording(self.header, self._blocks[0])
+        while self._blocks:
+            for key, array in self._blocks.pop(0).items():
+                self.put(key, array)
         arrays = {}
         for key in list(self._memory):  # taken out, so that memory never holds all of it twice
             blocks = self._memory.pop(key)

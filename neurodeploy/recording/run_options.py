@@ -81,7 +81,11 @@ def to_record(network: Network, record: str | Iterable[str]) -> tuple[str, ...]:
     InputError
         If no neuron of the network has a state of this name.
     """
-    wanted = frozenset(names_of(record))
+    names = names_of(record)
+    if ("record", names) in network.kept:
+        known_before: tuple[str, ...] = network.kept["record", names]
+        return known_before
+    wanted = frozenset(names)
     had = dict.fromkeys(s for p in network.populations for s in p.neuron.states)
     known = ("counts", "spikes", *dict.fromkeys(("u", "v", *had)))
     if unknown := sorted(wanted - {*known, "states"}):
@@ -91,7 +95,9 @@ def to_record(network: Network, record: str | Iterable[str]) -> tuple[str, ...]:
         )
     if "states" in wanted:
         wanted |= frozenset(had)
-    return tuple(what for what in known if what == "counts" or what in wanted)
+    found = tuple(what for what in known if what == "counts" or what in wanted)
+    network.kept["record", names] = found
+    return found
 
 
 def recorded_states(network: Network, options: RunOptions) -> tuple[str, ...]:

@@ -237,6 +237,7 @@ class Blocks:
         for number, population in enumerate(self.network.populations):
             name = population.name
             events = Events.from_dense(spikes[name], population.neuron.graded)
+            assert events.step_counts is not None
             arrays[f"{number}.step_counts"] = events.step_counts
             arrays[f"{number}.counts"] = events.counts
             if "spikes" in self.options.record or name == self.network.output.name:

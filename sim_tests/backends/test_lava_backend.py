@@ -43,7 +43,7 @@ needs_lava = pytest.mark.skipif(
     find_spec("lava") is None, reason="lava is not installed in this interpreter"
 )
 TRACES = Path(sysconfig.get_path("purelib")) / "tests/lava/lib/dl/netx/gts"
-EVERYTHING = ("counts", "spikes", "u", "v")
+EVERYTHING = ("counts", "spikes", "u", "v", "residue")
 
 
 def chain(populations: list[Population], synapses: list[Synapse]) -> Network:

@@ -18,7 +18,7 @@ import pytest
 import neurodeploy as nd
 from neurodeploy.errors import UnsupportedError
 from neurodeploy.network import CubaLIF, Dense, SigmaDelta
-from neurodeploy.recording.run_options import RunOptions
+from neurodeploy.recording.run_options import RunOptions, to_record
 from neurodeploy.remote.job import write_job
 from neurodeploy.targets.lava_rules import check_supported
 from sim_tests.random_networks import Draw
@@ -26,7 +26,7 @@ from sim_tests.random_networks import Draw
 NETWORKS = int(os.environ.get("NEURODEPLOY_NETWORKS", "20"))
 FIRST_SEED = int(os.environ.get("NEURODEPLOY_SEED", "0")) * 100_000
 STEPS = 24
-RECORD = ("counts", "spikes", "u", "v")
+RECORD = ("spikes", "states")
 ROOT = Path(__file__).parents[2]
 
 
@@ -42,7 +42,8 @@ def run_batch(kind, jobs):
 
 def make_job(folder, network, values):
     folder.mkdir()
-    options = RunOptions(steps=values.shape[1], record=RECORD)
+    record = to_record(network, RECORD)
+    options = RunOptions(steps=values.shape[1], record=record)
     write_job(folder, "lava", network, values, options)
     return folder
 
@@ -74,10 +75,10 @@ def draws(accept, count, **options):
 def test_random_networks_equal_lava(tmp_path, beyond_netx):
     """Beyond NetX: ternary and graded neurons, sparse synapses, a delay for every synapse.
 
-    Lava has no fixed-point process model of refractory periods, soft reset, leaky
-    readouts, one-to-one synapses, transposed convolutions, pools and unpools. Its
-    resonators, ALIF's double (ATRLIF) and convolution in time run as single
-    populations in `test_neurons_against_lava` and `test_synapses_against_lava`.
+    Lava has no fixed-point process model of refractory periods, soft reset, one-to-one
+    synapses, transposed convolutions, pools and unpools. All other neurons that it has run in
+    `backends/test_lava_neurons`; its convolution in time as a single population in
+    `test_synapses_against_lava`.
     """
     drawn = draws(lava_can_run, NETWORKS, beyond_netx=beyond_netx)
     values = {draw.seed: draw.inputs(steps=STEPS) for draw in drawn}

@@ -34,9 +34,9 @@ OPTIONS = (
 
 
 def spikes_of(network, inputs, hops=0):
-    recording = nd.run(network, inputs, steps=inputs.shape[1] + hops, record=("spikes", "u", "v"))
+    recording = nd.run(network, inputs, steps=inputs.shape[1] + hops, record=("spikes", "states"))
     return [
-        (name, what, getattr(recording[name], what))
+        (name, what, recording[name][what])
         for name in recording.names
         for what in ("spikes", *network[name].neuron.states)
     ]

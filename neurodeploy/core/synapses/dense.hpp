@@ -183,8 +183,10 @@ private:
 // Weights as they are, times payloads; Weight is the narrowest type that holds them.
 template <class Weight>
 class PlainRows {
+    static constexpr bool NARROW = sizeof(Weight) == 2;
     static constexpr int GROUPS = 8;
     static constexpr int COLUMNS = GROUPS * LANES;
+    static constexpr int N = COLUMNS < 64 ? GROUPS : 64 / LANES;  // registers of sums
 
 public:
     PlainRows(const Matrix& matrix, const Layout& from, const Layout& to)
@@ -196,7 +198,10 @@ public:
             for (int s = 0; s < sources_; s++) {
                 const auto [from_row, from_column] = from.place(s);
                 const size_t source = size_t(from_row) * row_ + from_column;
-                weight_[(block * sources_ + source) * 64 + column % 64] =
+                const int at = NARROW ? column % 64 / LANES16 * LANES16 +
+                                            place_to_interleave(column % LANES16)
+                                      : column % 64;
+                weight_[(block * sources_ + source) * 64 + at] =
                     static_cast<Weight>(matrix.weight[size_t(j) * sources_ + s]);
             }
         }
@@ -217,11 +222,10 @@ public:
 
 private:
     int row_, stride_, sources_;
-    Array<Weight> weight_;  // [words of the targets][sources][64]
+    Array<Weight> weight_;  // [words of the targets][sources][64], see `place_to_interleave`
 
     template <bool graded>
     void add(const Spikes& from, int64_t sent, const Weight* weight, int32_t* to) const {
-        constexpr int N = COLUMNS < 64 ? GROUPS : 64 / LANES;
         I sum[N];
         for (int k = 0; k < N; k++) sum[k] = load<I>(to + k * LANES);
         for (int r = 0; r < from.layout.rows; r++) {
@@ -229,17 +233,42 @@ private:
             const int n = from.count_at(r, sent);
             const int32_t* payload = graded ? from.payload_at(r, sent) : nullptr;
             const Weight* of_row = weight + size_t(r) * row_ * 64;
-            for (int i = 0; i < n; i++) {
-                const Weight* row = of_row + size_t(who[i]) * 64;
-                const int32_t times = graded ? payload[who[i]] : 1;
+            auto times = [&](int i) { return graded ? payload[who[i]] : 1; };
+            auto row = [&](int i) { return of_row + size_t(who[i]) * 64; };
+            int i = 0;
+            if constexpr (NARROW) {
+                for (; i + 2 <= n; i += 2) add_two(row(i), row(i + 1), times(i), times(i + 1), sum);
+                if (i < n) add_two(row(i), row(i), times(i), 0, sum);
+            } else {
+                for (; i < n; i++)
 #pragma GCC unroll 8
-                for (int k = 0; k < N; k++) {
-                    const I weights = load_widened(row + k * LANES);
-                    sum[k] += graded ? weights * times : weights;
-                }
+                    for (int k = 0; k < N; k++) sum[k] += load<I>(row(i) + k * LANES) * times(i);
             }
         }
         for (int k = 0; k < N; k++) store(to + k * LANES, sum[k]);
+    }
+
+    // Two messages at a time: their weights stand in turn, and an instruction adds both products.
+    // A payload is 2^16 upper + lower, each of 16 bits; seldom there is an upper part.
+    static void add_two(const Weight* a, const Weight* b, int32_t times_a, int32_t times_b,
+                        I* sum) {
+        auto lower = [](int32_t x) { return static_cast<int16_t>(x); };
+        auto upper = [&](int32_t x) { return static_cast<int16_t>((x - lower(x)) >> 16); };
+        auto in_turn = [](int16_t x, int16_t y) {
+            return (S16)all(static_cast<uint16_t>(x) | static_cast<int32_t>(y) * 65536);
+        };
+        const S16 low = in_turn(lower(times_a), lower(times_b));
+        const S16 high = in_turn(upper(times_a), upper(times_b));
+        const bool wide = upper(times_a) || upper(times_b);
+#pragma GCC unroll 4
+        for (int k = 0; k < N; k += 2) {
+            const auto both = interleaved(load<S16>(a + k * LANES), load<S16>(b + k * LANES));
+            sum[k] += sums_of_products(both.low, low);
+            sum[k + 1] += sums_of_products(both.high, low);
+            if (!wide) continue;
+            sum[k] += sums_of_products(both.low, high) << 16;
+            sum[k + 1] += sums_of_products(both.high, high) << 16;
+        }
     }
 };
 

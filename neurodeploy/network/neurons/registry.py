@@ -68,5 +68,11 @@ def model_of(kind: str) -> type[Neuron]:
     return NEURONS.get(kind, Neuron)  # type: ignore[no-any-return]
 
 
+def has_step(neuron: Neuron) -> bool:
+    """Whether a neuron's class says itself what it does in a step: a registered one with `step`."""
+    model = type(neuron)
+    return NEURONS.get(model.kind) is model and model.step is not Neuron.step
+
+
 for _model in (Source, Average):
     NEURONS.register(_model)

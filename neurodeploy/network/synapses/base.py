@@ -53,6 +53,8 @@ class Synapse(Declared):
         imaginary part.
     rows_are : {"targets", "channels", ""}
         What the first axis of ``weight`` counts, if it counts on the target's side.
+    reads_all : bool
+        Whether each message reads one stored weight, zero or not, for every target neuron.
     has_float_form : bool
         Whether it may stand in a float network, see `core.floating`.
     is_listed : bool
@@ -69,6 +71,7 @@ class Synapse(Declared):
     kind: ClassVar[str] = "synapse"
     steps: ClassVar[int] = 1
     ports: ClassVar[int] = 1
+    reads_all: ClassVar[bool] = False
     has_float_form: ClassVar[bool] = False
     is_listed: ClassVar[bool] = False
     has_delays: ClassVar[bool] = False

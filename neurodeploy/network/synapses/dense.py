@@ -26,6 +26,7 @@ class Matrix(Synapse):
 
     weight: NDArray[Any] = field(metadata=weights())
     has_float_form: ClassVar[bool] = True
+    reads_all: ClassVar[bool] = True
     rows_are: ClassVar[str] = "targets"
 
     def check(self, source_shape: Shape, target_shape: Shape) -> None:
