@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from . import lava_imports
 from ._version import __version__
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ _HOMES = {
 """Public names and their rooms, which are imported when a name is first asked for."""
 
 __all__ = ["__version__", *_HOMES]
+
+lava_imports.install()
 
 
 def __getattr__(name: str) -> Any:
