@@ -3,7 +3,7 @@
     python -m sim_tests.deploy_table             # Lava's simulator runs each of them, too
     python -m sim_tests.deploy_table --no-verify
 
-The table stands in docs/deploy.md. Needs torch, lava-dl, nir and the shared folder; what of them is
+The table stands in README.md. Needs torch, lava-dl, nir and the shared folder; what of them is
 missing leaves its rows out.
 """
 
