@@ -174,7 +174,7 @@ class Clock:
 LIMIT: dict[str, object] = {"timeout_seconds": 500.0}
 
 FAULTS: dict[str, tuple[str, str, Callable[[Lab], None], dict[str, object], str]] = {
-    "killed": ("python", "kill", nothing, {}, "exit code -9"),
+    "killed": ("python", "kill", nothing, {}, "worker killed by SIGKILL and no recording"),
     "error": ("python", "raise", nothing, {}, "ArithmeticError: two and two"),
     "full": ("python", "full", nothing, {}, r"cannot write there \(File too large\)"),
     "late": ("python", "hang", nothing, LIMIT, "not finished after 500 s"),
@@ -337,7 +337,8 @@ def test_two_workers_never_share_a_job(
         fcntl.flock(held, fcntl.LOCK_EX)
         script = tmp_path / "python"
         code = (
-            "import sys; from neurodeploy.remote import worker_main as main;"
+            "import sys; sys.path.insert(0, sys.argv[-1] + '/path');"
+            "from neurodeploy.remote import worker_main as main;"
             "main.LOCK_SECONDS = 0.0;"
             "from neurodeploy.backends import worker; worker.main(sys.argv[-1])"
         )
@@ -387,10 +388,12 @@ def test_a_block_that_changed_on_its_way_is_not_taken(tmp_path: Path) -> None:
 def test_output_is_taken_apart_wherever_it_is_cut(tmp_path: Path) -> None:
     heard: list[tuple[int, int]] = []
     said = Listener(lambda done, in_all: heard.append((done, in_all)), None)
-    for byte in b'Welcome\nprogress 2 9\nnoise\nerror {"error": "x"}\nprogress 3 9\n':
+    report = {"error": "x", "message": "y", "detail": "z\n1"}
+    told = f"Welcome\nprogress 2 9\nnoise\nerror {json.dumps(report)}\nprogress 3 9\n"
+    for byte in told.encode():
         said.feed(bytes([byte]))
     assert heard == [(2, 9), (3, 9)]
-    assert said.error == {"error": "x"}
+    assert said.error == report
 
 
 # By hand, and from the shell.
