@@ -459,9 +459,17 @@ def test_a_job_that_suffered_on_its_way_is_refused(
 
 
 @needs_proc
-@pytest.mark.parametrize("where", ["python", "ssh"])
+@pytest.mark.parametrize(
+    ("where", "how"),
+    [
+        ("python", signal.SIGINT),
+        ("ssh", signal.SIGINT),
+        ("python", signal.SIGTERM),
+        ("python", signal.SIGHUP),
+    ],
+)
 def test_an_interrupt_says_what_is_done(
-    lab: Lab, files: list[str], truth: Recording, where: str, tmp_path: Path
+    lab: Lab, files: list[str], truth: Recording, where: str, how: signal.Signals, tmp_path: Path
 ) -> None:
     command = [*files, "--place", places_of(lab)[where], "-o", "out.h5"]
     lab.fault(4, "hang")
@@ -469,9 +477,9 @@ def test_an_interrupt_says_what_is_done(
         [sys.executable, "-m", "neurodeploy", *command], stderr=subprocess.PIPE, text=True
     ) as process:
         lab.wait_until_it_hangs()
-        process.send_signal(signal.SIGINT)
+        process.send_signal(how)
         _, said = process.communicate(timeout=120)
-    assert process.returncode == 130
+    assert process.returncode == 128 + how
     kept = tmp_path / "out.h5.job"
     assert (
         said.strip()
