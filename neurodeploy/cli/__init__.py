@@ -31,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if stop.heard is not None:  # Python would end by the signal where it met it inside exec
             sys.stdout.flush()
             os._exit(status)
+        if arguments is None:
+            stop.finish()
         sys.exit(status)
 
 

@@ -47,11 +47,22 @@ class Stop:
 
     def listen(self) -> None:
         """Take the signals, but those that whoever started us has us ignore (nohup)."""
-        for name in SIGNALS:
-            number = getattr(signal, name, None)
-            if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+        for number in self._numbers():
+            if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._hear)
         sys.unraisablehook = self._swallowed
+
+    def finish(self) -> None:
+        """Let no signal change how a program ends that is done: Python would die of it, closing."""
+        from contextlib import suppress
+
+        with suppress(OSError):  # whoever read it has gone; Python says so when it closes
+            sys.stdout.flush()
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_BLOCK, self._numbers())
+
+    def _numbers(self) -> list[int]:
+        return [int(getattr(signal, name)) for name in SIGNALS if hasattr(signal, name)]
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         again, self.heard = self.heard is not None, self.heard or number
