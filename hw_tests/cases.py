@@ -39,6 +39,7 @@ from neurodeploy.network import (
     Sparse,
     Synapse,
 )
+from neurodeploy.targets.rewrite import axon_delays_by_relays, late_bias_as_initial_voltage
 
 Ints = NDArray[np.int32]
 STEPS = 16
@@ -353,6 +354,33 @@ def resonators() -> Case:
     return Case(network, _spikes(rng, 6), {})
 
 
+def first_voltages() -> Case:
+    """Biases that lead v from where it begins to 0 just when the first message arrives."""
+    rng = np.random.default_rng(20)
+    network = _chain(
+        _input(6),
+        Dense(_even(rng, 8, 6)),
+        Population("one", (8,), CubaLIF(900, 300, 90, 12), starts=1),
+        Dense(_even(rng, 4, 8)),
+        Population("two", (4,), CubaLIF(1200, 200, 90, 9), starts=2),
+    )
+    return Case(late_bias_as_initial_voltage(network), _spikes(rng, 6), {})
+
+
+def relays() -> Case:
+    """A convolution behind delays, through neurons that wait for it."""
+    rng = np.random.default_rng(21)
+    late = np.repeat(np.array([0, 3], np.int32), 16)
+    network = _chain(
+        _input(2, 4, 4),
+        Conv(_even(rng, 2, 2, 3, 3), padding=(1, 1)),
+        Population("late", (2, 4, 4), CubaLIF(900, 300, 90), axon_delay=late),
+        Conv(_even(rng, 3, 2, 3, 3)),
+        Population("out", (3, 2, 2), CubaLIF(900, 300, 90)),
+    )
+    return Case(axon_delays_by_relays(network), _spikes(rng, 2, 4, 4), {})
+
+
 def current_wraps() -> Case:
     """Currents beyond 24 bits: Lava's CPU model wraps."""
     weight = np.full((4, 16), 255, np.int32)
@@ -393,6 +421,8 @@ CASES: dict[str, Callable[[], Case]] = {
         delta_conv,
         adaptive,
         resonators,
+        first_voltages,
+        relays,
         current_wraps,
         voltage_saturates,
     )

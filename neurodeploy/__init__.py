@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 
+from . import lava_imports
 from ._version import __version__
 
 TYPE_CHECKING = False  # typing takes 10 ms, in which Ctrl-C would show a traceback
@@ -51,6 +52,8 @@ _HOMES = {
 """Public names and their rooms, which are imported when a name is first asked for."""
 
 __all__ = ["__version__", *_HOMES]
+
+lava_imports.install()
 
 
 def __getattr__(name: str) -> Any:

@@ -3,7 +3,7 @@
     python -m sim_tests.deploy_table             # Lava's simulator runs each of them, too
     python -m sim_tests.deploy_table --no-verify
 
-The table stands in docs/deploy.md. Needs torch, lava-dl, nir and the shared folder; what of them is
+The table stands in README.md. Needs torch, lava-dl, nir and the shared folder; what of them is
 missing leaves its rows out.
 """
 
@@ -48,13 +48,23 @@ def told(steps: Any, network: Any) -> str:
     if network.output.neuron.graded:
         worst = max(step.change.effect.output_relative_error for step in steps)
         return f"relative error {worst:.2g}"
-    return f"{min(step.change.coincidence for step in steps):.1%} coincide"
+    text = f"{min(step.change.coincidence for step in steps):.1%} coincide"
+    if (accuracy := steps[-1].change.accuracy) is not None:
+        text += f", accuracy {steps[0].change.accuracy[0]:.0%} -> {accuracy[1]:.0%}"
+    return text
+
+
+def first_words(text: str) -> str:
+    """A reason without what explains it."""
+    return text.replace("the file has no NetX layers, neurodeploy alone reads it: ", "").split(";")[
+        0
+    ]
 
 
 def cell(ready: Any) -> str:
     """One network on one target."""
     if ready.left:
-        return f"no: {ready.left.entries[0].reason}"
+        return f"no: {first_words(ready.left.entries[0].reason)}"
     rewrites = [step for step in ready.steps if step.name != "quantize"]
     lossy = [step for step in rewrites if not step.exact and step.change.effect.differing]
     text = "exact"
@@ -63,8 +73,10 @@ def cell(ready: Any) -> str:
         text = f"{names}: {told(lossy, ready.network)}"
     elif rewrites:
         text += f" (`{'`, `'.join(dict.fromkeys(step.name for step in rewrites))}`)"
-    if ready.needs:
-        text += "; " + "; ".join(ready.needs)
+    if ready.network.output.neuron.is_readout:
+        text += ", the host reads v"
+    elif ready.needs:
+        text += f", {first_words(ready.needs[0])}"
     if ready.verification is not None:
         text += ", Lava equal" if ready.verification.equal else ", **Lava differs**"
     return text

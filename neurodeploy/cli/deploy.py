@@ -27,6 +27,7 @@ REWRITES = (
     "late-bias-as-initial-voltage",
     "neurons-alike-in-groups",
     "norms-in-thresholds",
+    "operators-as-lists",
     "plain-form",
     "pool-as-conv",
     "pruned-as-sparse",
@@ -92,11 +93,15 @@ def deploy(
         str | None, typer.Option(metavar="NAME[:OPTION=VALUE,...]", help="Of sound.")
     ] = None,
     bits: Annotated[str | None, typer.Option(help="Of a weight: 1 to 8, or ternary.")] = None,
+    scale: Annotated[str | None, typer.Option(help="Of a population: free, power-of-two.")] = None,
     method: Annotated[
         str | None, typer.Option(help="Of choosing scales: max, percentile, mse, search, auto.")
     ] = None,
     rounding: Annotated[
         str | None, typer.Option(help="Of weights: nearest, compensated, auto.")
+    ] = None,
+    split: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="Of synapses that may become two.")
     ] = None,
     budget: Annotated[
         int | None, typer.Option(metavar="BITS", help="Of synaptic memory as the chip packs it.")
@@ -143,7 +148,7 @@ def deploy(
     check_out(out)
     if report is not None:
         check_place(report)
-    given = {"bits": bits, "method": method, "rounding": rounding}
+    given = {"bits": bits, "scale": scale, "method": method, "rounding": rounding, "split": split}
     asked = config is not None or any(value is not None for value in given.values())
     budgets = {"memory_bits": budget, "joules": budget_energy, "loss": budget_loss}
     budgets = {key: value for key, value in budgets.items() if value is not None}

@@ -189,7 +189,7 @@ def _fine_tune() -> Any:
         from ..training import fine_tune
     except ImportError as error:
         raise BackendError(
-            f"--fine-tune: needs torch ({error}); pip install 'neurodeploy[lava]' on Python 3.10"
+            f"--fine-tune: needs torch ({error}); 'neurodeploy doctor --add lava-dl' brings it"
         ) from None
     return fine_tune
 

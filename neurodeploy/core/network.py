@@ -207,5 +207,12 @@ def core_network(network: Network, gated: bool = False) -> CoreNetwork:
 
 
 def _early(network: Network, name: str) -> Population:
-    population = network[name]
-    return replace(population, starts=max(0, population.starts - network.hops(name)))
+    population, lag = network[name], network.hops(name)
+    first: Any = population.initial_voltage
+    form = population.neuron.cuba_form()
+    if np.any(first) and form is not None:  # where v would be when the first message arrives
+        first = np.broadcast_to(np.asarray(first, np.int64), population.size)
+        for _ in range(max(0, lag - population.starts)):
+            first = form.next_voltage(first, np.zeros_like(first))
+    starts = max(0, population.starts - lag)
+    return replace(population, starts=starts, initial_voltage=first)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .. import network
 from ..errors import UnsupportedError
-from ..network import Average, Population, Synapse
+from ..network import Population, Synapse
 from ..network.fixed_point import STATE_LIMIT
 
 
@@ -200,14 +200,14 @@ def _without_wrap(made: Any) -> Any:
 
 
 def _readout(synapse: Any, source: Population, target: Population) -> Parts:
-    # The core adds nothing up for other models outside the chip.
-    if not isinstance(target.neuron, Average):
+    neuron: Any = target.neuron
+    if not neuron.sums_on_host:
         raise UnsupportedError(
             f"projection {source.name}->{target.name}: only an average can read out a population "
             f"on the host"
         )
     own = np.arange(source.size)
-    yield _listed(synapse, own, own // target.neuron.group_size, np.ones(1, np.int32))
+    yield _listed(synapse, own, own // neuron.group_size, np.ones(1, np.int32))
 
 
 _PARTS: dict[type[network.Synapse], Callable[..., Parts]] = {

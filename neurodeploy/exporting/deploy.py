@@ -129,8 +129,9 @@ class Deployment:
 
     @cached_property
     def placement(self) -> Placement | None:
-        """Its populations on a chip's cores, where the target is one."""
-        return fit(self.network, self.target) if TARGETS[self.target].is_chip else None
+        """Its populations on a chip's cores, where the target is one that runs them all."""
+        placed = TARGETS[self.target].is_chip and not self.left
+        return fit(self.network, self.target) if placed else None
 
     def lines(self) -> list[str]:
         """What the terminal says after the table of steps."""
@@ -140,7 +141,7 @@ class Deployment:
         if self.change is not None:
             lines.append(f"all steps together: {self.change}")
         lines += self.needs
-        if self.placement is not None and not self.left:
+        if self.placement is not None:
             used = self.placement.cores_used
             lines.append(f"{used} {'core' if used == 1 else 'cores'} of {self.target}")
         if self.verification is not None:
@@ -361,8 +362,9 @@ class _Way:
         self._runs = {k: run for k, run in self._runs.items() if k.split()[0] in kept}
 
     def _left(self, network: Network) -> Iterator[AuditEntry]:
-        yield from look_ahead(network, self.target).rated(Rating.UNSUPPORTED)
-        if TARGETS[self.target].is_chip:
+        refused = look_ahead(network, self.target).rated(Rating.UNSUPPORTED)
+        yield from refused
+        if TARGETS[self.target].is_chip and not refused:
             for misfit in fit(network, self.target).misfits:
                 yield AuditEntry("network", Rating.UNSUPPORTED, str(misfit))
 

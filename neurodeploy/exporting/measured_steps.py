@@ -15,7 +15,7 @@ from ..inputs import as_samples
 from ..network import Effect, Network
 from ..recording import Recording
 
-LARGEST = 1 << 27
+LARGEST = 1 << 24
 """Numbers of the largest population, over all samples and steps, that a measurement looks at."""
 
 EXAMPLE_STEPS = 64

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.rounding import round_together
-from ..network import DelayedDense, Network
+from ..network import Network
 from ..network.fixed_point import DECAY_UNITY
 from .calibration import Calibration
 from .exact import exact_choice
@@ -125,10 +125,11 @@ def _traces(local: PopulationAlone, index: int) -> Doubles:
     By the median decays; a delay of a synapse by the commonest.
     """
     site = local.site
+    synapse: Any
     projection, synapse = site.feeds[index]
     sent: NDArray[Any] = local.calibration.sent[projection.source].astype(np.float64)
     lag = int(local.network.closes(projection))
-    if isinstance(synapse, DelayedDense):  # its commonest delay stands for all
+    if synapse.has_delays:  # its commonest delay stands for all
         lag += int(np.bincount(synapse.delay.ravel()).argmax())
     late = np.zeros_like(sent)
     if lag < sent.shape[1]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, NetworkError
-from ..network import Network, Sparse, Synapse
+from ..network import Network, Synapse
 from ..network.canonical import hash_values
 from ..network.fixed_point import DECAY_UNITY
 from .balance import balance_thresholds
@@ -129,13 +129,12 @@ def choice_of(fixed: Network, name: str) -> Choice:
     return replace(choice, mantissas=tuple(mantissas))
 
 
-def _held(synapse: Synapse, first: Synapse) -> NDArray[np.int64]:
+def _held(synapse: Any, first: Synapse) -> NDArray[np.int64]:
     """Weights of a synapse in the form of the first of its parallel ones."""
     # The coarse part of a dense matrix is a list, see `weights.coarse_synapse`.
-    if isinstance(synapse, Sparse) and not first.is_listed:
-        return synapse.to_dense().astype(np.int64)
-    weight: NDArray[np.int64] = synapse.only_array.astype(np.int64)
-    return weight
+    listed = synapse.is_listed and not first.is_listed
+    weight: NDArray[np.int64] = synapse.to_dense() if listed else synapse.only_array
+    return weight.astype(np.int64)
 
 
 def choose_scales(

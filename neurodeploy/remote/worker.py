@@ -34,7 +34,7 @@ from ..recording.run_options import Progress, RunOptions
 from .blocks import Blocks
 from .folder import check_plain
 from .job import Work, job_kept_if_worth_it, read_job
-from .places import Place, place_for
+from .places import Place, parse_place
 from .supervisor import Parcels, supervise
 
 OF_THE_JOB = (
@@ -88,21 +88,22 @@ def report_of(error: BaseException) -> dict[str, str]:
 
 def run_elsewhere(
     backend: str,
-    variable: str,
+    place: str,
     available: Callable[[], tuple[bool, str]],
     network: Network,
     values: NDArray[np.int32] | Presented,
     options: RunOptions,
 ) -> Recording:
-    """Run a network on a backend in the place that `options` or the backend's variable names.
+    """Run a network on a backend in the place of its worker.
 
     Parameters
     ----------
     backend : str
-    variable : str
-        Environment variable with the worker's place, where ``options.host`` does not say.
+    place : str
+        As `places.parse_place` takes it.
     available : callable
-        Says whether the backend is there and what it lacks; asked where no place is named.
+        Says whether the backend is there and what it lacks; asked where ``options.host`` names no
+        place.
     network, values, options
         As `run_in_worker`; of `Presented` values the fingerprint goes into the recording.
 
@@ -117,7 +118,7 @@ def run_elsewhere(
             raise BackendError(f"{backend}: {reason}")
     if isinstance(values, Presented):
         options = replace(options, inputs_fingerprint=values.fingerprint())
-    return run_in_worker(place_for(options.host, variable), backend, network, values[:], options)
+    return run_in_worker(parse_place(place), backend, network, values[:], options)
 
 
 def run_in_worker(

@@ -34,7 +34,7 @@ EVERYTHING = ("counts", "spikes", "u", "v")
 EARLY_BIAS = "sigma_delta"
 """Its neurons cannot be reset, so with a late input their bias comes first; it is said."""
 
-LATE = ("dense", "bias", "image_layer", EARLY_BIAS)
+LATE = ("dense", "bias", "first_voltages", "image_layer", EARLY_BIAS)
 """Cases that run behind late adapters; the others behind prompt ones."""
 
 KNOWN_LAGS = {"measure": False, "input_lag": 0, "output_lag": 0}

@@ -64,7 +64,7 @@ def models():
             from lava.proc.rf import models as rf
             from lava.proc.rf_iz import models as rf_iz
     except ImportError:
-        pytest.skip("needs lava-nc (Python 3.10): pip install 'neurodeploy[lava]'")
+        pytest.skip("needs lava-nc: neurodeploy doctor --add lava")
     return {"atrlif": atrlif, "graded": graded, "lif": lif, "rf": rf, "rf_iz": rf_iz}
 
 

@@ -134,6 +134,20 @@ def test_the_engine_starts_where_the_equations_do(seed):
             np.testing.assert_array_equal(sent, found.output[sample])
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_gated_stream_starts_each_population_where_it_is_reached(seed):
+    late = chain(seed, biases=(1, 900))
+    leaks = [replace(p, neuron=replace(p.neuron, voltage_decay=300)) for p in late.populations[1:]]
+    network = late_bias_as_initial_voltage(replace(late, populations=(late.input, *leaks)))
+    assert all(p.starts == 0 and np.any(p.initial_voltage) for p in network.populations[1:])
+    values, lag = presented(network)[0], network.hops("l3")
+    whole = nd.run(network, values[None], drain=True).output[0]
+    assert whole.any()
+    with nd.stream(network, gated=True) as stream:
+        sent = np.stack([np.asarray(stream.step(value)) for value in values])
+    np.testing.assert_array_equal(sent, whole[lag:])
+
+
 def test_a_reset_brings_v_to_0_all_the_same():
     network = chain(3)
     first = replace(network["l1"], starts=0, initial_voltage=np.arange(40) * 100)

@@ -24,11 +24,13 @@ from neurodeploy.network import (
 )
 from neurodeploy.targets.lava_rules import lava_weight
 from neurodeploy.targets.rewrite import (
+    operators_as_lists,
     pruned_as_sparse,
     thresholds_in_64ths,
     wide_weights_in_parts,
 )
 from neurodeploy.targets.rewrite.sums import wrapped_sums_in_parts
+from sim_tests.random_synapses import draw
 
 
 def two_layers(into, behind, neuron=None, shape=(3, 4, 5)):
@@ -150,3 +152,24 @@ def test_sums_that_wrap_are_split_until_none_does():
     out = nd.run(ready.network, payloads)
     assert out.output[0, 1:].ravel().tolist() == [18 << 20] * 2
     assert wrapped_sums_in_parts(before, frozenset(["b"])) == before
+
+
+@pytest.mark.parametrize("kind", ["conv_transpose", "unpool", "pool", "one_to_one"])
+def test_operators_that_a_target_has_not_as_lists(kind):
+    for seed in range(6):
+        synapse, source, target = draw(kind, seed)
+        before = Network(
+            (
+                Population("input", source, Source()),
+                Population("a", target, CubaLIF(1200, 300, 90)),
+            ),
+            (Projection("input", "a", synapse),),
+        )
+        after = operators_as_lists(before)
+        assert type(after.projections[0].synapse) is Sparse
+        rng = np.random.default_rng(seed)
+        inputs = rng.integers(0, 4, (2, 20, *source)).astype(np.int32)
+        a, b = (nd.run(n, inputs, record=("spikes", "u", "v")) for n in (before, after))
+        for what in ("spikes", "u", "v"):
+            np.testing.assert_array_equal(getattr(b["a"], what), getattr(a["a"], what))
+        assert operators_as_lists(after) == after

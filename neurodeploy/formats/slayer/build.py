@@ -300,7 +300,7 @@ class Builder(Draft):
         block = node.emitter.module
         threshold = int(block.neuron.v_th_mant)
         drive = winners_drive(shape[0], block.num_winners, threshold)
-        self.link(name, name, winners_loop(shape[0], float(block.self_excitation)))
+        self.link(name, name, winners_loop(shape[0], float(block.self_excitation.detach())))
         if drive.weight.any():
             self.link(self.clock(node.arrival - 1), name, drive)
 

@@ -10,7 +10,7 @@ from .for_target import forms, noted, rewrites_of, rewritten_for
 from .fractions import thresholds_in_64ths
 from .groups import neurons_alike_in_groups
 from .late_bias import bias_from_the_start, late_bias_as_initial_voltage, voltage_before
-from .matrices import pruned_as_sparse, wide_weights_in_parts
+from .matrices import operators_as_lists, pruned_as_sparse, wide_weights_in_parts
 from .plain_neurons import (
     current_bias_from_a_clock,
     input_exponents_in_weights,
@@ -41,6 +41,7 @@ __all__ = [
     "neurons_alike_in_groups",
     "norms_in_thresholds",
     "noted",
+    "operators_as_lists",
     "plain_form",
     "pool_as_conv",
     "pruned_as_sparse",

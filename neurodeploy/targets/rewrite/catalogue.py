@@ -9,7 +9,7 @@ from .axons import delays_on_axons
 from .fractions import thresholds_in_64ths
 from .groups import neurons_alike_in_groups
 from .late_bias import bias_from_the_start, late_bias_as_initial_voltage
-from .matrices import pruned_as_sparse, wide_weights_in_parts
+from .matrices import operators_as_lists, pruned_as_sparse, wide_weights_in_parts
 from .plain_neurons import (
     current_bias_from_a_clock,
     input_exponents_in_weights,
@@ -66,6 +66,11 @@ SUMS = Rewrite(
     exact=False,
     where_sums_wrap=True,
 )
+LISTS = Rewrite(
+    operators_as_lists,
+    "operators that the target has not as lists of synapses",
+    refused_only=True,
+)
 SPARSE = Rewrite(pruned_as_sparse, "pruned matrices as lists of synapses, in fewer cores")
 PLAIN = Rewrite(
     plain_form, "general leaky neurons that do the same by their plain name", refused_only=True
@@ -95,12 +100,12 @@ FRACTIONS = Rewrite(
 )
 
 FOR_LAVA = (
-    TAPS, POOLS, HOST_RELAYS, RELAYS, WIDE, UNITS, PLAIN, NORMS, PLAIN, LATE_BIAS, SOFT_EXACT,
-    SOFT, WAITS, PLAIN, EARLY_BIAS, SUMS,
+    TAPS, POOLS, LISTS, HOST_RELAYS, RELAYS, WIDE, UNITS, PLAIN, NORMS, PLAIN, LATE_BIAS,
+    SOFT_EXACT, SOFT, WAITS, PLAIN, EARLY_BIAS, SUMS,
 )  # fmt: skip
 
 FOR_LOIHI2 = (
-    TAPS, AXONS, POOLS, HOST_RELAYS, RELAYS, WIDE, UNITS, PLAIN, NORMS, PLAIN,
+    TAPS, AXONS, POOLS, LISTS, HOST_RELAYS, RELAYS, WIDE, UNITS, PLAIN, NORMS, PLAIN,
     replace(LATE_BIAS, refused_only=True), CLOCK, SOFT_EXACT, SOFT,
     WAITS, PLAIN, EARLY_BIAS, FRACTIONS,
     GROUPS, SUMS, SPARSE,

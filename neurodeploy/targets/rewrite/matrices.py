@@ -1,4 +1,4 @@
-"""Matrices and kernels in other forms: pruned ones listed, wide weights in two parts."""
+"""Operators in other forms: pruned and unknown ones listed, wide weights in two parts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...chip import fit
-from ...network import Conv, DelayedDense, DelayedSparse, Dense, Network, Projection, Sparse
+from ...network import (
+    Conv,
+    ConvTranspose,
+    DelayedDense,
+    DelayedSparse,
+    Dense,
+    Network,
+    OneToOne,
+    Pool,
+    Projection,
+    Sparse,
+    Unpool,
+)
 from ..registry import Refused
 
 PRUNED = 0.25
@@ -36,6 +48,7 @@ def _listed(projection: Projection) -> Projection:
     # The rewrite is of these operators alone.
     if type(synapse) is Dense and np.mean(synapse.weight == 0) >= PRUNED:
         return replace(projection, synapse=Sparse.from_dense(synapse.weight))
+    # And of this one.
     if type(synapse) is DelayedDense and np.mean(synapse.weight == 0) >= PRUNED:
         if synapse.beyond_chip:
             return projection
@@ -59,6 +72,7 @@ def wide_weights_in_parts(network: Network, refused: Refused | None = None) -> N
 
 def _parts(projection: Projection) -> list[Projection]:
     synapse: Any = projection.synapse
+    # The rewrite is of these operators alone.
     if type(synapse) not in (Dense, DelayedDense, Sparse, DelayedSparse, Conv):
         return [projection]
     weight: NDArray[np.int64] = synapse.weight.astype(np.int64)
@@ -74,3 +88,39 @@ def _parts(projection: Projection) -> list[Projection]:
         replace(projection, synapse=replace(synapse, weight=part.astype(np.int32)))
         for part in (coarse, fine)
     ]
+
+
+def operators_as_lists(network: Network, refused: Refused | None = None) -> Network:
+    """List the synapses of operators that a target has no word for, one by one.
+
+    Transposed convolutions, unpools, pools that reach into the next channel, one-to-one synapses:
+    each target neuron hears the same sources with the same weights. None of them wraps its sums.
+    """
+    made = tuple(
+        _one_by_one(network, p) if refused is None or p.name in refused else p
+        for p in network.projections
+    )
+    return replace(network, projections=made)
+
+
+def _one_by_one(network: Network, projection: Projection) -> Projection:
+    synapse = projection.synapse
+    # The rewrite is of these operators alone.
+    if type(synapse) not in (ConvTranspose, OneToOne, Pool, Unpool):
+        return projection
+    source, target = network[projection.source], network[projection.target]
+    flat = np.ravel(synapse.only_array)
+    index, weight, counts = [], [], [0]
+    for neuron in range(target.size):
+        heard = synapse.incoming(neuron, source.shape, target.shape)
+        if heard is None:
+            return projection
+        kept = flat[heard.index] != 0
+        index.append(heard.source[kept])
+        weight.append(flat[heard.index][kept])
+        counts.append(len(index[-1]))
+    listed = Sparse(
+        np.cumsum(counts).astype(np.int64), np.concatenate(index).astype(np.int32),
+        np.concatenate(weight).astype(np.int32), source.size,
+    )  # fmt: skip
+    return replace(projection, synapse=listed)

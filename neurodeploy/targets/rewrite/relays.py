@@ -74,7 +74,7 @@ def axon_delays_by_relays(network: Network, refused: Refused | None = None) -> N
         if not asked or source is network.output or any(p.synapse.steps != 1 for p in heard):
             continue
         delay = _delays_of(source)
-        by_conv = delay.any() and any(type(p.synapse) is Conv for p in heard)
+        by_conv = delay.any() and any(p.synapse.sums_wrap for p in heard)
         longest = max(p.synapse.longest_delay for p in heard) + delay.max(initial=0)
         if by_conv or longest > MAX_DELAY:
             bare = replace(source, axon_delay=None)
@@ -194,6 +194,7 @@ class _Way:
 def _part(synapse: Synapse, shape: tuple[int, ...], heard: NDArray[np.bool_]) -> Synapse:
     """An operator that hears some neurons alone: itself where those are whole channels."""
     channels = heard.reshape(shape[0], -1)
+    # Of other operators no channel can be left out.
     if type(synapse) is Conv and (channels.all(axis=1) == channels.any(axis=1)).all():
         groups = synapse.groups
         kept = channels[:, 0].reshape(groups, -1)
