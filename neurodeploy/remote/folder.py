@@ -85,7 +85,10 @@ def take_lock(path: Path, seconds: float, busy: str) -> int | None:
     how = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
     deadline = time.monotonic() + seconds
     while True:
-        handle = os.open(path, how | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+        try:
+            handle = os.open(path, how | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+        except OSError:  # said when something is written there
+            return None
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if path.exists() and os.path.samestat(os.fstat(handle), path.stat()):
