@@ -6,12 +6,14 @@ Importing the package is quick and needs no torch, lava or matplotlib.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
 from . import lava_imports
 from ._version import __version__
 
+TYPE_CHECKING = False  # typing takes 10 ms, in which Ctrl-C would show a traceback
 if TYPE_CHECKING:
+    from typing import Any
+
     from .backends import run as run
     from .chip import fit as fit
     from .comparison import compare as compare

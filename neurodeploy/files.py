@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import platform
+import re
+import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from .errors import FormatError
@@ -17,11 +22,10 @@ def check_place(path: str | os.PathLike[str]) -> None:
     Raises
     ------
     FormatError
-        If it is a folder, or in one that is not there.
+        If it is a folder, a link or a device, or in a folder that is not there.
     """
     path = Path(path)
-    if path.is_dir():
-        raise FormatError(f"{path}: is a folder; give the path of a file")
+    _check_kind(path)
     if not path.parent.is_dir():
         raise FormatError(
             f"{path}: cannot write there, no folder {str(path.parent)!r}; make it first"
@@ -48,14 +52,13 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
         If nothing can be written at `path`.
     """
     path = Path(path)
-    if path.is_dir():
-        raise FormatError(f"{path}: is a folder; give the path of a file")
+    _check_kind(path)
+    _remove_left(path.parent)
+    prefix = f".{path.name[:40]}.{_this_machine()}-{os.getpid()}."
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=".part", dir=path.parent)
     except OSError as error:
-        raise FormatError(
-            f"{path}: cannot write there ({error.strerror}); choose another output path"
-        ) from error
+        raise _cannot_write(path, error) from error
     os.close(handle)
     temporary = Path(name)
     try:
@@ -66,3 +69,56 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+PART = re.compile(r"\..+\.([0-9a-f]{8})-([0-9]{1,7})\.\w+\.part", re.DOTALL)
+"""Name of what is being written: by which machine's which process."""
+
+
+def _check_kind(path: Path) -> None:
+    """Refuse to put a file in the place of what is none: a device would be gone."""
+    if os.path.isdir(path):
+        raise FormatError(f"{path}: is a folder; give the path of a file")
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        raise _cannot_write(path, error) from error
+    if not stat.S_ISREG(mode):
+        raise FormatError(
+            f"{path}: is a link, a pipe or a device; give the path of a file, or of none"
+        )
+
+
+def _cannot_write(path: Path, error: Exception) -> FormatError:
+    reason = getattr(error, "strerror", None) or error
+    return FormatError(f"{path}: cannot write there ({reason}); choose another output path")
+
+
+@cache
+def _remove_left(folder: Path) -> None:
+    """Remove what dead runs left half-written; a folder is looked through once by a process."""
+    if os.name != "posix":  # elsewhere asking for a process ends it
+        return
+    for path in folder.glob(".*.part"):
+        name = PART.fullmatch(path.name)
+        if name is None or name[1] != _this_machine():
+            continue
+        try:
+            os.kill(int(name[2]), 0)
+        except ProcessLookupError:
+            with suppress(OSError):
+                path.unlink()
+        except OSError:  # somebody else's
+            continue
+
+
+@cache
+def _this_machine() -> str:
+    """Name of what counts our processes: this machine, or a container on it."""
+    try:
+        processes = os.readlink("/proc/self/ns/pid")
+    except OSError:
+        processes = ""
+    return hashlib.sha256(f"{platform.node()} {processes}".encode()).hexdigest()[:8]

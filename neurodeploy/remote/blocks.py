@@ -14,7 +14,6 @@ import json
 import os
 import re
 import sys
-import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -29,14 +28,14 @@ from ..network import Network
 from ..recording import Header, RecordingWriter
 from ..recording.assemble import BlockAssembler, Events
 from ..recording.run_options import RunOptions, recorded_states
+from .folder import BLOCKS, fresh, read_arrays
 
-FOLDER = "blocks"
-"""In a job folder, where the blocks lie."""
+FOLDER = BLOCKS
 
 HEADER = "header.json"
 """Header of the finished recording, where the blocks are joined elsewhere."""
 
-NAME = re.compile(r"(\d{8,})-(\d{8,})")
+NAME = re.compile(r"([0-9]{8,})-([0-9]{8,})")
 
 
 @dataclass(frozen=True)
@@ -211,7 +210,7 @@ class Blocks:
             told = json.loads(record.read_text())
             block = Block(int(name[1]), int(name[2]), told["measured"], record.suffix != ".home")
             sound = not block.here or told["sha256"] == sha256_of(data)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             sound = False
         if sound:
             return block
@@ -253,24 +252,49 @@ class Blocks:
     def _read(self, block: Block) -> tuple[dict[str, Events], dict[str, dict[str, NDArray[Any]]]]:
         path = self.folder / f"{block.name}.npz"
         events, states = {}, {}
+        samples = block.stop - block.start
+        numbers = ("int32", "float32")
         try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = dict(file)
+            arrays = read_arrays(path)
             for number, population in enumerate(self.network.populations):
-                events[population.name] = Events(
-                    arrays[f"{number}.step_counts"],
-                    arrays[f"{number}.counts"],
-                    arrays.get(f"{number}.neuron"),
-                    arrays.get(f"{number}.payload"),
-                )
-                states[population.name] = {
-                    state: arrays[f"{number}.{state}"]
+                name, size, key = population.name, population.size, f"{number}."
+                told = _checked(arrays, f"{key}step_counts", (samples, self.options.steps))
+                counts = _checked(arrays, f"{key}counts", (samples, size), "int64")
+                neuron = payload = None
+                if f"{key}neuron" in arrays:
+                    sent = (int(told.sum(dtype=np.int64)),)
+                    neuron = _checked(arrays, f"{key}neuron", sent, below=size)
+                    if f"{key}payload" in arrays:
+                        payload = _checked(arrays, f"{key}payload", sent, *numbers, below=None)
+                events[name] = Events(told, counts, neuron, payload)
+                shape = (samples, self.options.steps, size)
+                states[name] = {
+                    state: _checked(arrays, f"{key}{state}", shape, *numbers, below=None)
                     for state in population.neuron.states
-                    if f"{number}.{state}" in arrays
+                    if f"{key}{state}" in arrays
                 }
-        except (zipfile.BadZipFile, KeyError, ValueError) as error:
-            raise BackendError(f"{path}: damaged ({error}); run the job again") from error
+        except Exception as error:  # NumPy raises what it likes of a damaged file
+            raise BackendError(
+                f"{path}: damaged ({str(error) or type(error).__name__}); delete it and run the "
+                f"job again"
+            ) from error
         return events, states
+
+
+def _checked(
+    arrays: Mapping[str, NDArray[Any]],
+    key: str,
+    shape: tuple[int, ...],
+    *kinds: str,
+    below: int | None = 1 << 62,
+) -> NDArray[Any]:
+    """Give an array of a block if it has this shape and kind, and its numbers are 0..`below`."""
+    array = arrays[key]
+    if array.shape != shape or array.dtype.name not in (kinds or ("int32",)):
+        raise ValueError(f"{key} is {array.dtype} {array.shape}, not of this job's {shape}")
+    if below is not None and array.size and not 0 <= array.min() <= array.max() < below:
+        raise ValueError(f"{key} goes from {array.min()} to {array.max()}, not 0 to {below - 1}")
+    return array
 
 
 def samples_done(job: Path) -> int:
@@ -293,7 +317,7 @@ def write_into_place(path: Path, data: bytes | memoryview) -> None:
     """Write a file so that it is whole, on disk too, when its name appears."""
     part = path.with_name(f"{path.name}.part")
     try:
-        with part.open("wb") as file:
+        with fresh(part) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

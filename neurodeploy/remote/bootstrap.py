@@ -47,8 +47,9 @@ def unpack_and_run(given: "IO[bytes]") -> None:
             # Pythons 3.10.0 to 3.10.11 have no filters; the archive is the user's own.
             safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
             tar.extractall(str(job), **safely)  # type: ignore[arg-type]
-    os.chdir(str(job))
-    os.environ["PYTHONPATH"] = str(job / "path")
+    os.chdir(str(job / "path"))  # nothing but our package is there
+    os.environ["PYTHONSAFEPATH"] = "1"
+    os.environ.pop("PYTHONPATH", None)
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
     sys.path.insert(0, str(job / "path"))
     try:

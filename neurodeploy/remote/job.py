@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import tempfile
-import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,11 +29,15 @@ from .._version import __version__
 from ..errors import BackendError, NeurodeployError
 from ..network import Network
 from ..network.canonical import flatten, hash_values, unflatten
-from ..recording.run_options import RunOptions
+from ..recording.run_options import RunOptions, to_record
 from .blocks import samples_done, write_into_place
+from .folder import check_plain, fresh, read_arrays, take_lock
 
 OPTIONS = ("steps", "record", "reset_interval", "reset_offset", "inputs_fingerprint", "chip")
 """The options that a worker follows; the others concern the process that started it."""
+
+LOCK_SECONDS = 10.0
+"""How long to wait for a worker that was there before and is about to end."""
 
 UNFINISHED = {"network.npz", "inputs.npy", "network.npz.part", "inputs.npy.part", "job.json.part"}
 """What a folder may hold without ``job.json``: somebody was ended while writing a job there."""
@@ -75,9 +80,10 @@ def write_job(
     )
     try:
         job.mkdir(parents=True, exist_ok=True)
-        with (job / "network.npz").open("wb") as file:
+        with fresh(job / "network.npz") as file:
             np.savez(file, **arrays)
-        np.save(job / "inputs.npy", values, allow_pickle=False)
+        with fresh(job / "inputs.npy") as file:
+            np.save(file, values, allow_pickle=False)
         write_into_place(job / "job.json", text.encode())  # last: now the job is there
     except OSError as error:
         raise BackendError(
@@ -109,18 +115,22 @@ def header_of_job(job: Path) -> dict[str, Any]:
     Raises
     ------
     BackendError
-        If it is missing or broken.
+        If it is missing or broken, or something in the folder is no plain file.
     """
+    check_plain(job)
     try:
         wanted: dict[str, Any] = json.loads((job / "job.json").read_text())
-        if {"identity", "backend", "samples", "network"} <= set(wanted):
+        kinds = {"identity": dict, "backend": str, "samples": int, "network": list}
+        if all(isinstance(wanted.get(key), kind) for key, kind in kinds.items()):
             return wanted
     except FileNotFoundError:
         raise BackendError(
             f"{job}: no job.json there; give a folder that `neurodeploy run --job-only` wrote"
         ) from None
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BackendError(f"{job}/job.json: not readable ({error}); write the job again") from None
+    except AttributeError:  # no table
+        pass
     raise BackendError(f"{job}/job.json: not of a job; write the job again")
 
 
@@ -128,6 +138,7 @@ def _is_free(job: Path, identity: Mapping[str, Any]) -> bool:
     """Whether a job may be written here; False if this very one is here already."""
     if job.exists() and not job.is_dir():
         raise BackendError(f"{job}: a file; give a folder for the job")
+    check_plain(job)
     if not (job / "job.json").exists():
         if job.is_dir() and {path.name for path in job.iterdir()} - UNFINISHED:
             raise BackendError(f"{job}: not empty, and no job; give a new folder for the job")
@@ -152,21 +163,44 @@ def read_job(job: Path) -> Work:
     """
     wanted = header_of_job(job)
     try:
-        with np.load(job / "network.npz", allow_pickle=False) as arrays:
-            populations, projections = unflatten(wanted["network"], dict(arrays))
+        populations, projections = unflatten(wanted["network"], read_arrays(job / "network.npz"))
         network = Network(populations, projections, metadata=wanted["metadata"])
         values = np.load(job / "inputs.npy", mmap_mode="r", allow_pickle=False)
-        options = {**wanted["options"], "record": tuple(wanted["options"]["record"])}
-        followed = RunOptions(**options)
-    except (OSError, EOFError, zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
+        work = Work(wanted["backend"], network, values, _options_of(wanted["options"], network))
+        steps = work.options.steps
+        if values.dtype.name not in ("int32", "float32") or values.ndim < 2:
+            raise ValueError(f"inputs.npy holds {values.dtype} {values.shape}")
+        if values[:1, :1].size != network.input.size or values.shape[1] != steps:
+            raise ValueError(
+                f"inputs.npy is {values.shape}, not of {steps} steps and {network.input.shape}"
+            )
+        identity = identity_of(work)
+    except Exception as error:  # whatever a stranger's file makes NumPy and a network raise
         raise BackendError(
-            f"{job}: this job cannot be read ({error}); neurodeploy {wanted.get('neurodeploy')} "
-            f"wrote it, this is {__version__}: write it again with this one"
+            f"{job}: this job cannot be read ({str(error) or type(error).__name__}); neurodeploy "
+            f"{wanted.get('neurodeploy')} wrote it, this is {__version__}: write it again with "
+            f"this one"
         ) from error
-    for what, found in (("network", network.fingerprint), ("inputs", hash_values(values))):
-        if found != wanted["identity"][what]:
+    for what, found in identity.items():
+        if wanted["identity"].get(what) != found:
             raise BackendError(f"{job}: its {what} changed since it was written; write it again")
-    return Work(wanted["backend"], network, values, followed)
+    return work
+
+
+def _options_of(told: Mapping[str, Any], network: Network) -> RunOptions:
+    """Options that a job may give: those that a worker follows, each of its kind."""
+    found = RunOptions(**{key: told[key] for key in OPTIONS if key in told})
+    found = replace(found, record=to_record(network, found.record))
+    kinds = (
+        (found.steps, int),
+        (found.reset_interval, (int, type(None))),
+        (found.reset_offset, int),
+        (found.inputs_fingerprint, str),
+        (found.chip, (dict, type(None))),
+    )
+    if not all(isinstance(value, kind) for value, kind in kinds) or (found.reset_interval or 1) < 1:
+        raise ValueError(f"an option has a value of another kind: {dict(told)}")
+    return found
 
 
 @contextmanager
@@ -182,22 +216,33 @@ def job_kept_if_worth_it(work: Work, shared: bool = False) -> Iterator[Path]:
         Those of the block. Their message says how many samples are done, where, and how to go on.
     """
     options = work.options
-    beside = None if options.out is None else Path(f"{options.out}.job").resolve()
+    beside = None if options.out is None else Path(f"{options.out}.job")
+    if options.job is None and beside is not None and beside.is_symlink():
+        raise BackendError(f"{beside}: a symbolic link; delete it, or name a folder (--job)")
+    beside = None if beside is None else beside.resolve()
     job = beside if options.job is None else options.job.resolve()
     mine = job == beside
     if job is None:
         parent = Path.cwd() if shared else None
         job, mine = _temporary(parent), True
-    elif mine and (job / "job.json").is_file() and not samples_done(job):
-        shutil.rmtree(job)  # of a run that was killed before anything was done
+    with _held(job), _written(job, work, mine):
+        yield job
+
+
+@contextmanager
+def _written(job: Path, work: Work, mine: bool) -> Iterator[None]:
+    """Write a job into a folder that is held; see `job_kept_if_worth_it`."""
+    options = work.options
     try:
+        if mine and (job / "job.json").is_file() and not samples_done(job):
+            _empty(job)  # of a run that was killed before anything was done
         write_job(job, *work)
     except BaseException:  # Ctrl-C too
-        if mine and not (job / "job.json").exists():
+        if mine and job.is_dir() and {path.name for path in job.iterdir()} <= UNFINISHED:
             shutil.rmtree(job, ignore_errors=True)
         raise
     try:
-        yield job
+        yield
     except BaseException as error:
         if done := samples_done(job):
             _say_where(error, job, f"{done} of {len(work.values)}", named=options.job is not None)
@@ -206,6 +251,33 @@ def job_kept_if_worth_it(work: Work, shared: bool = False) -> Iterator[Path]:
         raise
     if mine:
         shutil.rmtree(job)
+
+
+@contextmanager
+def _held(job: Path) -> Iterator[None]:
+    """Be the only run that a job folder belongs to: nobody removes what another is at work on."""
+    with suppress(OSError):  # said when the job is written
+        job.mkdir(parents=True, exist_ok=True)
+    handle = None
+    if job.is_dir():
+        handle = take_lock(
+            job, 0.0, "another run is at work there; wait for it, or give another output or --job"
+        )
+    try:
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def _empty(job: Path) -> None:
+    """Remove what is in a job folder, once its worker has ended."""
+    check_plain(job)
+    handle = take_lock(job / "lock", LOCK_SECONDS, "a worker is at work there; wait, or end it")
+    for path in job.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if handle is not None:
+        os.close(handle)
 
 
 def _temporary(parent: Path | None) -> Path:

@@ -22,6 +22,7 @@ from typing import IO, Any
 
 from ..errors import BackendError
 from .blocks import FOLDER, NAME
+from .descendants import TOKEN, scratch_folder
 from .job import job_id
 
 BY_HAND = "(by hand)"
@@ -40,7 +41,17 @@ SSH_OPTIONS = (
     "ServerAliveCountMax=4",
 )
 
-TAKE_OFF = 'import sys; r = open(0, "rb"); exec(r.read(int(r.readline())))'
+START = (
+    "import sys; sys.path[:] = [sys.argv[1] + '/path', *filter(None, sys.path)]; "
+    f"from {MODULE} import main; main(sys.argv[1])"
+)
+"""Starts a worker in a job folder. That folder, carried from who knows where, and the working
+folder are never on the path, in Pythons without ``-P`` too: there it stands as ``""``."""
+
+TAKE_OFF = (
+    "import sys; sys.path[:] = filter(None, sys.path); "
+    'r = open(0, "rb"); exec(r.read(int(r.readline())))'
+)
 """All that the remote command line holds: reads `bootstrap` from standard input and runs it."""
 
 
@@ -75,7 +86,7 @@ class Local(Place):
     """A program on this machine that takes the job folder as its last argument."""
 
     name: str = ""
-    words: tuple[str, ...] = (sys.executable, "-m", MODULE)
+    words: tuple[str, ...] = (sys.executable, "-c", START)
 
     def command(self, job: Path) -> list[str]:
         """See `Place`."""
@@ -108,7 +119,7 @@ class Srun(Place):
         words += [f"--partition={self.partition}"] if self.partition else []
         words += [f"--nodelist={self.board}"] if self.board else []
         words += [f"--time={self.minutes}"] if self.minutes else []
-        return [*words, self.python, "-m", MODULE, str(job)]
+        return [*words, self.python, "-c", START, str(job)]
 
     def reason(self, code: int, log: str) -> str | None:
         """What srun or SLURM said: that a job was cancelled before what followed from it."""
@@ -201,7 +212,7 @@ def parse_place(text: str) -> Place:
             f"host {text!r}: no such program; give here, the path of a Python, srun[:...] or "
             f"ssh:[user@]host"
         )
-    return Local(words=(os.path.abspath(python), "-m", MODULE))
+    return Local(words=(os.path.abspath(python), "-c", START))
 
 
 def _keys(text: str, given: str, known: tuple[str, ...]) -> dict[str, Any]:
@@ -247,11 +258,14 @@ def _pack_job(tar: tarfile.TarFile, job: Path) -> None:
             tar.add(record, f"{FOLDER}/{record.stem}.home")
 
 
-def environment(job: Path) -> Mapping[str, str]:
-    """Environment of a worker that runs beside us."""
+def environment(token: str) -> Mapping[str, str]:
+    """Environment of a worker that runs beside us, and of all that it starts."""
+    ours = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     return {
-        **os.environ,
-        "PYTHONPATH": str(job / "path"),
+        **ours,
+        "PYTHONSAFEPATH": "1",  # what the worker starts must not look where it works either
+        TOKEN: token,
+        "TMPDIR": str(scratch_folder(token).parent),
         "OMP_NUM_THREADS": "1",  # threads of a BLAS do not survive Lava's forks
         "OPENBLAS_NUM_THREADS": "1",
     }

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import secrets
 import shutil
 import signal
 import subprocess
@@ -17,11 +19,13 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import IO
 
-from ..errors import BackendError
+from ..errors import BackendError, printable
 from ..network import Network
 from ..recording import Header
 from ..recording.run_options import Progress, RunOptions
 from .blocks import FOLDER, HEADER, NAME, largest_block_bytes
+from .descendants import end_descendants, scratch_folder
+from .folder import check_plain, fresh
 from .places import Place, environment
 
 PROGRESS, ERROR, FILE = b"progress ", b"error ", b"file "
@@ -35,6 +39,7 @@ BEAT_SECONDS = 10.0
 
 POLL_SECONDS = 0.2
 LOG_TAIL = 20_000
+LONGEST_NAME, LONGEST_MESSAGE = 80, 2000
 LONGEST_LINE = 1 << 24
 LARGEST_RECORD = 1 << 20
 
@@ -46,6 +51,17 @@ class Said:
     code: int = 0
     error: dict[str, str] | None = None
     log: str = ""
+    out_of_memory: bool = False
+    """Whether the kernel killed a process of this machine for want of memory meanwhile."""
+
+    @property
+    def signal(self) -> str | None:
+        """The signal that ended it, by its name; a shell in between gives 128 and its number."""
+        number = -self.code if self.code < 0 else self.code - 128
+        try:
+            return signal.Signals(number).name
+        except ValueError:
+            return None
 
 
 class Parcels:
@@ -83,7 +99,7 @@ class Parcels:
             )
         self._name, self.left = name, size
         self._digest = hashlib.sha256()
-        self._file = (self.folder / f"{name}.part").open("wb")
+        self._file = fresh(self.folder / f"{name}.part")
 
     def write(self, data: bytes) -> None:
         """Take the next bytes of it, at most `left`."""
@@ -94,7 +110,7 @@ class Parcels:
         if not self.left:
             try:
                 self._close(self._file)
-            except (ValueError, TypeError, KeyError, AttributeError) as error:
+            except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
                 raise BackendError(f"{self._name}: broken where it was sent ({error})") from error
 
     def _close(self, file: IO[bytes]) -> None:
@@ -142,14 +158,42 @@ class Listener:
 
     def _hear(self, line: bytes) -> None:
         if line.startswith(PROGRESS):
-            told = line[len(PROGRESS) :].split()
-            if len(told) == 2 and all(number.isdigit() for number in told):
-                self.progress(int(told[0]), int(told[1]))
+            told = [_count(word) for word in line[len(PROGRESS) :].decode(errors="replace").split()]
+            if len(told) == 2 and 0 <= told[0] <= told[1]:
+                self.progress(told[0], told[1])
         elif line.startswith(ERROR):
-            self.error = json.loads(line[len(ERROR) :])
+            self.error = _report(line[len(ERROR) :])
         elif line.startswith(FILE) and self.parcels is not None:
             name, _, size = line[len(FILE) :].decode(errors="replace").rpartition(" ")
-            self.parcels.open(name, int(size) if size.isdigit() else -1)
+            self.parcels.open(name, _count(size))
+
+
+def _count(word: str) -> int:
+    """Read a count that a worker wrote; -1 for what is none."""
+    return int(word) if re.fullmatch("[0-9]{1,18}", word) else -1
+
+
+def _report(text: bytes) -> dict[str, str]:
+    """Read an error that a worker reported: three texts, of a length that can be shown."""
+    try:
+        told = json.loads(text)
+        kind, message, detail = told["error"], told["message"], told["detail"]
+        if kind.isidentifier() and isinstance(message, str):
+            return {
+                "error": kind[:LONGEST_NAME],
+                "message": message[:LONGEST_MESSAGE],
+                "detail": _lines(detail[-LOG_TAIL:]),
+            }
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        pass
+    raise BackendError(
+        f"the worker reports an error that cannot be read ({text[:80]!r}); see its log"
+    )
+
+
+def _lines(text: str) -> str:
+    """Several lines of which a terminal obeys nothing."""
+    return "\n".join(printable(line.expandtabs()) for line in text.splitlines())
 
 
 def supervise(
@@ -179,14 +223,15 @@ def supervise(
     try:
         command = place.command(job)
         payload = place.payload(job)
-        with (job / "worker.log").open("wb") as log:
+        token = secrets.token_hex(6)
+        with fresh(job / "worker.log") as log:
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                cwd=job,
-                env=environment(job),
+                cwd=job if place.remote else job / "path",  # where nothing but our package is
+                env=environment(token),
                 start_new_session=True,
                 bufsize=0,
             )
@@ -196,6 +241,7 @@ def supervise(
             f"program, the folder and the space there"
         ) from error
     over = threading.Event()
+    killed = _killed_for_memory()
     try:
         threading.Thread(
             target=_feed, args=(process, payload, place.remote, over), daemon=True
@@ -213,9 +259,21 @@ def supervise(
     finally:
         over.set()
         _end_group(process, listener, place.grace_seconds)
+        end_descendants(token, scratch_folder(token))
         shutil.rmtree(job / "path", ignore_errors=True)
-    text = (job / "worker.log").read_text(errors="replace")[-LOG_TAIL:]
-    return Said(process.returncode, listener.error, text)
+    check_plain(job)  # the worker was at it
+    with (job / "worker.log").open("rb") as log:
+        log.seek(max(0, log.seek(0, os.SEEK_END) - LOG_TAIL))
+        text = _lines(log.read(LOG_TAIL).decode(errors="replace"))
+    return Said(process.returncode, listener.error, text, _killed_for_memory() > killed)
+
+
+def _killed_for_memory() -> int:
+    """How many processes Linux has killed for want of memory since this machine started."""
+    with suppress(OSError):
+        counters = re.search(r"^oom_kill (\d+)$", Path("/proc/vmstat").read_text(), re.MULTILINE)
+        return int(counters[1]) if counters else 0
+    return 0
 
 
 def _feed(

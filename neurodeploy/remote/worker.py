@@ -29,11 +29,19 @@ from ..files import written_whole
 from ..inputs import Presented
 from ..network import Network
 from ..recording import Recording
+from ..recording.assemble import header_of
 from ..recording.run_options import Progress, RunOptions
 from .blocks import Blocks
+from .folder import check_plain
 from .job import Work, job_kept_if_worth_it, read_job
 from .places import Place, parse_place
 from .supervisor import Parcels, supervise
+
+OF_THE_JOB = (
+    *("backend", "network", "inputs", "steps", "samples", "record", "reset_interval"),
+    *("reset_offset", "populations", "projections"),
+)
+"""What a recording's header says that is known before the job is done."""
 
 
 class WorkerError(BackendError):
@@ -190,8 +198,13 @@ def _do_job(place: Place, job: Path, work: Work) -> None:
     """Have the job done, unless it is: leaves ``recording.h5`` in its folder."""
     backend, network, values, options = work
     samples = len(values)
-    if _is_recorded(job, network, samples, options.steps):
-        return
+    check_plain(job)
+    if (job / "recording.h5").exists():
+        try:
+            _check_recording(job, work)
+            return
+        except RecordingError:
+            (job / "recording.h5").unlink()  # cut short on its way
     quiet = replace(options, progress=None)
     parcels = None
     if place.remote:
@@ -208,23 +221,34 @@ def _do_job(place: Place, job: Path, work: Work) -> None:
     if said.code or not (job / "recording.h5").is_file():
         where = f"{backend}: {place.name}: " if place.name else f"{backend}: "
         last = (said.log.strip().splitlines() or ["its log is empty"])[-1]
+        if said.signal and said.out_of_memory:
+            why = "the machine ran out of memory; run fewer samples, or record less"
+        elif said.signal:
+            why = "by hand or a limit of memory or time; raise that, or run fewer samples"
+        else:
+            why = f"check that its interpreter has numpy, h5py and {backend}"
+        how = f"killed by {said.signal}" if said.signal else f"ended with exit code {said.code}"
         reason = place.reason(said.code, said.log) or (
-            f"the worker ended with exit code {said.code} and no recording ({last}); check that "
-            f"its interpreter has numpy, h5py and {backend}"
+            f"worker {how} and no recording ({last}); {why}"
         )
         raise WorkerError(where + reason, said.log)
+    _check_recording(job, work)
 
 
-def _is_recorded(job: Path, network: Network, samples: int, steps: int) -> bool:
-    """Whether an earlier call finished this job, or its recording was brought back."""
+def _check_recording(job: Path, work: Work) -> None:
+    """Take a recording for a stranger's: it is of this job, or refused before it is moved.
+
+    Raises
+    ------
+    RecordingError
+        If the file is broken.
+    BackendError
+        If it is of something else.
+    """
     path = job / "recording.h5"
-    if not path.is_file():
-        return False
-    try:
-        header = Recording.load(path).header
-    except RecordingError:
-        path.unlink()  # cut short on its way
-        return False
-    if (header.network, header.samples, header.steps) != (network.fingerprint, samples, steps):
-        raise BackendError(f"{path}: of another network, other inputs or other steps; delete it")
-    return True
+    found = Recording.load(path).header
+    true = header_of(work.network, work.backend, found.backend_version, work.options)
+    true = replace(true, samples=len(work.values))
+    other = [name for name in OF_THE_JOB if getattr(found, name) != getattr(true, name)]
+    if other:
+        raise BackendError(f"{path}: not of this job (other {', '.join(other)}); delete it")

@@ -12,16 +12,18 @@ import ctypes
 import json
 import multiprocessing
 import os
+import secrets
 import select
 import shutil
 import signal
 import sys
+import tempfile
 import threading
-import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import NoReturn, TypeAlias
@@ -29,18 +31,16 @@ from typing import NoReturn, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BackendError
 from ..network import Network
 from ..recording.run_options import RunOptions
-from .job import read_job
+from .descendants import TOKEN, end_descendants, scratch_folder
+from .folder import check_plain, take_lock
+from .job import LOCK_SECONDS, read_job
 from .supervisor import ERROR, FILE, KEPT, PROGRESS
 from .worker import report_of
 
 RunNetwork: TypeAlias = Callable[[str, Network, NDArray[np.int32], RunOptions], None]
 """Runs a network on the backend of a name, inside the worker."""
-
-LOCK_SECONDS = 10.0
-"""How long to wait for a worker that was there before and is about to end."""
 
 SILENCE_SECONDS = 120.0
 """Without a byte for so long, whoever sent bytes before is taken for lost."""
@@ -56,7 +56,10 @@ def main(folder: str, run_network: RunNetwork, sends: bool = False) -> NoReturn:
     lines = os.dup(1)
     os.dup2(2, 1)
     kept = threading.Event()
-    threading.Thread(target=_end_with_parent, args=(kept,), daemon=True).start()
+    token = os.environ.setdefault(TOKEN, secrets.token_hex(6))
+    scratch = scratch_folder(token)
+    end = partial(_end, token, scratch)
+    threading.Thread(target=_end_with_parent, args=(kept, end), daemon=True).start()
     _make_children_die_with_us()
 
     def progress(done: int, in_all: int) -> None:
@@ -72,7 +75,11 @@ def main(folder: str, run_network: RunNetwork, sends: bool = False) -> NoReturn:
     code = 1
     try:
         _write(lines, b"\n")  # what a login shell printed before us may lack its end
-        _lock(job)
+        check_plain(job)
+        scratch.mkdir(mode=0o700)
+        os.environ["TMPDIR"] = tempfile.tempdir = str(scratch)
+        # Held until we end.
+        take_lock(job / "lock", LOCK_SECONDS, "another worker is at work there; wait, or end it")
         backend, network, values, options = read_job(job)
         sent = send if sends else None
         out = job / "recording.h5"
@@ -87,7 +94,7 @@ def main(folder: str, run_network: RunNetwork, sends: bool = False) -> NoReturn:
         except OSError:  # nobody listens any more; the log may still be read
             traceback.print_exc()
     finally:
-        _end(code)
+        end(code)
 
 
 def _write(handle: int, data: bytes) -> None:
@@ -95,29 +102,7 @@ def _write(handle: int, data: bytes) -> None:
         data = data[os.write(handle, data) :]
 
 
-def _lock(job: Path) -> None:
-    """Be the only worker in a job folder, until we end."""
-    try:
-        import fcntl
-    except ImportError:  # no such locks on this system
-        return
-    handle = os.open(job / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    deadline = time.monotonic() + LOCK_SECONDS
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise BackendError(
-                    f"{job}: another worker is at work there; wait for it, or end it"
-                ) from None
-            time.sleep(0.2)
-        except OSError:  # a file system without locks
-            return
-
-
-def _end_with_parent(kept: threading.Event) -> None:
+def _end_with_parent(kept: threading.Event, end: Callable[[int], NoReturn]) -> None:
     """Read our standard input until it closes or falls silent, then end."""
     # Not through sys.stdin: a forked child closes that, and would wait for its lock.
     limit: float | None = None
@@ -128,7 +113,7 @@ def _end_with_parent(kept: threading.Event) -> None:
         if KEPT in heard:
             kept.set()
         limit = SILENCE_SECONDS
-    _end(1)
+    end(1)
 
 
 def _make_children_die_with_us() -> None:
@@ -149,7 +134,7 @@ def _make_children_die_with_us() -> None:
     os.register_at_fork(before=note_parent, after_in_child=arm)
 
 
-def _end(code: int) -> NoReturn:
+def _end(token: str, scratch: Path, code: int) -> NoReturn:
     """End our children, then ourselves at once; Lava's destructors would wait for ever."""
     for child in multiprocessing.active_children():
         child.kill()
@@ -158,4 +143,5 @@ def _end(code: int) -> NoReturn:
     # Waits until the tracker has removed the shared memory that Lava left.
     with suppress(Exception):
         resource_tracker._resource_tracker._stop()  # type: ignore[attr-defined]
+    end_descendants(token, scratch)
     os._exit(code)

@@ -37,6 +37,10 @@ def meet_fault(start):
     elif what == "hang":
         (LAB / "hangs").touch()
         time.sleep(60)
+    elif what == "wait":
+        (LAB / "hangs").touch()
+        while (LAB / "hangs").exists():
+            time.sleep(0.05)
     elif what == "full":
         resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))
     elif what == "raise":
@@ -79,7 +83,7 @@ sys.meta_path.insert(0, Finder)
 """
 
 PYTHON = """#!/bin/sh
-PYTHONPATH={fakes}:$PYTHONPATH exec {python} "$@"
+PYTHONPATH={fakes} exec {python} "$@"
 """
 
 SSH = """#!{python}

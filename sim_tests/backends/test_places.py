@@ -172,7 +172,7 @@ class Clock:
 LIMIT: dict[str, object] = {"timeout_seconds": 500.0}
 
 FAULTS: dict[str, tuple[str, str, Callable[[Lab], None], dict[str, object], str]] = {
-    "killed": ("python", "kill", nothing, {}, "exit code -9"),
+    "killed": ("python", "kill", nothing, {}, "worker killed by SIGKILL and no recording"),
     "error": ("python", "raise", nothing, {}, "ArithmeticError: two and two"),
     "full": ("python", "full", nothing, {}, r"cannot write there \(File too large\)"),
     "late": ("python", "hang", nothing, LIMIT, "not finished after 500 s"),
@@ -335,7 +335,8 @@ def test_two_workers_never_share_a_job(
         fcntl.flock(held, fcntl.LOCK_EX)
         script = tmp_path / "python"
         code = (
-            "import sys; from neurodeploy.remote import worker_main as main;"
+            "import sys; sys.path.insert(0, sys.argv[-1] + '/path');"
+            "from neurodeploy.remote import worker_main as main;"
             "main.LOCK_SECONDS = 0.0;"
             "from neurodeploy.backends import worker; worker.main(sys.argv[-1])"
         )
@@ -385,10 +386,12 @@ def test_a_block_that_changed_on_its_way_is_not_taken(tmp_path: Path) -> None:
 def test_output_is_taken_apart_wherever_it_is_cut(tmp_path: Path) -> None:
     heard: list[tuple[int, int]] = []
     said = Listener(lambda done, in_all: heard.append((done, in_all)), None)
-    for byte in b'Welcome\nprogress 2 9\nnoise\nerror {"error": "x"}\nprogress 3 9\n':
+    report = {"error": "x", "message": "y", "detail": "z\n1"}
+    told = f"Welcome\nprogress 2 9\nnoise\nerror {json.dumps(report)}\nprogress 3 9\n"
+    for byte in told.encode():
         said.feed(bytes([byte]))
     assert heard == [(2, 9), (3, 9)]
-    assert said.error == {"error": "x"}
+    assert said.error == report
 
 
 # By hand, and from the shell.
@@ -454,9 +457,17 @@ def test_a_job_that_suffered_on_its_way_is_refused(
 
 
 @needs_proc
-@pytest.mark.parametrize("where", ["python", "ssh"])
+@pytest.mark.parametrize(
+    ("where", "how"),
+    [
+        ("python", signal.SIGINT),
+        ("ssh", signal.SIGINT),
+        ("python", signal.SIGTERM),
+        ("python", signal.SIGHUP),
+    ],
+)
 def test_an_interrupt_says_what_is_done(
-    lab: Lab, files: list[str], truth: Recording, where: str, tmp_path: Path
+    lab: Lab, files: list[str], truth: Recording, where: str, how: signal.Signals, tmp_path: Path
 ) -> None:
     command = [*files, "--place", places_of(lab)[where], "-o", "out.h5"]
     lab.fault(4, "hang")
@@ -464,9 +475,9 @@ def test_an_interrupt_says_what_is_done(
         [sys.executable, "-m", "neurodeploy", *command], stderr=subprocess.PIPE, text=True
     ) as process:
         lab.wait_until_it_hangs()
-        process.send_signal(signal.SIGINT)
+        process.send_signal(how)
         _, said = process.communicate(timeout=120)
-    assert process.returncode == 130
+    assert process.returncode == 128 + how
     kept = tmp_path / "out.h5.job"
     assert (
         said.strip()
