@@ -19,11 +19,18 @@ class PluginWarning(UserWarning):
     """Another package brings something that cannot be used, and is left out."""
 
 
+def printable(text: str) -> str:
+    """Give text with what a terminal would obey (escapes, controls, surrogates) spelt out."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 class NeurodeployError(Exception):
     """Base class. ``str(error)`` is one line fit for a user to read."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(str(message).split()))
+        super().__init__(printable(" ".join(str(message).split())))
 
 
 class FormatError(NeurodeployError):

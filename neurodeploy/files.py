@@ -8,7 +8,40 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .errors import FormatError
+from .errors import FormatError, NeurodeployError
+
+DEBUG = "NEURODEPLOY_DEBUG"
+"""Environment variable; if set, what Python raises over a damaged file is not put into one line."""
+
+FOREIGN = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError)
+"""What is raised where a file holds another type, shape or value than belongs there."""
+
+
+@contextmanager
+def damaged(
+    where: object, error: type[NeurodeployError] = FormatError, cure: str = "export it again"
+) -> Iterator[None]:
+    """Put what is raised while parts are made of what a file holds into one line.
+
+    Only around that: what is wrong in our own code shows in the error's cause, and bare where
+    the environment variable `DEBUG` is set.
+
+    Parameters
+    ----------
+    where : path or str
+        The file, and the place in it.
+    error : type
+        What is raised.
+    cure : str
+        What its message tells to do.
+    """
+    try:
+        yield
+    except FOREIGN as problem:
+        if DEBUG in os.environ:
+            raise
+        what = f"no {problem}" if isinstance(problem, KeyError) else str(problem)
+        raise error(f"{where}: damaged ({what or type(problem).__name__}); {cure}") from problem
 
 
 def check_place(path: str | os.PathLike[str]) -> None:

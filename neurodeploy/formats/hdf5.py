@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import FormatError
+from .. import hdf5
+from ..errors import FormatError, NeurodeployError
 from ..memory import Need, check_memory
 
 MAX_ELEMENTS = 1 << 30
@@ -30,20 +33,28 @@ def open_hdf5(path: Path) -> h5py.File:
     Raises
     ------
     FormatError
-        If it is missing, not HDF5, or cut short.
+        If it is missing, not HDF5, cut short or damaged, see `hdf5.open_hdf5`.
     """
-    if not path.exists():
-        raise FormatError(f"{path}: no such file; check the path")
-    if path.is_dir():
-        raise FormatError(f"{path}: is a folder; give the path of a file")
+    if path.is_file() and not _is_hdf5(path):
+        raise FormatError(f"{path}: not an HDF5 file; {_what_else(path)}")
+    return hdf5.open_hdf5(path)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Name the file in what is wrong with it, be it h5py that finds it or a network's own check."""
     try:
-        readable = h5py.is_hdf5(path)
-        if readable:
-            return h5py.File(path, "r")
-    except OSError as error:
-        reason = str(error).strip().split("\n")[0]
-        raise FormatError(f"{path}: HDF5 file is damaged ({reason}); export it again") from error
-    raise FormatError(f"{path}: not an HDF5 file; {_what_else(path)}")
+        with hdf5.hdf5_damage(path):
+            yield
+    except NeurodeployError as error:
+        if str(path) not in str(error):
+            error.args = (f"{path}: {error}",)
+        raise
+
+
+def _is_hdf5(path: Path) -> bool:
+    with hdf5.hdf5_damage(path):
+        return bool(h5py.is_hdf5(path))
 
 
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
@@ -126,11 +137,20 @@ class Layer:
     def integers(self, key: str, cure: str = "quantize the network") -> NDArray[np.int64]:
         """Read numbers that must be whole; `cure` says what to do where they are not."""
         values = self.numbers(key)
+        if values.size and np.abs(values).max() >= 1 << 63:
+            raise self.fail(key, f"holds {np.abs(values).max():g}, beyond 64 bits; export it again")
         rounded = np.rint(values)
         if (rounded != values).any():
             worst = values.ravel()[np.argmax(np.abs(values - rounded))]
             raise self.fail(key, f"holds {worst:g}, needs whole numbers; {cure}")
         return rounded.astype(np.int64)
+
+    def number(self, key: str) -> float:
+        """Read one number, stored as a scalar or as an array of one."""
+        values = self.numbers(key)
+        if values.size != 1:
+            raise self.fail(key, f"has shape {values.shape}, needs one number")
+        return float(values.ravel()[0])
 
     def integer(self, key: str) -> int:
         """Read one whole number, stored as a scalar or as an array of one."""

@@ -88,7 +88,7 @@ class Population(Declared):
     starts: int = field(default=0, metadata=one_integer(0))
 
     def __post_init__(self) -> None:
-        _check_name(self.name)
+        check_name(self.name)
         super().__post_init__()
         if not isinstance(self.neuron, Neuron):
             raise NetworkError(f"{self.label}: {self.neuron!r} is no neuron model")
@@ -327,7 +327,7 @@ class Network(Declared):
         )
 
 
-def _check_name(name: Any) -> None:
+def check_name(name: Any) -> None:
     """Refuse a name under which HDF5 would hold nothing or something else, or a terminal obeys."""
     if not isinstance(name, str) or {"", ".", ".."} & set(name.split("/")):
         raise NetworkError(

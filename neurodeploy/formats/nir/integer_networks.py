@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import FormatError, NetworkError, UnsupportedError
+from ...files import FOREIGN
 from ...network import (
     Audit,
     AuditEntry,
@@ -55,7 +56,7 @@ def facts_of(graph: Graph) -> dict[str, Any]:
         return {}
     try:
         facts = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return facts if isinstance(facts, dict) else {}
 
@@ -159,7 +160,7 @@ def as_fixed(network: Network, facts: dict[str, Any]) -> Network:
         kept = facts.get("metadata")
         metadata = {**network.metadata, **(kept if isinstance(kept, dict) else {})}
         found = Network(tuple(populations), tuple(projections), network.audit, metadata)
-    except (ValueError, KeyError, TypeError, NetworkError) as error:
+    except (*FOREIGN, NetworkError) as error:
         reason = (
             f"written in integers, and changed since so that they are none now ({error}); read as "
             f"a network in floats, quantize it again"
