@@ -78,7 +78,7 @@ def open_hdf5(
     try:
         with hdf5_damage(path, error, cure):
             if not h5py.is_hdf5(path):
-                raise error(f"{path}: not an HDF5 file; {cure}")
+                raise error(f"{path}: not a readable HDF5 file; {cure}")
             longest = _check_heaps(path)
             file = h5py.File(path, "r")
             _check_objects(file, path.stat().st_size, longest)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,36 +14,15 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError, RecordingError
-from ..files import written_whole
+from ..errors import InputError, NetworkError, RecordingError
+from ..files import damaged, written_whole
 from .decisions import check_classes, check_labels, decide, decided_by, readouts
 from .header import SCHEMA, SCHEMA_VERSION, Header
 from .population import Arrays, PopulationRecord
+from .stored import CURE, FileArrays
 
 HELD_BYTES = 1 << 24
 """Held in memory before it goes to the file."""
-
-
-class FileArrays:
-    """The arrays of an HDF5 recording, each read when it is asked for."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = h5py.File(path, "r")
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._file
-
-    def __getitem__(self, key: str) -> Any:
-        return self._file[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    @cached_property
-    def _names(self) -> tuple[str, ...]:
-        names: list[str] = []
-        self._file.visititems(lambda n, o: names.append(n) if isinstance(o, h5py.Dataset) else None)
-        return tuple(names)
 
 
 @dataclass(frozen=True)
@@ -162,33 +140,31 @@ class Recording:
         path = Path(path)
         if not path.is_file():
             raise RecordingError(f"{path}: no such file; give the path of a recording (.h5)")
-        try:
-            arrays = FileArrays(path)
-            attributes = dict(arrays._file.attrs)
-        except OSError as error:
-            raise RecordingError(
-                f"{path}: not a readable HDF5 file ({_first_line(error)}); record it again"
-            ) from error
-        if attributes.get("schema") != SCHEMA:
+        arrays = FileArrays(path)
+        attributes = arrays.attributes
+        if not _is_word(attributes.get("schema"), SCHEMA):
             raise RecordingError(
                 f"{path}: HDF5, but not a recording (no schema {SCHEMA!r}); "
                 f"give a file that `neurodeploy run` wrote"
             )
-        version = int(attributes.get("schema_version", 0))
+        with damaged(f"{path}: the recording's header", RecordingError, CURE):
+            version = int(attributes.get("schema_version", 0))
         if version > SCHEMA_VERSION:
             raise RecordingError(
                 f"{path}: recording schema {version}, this neurodeploy reads up to "
                 f"{SCHEMA_VERSION}; update neurodeploy"
             )
         try:
-            header = Header.from_json(str(attributes["header"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise RecordingError(f"{path}: the recording's header is broken ({error!r})") from error
+            with damaged(f"{path}: the recording's header", RecordingError, CURE):
+                header = Header.from_json(str(attributes["header"]))
+        except NetworkError as error:  # of a population's name
+            raise RecordingError(f"{path}: the recording's header: {error}") from error
+        arrays.check(header)
         return cls(header, arrays)
 
 
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().split("\n")[0]
+def _is_word(value: Any, word: str) -> bool:
+    return isinstance(value, str) and value == word
 
 
 class RecordingWriter:
