@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +13,9 @@ from .errors import FormatError, NeurodeployError
 
 DEBUG = "NEURODEPLOY_DEBUG"
 """Environment variable; if set, what Python raises over a damaged file is not put into one line."""
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
+"""What a disk says that takes no more."""
 
 FOREIGN = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError)
 """What is raised where a file holds another type, shape or value than belongs there."""
@@ -78,7 +82,7 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises
     ------
     FormatError
-        If nothing can be written at `path`.
+        If nothing can be written at `path`, or the disk is full before the file is whole.
     """
     path = Path(path)
     if path.is_dir():
@@ -97,5 +101,12 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.chmod(0o666 & ~mask)  # mkstemp's 0600 would survive the move
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise FormatError(
+            f"{path}: cannot be written whole ({os.strerror(error.errno)}); make room there, or "
+            f"choose another output path"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)

@@ -1,5 +1,6 @@
-"""Opens HDF5 files that strangers wrote: all of one is looked at before anything is read.
+"""Opens HDF5 files that strangers wrote, and writes such that a full disk is an error.
 
+All of a file is looked at before anything is read:
 libhdf5 believes a file. It follows links and storage into other files, allocates what a file says
 it holds, and walks in circles over a damaged heap of strings. So a file is walked through first,
 each object once, and refused by name where it does not hold its own data in a size that it shows.
@@ -7,6 +8,7 @@ each object once, and refused by name where it does not hold its own data in a s
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import struct
@@ -119,6 +121,96 @@ def names_at_top(path: Path) -> set[str]:
                 return set(file)
     except FormatError:
         return set()
+
+
+@contextmanager
+def written_hdf5(path: Path, mode: str = "w") -> Iterator[h5py.File]:
+    """Open a file for writing; where the disk takes no more, that is raised when it is closed.
+
+    libhdf5 crashes over a file that it cannot write to, so it never learns of it.
+
+    Parameters
+    ----------
+    path : Path
+    mode : {"w", "r+"}
+        A new file, or more in one that is there.
+
+    Raises
+    ------
+    OSError
+        If not all of it could be written.
+    """
+    with _Disk(path, mode) as disk:
+        with h5py.File(disk, mode) as file:
+            yield file
+        disk.check()
+
+
+class _Disk(io.RawIOBase):
+    """A file that takes whatever is written: what finds no place on the disk lies in memory."""
+
+    def __init__(self, path: Path, mode: str) -> None:
+        self._file = path.open("w+b" if mode == "w" else "r+b", buffering=0)
+        self._error: OSError | None = None
+        self._left: list[tuple[int, bytes]] = []
+        self._at = 0
+
+    def check(self) -> None:
+        """Raise what the disk said first."""
+        if self._error is not None:
+            raise self._error
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        start = 0 if whence == os.SEEK_SET else self._at
+        if whence == os.SEEK_END:
+            ends = [first + len(data) for first, data in self._left]
+            start = max([self._file.seek(0, os.SEEK_END), *ends])
+        self._at = start + offset
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
+        self._file.seek(self._at)
+        count = self._file.readinto(view) or 0
+        for start, data in self._left:
+            first, last = max(start, self._at), min(start + len(data), self._at + len(view))
+            if first < last:
+                view[first - self._at : last - self._at] = data[first - start : last - start]
+                count = max(count, last - self._at)
+        self._at += count
+        return count
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data).cast("B")
+        size, done = len(view), 0
+        try:
+            self._file.seek(self._at)
+            while done < size and self._error is None:
+                done += self._file.write(view[done:]) or 0
+        except OSError as error:
+            self._error = error
+        if done < size:
+            self._left.append((self._at + done, bytes(view[done:])))
+        self._at += size
+        return size
+
+    def truncate(self, size: int | None = None) -> int:
+        size = self._at if size is None else size
+        try:
+            self._file.truncate(size)
+        except OSError as error:
+            self._error = self._error or error
+        return size
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 def _from_h5py(problem: BaseException) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Collection
@@ -27,7 +28,7 @@ MAX_HEADER = 10_000
 
 UNREADABLE = (
     *FOREIGN, OSError, EOFError, RuntimeError, SyntaxError, zipfile.BadZipFile, zlib.error,
-    struct.error,
+    struct.error, tokenize.TokenError,
 )  # fmt: skip
 """What NumPy and zipfile raise over a damaged file; NotImplementedError is a RuntimeError."""
 

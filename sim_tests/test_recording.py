@@ -187,7 +187,7 @@ def test_bad_files_get_one_line(recording, tmp_path):
     recording.save(path)
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(RecordingError, match="not a readable HDF5"):
+    with pytest.raises(RecordingError, match="damaged"):
         nd.Recording.load(path)
     path.write_bytes(whole)
     with h5py.File(path, "a") as file:

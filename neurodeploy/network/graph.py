@@ -171,10 +171,15 @@ class Network(Declared):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "populations", tuple(self.populations))
-        object.__setattr__(self, "projections", tuple(_numbered(self.projections)))
+        object.__setattr__(self, "projections", tuple(self.projections))
         object.__setattr__(self, "metadata", MappingProxyType(dict(self.metadata)))
         if not self.populations:
             raise NetworkError("network: no populations; a network needs at least one layer")
+        for part, kind in (("populations", Population), ("projections", Projection)):
+            for item in getattr(self, part):
+                if not isinstance(item, kind):
+                    raise NetworkError(f"network: {part}: holds {item!r:.40}, needs {kind.__name__}s")
+        object.__setattr__(self, "projections", tuple(_numbered(self.projections)))
         _check_names([population.name for population in self.populations])
         for projection in self.projections:
             for end in (projection.source, projection.target):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, NetworkError, RecordingError
 from ..files import damaged, written_whole
+from ..hdf5 import written_hdf5
 from .decisions import check_classes, check_labels, decide, decided_by, readouts
 from .header import SCHEMA, SCHEMA_VERSION, Header
 from .population import Arrays, PopulationRecord
@@ -187,10 +188,10 @@ class RecordingWriter:
         self._blocks: list[Mapping[str, NDArray[Any]]] = []
         self._held = 0
         self._file: h5py.File | None = None
-        self._pending: AbstractContextManager[Path] | None = None
+        self._open = ExitStack()
         if path is not None:
-            self._pending = written_whole(path)
-            self._file = h5py.File(self._pending.__enter__(), "w")
+            part = self._open.enter_context(written_whole(path))
+            self._file = self._open.enter_context(written_hdf5(part))
 
     def __enter__(self) -> RecordingWriter:
         return self
@@ -201,16 +202,15 @@ class RecordingWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._file is None or self._pending is None:
-            return
-        if kind is None:
-            self._flush(self._file)
-            self._file.attrs["schema"] = SCHEMA
-            self._file.attrs["schema_version"] = SCHEMA_VERSION
-            self._file.attrs["header"] = self.header.to_json()
-        self._file.close()
-        self._file = None
-        self._pending.__exit__(kind, error, trace)
+        file, self._file = self._file, None
+        with self._open:
+            if error is not None:
+                raise error
+            if file is not None:
+                self._flush(file)
+                file.attrs["schema"] = SCHEMA
+                file.attrs["schema_version"] = SCHEMA_VERSION
+                file.attrs["header"] = self.header.to_json()
 
     def put(self, key: str, array: NDArray[Any]) -> None:
         """Append to an array along its first axis, making it when it is new.
