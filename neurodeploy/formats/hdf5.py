@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -102,12 +104,17 @@ class Layer:
         self.read: set[str] = set()
         self.clipped: dict[str, int] = {}
 
+    @cached_property
+    def held(self) -> dict[str, h5py.Group | h5py.Dataset]:
+        """What is in the group, each opened once, which takes h5py long."""
+        return dict(self.group.items())
+
     def __contains__(self, key: str) -> bool:
-        return key in self.group and not self._is_empty(key)
+        return key in self.held and not self._is_empty(key)
 
     def _is_empty(self, key: str) -> bool:
         """Whether a dataset was made without a value, as some writers do; it says nothing."""
-        item = self.group.get(key)
+        item = self.held.get(key)
         return isinstance(item, h5py.Dataset) and item.shape is None
 
     def fail(self, key: str, problem: str) -> FormatError:
@@ -172,31 +179,33 @@ class Layer:
 
     def sub(self, key: str) -> Layer:
         """Open a group inside this one."""
-        if key not in self.group or not isinstance(self.group[key], h5py.Group):
+        group = self.held.get(key)
+        if not isinstance(group, h5py.Group):
             raise self.fail(key, "group is missing; export the layer again")
         self.read.add(key)
-        inside = Layer(self.group[key], self.path)
+        inside = Layer(group, self.path)
         inside.clipped = self.clipped
         return inside
 
     def unread(self) -> list[str]:
         """Names that nothing asked for, of what holds a value."""
-        return [key for key in self.group if key not in self.read and key in self]
+        return [key for key in self.held if key not in self.read and key in self]
 
     def empty(self) -> list[str]:
         """Names of datasets without a value."""
-        return [key for key in self.group if self._is_empty(key)]
+        return [key for key in self.held if self._is_empty(key)]
 
     def _dataset(self, key: str) -> Any:
-        if key not in self.group or not isinstance(self.group[key], h5py.Dataset):
+        dataset = self.held.get(key)
+        if not isinstance(dataset, h5py.Dataset):
             raise self.fail(key, "dataset is missing; export the layer again")
         if self._is_empty(key):
             raise self.fail(key, "dataset is empty, without a value; export the layer again")
         self.read.add(key)
-        dataset = self.group[key]
-        if dataset.size is not None and dataset.size > MAX_ELEMENTS:
-            raise self.fail(key, f"has {dataset.size:,} numbers, limit {MAX_ELEMENTS:,}")
-        what = f"{self.path}: {self.where}/{key}: {dataset.size or 0:,} numbers"
-        size = BYTES_PER_NUMBER * int(dataset.size or 0)
+        count = math.prod(dataset.shape)
+        if count > MAX_ELEMENTS:
+            raise self.fail(key, f"has {count:,} numbers, limit {MAX_ELEMENTS:,}")
+        what = f"{self.path}: {self.where}/{key}: {count:,} numbers"
+        size = BYTES_PER_NUMBER * count
         check_memory([Need(what, size, "load it on a machine with more memory")])
         return dataset

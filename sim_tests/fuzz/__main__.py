@@ -34,12 +34,12 @@ def watch(files: int, seed: int, kinds: list[str], folder: Path) -> Counter[str]
     while at < files:
         command = [sys.executable, "-m", "sim_tests.fuzz", "--child", "--files", str(files)]
         command += ["--first", str(at), "--seed", str(seed), "--folder", str(folder)]
-        child = subprocess.Popen([*command, *kinds], stdout=subprocess.PIPE, text=True)
+        child = subprocess.Popen([*command, *kinds], stdout=subprocess.PIPE, bufsize=0)
         assert child.stdout is not None
         patience, current = 5 * PATIENCE, f"{at}: sound files"
         while True:
             ready = select.select([child.stdout], [], [], patience)[0]
-            line = child.stdout.readline() if ready else ""
+            line = child.stdout.readline().decode() if ready else ""  # unbuffered, so that select knows
             if not line:
                 break
             patience = PATIENCE
