@@ -282,7 +282,8 @@ def _check_objects(file: h5py.File, size: int, longest: int) -> None:
             raise _Unsound(f"{where}: a named type; a file holds groups and datasets only")
         if beyond > SPARE:
             raise _Unsound(
-                f"{where}: claims {beyond:,} bytes more than what is stored can hold; write it again"
+                f"{where}: claims {beyond:,} bytes more than what is stored can hold; write it "
+                "again"
             )
 
 

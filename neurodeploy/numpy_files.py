@@ -23,6 +23,8 @@ EXPANSION = 1_100
 
 SPARE = 1 << 20
 
+_FORMAT: Any = np.lib.format  # untyped in NumPy
+
 MAX_HEADER = 10_000
 """Bytes of the text in which an array says its type and shape; NumPy's own limit."""
 
@@ -70,7 +72,7 @@ def read_archive(
                     with archive.open(part) as stream:
                         _check_header(stream, part.file_size)
                     with archive.open(part) as stream:
-                        found[name] = np.lib.format.read_array(stream, allow_pickle=False)
+                        found[name] = _FORMAT.read_array(stream, allow_pickle=False)
     except UNREADABLE as problem:
         what = str(problem) or type(problem).__name__
         raise error(f"{path}: damaged, or no archive of arrays ({what}); {cure}") from problem
@@ -96,14 +98,14 @@ def _check_sizes(path: Path, parts: list[zipfile.ZipInfo]) -> None:
 
 def _check_header(stream: IO[bytes], size: int) -> None:
     """Refuse an array that says it is larger than what the archive holds of it."""
-    version = np.lib.format.read_magic(stream)
+    version = _FORMAT.read_magic(stream)
     wide = version != (1, 0)
     length = struct.unpack("<I" if wide else "<H", stream.read(4 if wide else 2))[0]
     if length > MAX_HEADER:
         raise ValueError(f"a header of {length:,} bytes")
     stream.seek(0)
-    np.lib.format.read_magic(stream)
-    read = np.lib.format.read_array_header_2_0 if wide else np.lib.format.read_array_header_1_0
+    _FORMAT.read_magic(stream)
+    read = _FORMAT.read_array_header_2_0 if wide else _FORMAT.read_array_header_1_0
     shape, _, kind = read(stream)
     if kind.hasobject or math.prod(shape) * kind.itemsize > size:
         raise ValueError(f"an array of shape {shape} and {kind} in {size:,} bytes")

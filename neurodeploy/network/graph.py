@@ -178,7 +178,9 @@ class Network(Declared):
         for part, kind in (("populations", Population), ("projections", Projection)):
             for item in getattr(self, part):
                 if not isinstance(item, kind):
-                    raise NetworkError(f"network: {part}: holds {item!r:.40}, needs {kind.__name__}s")
+                    raise NetworkError(
+                        f"network: {part}: holds {item!r:.40}, needs {kind.__name__}s"
+                    )
         object.__setattr__(self, "projections", tuple(_numbered(self.projections)))
         _check_names([population.name for population in self.populations])
         for projection in self.projections:

@@ -149,7 +149,7 @@ class PopulationRecord:
             self._sums(np.asarray(counts[first : first + _COUNTED_AT_ONCE]))
             for first in range(0, len(counts), _COUNTED_AT_ONCE)
         ]
-        ends = np.cumsum(np.concatenate([np.zeros(1, np.int64), *totals]))
+        ends: NDArray[np.int64] = np.cumsum(np.concatenate([np.zeros(1, np.int64), *totals]))
         held = len(self._get("neuron"))
         if ends[-1] != held:
             raise self._fail(f"{ends[-1]} messages in its steps, {held} by their neurons")

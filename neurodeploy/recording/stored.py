@@ -106,16 +106,19 @@ class FileArrays:
         samples, steps = header.samples, header.steps
         for population in header.populations:
             prefix = f"populations/{population.name}/"
-            shapes = {
+            shapes: dict[str, tuple[int, ...]] = {
                 "counts": (samples, *population.shape),
                 "event_counts": (samples, steps),
                 "axon_delay": (population.size,),
                 **dict.fromkeys(OVERFLOWS, (samples,)),
             }
+            for name in (*shapes, "neuron", "payload"):
+                if f"{prefix}{name}/" in self._by_group:
+                    raise self._fail(f"{prefix}{name}", "a group, needs an array")
             events = [k for k in ("neuron", "payload") if f"{prefix}{k}" in self]
             for name in self._direct(prefix):
                 if name in events:
-                    shape = (self[f"{prefix}{events[0]}"].shape[0],)
+                    shape = self[f"{prefix}{events[0]}"].shape[:1]
                 else:
                     shape = shapes.get(name, (samples, steps, *population.shape))
                 whole = name in shapes or name == "neuron"

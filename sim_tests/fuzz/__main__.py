@@ -39,7 +39,9 @@ def watch(files: int, seed: int, kinds: list[str], folder: Path) -> Counter[str]
         patience, current = 5 * PATIENCE, f"{at}: sound files"
         while True:
             ready = select.select([child.stdout], [], [], patience)[0]
-            line = child.stdout.readline().decode() if ready else ""  # unbuffered, so that select knows
+            line = (
+                child.stdout.readline().decode() if ready else ""
+            )  # unbuffered, so that select knows
             if not line:
                 break
             patience = PATIENCE
@@ -94,7 +96,9 @@ def read_damaged(files: int, first: int, seed: int, kinds: list[str], folder: Pa
                 outcome, what = "unfit", f"{what}: {error!r}"
         except BaseException as error:
             last = traceback.extract_tb(error.__traceback__)[-1]
-            own = [f for f in traceback.extract_tb(error.__traceback__) if "neurodeploy/" in f.filename]
+            own = [
+                f for f in traceback.extract_tb(error.__traceback__) if "neurodeploy/" in f.filename
+            ]
             place = " < ".join(f"{Path(f.filename).name}:{f.lineno}" for f in own[:-4:-1])
             outcome = "foreign"
             what = f"{what}: {type(error).__name__}: {str(error)[:90]!r} at {place} ({last.name})"

@@ -43,7 +43,9 @@ def _flip(path: Path, rng: Generator) -> str:
     reach = len(data) if rng.random() < 0.5 else min(len(data), 4096)
     places = rng.integers(0, reach, rng.integers(1, 12))
     for place in places:
-        data[place] = rng.choice([0, 255, int(rng.integers(256)), data[place] ^ 1 << rng.integers(8)])
+        data[place] = rng.choice(
+            [0, 255, int(rng.integers(256)), data[place] ^ 1 << rng.integers(8)]
+        )
     path.write_bytes(data)
     return f"bytes {sorted(places.tolist())}"
 
@@ -65,7 +67,11 @@ def _zero(path: Path, rng: Generator) -> str:
 
 def _move(path: Path, rng: Generator) -> str:
     data = bytearray(path.read_bytes())
-    a, b, size = int(rng.integers(len(data))), int(rng.integers(len(data))), int(rng.integers(1, 256))
+    a, b, size = (
+        int(rng.integers(len(data))),
+        int(rng.integers(len(data))),
+        int(rng.integers(1, 256)),
+    )
     data[a : a + size] = data[b : b + size]
     path.write_bytes(data)
     return f"{size} bytes from {b} to {a}"

@@ -12,8 +12,18 @@ import numpy as np
 import neurodeploy as nd
 from neurodeploy.chip.specification import load_chip
 from neurodeploy.inputs import present, read_inputs
-from neurodeploy.network import Conv, CubaLIF, Dense, DelayedDense, Network, Pool, Population
-from neurodeploy.network import Projection, SigmaDelta, Source
+from neurodeploy.network import (
+    Conv,
+    CubaLIF,
+    DelayedDense,
+    Dense,
+    Network,
+    Pool,
+    Population,
+    Projection,
+    SigmaDelta,
+    Source,
+)
 from neurodeploy.recording.run_options import RunOptions
 from neurodeploy.remote.job import read_job, write_job
 
@@ -69,7 +79,10 @@ def graded() -> Network:
             Population("a", (7,), SigmaDelta(64)),
             Population("b", (3,), SigmaDelta(64)),
         ),
-        (Projection("input", "a", Dense(weights(7, 6))), Projection("a", "b", Dense(weights(3, 7)))),
+        (
+            Projection("input", "a", Dense(weights(7, 6))),
+            Projection("a", "b", Dense(weights(3, 7))),
+        ),
     )
 
 
@@ -93,8 +106,8 @@ def write_sound_files(folder: Path) -> dict[str, tuple[Path, Callable[[Path], No
 
     def read_network(path: Path) -> None:
         loaded = nd.load(path)
-        assert loaded.fingerprint and str(loaded)
-        replace(loaded)
+        assert loaded.fingerprint
+        assert replace(loaded) == loaded
 
     def read_recording(path: Path) -> None:
         recording = nd.Recording.load(path)
@@ -104,7 +117,7 @@ def write_sound_files(folder: Path) -> dict[str, tuple[Path, Callable[[Path], No
             recording[name].overflows()
 
     def present_inputs(path: Path) -> None:
-        given, labels = read_inputs(path)
+        given, _ = read_inputs(path)
         present(whole, given)[0:1]
 
     def run_job(path: Path) -> None:

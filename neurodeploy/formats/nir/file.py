@@ -207,7 +207,11 @@ _ONE_NUMBER = ("groups", "start_dim", "end_dim")
 
 def _check_numbers(path: Path, name: str, values: dict[str, Any]) -> None:
     for key, value in values.items():
-        if key in ("metadata", "type") or value is None or (key == "padding" and type(value) is str):
+        if (
+            key in ("metadata", "type")
+            or value is None
+            or (key == "padding" and type(value) is str)
+        ):
             continue
         array = np.asarray(value)
         if array.dtype.kind not in "biuf" or not array.size:

@@ -94,7 +94,9 @@ def read_nir(
         if written and "axons" in facts:
             reader.axons = {a: b for a, b in reader.axons.items() if b in facts["axons"]}
         if written:
-            reader.note("metadata", Rating.FAITHFUL, "written by neurodeploy, which noted the above")
+            reader.note(
+                "metadata", Rating.FAITHFUL, "written by neurodeploy, which noted the above"
+            )
         network = reader.network()
         if written and "fingerprint" in facts:
             return as_fixed(network, facts), ()
