@@ -4,13 +4,14 @@
 VENV ?= .venv
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.made
+DEMO_STAMP = $(VENV)/.made-for-demo
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-all lint bench clean
 
 help:
-	@echo "make setup      make the environment ($(VENV))"
 	@echo "make demo       the main job on real networks; ends with where the report lies"
+	@echo "make setup      make the whole environment ($(VENV)), with SLAYER and torch"
 	@echo "make test       the tests, in a few minutes"
 	@echo "make test-all   the slow tests too"
 	@echo "make lint       ruff, mypy and import-linter"
@@ -22,8 +23,13 @@ $(STAMP): pyproject.toml scripts/make_environment
 	@scripts/make_environment $(VENV)
 	@touch $(STAMP)
 
-demo: setup
+# Takes the whole environment where there is one, else makes one without torch.
+demo: $(DEMO_STAMP)
 	@$(BIN)/neurodeploy demo
+
+$(DEMO_STAMP): pyproject.toml scripts/make_environment
+	@[ -e $(STAMP) ] || scripts/make_environment $(VENV) demo
+	@touch $@
 
 test: setup
 	$(BIN)/python -m pytest -n auto

@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.network import (
+    ALIF,
     Average,
+    ComplexDense,
     Conv,
     CubaLIF,
     DelayedDense,
@@ -24,16 +26,20 @@ from neurodeploy.network import (
     Dense,
     GradedThreshold,
     InputTransform,
+    LeakyIntegrator,
     Network,
     Population,
     Projection,
     Readout,
+    ResonateFire,
+    ResonateFireIzhikevich,
     Sigma,
     SigmaDelta,
     Source,
     Sparse,
     Synapse,
 )
+from neurodeploy.targets.rewrite import axon_delays_by_relays, late_bias_as_initial_voltage
 
 Ints = NDArray[np.int32]
 STEPS = 16
@@ -312,6 +318,69 @@ def delta_conv() -> Case:
     return Case(network, steps.astype(np.int32), {})
 
 
+def adaptive() -> Case:
+    """Thresholds that adapt, in a loop, and a readout of which the host reads v."""
+    rng = np.random.default_rng(18)
+    network = _chain(
+        _input(6),
+        Dense(_even(rng, 8, 6)),
+        Population("loop", (8,), ALIF(900, 300, 40, 60, 40, 9)),
+        Dense(_even(rng, 3, 8)),
+        Population("voltage", (3,), LeakyIntegrator(700, 60)),
+    )
+    out = Population("out", (4,), CubaLIF(2000, 128, 60))
+    more = (
+        Projection("loop", "loop", Dense(_even(rng, 8, 8, low=-20, high=20))),
+        Projection("loop", "out", Dense(_even(rng, 4, 8))),
+    )
+    network = Network((*network.populations, out), (*network.projections, *more))
+    return Case(network, _spikes(rng, 6), {})
+
+
+def resonators() -> Case:
+    """Neurons of two currents, that fire by phase and by height."""
+    rng = np.random.default_rng(19)
+
+    def both(*shape: int) -> ComplexDense:
+        return ComplexDense(_even(rng, *shape), _even(rng, *shape))
+
+    network = _chain(
+        _input(6),
+        both(8, 6),
+        Population("phase", (8,), ResonateFire(1900, 3500, 20)),
+        both(4, 8),
+        Population("height", (4,), ResonateFireIzhikevich(1200, 3800, 60)),
+    )
+    return Case(network, _spikes(rng, 6), {})
+
+
+def first_voltages() -> Case:
+    """Biases that lead v from where it begins to 0 just when the first message arrives."""
+    rng = np.random.default_rng(20)
+    network = _chain(
+        _input(6),
+        Dense(_even(rng, 8, 6)),
+        Population("one", (8,), CubaLIF(900, 300, 90, 12), starts=1),
+        Dense(_even(rng, 4, 8)),
+        Population("two", (4,), CubaLIF(1200, 200, 90, 9), starts=2),
+    )
+    return Case(late_bias_as_initial_voltage(network), _spikes(rng, 6), {})
+
+
+def relays() -> Case:
+    """A convolution behind delays, through neurons that wait for it."""
+    rng = np.random.default_rng(21)
+    late = np.repeat(np.array([0, 3], np.int32), 16)
+    network = _chain(
+        _input(2, 4, 4),
+        Conv(_even(rng, 2, 2, 3, 3), padding=(1, 1)),
+        Population("late", (2, 4, 4), CubaLIF(900, 300, 90), axon_delay=late),
+        Conv(_even(rng, 3, 2, 3, 3)),
+        Population("out", (3, 2, 2), CubaLIF(900, 300, 90)),
+    )
+    return Case(axon_delays_by_relays(network), _spikes(rng, 2, 4, 4), {})
+
+
 def current_wraps() -> Case:
     """Currents beyond 24 bits: Lava's CPU model wraps."""
     weight = np.full((4, 16), 255, np.int32)
@@ -350,6 +419,10 @@ CASES: dict[str, Callable[[], Case]] = {
         graded,
         sigma_delta,
         delta_conv,
+        adaptive,
+        resonators,
+        first_voltages,
+        relays,
         current_wraps,
         voltage_saturates,
     )

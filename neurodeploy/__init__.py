@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from . import lava_imports
 from ._version import __version__
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from .comparison import compare as compare
     from .engine.stream import stream as stream
     from .errors import NeurodeployError as NeurodeployError
+    from .exporting.deploy import deploy as deploy
     from .exporting.export import export as export
     from .exporting.loading import load as load
     from .exporting.verify import verify as verify
@@ -33,6 +35,7 @@ _HOMES = {
     "QuantConfig": "quantization",
     "Recording": "recording",
     "compare": "comparison",
+    "deploy": "exporting.deploy",
     "export": "exporting.export",
     "fit": "chip",
     "load": "exporting.loading",
@@ -47,6 +50,8 @@ _HOMES = {
 """Public names and their rooms, which are imported when a name is first asked for."""
 
 __all__ = ["__version__", *_HOMES]
+
+lava_imports.install()
 
 
 def __getattr__(name: str) -> Any:

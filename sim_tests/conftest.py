@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 CASES = ROOT.parent / "shared" / "cases"
 HAS_LAVA = importlib.util.find_spec("lava") is not None
+HAS_TORCH = HAS_LAVA and importlib.util.find_spec("torch") is not None
 
 
 @pytest.fixture(scope="session")
@@ -45,13 +46,13 @@ def netx_truth() -> Path:
 def lava() -> None:
     """Skip where Lava's simulator is not installed."""
     if not HAS_LAVA:
-        pytest.skip("needs lava-nc (Python 3.10): pip install 'neurodeploy[lava]'")
+        pytest.skip("needs lava-nc: neurodeploy doctor --add lava")
 
 
 @pytest.fixture(autouse=True)
 def seeded() -> None:
     """Draw the same weights whichever tests ran before: torch keeps one generator for all."""
-    torch = sys.modules.get("torch") or (importlib.import_module("torch") if HAS_LAVA else None)
+    torch = sys.modules.get("torch") or (importlib.import_module("torch") if HAS_TORCH else None)
     if torch is not None:
         torch.manual_seed(0)
     np.random.seed(0)

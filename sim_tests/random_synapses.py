@@ -15,6 +15,7 @@ from neurodeploy.network import (
     ConvTranspose,
     CubaLIF,
     DelayedDense,
+    DelayedSparse,
     Dense,
     Network,
     OneToOne,
@@ -152,6 +153,13 @@ def _delayed_dense(rng):
         return DelayedDense.from_axons(weights(rng, *size), delay.astype(np.int32)), source, target
     delay = rng.integers(0, int(rng.choice([1, 3, 20])), size).astype(np.int32)
     return DelayedDense(weights(rng, *size), delay), source, target
+
+
+def _delayed_sparse(rng):
+    source, target, size = _shapes(rng)
+    weight = weights(rng, *size) * (rng.random(size) < rng.choice([0.05, 0.5]))
+    delay = rng.integers(0, int(rng.choice([1, 3, 20])), size)
+    return DelayedSparse.of(weight.astype(np.int32), delay), source, target
 
 
 def _complex_parts(rng):

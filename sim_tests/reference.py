@@ -81,6 +81,9 @@ def simulate(
     neurons = {
         p.name: CELLS.get(type(p.neuron), _Neurons)(p.neuron, p.size) for p in network.populations
     }
+    for p in network.populations:
+        if np.any(p.initial_voltage):
+            neurons[p.name].v = np.zeros(p.size, np.int64) + p.initial_voltage
     sent = {p.name: np.zeros((steps, p.size), np.int64) for p in network.populations}
     kept = {p.name: {state: [] for state in p.neuron.states} for p in network.populations}
     for t in range(steps):

@@ -16,8 +16,10 @@ from neurodeploy.network import (
     GeneralSigmaDelta,
     GradedThreshold,
     LeakyIntegrator,
+    Product,
     ResonateFire,
     ResonateFireIzhikevich,
+    ResonateFireZero,
     TernaryLIF,
     Threshold,
 )
@@ -202,6 +204,36 @@ class GradedThresholdCell(Cell):
         return np.where(height > wide(self.neuron.threshold), a, 0)
 
 
+def wrap_32(x):
+    return (x + 2**31) % 2**32 - 2**31
+
+
+class ProductCell(Cell):
+    def step(self, a):
+        first, second = (part.astype(object) for part in a.reshape(2, -1))
+        whole = first * second
+        self.count("input", np.abs(whole) >= 2**31)
+        product = (wrap_32(whole) // 2**self.neuron.shift).astype(np.int64)
+        size = wrap_32(np.abs(product))  # -2^31 has no magnitude in 32 bits
+        return np.where(size > wide(self.neuron.threshold), product, 0)
+
+
+class ResonateZeroCell(Cell):
+    def step(self, a):
+        n = self.neuron
+        real, imag = a.reshape(2, -1)
+        u, v = self.u, self.v
+
+        def part(state, decay):
+            return wrap_32(state * wide(decay)) // 2**15
+
+        self.u = wrap_32(part(u, n.cos_decay) - part(v, n.sin_decay) + real)
+        self.v = wrap_32(part(v, n.cos_decay) + part(u, n.sin_decay) + imag)
+        self.count("u", np.abs(self.u) >= 2**16)
+        self.count("v", np.abs(self.v) >= 2**16)
+        return np.where((self.u > wide(n.threshold)) & (self.v >= 0) & (v < 0), self.u, 0)
+
+
 class GeneralSigmaDeltaCell(Cell):
     """``u`` is sigma, ``v`` the activation; ``residue`` what no message has said yet."""
 
@@ -229,8 +261,10 @@ CELLS = {
     GeneralSigmaDelta: GeneralSigmaDeltaCell,
     GradedThreshold: GradedThresholdCell,
     LeakyIntegrator: LeakyCell,
+    Product: ProductCell,
     ResonateFire: ResonateCell,
     ResonateFireIzhikevich: ResonateCell,
+    ResonateFireZero: ResonateZeroCell,
     TernaryLIF: TernaryCell,
     Threshold: ThresholdCell,
 }

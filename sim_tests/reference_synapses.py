@@ -17,6 +17,7 @@ from neurodeploy.network import (
     Conv,
     ConvTranspose,
     DelayedDense,
+    DelayedSparse,
     Dense,
     OneToOne,
     Pool,
@@ -55,7 +56,11 @@ def arriving(synapse, heard, source_shape, target_shape) -> np.ndarray:
     if isinstance(synapse, OneToOne):
         return now * np.asarray(synapse.weight, np.int64)
     result = np.zeros(int(np.prod(target_shape)), np.int64)
-    if isinstance(synapse, Sparse):
+    if isinstance(synapse, DelayedSparse):
+        for i in range(len(result)):
+            for k in range(synapse.indptr[i], synapse.indptr[i + 1]):
+                result[i] += int(synapse.weight[k]) * heard(int(synapse.delay[k]))[synapse.index[k]]
+    elif isinstance(synapse, Sparse):
         for i in range(len(result)):
             for k in range(synapse.indptr[i], synapse.indptr[i + 1]):
                 result[i] += int(synapse.weight[k]) * now[synapse.index[k]]

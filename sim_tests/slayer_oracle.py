@@ -56,7 +56,7 @@ def quiet():
 
 def import_slayer():
     """Give (slayer, torch), or skip the test that asks."""
-    reason = "needs lava-dl (Python 3.10): pip install 'neurodeploy[lava]'"
+    reason = "needs lava-dl: neurodeploy doctor --add lava-dl"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

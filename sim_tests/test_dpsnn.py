@@ -28,7 +28,8 @@ EXPORTS = ROOT / "netx_exports"
 NETWORK = EXPORTS / "dpsnn.net"
 
 needs_torch = pytest.mark.skipif(
-    importlib.util.find_spec("torch") is None, reason="needs torch: pip install 'neurodeploy[lava]'"
+    importlib.util.find_spec("torch") is None,
+    reason="needs torch: neurodeploy doctor --add lava-dl",
 )
 
 

@@ -23,7 +23,9 @@ EXAMPLE = ROOT / "examples" / "spoken_digits"
 NET = ROOT / "netx_exports" / "spoken_digits.net"
 MODULES = ("spoken", "train", "quick", "evaluate")
 
-needs_slayer = pytest.mark.skipif(not HAS_LAVA, reason="training needs neurodeploy[lava]")
+needs_slayer = pytest.mark.skipif(
+    not HAS_LAVA, reason="training needs lava-dl: neurodeploy doctor --add lava-dl"
+)
 
 
 @pytest.fixture(scope="module")

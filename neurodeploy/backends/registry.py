@@ -24,6 +24,7 @@ group ``neurodeploy.backends``; nothing of ours is touched::
 
 from __future__ import annotations
 
+import os
 from typing import Protocol, TypeGuard
 
 from ..errors import BackendError
@@ -108,8 +109,12 @@ class WorkerBackend(Backend, Protocol):
         """See `Backend`."""
         from ..remote.worker import run_elsewhere
 
-        variable = self.place_variable
-        return run_elsewhere(self.name, variable, self.available, network, values, options)
+        place = options.host or self.place_by_default()
+        return run_elsewhere(self.name, place, self.available, network, values, options)
+
+    def place_by_default(self) -> str:
+        """Where its worker runs if nobody says: as its variable says, else here."""
+        return os.environ.get(self.place_variable) or "here"
 
 
 BACKENDS: Registry[Backend] = Registry("backend", ("options", "available", "run"), BackendError)

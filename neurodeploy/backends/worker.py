@@ -15,7 +15,7 @@ from ..recording import Recording
 from ..recording.run_options import Progress, RunOptions
 from ..remote import worker_main
 from ..remote.job import header_of_job
-from ..remote.places import place_for
+from ..remote.places import parse_place
 from ..remote.worker import finish_job
 from .registry import worker_backend
 
@@ -53,8 +53,9 @@ def work(
     NeurodeployError, KeyboardInterrupt
         As `remote.worker.run_in_worker`.
     """
-    variable = worker_backend(header_of_job(job)["backend"]).place_variable
-    return finish_job(job, place_for(host, variable), progress, timeout_seconds)
+    backend = worker_backend(header_of_job(job)["backend"])
+    place = parse_place(host or backend.place_by_default())
+    return finish_job(job, place, progress, timeout_seconds)
 
 
 if __name__ == "__main__":

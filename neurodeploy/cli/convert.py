@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from ..network import Audit, Rating
 from . import options
+from .deploy import tell
 from .statuses import DIFFERS, DONE
 from .terminal import print_json, show
 
@@ -26,7 +26,7 @@ def convert(
     ] = None,
     target: Annotated[
         str | None,
-        typer.Option("--target", metavar="TARGET", help="Rewrite exactly what it lacks."),
+        typer.Option("--target", metavar="TARGET", help="As `deploy --target`."),
     ] = None,
     reading: options.Reading = options.NO_OPTIONS,
     json: options.Json = False,
@@ -36,9 +36,7 @@ def convert(
     Formats are told by what IN holds and by OUT's suffix: NetX HDF5 (.net) or
     NIR (.nir). NIR has no time step: give --dt unless the graph implies it.
     Writing NetX anew brings files of older exporters into today's layout. With
-    --target, operators that a target lacks are rewritten where an exact form
-    exists: sum pools as convolutions, taps as delays, delays moved to axons.
-    What the target still cannot run is listed then, and the exit status is 1.
+    --target it is `deploy`, on random inputs and without a run on the target.
     """
     import neurodeploy as nd
 
@@ -48,22 +46,22 @@ def convert(
     # NetX counts time in steps: --dt then says what a step is in the NIR to be written.
     read = reading if is_nir(source) else replace(reading, dt=None)
     network = read.load(source)
-    left = Audit()
+    ready = None
     if target is not None:
-        from ..targets.look_ahead import look_ahead
-        from ..targets.rewrite import rewritten_for
-
-        network = rewritten_for(network, target)
-        left = Audit(look_ahead(network, target).rated(Rating.UNSUPPORTED))
+        ready = nd.deploy(network, target, verified=False)
+        network = ready.network
     written = {"dt": reading.dt, "preset": framework}
     given = {key: value for key, value in written.items() if value is not None}
     nd.save(network, out, **(given if out.suffix.lower() == ".nir" else {}))
     if json:
         entries = [entry.as_dict() for entry in network.audit]
         found = {"network": out, "fingerprint": network.fingerprint, "audit": entries}
-        print_json({**found, "left": [entry.as_dict() for entry in left]})
-    else:
-        show(audit_table(network.audit), f"{source} -> {out}")
-        if left:
-            show(f"{target} cannot run {len(left)} elements of it:", audit_table(left))
-    return DIFFERS if left else DONE
+        more = {"left": []} if ready is None else ready.as_dict()
+        print_json({**more, **found})
+        return DONE if ready is None or ready.runs else DIFFERS
+    show(audit_table(network.audit))
+    if ready is None:
+        show(f"{source} -> {out}")
+        return DONE
+    tell(ready, f"{source} -> {out}")
+    return DONE if ready.runs else DIFFERS

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 from ..backends import BACKENDS
 
+_LAVA_DL = "neurodeploy doctor --add lava-dl"
 EXTRAS = {
-    "torch": ("torch", "train and export SLAYER networks", "lava"),
+    "torch": ("torch", "train and export SLAYER networks", _LAVA_DL),
+    "lava-dl": ("lava.lib.dl", "train and export SLAYER networks", _LAVA_DL),
     "nir": ("nir", "networks of snnTorch, Norse, Sinabs, Rockpool, SpikingJelly, Spyx", "nir"),
     "matplotlib": ("matplotlib", "plots in reports", "plots"),
     "zeus": ("zeus", "energy counters of this host", "power"),
@@ -23,7 +25,7 @@ EXTRAS = {
     "onnxruntime": ("onnxruntime", "DNSMOS, when its net is given", "audio-metrics"),
     "scikit-learn": ("sklearn", "the digits that the demo trains on", "demo"),
 }
-"""Distribution -> (module, what for, extra of ours that brings it)."""
+"""Distribution -> (module, what for, extra of ours or command that brings it)."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,14 @@ def _slurm() -> Item:
 
 
 def _extra(name: str, module: str, purpose: str, extra: str) -> Item:
-    if importlib.util.find_spec(module) is None:
-        return Item(name, False, f"for {purpose}: pip install 'neurodeploy[{extra}]'")
+    if not _is_here(module):
+        how = extra if " " in extra else f"pip install 'neurodeploy[{extra}]'"
+        return Item(name, False, f"for {purpose}: {how}")
     return Item(name, True, f"{importlib.metadata.version(name)}, for {purpose}")
+
+
+def _is_here(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # what it is part of
+        return False

@@ -13,6 +13,7 @@ _BOARD = {**_PLACE, "--chip-set": "--board-set"}
 OLDER_SPELLINGS: dict[str, dict[str, str]] = {
     "compare": _READING,
     "convert": {**_READING, "--for": "--target"},
+    "deploy": {**_READING, "--calibrate": "--calibration", "--for": "--target"},
     "enhance": _READING,
     "fit": _READING,
     "inspect": _READING,

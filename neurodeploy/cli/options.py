@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import wraps
 from inspect import Parameter, signature
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -64,7 +64,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 @dataclass(frozen=True)
 class Reading:
-    """How a file is read, as the options of `reads_a_network` say it; None is not given.
+    """How a file is read: a field for each option of `reads_a_network`; None is not given.
 
     Attributes
     ----------
@@ -82,12 +82,50 @@ class Reading:
         Unsupported elements to go on without.
     """
 
-    dt: float | None = None
-    preset: str | None = None
-    reset: list[str] | None = None
-    reset_delay: bool | None = None
-    as_trained: bool | None = None
-    allow: list[str] | None = None
+    dt: Annotated[
+        float | None,
+        typer.Option("--dt", metavar="SECONDS", help="NIR: the time step, in seconds."),
+    ] = None
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            "--preset",
+            metavar="FRAMEWORK",
+            help="NIR: who trained it (snntorch, norse, sinabs, rockpool, spikingjelly, spyx, "
+            "lava).",
+        ),
+    ] = None
+    reset: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--reset",
+            metavar="hard|soft|none",
+            help="NIR: to a value, by subtraction or not at all; NAME=soft, repeated, for each "
+            "layer.",
+        ),
+    ] = None
+    reset_delay: Annotated[
+        bool | None,
+        typer.Option(
+            "--reset-delay/--no-reset-delay",
+            help="NIR of snnTorch: whether it was trained with reset_delay=True, its default.",
+            show_default=False,
+        ),
+    ] = None
+    as_trained: Annotated[
+        bool | None,
+        typer.Option(
+            "--as-trained",
+            help="NetX that SLAYER wrote: biases act from the step on from which they do there.",
+        ),
+    ] = None
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ELEMENT",
+            help="An unsupported element to go on without, as the error names it.",
+        ),
+    ] = None
 
     def load(self, path: Path) -> Network:
         """Read a network with the options that were given."""
@@ -110,54 +148,8 @@ def _read_resets(given: list[str] | None) -> str | dict[str, str] | None:
 
 NO_OPTIONS = Reading()
 
-READING: dict[str, Any] = {
-    "dt": Annotated[
-        float | None,
-        typer.Option("--dt", metavar="SECONDS", help="NIR: the time step, in seconds."),
-    ],
-    "preset": Annotated[
-        str | None,
-        typer.Option(
-            "--preset",
-            metavar="FRAMEWORK",
-            help="NIR: who trained it (snntorch, norse, sinabs, rockpool, spikingjelly, spyx, "
-            "lava).",
-        ),
-    ],
-    "reset": Annotated[
-        list[str] | None,
-        typer.Option(
-            "--reset",
-            metavar="hard|soft|none",
-            help="NIR: to a value, by subtraction or not at all; NAME=soft, repeated, for each "
-            "layer.",
-        ),
-    ],
-    "reset_delay": Annotated[
-        bool | None,
-        typer.Option(
-            "--reset-delay/--no-reset-delay",
-            help="NIR of snnTorch: whether it was trained with reset_delay=True, its default.",
-            show_default=False,
-        ),
-    ],
-    "as_trained": Annotated[
-        bool | None,
-        typer.Option(
-            "--as-trained",
-            help="NetX that SLAYER wrote: biases act from the step on from which they do there.",
-        ),
-    ],
-    "allow": Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="ELEMENT",
-            help="An unsupported element to go on without, as the error names it.",
-        ),
-    ],
-}
-"""The options of every verb that reads a network, by the field of `Reading` that they fill. One
-more: a field there and an entry here."""
+READING: dict[str, Any] = get_type_hints(Reading, include_extras=True)
+"""The options of every verb that reads a network, by the field of `Reading` that they fill."""
 
 
 def reads_a_network(verb: Callable[..., int | None]) -> Callable[..., int | None]:

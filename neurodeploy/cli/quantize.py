@@ -90,7 +90,8 @@ def quantize(
     from ..quantization import quantization_report
 
     given = {"bits": bits, "scale": scale, "method": method, "rounding": rounding, "split": split}
-    chosen = _configuration(config, out, given)
+    keeps_range = out is not None and out.suffix == ".net"
+    chosen = read_configuration(config, given, keeps_range)
     budgets = {"memory_bits": budget, "joules": budget_energy, "loss": budget_loss}
     budgets = {key: value for key, value in budgets.items() if value is not None}
     for place, check in ((out, check_out), (report, check_place)):
@@ -188,7 +189,7 @@ def _fine_tune() -> Any:
         from ..training import fine_tune
     except ImportError as error:
         raise BackendError(
-            f"--fine-tune: needs torch ({error}); pip install 'neurodeploy[lava]' on Python 3.10"
+            f"--fine-tune: needs torch ({error}); 'neurodeploy doctor --add lava-dl' brings it"
         ) from None
     return fine_tune
 
@@ -218,8 +219,11 @@ def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
-def _configuration(path: Path | None, out: Path | None, given: dict[str, Any]) -> Any:
-    """Take the file's configuration, or the default, with what was given as options before it."""
+def read_configuration(path: Path | None, given: dict[str, Any], keeps_range: bool) -> Any:
+    """Take the file's configuration, or the default, with what was given as options before it.
+
+    `keeps_range`: by default weights stay within -256..254, so that all readers of NetX take them.
+    """
     from ..quantization import QuantConfig
 
     config = QuantConfig()
@@ -231,7 +235,7 @@ def _configuration(path: Path | None, out: Path | None, given: dict[str, Any]) -
             raise InputError(f"{path}: {reason}; give a configuration as JSON") from None
         except NetworkError as error:
             raise InputError(f"{path}: {error}") from None
-    elif out is not None and out.suffix == ".net":
+    elif keeps_range:
         config = replace(config, exponents=False, split=0.0)
     changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     if "bits" in changes and changes["bits"].lstrip("-").isdigit():

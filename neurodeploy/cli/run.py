@@ -66,7 +66,7 @@ def run(
     from ..reporting.terminal import counts_table
 
     network = reading.load(net)
-    inputs = _read(input, encoder, rate, channel, axes)
+    inputs, _ = read_presented(input, encoder, rate, channel, axes)
     if axes is None and encoder is None:
         warn_of_time_first(network, as_samples(network, inputs).shape)
     how: dict[str, Any] = {
@@ -125,10 +125,14 @@ def run(
     )
 
 
-def _read(
-    path: Path, encoder: str | None, rate: int | None, channel: str | None, axes: str | None
-) -> Any:
-    """Inputs in the documented order of axes."""
+def read_presented(
+    path: Path,
+    encoder: str | None,
+    rate: int | None = None,
+    channel: str | None = None,
+    axes: str | None = None,
+) -> tuple[Any, Any]:
+    """Inputs in the documented order of axes, and their labels where the file holds any."""
     from ..audio.files import SUFFIXES
     from ..inputs import read_inputs
 
@@ -139,11 +143,11 @@ def _read(
             raise InputError(f"{path} is sound: add --encoder, of {', '.join(ENCODERS)}")
         if axes is not None:
             raise InputError(f"--axes: is for arrays; {path} is sound, leave it out")
-        return encode_file(path, encoder, rate, channel)
+        return encode_file(path, encoder, rate, channel), None
     for option, given in (("encoder", encoder), ("rate", rate), ("channel", channel)):
         if given is not None:
             raise InputError(f"--{option}: is for sound files; {path} is none, leave it out")
-    return read_inputs(path, axes)[0]
+    return read_inputs(path, axes)
 
 
 def _written(job: Path, json: bool) -> None:

@@ -126,12 +126,8 @@ def _line_up(recorded: Array, replayed: Array, spans: tuple[slice, slice]) -> tu
 
 
 def _figures(differing: int, statistics: PopulationStatistics) -> LocalFigures:
-    v = statistics.errors.get("v")
+    v, rate = statistics.errors.get("v"), statistics.coincidence_rate
+    sqnr = None if v is None else v.sqnr_db
     return LocalFigures(
-        differing=differing,
-        coincidence_rate=1.0
-        if statistics.coincidence_rate is None
-        else statistics.coincidence_rate,
-        v_sqnr_db=None if v is None else v.sqnr_db,
-        van_rossum=statistics.van_rossum or 0.0,
+        differing, 1.0 if rate is None else rate, sqnr, statistics.van_rossum or 0.0
     )

@@ -52,6 +52,7 @@ struct nd_population {
     const int64_t* parameter_sizes;  // 1, or as many as neurons
     const int32_t* options;
     const int32_t* axon_delay;  // [neurons] or null
+    const int32_t* first_v;     // [neurons] or null
     HostStep host_step;  // or null; it has these states and ports
     int32_t states, ports, resets, padding;
 };
@@ -151,6 +152,7 @@ API int nd_add_population(nd_network* to, const nd_population* from) {
         population.options = copied(from->options, from->option_count);
         population.axon_delay = copied(from->axon_delay, from->axon_delay ? size : 0);
         for (int32_t delay : population.axon_delay) require(delay >= 0, "a delay is negative");
+        population.first_v = copied(from->first_v, from->first_v ? size : 0);
         population.graded = from->graded, population.starts = from->starts;
         population.cycle = from->cycle;
         to->network.populations.push_back(std::move(population));

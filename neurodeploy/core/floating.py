@@ -180,7 +180,7 @@ class _PopulationRun:
             else:  # what comes from outside the cycle is there already, all of it
                 self._take(feed, 0, block.steps)
         self.neurons = None
-        if isinstance(population.neuron, FloatLIF):  # a source passes on what it is given
+        if population.neuron.is_float:  # a source passes on what it is given
             self.neurons = _Neurons(population.neuron, population.size, block.samples)
 
     def advance(self, t0: int, t1: int) -> None:
@@ -210,7 +210,7 @@ class _PopulationRun:
 class _Neurons:
     """A population's neurons with their states, zero at first; all that the core's step takes."""
 
-    def __init__(self, neuron: FloatLIF, size: int, samples: int) -> None:
+    def __init__(self, neuron: Any, size: int, samples: int) -> None:
         self.states = np.zeros((3, samples, size), np.float32)
         self.parameters = np.empty((len(_PARAMETERS), size), np.float32)
         for row, name in zip(self.parameters, _PARAMETERS, strict=True):

@@ -54,6 +54,7 @@ class Population(Structure):
         ("parameter_sizes", c_void_p),
         ("options", c_void_p),
         ("axon_delay", c_void_p),
+        ("first_v", c_void_p),
         ("host_step", HostStep),
         *((name, c_int32) for name in ("states", "ports", "resets", "padding")),
     )

@@ -126,6 +126,7 @@ struct Population {
     std::vector<std::vector<int32_t>> parameters;  // one number or one for each neuron
     std::vector<int32_t> options;
     std::vector<int32_t> axon_delay;  // empty, or one for each neuron
+    std::vector<int32_t> first_v;     // v of each neuron before its first step; empty: 0
     bool graded = false;
     int starts = 0;
     int cycle = -1;  // populations of one cycle share a number and stand together

@@ -107,11 +107,14 @@ class CoreNetwork:
         sizes = np.array([a.size for a in arrays], np.int64)
         values = np.array([neuron.options[name] for name in options], np.int32)
         delay = None if population.axon_delay is None else _whole(population.axon_delay)
+        first = population.initial_voltage
+        first_v = _whole(np.broadcast_to(first, population.size)) if np.any(first) else None
         shape = population.shape if len(population.shape) == 3 else (population.size, 1, 1)
         made = c.Population(
             *shape, model.graded, population.starts, cycle, neuron.kind.encode(),
             len(arrays), len(values), ctypes.addressof(pointers), sizes.ctypes.data,
             values.ctypes.data, None if delay is None else delay.ctypes.data,
+            None if first_v is None else first_v.ctypes.data,
             step, len(model.states), model.ports, model.resettable,
         )  # fmt: skip
         if self._core.nd_add_population(self.handle, ctypes.byref(made)) < 0:
@@ -204,5 +207,12 @@ def core_network(network: Network, gated: bool = False) -> CoreNetwork:
 
 
 def _early(network: Network, name: str) -> Population:
-    population = network[name]
-    return replace(population, starts=max(0, population.starts - network.hops(name)))
+    population, lag = network[name], network.hops(name)
+    first: Any = population.initial_voltage
+    form = population.neuron.cuba_form()
+    if np.any(first) and form is not None:  # where v would be when the first message arrives
+        first = np.broadcast_to(np.asarray(first, np.int64), population.size)
+        for _ in range(max(0, lag - population.starts)):
+            first = form.next_voltage(first, np.zeros_like(first))
+    starts = max(0, population.starts - lag)
+    return replace(population, starts=starts, initial_voltage=first)

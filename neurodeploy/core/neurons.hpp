@@ -18,6 +18,7 @@ inline constexpr const NeuronModel* NEURON_MODELS[] = {
     &MODEL_LeakyIntegrator,
     &MODEL_ResonateFire,
     &MODEL_ResonateFireIzhikevich,
+    &MODEL_ResonateFireZero,
     &MODEL_AdaptiveResonateFire,
     &MODEL_AdaptiveResonateFireIzhikevich,
     &MODEL_Delta,
@@ -26,6 +27,7 @@ inline constexpr const NeuronModel* NEURON_MODELS[] = {
     &MODEL_TernaryLif,
     &MODEL_Threshold,
     &MODEL_GradedThreshold,
+    &MODEL_Product,
     &MODEL_Relay,
 };
 

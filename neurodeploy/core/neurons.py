@@ -149,6 +149,15 @@ def _resonate(neuron: Any) -> CoreNeuron:
     return CoreNeuron(neuron.kind, parameters, {"input_exponent": neuron.input_exponent})
 
 
+def _resonate_zero(neuron: Any) -> CoreNeuron:
+    parameters = {
+        "sine": neuron.sin_decay,
+        "cosine": neuron.cos_decay,
+        "threshold": neuron.threshold,
+    }
+    return CoreNeuron("rf-zero", parameters)
+
+
 def _adaptive_resonate(neuron: Any) -> CoreNeuron:
     parameters = {"sine": neuron.sin_decay, "cosine": neuron.cos_decay, **_adaptation(neuron)}
     options, rest = {"input_exponent": neuron.input_exponent}, _state(neuron.threshold)
@@ -164,6 +173,10 @@ def _graded_threshold(neuron: Any) -> CoreNeuron:
     return CoreNeuron(
         "graded-threshold", {"threshold": neuron.threshold}, {"rectify": int(neuron.rectify)}
     )
+
+
+def _product(neuron: Any) -> CoreNeuron:
+    return CoreNeuron("product", {"threshold": neuron.threshold}, {"shift": neuron.shift})
 
 
 def _delta(neuron: Any) -> CoreNeuron:
@@ -213,10 +226,12 @@ CORE_NEURONS: dict[type[network.Neuron], Callable[[Any], CoreNeuron]] = {
     network.ALIF: _alif,
     network.ResonateFire: _resonate,
     network.ResonateFireIzhikevich: _resonate,
+    network.ResonateFireZero: _resonate_zero,
     network.AdaptiveResonateFire: _adaptive_resonate,
     network.AdaptiveResonateFireIzhikevich: _adaptive_resonate,
     network.Threshold: _threshold,
     network.GradedThreshold: _graded_threshold,
+    network.Product: _product,
     network.Delta: _delta,
     network.SigmaDelta: _sigma_delta,
     network.GeneralSigmaDelta: _general_sigma_delta,

@@ -39,6 +39,7 @@ struct Member {
     std::vector<Parameter> parameters;
     std::vector<int32_t> varies, options;
     std::vector<int32_t> axon_delay;  // in rows, or empty
+    Array<int32_t> first_state;  // as Sample holds states; empty where all are 0
     std::vector<int32_t> flat_of_column;  // see Layout::flat
     int longest_delay, starts, cycle;
     bool graded;
@@ -90,6 +91,20 @@ struct Member {
         return largest;
     }
 
+    // States before the first step; v is the second of them.
+    void lay_out_first_v(const std::vector<int32_t>& given) {
+        if (given.empty()) return;
+        if (model->states < 2) throw Unsupported("neuron model " + std::string(model->kind) + " has no v");
+        first_state.assign(layout.padded() * model->states, 0);
+        for (const Tile& tile : tiles)
+            for (int j = 0; j < layout.size(); j++) {
+                const auto [row, column] = layout.place(j);
+                const int r = row - tile.row, c = column - tile.column;
+                if (r < 0 || r >= tile.rows || c < 0 || c >= tile.columns) continue;
+                first_state[place_of(tile) * model->states + tile.size() + size_t(r) * tile.columns + c] = given[j];
+            }
+    }
+
     void cut_into_tiles() {
         bool whole = host_step != nullptr, by_row = layout.rows > 1 || model->kind == "relay";
         for (const auto& feed : feeds) {
@@ -120,7 +135,10 @@ struct Layers {
         for (const Population& population : network.populations) members.emplace_back(population);
         for (size_t i = 0; i < members.size(); i++)
             for (const Projection& projection : network.populations[i].into) add(projection, i);
-        for (Member& member : members) member.cut_into_tiles();
+        for (size_t i = 0; i < members.size(); i++) {
+            members[i].cut_into_tiles();
+            members[i].lay_out_first_v(network.populations[i].first_v);
+        }
     }
 
     // Pack weights for what their sources send in a run: spikes, or payloads, too.

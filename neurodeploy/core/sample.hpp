@@ -81,12 +81,16 @@ public:
 
     const Spikes& sent(size_t population) const { return sent_[population]; }
 
-    // Begin again from zero state. What targets read of a population may have changed since
+    // Begin again from the first states. What targets read of a population may have changed since
     // `prepare`: weights are packed when they are first needed.
     void begin() {
         for (size_t i = 0; i < sent_.size(); i++)
             sent_[i].all_listed = layers_->members[i].all_listed;
-        for (auto& state : states_) std::fill(state.begin(), state.end(), 0);
+        for (size_t i = 0; i < states_.size(); i++) {
+            const Array<int32_t>& first = layers_->members[i].first_state;
+            if (first.empty() || states_[i].empty()) std::fill(states_[i].begin(), states_[i].end(), 0);
+            else std::copy(first.begin(), first.end(), states_[i].begin());
+        }
         for (size_t i = 0; i < sent_.size(); i++) {
             Spikes& spikes = sent_[i];
             const int64_t slots = layers_->members[i].longest_delay;
@@ -238,7 +242,8 @@ private:
             const size_t size = tile.size() * m.model->states;
             if (sample.states_[p].empty()) {
                 state = scratch.state.data();
-                std::memset(state, 0, 4 * size);
+                if (m.first_state.empty()) std::memset(state, 0, 4 * size);
+                else std::memcpy(state, m.first_state.data() + m.place_of(tile) * m.model->states, 4 * size);
             } else {
                 state = sample.states_[p].data() + m.place_of(tile) * m.model->states;
             }

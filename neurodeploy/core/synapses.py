@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .. import network
 from ..errors import UnsupportedError
-from ..network import Average, Population, Synapse
+from ..network import Population, Synapse
 from ..network.fixed_point import STATE_LIMIT
 
 
@@ -159,6 +159,10 @@ def _sparse(synapse: Any, source: Population, target: Population, port: int = 0)
     yield _listed(synapse, synapse.index, synapse.targets, synapse.weight, port=port)
 
 
+def _delayed_sparse(synapse: Any, source: Population, target: Population) -> Parts:
+    yield _listed(synapse, synapse.index, synapse.targets, synapse.weight, synapse.delay)
+
+
 def _one_to_one(synapse: Any, source: Population, target: Population) -> Parts:
     own = np.arange(source.size)
     yield _listed(synapse, own, own, synapse.weight)
@@ -196,14 +200,14 @@ def _without_wrap(made: Any) -> Any:
 
 
 def _readout(synapse: Any, source: Population, target: Population) -> Parts:
-    # The core adds nothing up for other models outside the chip.
-    if not isinstance(target.neuron, Average):
+    neuron: Any = target.neuron
+    if not neuron.sums_on_host:
         raise UnsupportedError(
             f"projection {source.name}->{target.name}: only an average can read out a population "
             f"on the host"
         )
     own = np.arange(source.size)
-    yield _listed(synapse, own, own // target.neuron.group_size, np.ones(1, np.int32))
+    yield _listed(synapse, own, own // neuron.group_size, np.ones(1, np.int32))
 
 
 _PARTS: dict[type[network.Synapse], Callable[..., Parts]] = {
@@ -222,6 +226,7 @@ SYNAPSES: dict[type[network.Synapse], Callable[[Any, Population, Population], Pa
     network.Complex: _complex_parts,
     network.ComplexConv: _complex_parts,
     network.DelayedDense: _delayed_dense,
+    network.DelayedSparse: _delayed_sparse,
     network.OneToOne: _one_to_one,
     network.TemporalFIR: _temporal,
     network.Readout: _readout,

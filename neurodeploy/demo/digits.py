@@ -179,7 +179,9 @@ def load_split(fold: int = 0) -> Split:
     """
     if not 0 <= fold < _FOLDS:
         raise InputError(f"digits: fold {fold}; choose one of 0..{_FOLDS - 1}")
-    images, labels = _imported("sklearn.datasets", extra="demo").load_digits(return_X_y=True)
+    images, labels = _imported("sklearn.datasets", "pip install 'neurodeploy[demo]'").load_digits(
+        return_X_y=True
+    )
     order = np.argsort(labels, kind="stable")
     tested = np.arange(len(order)) % _FOLDS == fold
     train, test = order[~tested], order[tested]
@@ -221,7 +223,7 @@ def train(
     BackendError
         If lava-dl or scikit-learn is not installed.
     """
-    torch, slayer = _imported("torch", extra="lava"), _slayer()
+    torch, slayer = _imported("torch"), _slayer()
     split = load_split() if split is None else split
     with _own_corner(torch, seed):
         module = _build(torch, slayer)
@@ -255,7 +257,7 @@ def layer_spikes(module: Any, inputs: NDArray[np.uint8]) -> list[NDArray[np.uint
     list of uint8 [samples, steps, neurons]
         One array per block.
     """
-    torch = _imported("torch", extra="lava")
+    torch = _imported("torch")
     layers = []
     with torch.no_grad():
         x = _as_tensor(torch, inputs)
@@ -348,18 +350,17 @@ def _float_weight(block: Any) -> NDArray[np.float32]:
 
 def _slayer() -> Any:
     """SLAYER, imported without the advice that it prints about a camera toolbox and CUDA."""
-    _imported("torch", extra="lava")  # outside the block: torch keeps the stderr it is born with
+    _imported("torch")  # outside the block: torch keeps the stderr it is born with
     with quiet():
-        return _imported("lava.lib.dl.slayer", extra="lava")
+        return _imported("lava.lib.dl.slayer")
 
 
-def _imported(name: str, extra: str) -> Any:
-    """Import an optional package, or say which extra of ours brings it."""
+def _imported(name: str, brought_by: str = "neurodeploy doctor --add lava-dl") -> Any:
+    """Import an optional package, or say what brings it."""
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        python = " on Python 3.10" if extra == "lava" else ""
         raise BackendError(
-            f"digits: {name} is not installed ({error}); pip install 'neurodeploy[{extra}]'"
-            f"{python}, or use the network that is trained already"
+            f"digits: {name} is not installed ({error}); {brought_by}, or use the network that is "
+            f"trained already"
         ) from error

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -108,13 +108,13 @@ def _get_digits(
 ) -> tuple[Outcome, NDArray[np.uint8], NDArray[np.int64]]:
     """Train and export the digits network, or take the one that comes with neurodeploy."""
     target = out / "digits.net"
-    missing = [
-        name
-        for name, module in (("lava-dl", "lava"), ("torch", "torch"), ("scikit-learn", "sklearn"))
-        if importlib.util.find_spec(module) is None
-    ]
+    missing = [name for name in ("lava-dl", "torch", "scikit-learn") if not _is_installed(name)]
     if missing:
-        say(f"digits: {', '.join(missing)} not here, so the trained network that we ship is used")
+        say(
+            f"digits: no {', '.join(missing)} here, so the trained network that we ship is used; "
+            f"to train it with SLAYER: make setup, or pip install 'neurodeploy[demo]' and "
+            f"neurodeploy doctor --add lava-dl"
+        )
         shipped = shipped_digits()
         target.write_bytes(shipped.network.read_bytes())
         outcome = Outcome(load(target), float_weights=shipped.float_weights)
@@ -131,6 +131,13 @@ def _get_digits(
     outcome.facts.append(("digits network", "trained in this run"))
     say(f"digits: trained with SLAYER, {trained.accuracy:.2%} of {total} test images; {target}")
     return outcome, digits.encode(split.test_images), split.test_labels
+
+
+def _is_installed(distribution: str) -> bool:
+    try:
+        return bool(metadata.version(distribution))
+    except metadata.PackageNotFoundError:
+        return False
 
 
 def _run_digits(
@@ -172,7 +179,7 @@ def _run_pilotnet(outcome: Outcome, out: Path, bar: Bar, say: Say) -> None:
     place = pilotnet.folder()
     if place is None:
         outcome.facts.append(("PilotNet", "not run: its record comes with lava-dl"))
-        say("PilotNet: not run: the network and its record come with lava-dl (extra 'lava')")
+        say("PilotNet: not run: its record comes with lava-dl (neurodeploy doctor --add lava-dl)")
         return
     model = pilotnet.load_pilotnet(place)
     settings: dict[str, Any] = {"apply_transform": False}

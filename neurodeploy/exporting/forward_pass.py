@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..backends import run
 from ..formats.slayer import Export, Sent
 from ..network import Audit, AuditEntry, Effect, Network, Rating
+from ..network.audit import relative_error
 
 
 @dataclass(frozen=True)
@@ -229,7 +230,7 @@ def _compare_population(found: NDArray[Any], sent: Sent, overflows: dict[str, in
         ours=int(np.count_nonzero(ours)),
         first=where,
         worst=float(difference.max(initial=0)),
-        relative_error=float(difference.sum() / (np.abs(theirs).sum() or 1)),
+        relative_error=relative_error(theirs, ours),
         inexact=int(np.count_nonzero(theirs != np.rint(theirs))),
         wrapped=wrapped,
         beyond=sum(overflows.values()) - wrapped,

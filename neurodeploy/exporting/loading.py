@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from .. import formats
 from ..formats.slayer import EXAMPLE_STEPS, export_slayer, is_torch_module
 from ..network import Audit, Effect, Network
+from ..network.audit import relative_error
 from ..recording.run_options import names_of
 
 ASSUMED_STEPS = 100
@@ -119,18 +120,4 @@ def _effect(
         recording = run(one, inputs, backend="float", record=("spikes",))
         pair.append((recording[name].spikes, recording.output))
     (mine, out), (theirs, end) = pair
-    return Effect(
-        inputs=what,
-        population=name,
-        compared=mine.size,
-        differing=int(np.count_nonzero(mine != theirs)),
-        sent_before=int(np.count_nonzero(theirs)),
-        sent=int(np.count_nonzero(mine)),
-        relative_error=_relative(mine, theirs),
-        output_relative_error=_relative(out, end),
-    )
-
-
-def _relative(mine: np.ndarray[Any, Any], theirs: np.ndarray[Any, Any]) -> float:
-    difference = np.abs(np.asarray(mine, np.float64) - theirs).sum()
-    return float(difference / (np.abs(theirs).sum() or 1))
+    return Effect.measured(what, name, theirs, mine, relative_error(end, out))

@@ -53,8 +53,13 @@ def read_inputs(
     """
     inputs, labels = _read_arrays(Path(path))
     inputs = order_axes(inputs, axes)
-    if labels is not None and axes is None:
-        _check_labels_count(inputs, labels, path)
+    if labels is None or axes is not None or inputs.ndim < 3:
+        return inputs, labels
+    if inputs.shape[0] != len(labels) == inputs.shape[1]:  # time first, as the labels give away
+        raise InputError(
+            f"{path}: inputs of shape {inputs.shape} with {len(labels)} labels seem to be "
+            f"[steps, samples, ...]; say so with axes TB..."
+        )
     return inputs, labels
 
 
@@ -97,17 +102,6 @@ def _from_archive(path: Path) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
             f"save it with np.savez(path, inputs=...)"
         )
     return found["inputs"], _as_labels(path, found["labels"]) if "labels" in found else None
-
-
-def _check_labels_count(
-    inputs: NDArray[Any], labels: NDArray[np.int64], path: str | os.PathLike[str]
-) -> None:
-    """Refuse time-first inputs that their labels give away."""
-    if inputs.ndim > 2 and inputs.shape[0] != len(labels) == inputs.shape[1]:
-        raise InputError(
-            f"{path}: inputs of shape {inputs.shape} with {len(labels)} labels seem to be "
-            f"[steps, samples, ...]; say so with axes TB..."
-        )
 
 
 def order_axes(inputs: NDArray[Any], axes: str | None) -> NDArray[Any]:
@@ -407,9 +401,7 @@ def _let_go(array: NDArray[Any]) -> None:
 def _present_floats(given: NDArray[Any], steps: int) -> Presented:
     """Whatever is finite; integers stay integers, so that both worlds know the same inputs."""
     whole = True
-    for sample in given:
-        if not np.isfinite(sample).all():
-            raise InputError("inputs: NaN or infinite values; clean the input file")
+    for sample in _finite(given):
         whole = whole and not (given.dtype.kind == "f" and (sample != np.rint(sample)).any())
     low, high = float(given.min()), float(given.max())
     if max(abs(low), abs(high)) >= 1 << 31:
@@ -418,10 +410,15 @@ def _present_floats(given: NDArray[Any], steps: int) -> Presented:
     return Presented(given, steps, None, limits or (int(low), int(high)), whole)
 
 
-def _check_floats(given: NDArray[Any], name: str, scaled: bool) -> None:
+def _finite(given: NDArray[Any]) -> Iterator[NDArray[Any]]:
     for sample in given:
         if not np.isfinite(sample).all():
             raise InputError("inputs: NaN or infinite values; clean the input file")
+        yield sample
+
+
+def _check_floats(given: NDArray[Any], name: str, scaled: bool) -> None:
+    for sample in _finite(given):
         if not scaled and (sample != np.rint(sample)).any():
             worst = sample[sample != np.rint(sample)].flat[0]
             raise InputError(

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from .fields import Declared, text
+
+Numbers: TypeAlias = NDArray[Any]
 
 
 class Rating(str, Enum):
@@ -16,6 +21,12 @@ class Rating(str, Enum):
     FAITHFUL = "faithful"
     APPROXIMATE = "approximate"
     UNSUPPORTED = "unsupported"
+
+
+def relative_error(before: Numbers, after: Numbers) -> float:
+    """Sum of differences over the sum of magnitudes before; over 1 where that is 0."""
+    difference = np.abs(np.asarray(after, np.float64) - before).sum()
+    return float(difference / (np.abs(before).sum() or 1))
 
 
 @dataclass(frozen=True)
@@ -49,6 +60,15 @@ class Effect(Declared):
     sent: int
     relative_error: float
     output_relative_error: float
+
+    @classmethod
+    def measured(
+        cls, inputs: str, population: str, before: Numbers, after: Numbers, of_output: float
+    ) -> Effect:
+        """Hold what a population sent before a change, and after it, against each other."""
+        differing, old, new = (int(np.count_nonzero(x)) for x in (after != before, before, after))
+        error = relative_error(before, after)
+        return cls(inputs, population, before.size, differing, old, new, error, of_output)
 
     def __str__(self) -> str:
         """One sentence."""

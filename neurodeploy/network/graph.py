@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from ..errors import NetworkError
 from .audit import Audit
 from .canonical import fingerprint
-from .fields import DERIVED, Declared, flag, indices, one_float, one_integer, shape
-from .fixed_point import MAX_DELAY
-from .neurons import Neuron, Source
+from .fields import DERIVED, Declared, flag, indices, integers, one_float, one_integer, shape
+from .fixed_point import MAX_DELAY, STATE_LIMIT
+from .neurons import Neuron, Parameter, Source
 from .synapses import Synapse
 
 CLIPPED = "weights_clipped/"
@@ -78,6 +78,10 @@ class Population(Declared):
         at rest: no bias acts, nothing is sent, what arrives is lost. SLAYER's
         layers begin when their first input reaches them, a chip's all at step
         0; where a bias acts on them that is not the same.
+    initial_voltage : int or int32 [neurons]
+        v at the start of each sample, before the first step, in v's own unit; a reset within a
+        sample (`reset_interval`) brings v to 0 all the same, as the chip's does. Of neurons that
+        `Neuron.has_initial_voltage`.
     """
 
     name: str
@@ -86,6 +90,9 @@ class Population(Declared):
     axon_delay: NDArray[np.int32] | None = field(default=None, metadata=indices(optional=True))
     transform: InputTransform | None = None
     starts: int = field(default=0, metadata=one_integer(0))
+    initial_voltage: Parameter = field(
+        default=0, metadata=integers(1 - STATE_LIMIT, STATE_LIMIT - 1)
+    )
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -96,6 +103,16 @@ class Population(Declared):
             raise NetworkError(
                 f"{self.label}: axon_delay has shape {self.axon_delay.shape}, needs one delay for "
                 f"each of {self.size} neurons"
+            )
+        if np.any(self.initial_voltage) and not self.neuron.has_initial_voltage:
+            raise NetworkError(
+                f"{self.label}: {self.neuron.kind} neurons start at 0 alone; leave initial_voltage "
+                f"out"
+            )
+        if np.ndim(self.initial_voltage) and np.shape(self.initial_voltage) != (self.size,):
+            raise NetworkError(
+                f"{self.label}: initial_voltage has shape {np.shape(self.initial_voltage)}, needs "
+                f"one number, or one for each of {self.size} neurons"
             )
         try:
             self.neuron.check(self.size)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +11,7 @@ from .calibration import Calibration
 from .exact import exact_choice
 from .neurons import THRESHOLD_MAX
 from .population_alone import PopulationAlone
-from .scale_choice import Choice, Site
+from .scale_choice import Choice, Choices, Sites
 
 WIDEST = 1.5
 """A threshold changes by at most this factor, and no further than 17 bits."""
@@ -22,11 +21,7 @@ HALVINGS = 8
 
 
 def balance_thresholds(
-    network: Network,
-    sites: Mapping[str, Site],
-    choices: Mapping[str, Choice],
-    reference: Calibration,
-    each: bool = False,
+    network: Network, sites: Sites, choices: Choices, reference: Calibration, each: bool = False
 ) -> dict[str, Choice]:
     """Find the factor of each population's threshold at which its spikes are as many as in floats.
 

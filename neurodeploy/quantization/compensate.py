@@ -11,7 +11,6 @@ surgeon); here the inputs are the messages as a membrane sums them, leaks includ
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.rounding import round_together
-from ..network import DelayedDense, Network
+from ..network import Network
 from ..network.fixed_point import DECAY_UNITY
 from .calibration import Calibration
 from .exact import exact_choice
 from .population_alone import PopulationAlone, difference
-from .scale_choice import Choice, Site
+from .scale_choice import Choice, Choices, Site, Sites
 from .weights import Doubles
 
 DAMPING = 0.01
@@ -35,10 +34,7 @@ MOST_SOURCES = 4096
 
 
 def compensate_rounding(
-    network: Network,
-    sites: Mapping[str, Site],
-    choices: Mapping[str, Choice],
-    calibration: Calibration,
+    network: Network, sites: Sites, choices: Choices, calibration: Calibration
 ) -> dict[str, Choice]:
     """Round the dense weights of each population together, where that makes it differ less.
 
@@ -129,10 +125,11 @@ def _traces(local: PopulationAlone, index: int) -> Doubles:
     By the median decays; a delay of a synapse by the commonest.
     """
     site = local.site
+    synapse: Any
     projection, synapse = site.feeds[index]
     sent: NDArray[Any] = local.calibration.sent[projection.source].astype(np.float64)
     lag = int(local.network.closes(projection))
-    if isinstance(synapse, DelayedDense):  # its commonest delay stands for all
+    if synapse.has_delays:  # its commonest delay stands for all
         lag += int(np.bincount(synapse.delay.ravel()).argmax())
     late = np.zeros_like(sent)
     if lag < sent.shape[1]:

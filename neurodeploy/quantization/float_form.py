@@ -17,7 +17,8 @@ def why_not_float(network: Network) -> str:
         neuron, first = population.neuron, population is network.input
         has_form = neuron.is_port or (neuron.float_form() is not None and not first)
         synapses = [projection.synapse for projection in network.into(population.name)]
-        if not has_form or population.starts or not all(s.has_float_form for s in synapses):
+        late = population.starts or np.any(population.initial_voltage)
+        if not has_form or late or not all(s.has_float_form for s in synapses):
             return population.name
     return ""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, NetworkError
-from ..network import Network, Sparse, Synapse
+from ..network import Network, Synapse
 from ..network.canonical import hash_values
 from ..network.fixed_point import DECAY_UNITY
 from .balance import balance_thresholds
@@ -22,7 +21,7 @@ from .exact import exact_choice
 from .float_form import as_float, is_rescalable
 from .population_alone import PopulationAlone
 from .rounding import BIAS, Rounding
-from .scale_choice import Choice, Site
+from .scale_choice import Choice, Choices, Sites, sites_of
 from .scales import choose_scale
 from .weights_only import round_weights_only
 
@@ -88,11 +87,7 @@ def quantize(
     if not network.is_float:
         network = as_float(network)
     reference = None if calibration is None else Calibration.of(network, calibration)
-    sites = {
-        p.name: Site(network, p, config, reference)
-        for p in network.populations
-        if p.neuron.is_float
-    }
+    sites = sites_of(network, config, reference)
     compensate = config.rounding != "nearest"
     choices = choose_scales(network, sites, config, reference, compensate)
     return round_with(network, sites, choices, config, reference)
@@ -100,8 +95,8 @@ def quantize(
 
 def round_with(
     network: Network,
-    sites: Mapping[str, Site],
-    choices: Mapping[str, Choice],
+    sites: Sites,
+    choices: Choices,
     config: QuantConfig,
     reference: Calibration | None,
 ) -> Network:
@@ -134,24 +129,32 @@ def choice_of(fixed: Network, name: str) -> Choice:
     return replace(choice, mantissas=tuple(mantissas))
 
 
-def _held(synapse: Synapse, first: Synapse) -> NDArray[np.int64]:
+def _held(synapse: Any, first: Synapse) -> NDArray[np.int64]:
     """Weights of a synapse in the form of the first of its parallel ones."""
     # The coarse part of a dense matrix is a list, see `weights.coarse_synapse`.
-    if isinstance(synapse, Sparse) and not first.is_listed:
-        return synapse.to_dense().astype(np.int64)
-    weight: NDArray[np.int64] = synapse.only_array.astype(np.int64)
-    return weight
+    listed = synapse.is_listed and not first.is_listed
+    weight: NDArray[np.int64] = synapse.to_dense() if listed else synapse.only_array
+    return weight.astype(np.int64)
 
 
 def choose_scales(
     network: Network,
-    sites: Mapping[str, Site],
+    sites: Sites,
     config: QuantConfig,
     reference: Calibration | None,
     compensate: bool = False,
 ) -> dict[str, Choice]:
     """Choose for every population, and correct biases, weights and thresholds as the user asks."""
-    choices = choose_uncorrected(network, sites, config, reference)
+    method = config.method
+    if method == "auto":
+        method = "mse" if reference is None else "search"
+    if method == "search":
+        from .search import search  # brings the engine
+
+        assert reference is not None
+        choices = search(network, sites, reference, config.passes)
+    else:
+        choices = {name: choose_scale(site, method) for name, site in sites.items()}
     if config.correct_bias:
         assert reference is not None
         choices = correct_biases(network, sites, choices, reference)
@@ -163,29 +166,8 @@ def choose_scales(
     return choices
 
 
-def choose_uncorrected(
-    network: Network,
-    sites: Mapping[str, Site],
-    config: QuantConfig,
-    reference: Calibration | None,
-) -> dict[str, Choice]:
-    """Choose scale and steps of every population, by the method of the configuration."""
-    method = config.method
-    if method == "auto":
-        method = "mse" if reference is None else "search"
-    if method == "search":
-        from .search import search  # brings the engine
-
-        assert reference is not None
-        return search(network, sites, reference, config.passes)
-    return {name: choose_scale(site, method) for name, site in sites.items()}
-
-
 def correct_biases(
-    network: Network,
-    sites: Mapping[str, Site],
-    choices: Mapping[str, Choice],
-    reference: Calibration,
+    network: Network, sites: Sites, choices: Choices, reference: Calibration
 ) -> dict[str, Choice]:
     """Give back to each voltage, as a bias, the mean current that rounding took from it.
 

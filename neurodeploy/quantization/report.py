@@ -145,22 +145,20 @@ def quantization_report(network: Network, fixed: Network, inputs: NDArray[Any]) 
             for what in ("spikes", "v")
         )
         saturated = sum((whole[name].overflows() or {}).values())
-        mantissas = [site.mantissas(i, choice) for i in range(len(choice.steps))]
-        found.append(
-            PopulationReport(
-                name,
-                site.bits,
-                _difference(population, reference, alone.spikes, alone.v, alone.saturated),
-                _difference(population, reference, spikes, v / (64 * choice.factor), saturated),
-                sum(site.clipped(i, choice.factor, s) for i, s in enumerate(choice.steps)),
-                sum(
-                    int(grid.beyond(m).sum()) for grid, m in zip(site.grids, mantissas, strict=True)
-                ),
-                sum(int(np.count_nonzero(m)) for m in mantissas),
-            )
-        )
+        held = [(grid, site.mantissas(i, choice)) for i, grid in enumerate(site.grids)]
+        local = _difference(population, reference, alone.spikes, alone.v, alone.saturated)
+        whole_v = v / (64 * choice.factor)
+        cumulative = _difference(population, reference, spikes, whole_v, saturated)
+        split = sum(int(grid.beyond(mantissa).sum()) for grid, mantissa in held)
+        synapses = sum(int(np.count_nonzero(mantissa)) for _, mantissa in held)
+        clipped = site.clipped(choice)
+        found.append(PopulationReport(name, site.bits, local, cumulative, clipped, split, synapses))
+    return _worst_first(found, reference.inputs)
+
+
+def _worst_first(found: list[PopulationReport], inputs: NDArray[Any]) -> QuantReport:
     found.sort(key=lambda entry: (entry.local.coincidence, entry.local.sqnr_db))
-    return QuantReport(tuple(found), reference.inputs.shape[0], steps)
+    return QuantReport(tuple(found), inputs.shape[0], inputs.shape[1])
 
 
 def _check_rounded(fixed: Network, name: str) -> None:
@@ -198,10 +196,9 @@ def _of_integers(
         else:
             _check_rounded(fixed, name)
             site, choice = Site(floats, floats[name], config), choice_of(fixed, name)
-            clipped = sum(site.clipped(i, choice.factor, s) for i, s in enumerate(choice.steps))
+            clipped = site.clipped(choice)
         found.append(PopulationReport(name, bits, local, cumulative, clipped, max(0, split), after))
-    found.sort(key=lambda entry: (entry.local.coincidence, entry.local.sqnr_db))
-    return QuantReport(tuple(found), inputs.shape[0], inputs.shape[1])
+    return _worst_first(found, inputs)
 
 
 def _synapses(synapse: Synapse) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -23,7 +22,7 @@ from ..network import (
 from ..network.fixed_point import DECAY_UNITY, MAX_DELAY, WEIGHT_BITS
 from .exact import TOLERANCE, exact_choice, whole
 from .neurons import Shape, float_neuron, round_neurons
-from .scale_choice import INTEGERS, Choice, Site
+from .scale_choice import INTEGERS, Choice, Choices, Site, Sites
 from .weights import Grid, coarse_synapse, with_weight
 
 SCALE = "quantize/scale/"
@@ -49,9 +48,7 @@ class Rounding:
         How many parallel projections each projection into it became, once `result` was called.
     """
 
-    def __init__(
-        self, network: Network, sites: Mapping[str, Site], choices: Mapping[str, Choice]
-    ) -> None:
+    def __init__(self, network: Network, sites: Sites, choices: Choices) -> None:
         self.network, self.sites, self.choices = network, sites, choices
         self.audit: list[AuditEntry] = []
         self.populations: list[Population] = []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,11 +123,14 @@ class Site:
         )
         return float((1 + added / max(1, synapses)) ** SYNAPSE_PRICE)
 
-    def clipped(self, index: int, factor: float, step: int) -> int:
-        """How many weights of a projection lie beyond what their synapses hold."""
-        low, high = self.grids[index].limits(self.splits[index])
-        whole = np.rint(self.weights[index] * factor / 2.0**step)
-        return 0 if self.grids[index].binary else int(((whole < low) | (whole > high)).sum())
+    def clipped(self, choice: Choice) -> int:
+        """How many weights lie beyond what their synapses hold."""
+        number = 0
+        for index, (grid, step) in enumerate(zip(self.grids, choice.steps, strict=True)):
+            low, high = grid.limits(self.splits[index])
+            whole = np.rint(self.weights[index] * choice.factor / 2.0**step)
+            number += 0 if grid.binary else int(((whole < low) | (whole > high)).sum())
+        return number
 
     def last_step(self, index: int, factor: float, step: int) -> int:
         """Largest step that the chip's exponents allow for a projection rounded so."""
@@ -162,6 +167,19 @@ class Site:
         for weight in self.weights:
             total = total + np.abs(weight).sum(axis=1)
         return float((total / np.maximum(1 - keep, 1 / DECAY_UNITY)).max())
+
+
+Sites: TypeAlias = Mapping[str, Site]
+"""The populations of a network that are rounded, by name."""
+
+Choices: TypeAlias = Mapping[str, Choice]
+"""What is chosen for each of them."""
+
+
+def sites_of(network: Network, config: QuantConfig, reference: Calibration | None) -> Sites:
+    """All populations of a float network that are rounded."""
+    floats = (p for p in network.populations if p.neuron.is_float)
+    return {p.name: Site(network, p, config, reference) for p in floats}
 
 
 def finest(site: Site, factor: float, steps: list[float]) -> Choice:

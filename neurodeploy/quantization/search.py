@@ -6,8 +6,6 @@ of the whole network on the engine, one population's choice changed at a time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from ..backends import run
@@ -16,7 +14,7 @@ from .calibration import Calibration
 from .neurons import float_neuron
 from .population_alone import PopulationAlone, difference
 from .rounding import Rounding
-from .scale_choice import Choice, Site
+from .scale_choice import Choice, Site, Sites
 from .scales import candidates
 
 TRIED_LOCALLY = 24
@@ -27,7 +25,7 @@ TRIED_JOINTLY = 5
 
 
 def search(
-    network: Network, sites: Mapping[str, Site], calibration: Calibration, passes: int
+    network: Network, sites: Sites, calibration: Calibration, passes: int
 ) -> dict[str, Choice]:
     """Find choices for all populations.
 

@@ -19,7 +19,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,15 @@ UNFINISHED = {"network.npz", "inputs.npy", "network.npz.part", "inputs.npy.part"
 """What a folder may hold without ``job.json``: somebody was ended while writing a job there."""
 
 
+class Work(NamedTuple):
+    """What a job is about: a network to be run on a backend, on values, as options say."""
+
+    backend: str
+    network: Network
+    values: NDArray[np.int32]
+    options: RunOptions
+
+
 def write_job(
     job: Path, backend: str, network: Network, values: NDArray[np.int32], options: RunOptions
 ) -> None:
@@ -48,7 +57,7 @@ def write_job(
     BackendError
         If the folder holds another job or something else, or cannot be written to.
     """
-    identity = identity_of(backend, network, values, options)
+    identity = identity_of(Work(backend, network, values, options))
     if not _is_free(job, identity):
         return
     arrays: dict[str, NDArray[Any]] = {}
@@ -77,15 +86,13 @@ def write_job(
         ) from error
 
 
-def identity_of(
-    backend: str, network: Network, values: NDArray[np.int32], options: RunOptions
-) -> dict[str, Any]:
+def identity_of(work: Work) -> dict[str, Any]:
     """Tell what makes two jobs the same: all that decides what a recording of it says."""
     identity = {
-        "backend": backend,
-        "network": network.fingerprint,
-        "inputs": hash_values(values),
-        **{key: getattr(options, key) for key in OPTIONS if key != "inputs_fingerprint"},
+        "backend": work.backend,
+        "network": work.network.fingerprint,
+        "inputs": hash_values(work.values),
+        **{key: getattr(work.options, key) for key in OPTIONS if key != "inputs_fingerprint"},
     }
     same: dict[str, Any] = json.loads(json.dumps(identity))
     return same
@@ -135,8 +142,8 @@ def _is_free(job: Path, identity: Mapping[str, Any]) -> bool:
     return False
 
 
-def read_job(job: Path) -> tuple[str, Network, NDArray[np.int32], RunOptions]:
-    """Read what `write_job` wrote: backend, network, values (mapped from disk), options.
+def read_job(job: Path) -> Work:
+    """Read what `write_job` wrote, the values mapped from disk.
 
     Raises
     ------
@@ -159,17 +166,11 @@ def read_job(job: Path) -> tuple[str, Network, NDArray[np.int32], RunOptions]:
     for what, found in (("network", network.fingerprint), ("inputs", hash_values(values))):
         if found != wanted["identity"][what]:
             raise BackendError(f"{job}: its {what} changed since it was written; write it again")
-    return wanted["backend"], network, values, followed
+    return Work(wanted["backend"], network, values, followed)
 
 
 @contextmanager
-def job_kept_if_worth_it(
-    backend: str,
-    network: Network,
-    values: NDArray[np.int32],
-    options: RunOptions,
-    shared: bool = False,
-) -> Iterator[Path]:
+def job_kept_if_worth_it(work: Work, shared: bool = False) -> Iterator[Path]:
     """Write a job; its folder stays if the user named it, or a run fails with samples done.
 
     Without ``options.job`` it lies beside the output (``x.h5.job``) or, where there is none, among
@@ -180,6 +181,7 @@ def job_kept_if_worth_it(
     NeurodeployError, KeyboardInterrupt
         Those of the block. Their message says how many samples are done, where, and how to go on.
     """
+    options = work.options
     beside = None if options.out is None else Path(f"{options.out}.job").resolve()
     job = beside if options.job is None else options.job.resolve()
     mine = job == beside
@@ -189,7 +191,7 @@ def job_kept_if_worth_it(
     elif mine and (job / "job.json").is_file() and not samples_done(job):
         shutil.rmtree(job)  # of a run that was killed before anything was done
     try:
-        write_job(job, backend, network, values, options)
+        write_job(job, *work)
     except BaseException:  # Ctrl-C too
         if mine and not (job / "job.json").exists():
             shutil.rmtree(job, ignore_errors=True)
@@ -198,7 +200,7 @@ def job_kept_if_worth_it(
         yield job
     except BaseException as error:
         if done := samples_done(job):
-            _say_where(error, job, f"{done} of {len(values)}", named=options.job is not None)
+            _say_where(error, job, f"{done} of {len(work.values)}", named=options.job is not None)
         elif mine:
             shutil.rmtree(job, ignore_errors=True)
         raise

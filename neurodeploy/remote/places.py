@@ -204,11 +204,6 @@ def parse_place(text: str) -> Place:
     return Local(words=(os.path.abspath(python), "-m", MODULE))
 
 
-def place_for(host: str | None, variable: str) -> Place:
-    """Where a worker runs: as ``host`` says, else the environment variable, else here."""
-    return parse_place(host or os.environ.get(variable) or "here")
-
-
 def _keys(text: str, given: str, known: tuple[str, ...]) -> dict[str, Any]:
     """Read ``key=value,...``."""
     found: dict[str, Any] = {}

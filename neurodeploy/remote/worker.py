@@ -31,8 +31,8 @@ from ..network import Network
 from ..recording import Recording
 from ..recording.run_options import Progress, RunOptions
 from .blocks import Blocks
-from .job import job_kept_if_worth_it, read_job
-from .places import Place, place_for
+from .job import Work, job_kept_if_worth_it, read_job
+from .places import Place, parse_place
 from .supervisor import Parcels, supervise
 
 
@@ -80,21 +80,22 @@ def report_of(error: BaseException) -> dict[str, str]:
 
 def run_elsewhere(
     backend: str,
-    variable: str,
+    place: str,
     available: Callable[[], tuple[bool, str]],
     network: Network,
     values: NDArray[np.int32] | Presented,
     options: RunOptions,
 ) -> Recording:
-    """Run a network on a backend in the place that `options` or the backend's variable names.
+    """Run a network on a backend in the place of its worker.
 
     Parameters
     ----------
     backend : str
-    variable : str
-        Environment variable with the worker's place, where ``options.host`` does not say.
+    place : str
+        As `places.parse_place` takes it.
     available : callable
-        Says whether the backend is there and what it lacks; asked where no place is named.
+        Says whether the backend is there and what it lacks; asked where ``options.host`` names no
+        place.
     network, values, options
         As `run_in_worker`; of `Presented` values the fingerprint goes into the recording.
 
@@ -109,7 +110,7 @@ def run_elsewhere(
             raise BackendError(f"{backend}: {reason}")
     if isinstance(values, Presented):
         options = replace(options, inputs_fingerprint=values.fingerprint())
-    return run_in_worker(place_for(options.host, variable), backend, network, values[:], options)
+    return run_in_worker(parse_place(place), backend, network, values[:], options)
 
 
 def run_in_worker(
@@ -150,10 +151,9 @@ def run_in_worker(
         part = None
         if options.out is not None:
             part = stack.enter_context(written_whole(options.out))
-        job = stack.enter_context(
-            job_kept_if_worth_it(backend, network, values, options, place.shared)
-        )
-        _do_job(place, job, backend, network, len(values), options)
+        work = Work(backend, network, values, options)
+        job = stack.enter_context(job_kept_if_worth_it(work, place.shared))
+        _do_job(place, job, work)
         if part is not None:
             _copy_whole(job / "recording.h5", part, keep=options.job is not None)
         else:
@@ -168,10 +168,11 @@ def finish_job(
     job: Path, place: Place, progress: Progress | None, timeout_seconds: float | None
 ) -> Recording:
     """Do the job in a folder, or what is left of it, in a place; see `backends.worker.work`."""
-    backend, network, values, options = read_job(job)
-    options = replace(options, job=job, progress=progress, timeout_seconds=timeout_seconds)
-    with job_kept_if_worth_it(backend, network, values, options) as folder:
-        _do_job(place, folder, backend, network, len(values), options)
+    work = read_job(job)
+    how = replace(work.options, job=job, progress=progress, timeout_seconds=timeout_seconds)
+    work = work._replace(options=how)
+    with job_kept_if_worth_it(work) as folder:
+        _do_job(place, folder, work)
     return Recording.load(job / "recording.h5")
 
 
@@ -185,15 +186,10 @@ def _copy_whole(source: Path, target: Path, keep: bool) -> None:
         ) from error
 
 
-def _do_job(
-    place: Place,
-    job: Path,
-    backend: str,
-    network: Network,
-    samples: int,
-    options: RunOptions,
-) -> None:
+def _do_job(place: Place, job: Path, work: Work) -> None:
     """Have the job done, unless it is: leaves ``recording.h5`` in its folder."""
+    backend, network, values, options = work
+    samples = len(values)
     if _is_recorded(job, network, samples, options.steps):
         return
     quiet = replace(options, progress=None)

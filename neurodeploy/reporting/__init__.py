@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..comparison import Comparison
-    from ..network import Network
+    from ..network import AuditEntry, Network
     from ..profiling import Profile
     from ..quantization.bit_width_sweep import Sweep
     from ..recording import Recording
-    from .report_sources import PlacementLike
+    from .report_sources import PlacementLike, StepLike
 
 __all__ = ["report"]
 
@@ -30,6 +30,8 @@ def report(
     facts: Sequence[tuple[str, str]] = (),
     float_weights: Mapping[str, Any] | None = None,
     sweep: Sweep | None = None,
+    steps: Sequence[StepLike] = (),
+    left: Iterable[AuditEntry] = (),
 ) -> None:
     """Write one self-contained HTML page; sections without content are left out.
 
@@ -53,6 +55,10 @@ def report(
         the population that they lead to.
     sweep : Sweep or None
         The network at several bit widths, see `quantize.sweep`.
+    steps : sequence of Step
+        What brought `net` to its target, see `nd.deploy`.
+    left : iterable of AuditEntry
+        What that target still cannot run.
 
     Raises
     ------
@@ -63,6 +69,7 @@ def report(
     -----
     Without matplotlib the page says how to get its plots.
     """
+    from ..network import Audit
     from .page import write_page
     from .report_sources import Sources
 
@@ -83,5 +90,7 @@ def report(
         facts=tuple(facts),
         float_weights=dict(float_weights or {}),
         sweep=sweep,
+        steps=tuple(steps),
+        left=Audit(tuple(left)),
     )
     write_page(path, sources)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..numbers import si
 from ..profiling import Profile
 from ..profiling.slices import Core, Point, Stretch
-from .plots import drawing
+from .plots import drawing, label_rows, quiet
 from .pointer_texts import HoverPanel, Series, hover_json
 from .svg import INK, MUTED, SERIES, to_svg
 
@@ -41,7 +41,7 @@ def population_energy(profile: Profile) -> str:
         )
         totals = [si(p.dynamic_joules, "J") for p in shares]
         axis.bar_label(bars, totals, padding=3, fontsize=7, color=MUTED)
-        _rows(axis, [p.name for p in shares])
+        _cost_rows(axis, [p.name for p in shares])
         axis.set_xlabel("dynamic energy per inference")
         axis.xaxis.set_major_formatter(lambda value, _: si(value, "J"))
         figure.legend(loc="outside upper left", ncols=2)
@@ -65,19 +65,15 @@ def power_over_time(stretches: Sequence[Stretch]) -> tuple[str, str]:
             total, edges, baseline=static, fill=True, color=SYNAPSES, label="dynamic power"
         )
         power.stairs(static, edges, fill=True, color=STATIC_COLOUR, label="static power")
-        power.set_ylim(0, 1.15 * max(total))
-        power.set_ylabel("power")
+        power.set(ylim=(0, 1.15 * max(total)), ylabel="power")
         power.yaxis.set_major_formatter(lambda value, _: si(value, "W"))
         step.stairs(steps, edges, color=NEURONS, linewidth=1.6, baseline=None)
-        step.set_ylim(0, 1.15 * max(steps))
-        step.set_ylabel("time of a step")
+        step.set(ylim=(0, 1.15 * max(steps)), ylabel="time of a step")
         step.yaxis.set_major_formatter(lambda value, _: si(value, "s"))
-        step.set_xlabel("time step (chip clock)")
-        step.set_xlim(edges[0], edges[-1])
+        step.set(xlabel="time step (chip clock)", xlim=(edges[0], edges[-1]))
         step.xaxis.get_major_locator().set_params(integer=True)
         for axis in (power, step):
-            axis.grid(axis="y")
-            axis.tick_params(length=0)
+            quiet(axis, "y")
         figure.legend(loc="outside upper left", ncols=2)
         svg = to_svg(figure)
         middles: list[float | int] = [(a + b) / 2 for a, b in pairwise(edges)]
@@ -119,12 +115,10 @@ def cost_against_sparsity(
             )  # fmt: skip
         place = (100 * recorded.sparsity, recorded.profile.energy_joules)
         axis.plot(*place, marker="o", markersize=6, linestyle="none", color=INK, label="recorded")
-        axis.set_ylim(0, 1.08 * max(total))
-        axis.set_xlabel("activation sparsity, %")
+        axis.set(ylim=(0, 1.08 * max(total)), xlabel="activation sparsity, %")
         axis.set_ylabel("energy per inference")
         axis.yaxis.set_major_formatter(lambda value, _: si(value, "J"))
-        axis.grid()
-        axis.tick_params(length=0)
+        quiet(axis, "both")
         figure.legend(loc="outside upper left", ncols=4)
         svg = to_svg(figure)
         microjoules: list[Series] = [
@@ -152,30 +146,24 @@ def busiest_cores(cores: Sequence[Core]) -> str:
             [si(core.seconds, "s") for core in shown],
             padding=3, fontsize=7, color=MUTED,
         )  # fmt: skip
-        _rows(bars, [f"{core.population}, core {core.number}" for core in shown])
+        _cost_rows(bars, [f"{core.population}, core {core.number}" for core in shown])
         bars.set_xlabel("busy in a step: the busiest")
         seconds = [core.seconds for core in cores]
         all_cores.stairs(
             seconds, [i + 0.5 for i in range(len(cores) + 1)], fill=True, color=SERIES[5]
         )
-        all_cores.set_xlabel("all cores, in order")
-        all_cores.set_xlim(0.5, len(cores) + 0.5)
+        all_cores.set(xlabel="all cores, in order", xlim=(0.5, len(cores) + 0.5))
         all_cores.set_ylim(0, 1.1 * (max(seconds) or 1.0))
         all_cores.xaxis.get_major_locator().set_params(integer=True)
-        all_cores.grid(axis="y")
-        all_cores.tick_params(length=0)
+        quiet(all_cores, "y")
         bars.xaxis.set_major_formatter(lambda value, _: si(value, "s"))
         all_cores.yaxis.set_major_formatter(lambda value, _: si(value, "s"))
         return to_svg(figure)
 
 
-def _rows(axis: Axes, names: Sequence[str]) -> None:
-    axis.set_yticks(range(len(names)), list(names))
-    axis.invert_yaxis()
+def _cost_rows(axis: Axes, names: Sequence[str]) -> None:
+    label_rows(axis, names)
     axis.margins(x=0.12, y=0.02)
-    axis.grid(axis="x")
-    axis.tick_params(length=0, which="both")
-    axis.tick_params(axis="y", labelcolor=INK)
     axis.locator_params(axis="x", nbins=5)
 
 

@@ -107,12 +107,8 @@ def _populations(profile: Profile) -> Block:
         head += ["#dynamic energy", "#share"]
     rows = []
     for share in profile.per_population:
-        cells: list[str | Cell] = [
-            share.name,
-            count(share.neuron_updates),
-            count(share.messages),
-            count(share.synops),
-        ]
+        counted = (share.neuron_updates, share.messages, share.synops)
+        cells: list[str | Cell] = [share.name, *map(count, counted)]
         if known:
             cells.append(si(share.dynamic_joules, "J"))
             cells.append(_share(share.dynamic_joules, profile.dynamic_joules))

@@ -28,9 +28,8 @@ def cost_figures(sources: Sources) -> list[Block]:
     found = _behind(profile, sources)
     if found is None:
         return blocks
-    recording, chip, placement = found
-    blocks += _over_time(profile, recording, chip, placement, sources)
-    blocks.append(_sparsity(profile, recording, chip, placement))
+    recording, _, placement = found
+    blocks += [_over_time(profile, sources, *found), _sparsity(profile, *found)]
     if placement is not None:
         cores = busy_cores(recording, placement)
         caption = (
@@ -58,12 +57,8 @@ def _behind(profile: Profile, sources: Sources) -> tuple[Recording, Chip, Placem
 
 
 def _over_time(
-    profile: Profile,
-    recording: Recording,
-    chip: Chip,
-    placement: Placement | None,
-    sources: Sources,
-) -> list[Block]:
+    profile: Profile, sources: Sources, recording: Recording, chip: Chip, placed: Placement | None
+) -> Block:
     from . import cost_plots
 
     network = sources.network
@@ -71,18 +66,16 @@ def _over_time(
         network = None
     missing = [name for name in recording.names if not recording[name].has("spikes")]
     if missing:
-        return [
-            Note(
-                f"Power against time is left out: spikes of {missing[0]} were not recorded; run "
-                f"again with --record counts,spikes."
-            )
-        ]
-    stretches = over_time(recording, chip, placement, network)
+        return Note(
+            f"Power against time is left out: spikes of {missing[0]} were not recorded; run "
+            f"again with --record counts,spikes."
+        )
+    stretches = over_time(recording, chip, placed, network)
     svg, hover = cost_plots.power_over_time(stretches)
     caption = f"Power and the time of a step, {profile.label}, mean over samples (estimated)"
     length = stretches[0].stop - stretches[0].first
     caption += "." if length == 1 else f", in stretches of {length} steps."
-    return [Drawing(svg, caption, hover)]
+    return Drawing(svg, caption, hover)
 
 
 def _sparsity(

@@ -16,6 +16,7 @@ from .report_sources import Sources
 from .sections import (
     accuracy_section,
     audit_section,
+    deployment_section,
     network_section,
     placement_section,
     provenance_section,
@@ -68,6 +69,7 @@ def sections_of(sources: Sources, now: datetime) -> tuple[Section, ...]:
         summary_section(sources),
         missing_section(sources),
         accuracy_section(sources),
+        deployment_section(sources),
         sweep_section(sources.sweep),
         comparison_section(sources),
         spikes_section(sources),

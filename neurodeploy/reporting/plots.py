@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -53,16 +53,13 @@ def spike_bars(rows: Sequence[SpikeRow], labels: Sequence[str]) -> str:
             values = [row.messages[i] or 0.0 for row in rows]
             places = np.arange(len(rows)) + (i - (len(labels) - 1) / 2) * thick
             bars = axis.barh(
-                places, values, height=thick * 0.88, color=_series(i), label=_legend(label)
+                places, values, height=thick * 0.88, color=_series(i), label=in_legend(label)
             )
             axis.bar_label(
                 bars, [count(row.messages[i]) for row in rows], padding=3, fontsize=7, color=MUTED
             )
-        axis.set_yticks(range(len(rows)), [row.population for row in rows])
-        axis.invert_yaxis()
+        label_rows(axis, [row.population for row in rows])
         axis.margins(x=0.08)
-        _quiet(axis)
-        axis.tick_params(axis="y", labelcolor=INK)
         axis.xaxis.set_major_formatter(lambda value, _: count(value))
         axis.set_xlabel("messages per sample, mean")
         if len(labels) > 1:
@@ -119,14 +116,13 @@ def _histogram(axis: Axes, name: str, weights: Any, integer: bool) -> None:
         bins = np.linspace(low, high if high > low else low + 1, 65)
     number, edges = np.histogram(values, bins=bins)
     axis.stairs(number, edges, baseline=0.5, fill=True, color=SERIES[0 if integer else 1])
-    axis.set_yscale("log")
-    axis.set_ylim(0.5, 2 * max(1, number.max()))
+    axis.set(yscale="log", ylim=(0.5, 2 * max(1, number.max())))
     axis.yaxis.set_major_formatter(lambda value, _: count(value))
     axis.minorticks_off()
     axis.set_title(f"{name}: {'integer' if integer else 'float'}", pad=3)
     zeros = float((values == 0).mean()) if values.size else 0.0
     axis.set_xlabel(f"{low:.4g} to {high:.4g}, {percent(zeros, 1)} zero", fontsize=7.5)
-    _quiet(axis)
+    quiet(axis)
 
 
 def energy(profiles: Sequence[Profile], labels: Sequence[str]) -> str:
@@ -142,20 +138,19 @@ def energy(profiles: Sequence[Profile], labels: Sequence[str]) -> str:
                 shares.barh(row, share, left=left, height=0.55, color=colour)
                 left += share
             _total(totals, row, profile)
-        handles = [_swatch(_series(i)) for i in range(len(kinds))]
         if kinds:
+            from matplotlib.patches import Patch
+
+            handles = [Patch(color=_series(i)) for i in range(len(kinds))]
             figure.legend(handles, kinds, loc="outside upper left", ncols=len(kinds))
         shares.set_yticks(range(len(profiles)), list(labels))
-        shares.set_ylim(len(profiles) - 0.5, -0.7)
+        shares.set(ylim=(len(profiles) - 0.5, -0.7), xlim=(0, 100), xlabel="share of energy, %")
         shares.tick_params(axis="y", labelcolor=INK)
-        shares.set_xlim(0, 100)
-        shares.set_xlabel("share of energy, %")
-        totals.set_xscale("log")
-        totals.set_xlabel("energy per inference, with band")
+        totals.set(xscale="log", xlabel="energy per inference, with band")
         totals.xaxis.set_major_formatter(lambda value, _: si(value, "J"))
         totals.minorticks_off()
         for axis in (shares, totals):
-            _quiet(axis)
+            quiet(axis)
         return to_svg(figure)
 
 
@@ -184,21 +179,24 @@ def _total(axis: Axes, row: int, profile: Profile) -> None:
     )
 
 
-def _quiet(axis: Axes) -> None:
-    axis.grid(axis="x")
+def quiet(axis: Axes, grid: Literal["both", "x", "y"] = "x") -> None:
+    """Lines across an axis, and no ticks."""
+    axis.grid(axis=grid)
     axis.tick_params(length=0, which="both")
+
+
+def label_rows(axis: Axes, names: Sequence[str]) -> None:
+    """Bars with names, the first on top."""
+    axis.set_yticks(range(len(names)), list(names))
+    axis.invert_yaxis()
+    quiet(axis)
+    axis.tick_params(axis="y", labelcolor=INK)
 
 
 def _series(i: int) -> str:
     return SERIES[i % len(SERIES)]
 
 
-def _legend(label: str) -> str:
-    # Matplotlib leaves labels that begin with an underscore out of a legend.
+def in_legend(label: str) -> str:
+    """A label of which matplotlib does not think that it shall be left out of a legend."""
     return f" {label}" if label.startswith("_") else label
-
-
-def _swatch(colour: str) -> Any:
-    from matplotlib.patches import Patch
-
-    return Patch(color=colour)

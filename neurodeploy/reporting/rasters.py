@@ -69,8 +69,7 @@ def raster(
                 axis.axvline(divergence.step, color=SERIES[4], linewidth=1)
                 where = f"first difference: step {divergence.step}, neuron {divergence.neuron}"
                 axis.set_title(where, loc="right", pad=3, color=SERIES[4])
-        axes[-1, 0].set_xlim(-0.5, recording.steps - 0.5)
-        axes[-1, 0].set_xlabel("time step (chip clock)")
+        axes[-1, 0].set(xlim=(-0.5, recording.steps - 0.5), xlabel="time step (chip clock)")
         axes[-1, 0].xaxis.get_major_locator().set_params(integer=True)
         if other is not None:
             handles, titles = axes[0, 0].get_legend_handles_labels()

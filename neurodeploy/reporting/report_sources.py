@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..comparison import Comparison
-from ..network import Network
+from ..network import Audit, Network
 from ..profiling import Profile
 from ..quantization.bit_width_sweep import Sweep
 from ..recording import Recording
@@ -25,6 +25,26 @@ class PlacementLike(Protocol):
         """Chips that these cores are on."""
 
 
+class StepLike(Protocol):
+    """A step of `nd.deploy`."""
+
+    @property
+    def name(self) -> str:
+        """Of the rewrite."""
+
+    @property
+    def exact(self) -> bool:
+        """Whether it changes no message."""
+
+    @property
+    def elements(self) -> Sequence[str]:
+        """Populations and projections that it changed."""
+
+    @property
+    def text(self) -> str:
+        """What it did, and what that changed."""
+
+
 @dataclass(frozen=True, eq=False)
 class Sources:
     """Everything that one page shows; parameters of `neurodeploy.reporting.report`."""
@@ -39,6 +59,8 @@ class Sources:
     facts: tuple[tuple[str, str], ...] = ()
     float_weights: Mapping[str, Any] = field(default_factory=dict)
     sweep: Sweep | None = None
+    steps: tuple[StepLike, ...] = ()
+    left: Audit = field(default_factory=Audit)
 
     @property
     def labels(self) -> tuple[str, ...]:

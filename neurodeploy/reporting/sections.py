@@ -21,21 +21,11 @@ def accuracy_section(sources: Sources) -> Section | None:
     for label, correct, total in sources.accuracy:
         low, high = wilson_interval(correct, total)
         fraction = correct / total if total else float("nan")
-        rows.append(
-            (
-                label,
-                count(correct),
-                count(total),
-                percent(fraction),
-                f"{percent(low)} to {percent(high)}",
-            )
-        )
+        interval = f"{percent(low)} to {percent(high)}"
+        rows.append((label, count(correct), count(total), percent(fraction), interval))
     head = ("run", "#correct", "#samples", "#accuracy", "#95 % interval")
-    return Section(
-        "accuracy",
-        "Accuracy",
-        (table(head, rows, foot="Wilson's interval, from the number of samples alone."),),
-    )
+    foot = "Wilson's interval, from the number of samples alone."
+    return Section("accuracy", "Accuracy", (table(head, rows, foot=foot),))
 
 
 def spikes_section(sources: Sources) -> Section | None:
@@ -69,17 +59,8 @@ def network_section(sources: Sources) -> Section | None:
         return None
     rows = []
     for row in network_rows(sources.network):
-        own = (row.population, row.neuron, row.shape, row.neurons)
-        rows.append(
-            (
-                *(own if row.leads else ("", "", "", "")),
-                row.source,
-                row.synapse,
-                row.synapses,
-                row.weights,
-                *((row.hops, row.delay) if row.leads else ("", "")),
-            )
-        )
+        synapses = (row.source, row.synapse, row.synapses, row.weights)
+        rows.append((row.population if row.leads else "", *row.own, *synapses, *row.clock))
     head = (
         "population",
         "neuron",
@@ -143,6 +124,30 @@ def audit_section(sources: Sources) -> Section | None:
     )
     head = ("element", "rating", "what was done")
     return Section("audit", "Audit", (table(head, rows, foot=f"{counts}."),))
+
+
+def deployment_section(sources: Sources) -> Section | None:
+    """Which steps brought the network to its target, and what still cannot run there."""
+    if not sources.steps and not len(sources.left):
+        return None
+    rows = [
+        (
+            step.name,
+            Cell("", tag="faithful" if step.exact else "approximate"),
+            Cell(", ".join(step.elements), long=True),
+            Cell(step.text, long=True),
+        )
+        for step in sources.steps
+    ]
+    rows += [
+        ("", Cell("", tag=entry.rating.value), Cell(entry.element, long=True),
+         Cell(entry.text, long=True))
+        for entry in sources.left
+    ]  # fmt: skip
+    foot = "Unsupported: what the target still cannot run."
+    return Section(
+        "deployment", "Deployment", (table(("step", "", "elements", "what"), rows, foot=foot),)
+    )
 
 
 def provenance_section(sources: Sources, version: str, now: datetime) -> Section:

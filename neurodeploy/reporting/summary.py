@@ -35,14 +35,9 @@ def _comparisons(sources: Sources) -> list[Headline]:
             behind = f"first at sample {divergence.sample}, step {divergence.step}, " + (
                 f"{divergence.population} neuron {divergence.neuron}; {behind}"
             )
-        headlines.append(
-            Headline(
-                f"{label_a} against {label_b}",
-                _verdict(comparison),
-                behind,
-                tone="exact" if comparison.within_tolerance else "differs",
-            )
-        )
+        tone = "exact" if comparison.within_tolerance else "differs"
+        title = f"{label_a} against {label_b}"
+        headlines.append(Headline(title, _verdict(comparison), behind, tone=tone))
         if comparison.diagnosis is not None and comparison.diagnosis.pattern:
             pattern = comparison.diagnosis.pattern.replace("-", " ")
             behind = f"in {comparison.diagnosis.deviating}; reproduced on the engine"
@@ -85,14 +80,8 @@ def _energy(sources: Sources) -> list[Headline]:
         if profile.band is not None:
             ends = si_range(profile.band.low_joules, profile.band.high_joules, "J")
             known.append(f"band {ends}")
-        headlines.append(
-            Headline(
-                f"Energy per inference, {profile.label}",
-                si(profile.energy_joules, "J"),
-                "; ".join(known),
-                tag,
-            )
-        )
+        title, joules = f"Energy per inference, {profile.label}", si(profile.energy_joules, "J")
+        headlines.append(Headline(title, joules, "; ".join(known), tag))
     return headlines
 
 
@@ -103,13 +92,8 @@ def _network(sources: Sources) -> list[Headline]:
     counts = [synapse_counts(network, projection) for projection in network.projections]
     nonzero = sum(pair[0] for pair in counts if pair)
     neurons = sum(population.size for population in network.populations)
-    headlines = [
-        Headline(
-            "Network",
-            f"{count(neurons)} neurons",
-            f"{len(network.populations)} populations, {count(nonzero)} synapses",
-        )
-    ]
+    behind = f"{len(network.populations)} populations, {count(nonzero)} synapses"
+    headlines = [Headline("Network", f"{count(neurons)} neurons", behind)]
     if len(network.audit):
         worst = network.audit.worst
         number = len(network.audit.rated(worst))

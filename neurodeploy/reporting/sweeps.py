@@ -71,7 +71,7 @@ def _what(sweep: Sweep) -> str:
 
 
 def _plot(sweep: Sweep) -> str:
-    from .plots import drawing
+    from .plots import drawing, quiet
 
     with drawing(HEIGHT) as figure:
         by_bits, by_memory, by_energy = figure.subplots(1, 3, sharey=True)
@@ -89,8 +89,7 @@ def _plot(sweep: Sweep) -> str:
                     axis.annotate(str(row.bits), (cost, right), xytext=(4, 3), fontsize=7,
                                   textcoords="offset points", color=colour)  # fmt: skip
         by_bits.set_xticks(range(len(widths)), [str(bits) for bits in widths])
-        by_bits.set_xlabel("bits of a weight")
-        by_bits.set_ylabel(f"{_what(sweep)}, %")
+        by_bits.set(xlabel="bits of a weight", ylabel=f"{_what(sweep)}, %")
         by_memory.set_xlabel("synaptic memory, KiB")
         by_energy.set_xlabel("dynamic energy, estimated")
         by_energy.xaxis.set_major_formatter(lambda value, _: si(value, "J"))
@@ -102,9 +101,8 @@ def _plot(sweep: Sweep) -> str:
                 label = "not rounded" if axis is by_bits else None
                 style = {"color": MUTED, "linewidth": 0.9, "dashes": (4, 3), "label": label}
                 axis.axhline(100 * sweep.original_accuracy, **style)
-            axis.grid(axis="y")
             axis.margins(x=0.14, y=0.12)
-            axis.tick_params(length=0, which="both")
+            quiet(axis, "y")
         figure.legend(loc="outside upper left", ncols=3)
         return to_svg(figure)
 

@@ -41,6 +41,16 @@ class NetworkRow:
     delay: str
     weights: str
 
+    @property
+    def own(self) -> tuple[str, str, str]:
+        """Of its neurons: model, shape and number, in the row that leads."""
+        return (self.neuron, self.shape, self.neurons) if self.leads else ("", "", "")
+
+    @property
+    def clock(self) -> tuple[str, str]:
+        """Hops and delay, in the row that leads."""
+        return (self.hops, self.delay) if self.leads else ("", "")
+
 
 def network_rows(network: Network) -> tuple[NetworkRow, ...]:
     """Describe each population, and each projection into it."""

@@ -14,7 +14,7 @@ from ..network import Audit, Network
 from ..numbers import NOTHING, count, percent, si, signed
 from ..profiling import Profile
 from ..recording import Recording
-from .report_sources import labels_of
+from .report_sources import StepLike, labels_of
 from .table_rows import FIGURES, network_rows, spike_rows
 
 TAG_STYLES = {"measured": "green", "estimated": "yellow", "counted": "dim", "unavailable": "dim"}
@@ -36,10 +36,9 @@ def network_table(network: Network) -> Table:
             synapse += ", self"
         elif not row.leads:
             synapse += f" from {row.source}"
-        shape = row.shape.replace(" ", "")
-        own = (row.population, row.neuron, shape, row.neurons) if row.leads else ("",) * 4
-        clock = (row.hops, row.delay) if row.leads else ("", "")
-        _row(table, *own, synapse, row.synapses.replace(" ", ""), *clock, row.weights)
+        neuron, shape, number = row.own
+        own = (row.population if row.leads else "", neuron, shape.replace(" ", ""), number)
+        _row(table, *own, synapse, row.synapses.replace(" ", ""), *row.clock, row.weights)
     neurons = sum(population.size for population in network.populations)
     table.caption = f"{len(network.populations)} populations, {count(neurons)} neurons"
     return table
@@ -90,10 +89,8 @@ def profile_table(profiles: Sequence[Profile]) -> Group:
             spreads = (_figure(profile, "spread", "J") for profile in profiles)
             table.add_row("  spread over samples", *spreads)
     for name in ("synops", "neuron_updates", "messages"):
-        table.add_row(
-            name.replace("_", " "),
-            *(_number(getattr(profile, name)) for profile in profiles),
-        )
+        numbers = (_number(getattr(profile, name)) for profile in profiles)
+        table.add_row(name.replace("_", " "), *numbers)
     return Group(table, Text("\n".join(_behind(profiles)), style="dim"))
 
 
@@ -106,6 +103,17 @@ def audit_table(audit: Audit) -> Table:
         table.add_row(
             Text(entry.element), Text(rating, style=RATING_STYLES[rating]), Text(entry.text)
         )
+    return table
+
+
+def steps_table(steps: Sequence[StepLike]) -> Table:
+    """What brought a network to its target, step by step."""
+    table = _table()
+    _names(table, "step", "", "what was done")
+    for step in steps:
+        word = "exact" if step.exact else "approximate"
+        style = RATING_STYLES["faithful" if step.exact else "approximate"]
+        table.add_row(Text(step.name), Text(word, style=style), Text(step.text))
     return table
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..comparison import Comparison
-from .plots import drawing
+from .plots import drawing, in_legend
 from .pointer_texts import HoverPanel, Series, hover_json
 from .svg import INK, MUTED, SERIES, to_svg
 
@@ -70,10 +70,10 @@ def _panel(axis: Axes, name: str, evidence: Evidence, labels: tuple[str, str]) -
         marker, line, size = look
         values = trace.values.get(name)
         if values is not None:
-            said = label if not label.startswith("_") else f" {label}"
             axis.plot(
                 steps, [float("nan") if y is None else y for y in values], line, color=colour,
-                marker=marker, markersize=size, markerfacecolor="none", linewidth=1.2, label=said,
+                marker=marker, markersize=size, markerfacecolor="none", linewidth=1.2,
+                label=in_legend(label),
             )  # fmt: skip
     if name == "v":
         if evidence.threshold is not None:

@@ -20,11 +20,15 @@ from ..errors import UnsupportedError
 from ..network import Network, Neuron, Population, Projection, Rating, Synapse, neurons, synapses
 from ..network.fixed_point import MAX_DELAY, STATE_LIMIT, THRESHOLD_BITS
 from ..recording.run_options import RunOptions
-from .lava_rules import check_population, check_projection, has_process, refusal
-from .registry import TARGETS, Finding, Rewrite, Target
-from .rewrite.axons import delays_on_axons
-from .rewrite.pools import pool_as_conv
-from .rewrite.taps import taps_as_delays
+from .lava_rules import (
+    check_population,
+    check_projection,
+    has_process,
+    refusal,
+    starts_by_itself,
+)
+from .registry import TARGETS, Finding, Target
+from .rewrite.catalogue import FOR_LOIHI2
 
 BIAS_LIMIT = (1 << 12) - 1
 """The chip's bias mantissa has 13 bits with its sign."""
@@ -32,21 +36,50 @@ BIAS_LIMIT = (1 << 12) - 1
 LARGEST_EXPONENT = 7
 
 HELD_WEIGHTS: dict[type[Synapse], Callable[[Any], NDArray[np.int32]]] = dict.fromkeys(
-    (synapses.Dense, synapses.DelayedDense, synapses.Sparse, synapses.Conv), attrgetter("weight")
+    (synapses.Dense, synapses.DelayedDense, synapses.Sparse, synapses.DelayedSparse, synapses.Conv),
+    attrgetter("weight"),
 )
 """Weights that the chip holds, by operator."""
 
+_LEAKS = ("current_decay", "voltage_decay")
+_TURNS = ("sin_decay", "cos_decay", "threshold")
 ONE_VALUE: dict[type[Neuron], tuple[str, ...]] = {
-    neurons.CubaLIF: ("current_decay", "voltage_decay", "threshold")
-}
+    **dict.fromkeys((neurons.CubaLIF, neurons.GeneralCubaLIF), (*_LEAKS, "threshold")),
+    neurons.LeakyIntegrator: _LEAKS,
+    neurons.TernaryLIF: (*_LEAKS, "upper", "lower"),
+    neurons.ALIF: (
+        *_LEAKS, "threshold_decay", "refractory_decay", "threshold", "threshold_step",
+    ),
+    **dict.fromkeys((neurons.ResonateFire, neurons.ResonateFireIzhikevich), _TURNS),
+    **dict.fromkeys(
+        (
+            neurons.ResonateFireZero,
+            neurons.Product,
+            neurons.Threshold,
+            neurons.GradedThreshold,
+            neurons.Delta,
+            neurons.SigmaDelta,
+            neurons.GeneralSigmaDelta,
+        ),
+        ("threshold",),
+    ),
+}  # fmt: skip
 """Parameters of which a process of Lava has one for all its neurons."""
 
-WHY_NOT: dict[type[Neuron], str] = dict.fromkeys(
-    (neurons.ResonateFire, neurons.ResonateFireIzhikevich),
-    "neurons, of which lava-nc has a process that the loihi2 backend does not build yet; run it "
-    "on backend 'engine'",
+ON_NO_CHIP_YET = (
+    "Lava's process for {kind} neurons, of which no public run on a chip is known; verify it there"
 )
-"""Why neurons without a process here have none, where it is not that nobody has."""
+NEW_ON_CHIP = frozenset(
+    {
+        neurons.ALIF.kind,
+        neurons.ResonateFire.kind,
+        neurons.ResonateFireIzhikevich.kind,
+        neurons.ResonateFireZero.kind,
+        neurons.Product.kind,
+        neurons.GeneralSigmaDelta.kind,
+    }
+)
+"""Kinds of neurons that are Lava's to the bit, and that nothing public shows on silicon."""
 
 
 def check_chip_population(network: Network, population: Population) -> None:
@@ -60,21 +93,35 @@ def check_chip_population(network: Network, population: Population) -> None:
     if neuron.runs_on_host == "always":
         return
     if not has_process(neuron):
-        why = WHY_NOT.get(
-            type(neuron),
-            "neurons need microcode of their own, lava-nc 0.10 has none; 'neurodeploy convert "
-            "--for loihi2' rewrites what has an exact form, backend 'engine' runs the rest",
+        raise UnsupportedError(
+            f"population {name!r}: {neuron.kind} neurons need microcode of their own, lava-nc 0.10 "
+            f"has none; 'neurodeploy deploy' rewrites what has another form, "
+            f"backend 'engine' runs the rest"
         )
-        raise UnsupportedError(f"population {name!r}: {neuron.kind} {why}")
-    if population.starts and population.starts == network.hops(name):
+    if np.any(neuron.constant_current):
+        raise UnsupportedError(
+            f"population {name!r}: a bias of its current, and Lava's process of {neuron.kind} "
+            f"neurons has none; give it as synapses from neurons that fire at every step, or run "
+            f"it on backend 'lava' or 'engine'"
+        )
+    if population.starts and not starts_by_itself(network, population):
+        # A reset in a run brings v to 0, which is no way to another first voltage.
+        elsewhere = any(np.any(p.initial_voltage) for p in network.populations)
+        if population.starts != network.hops(name) or elsewhere:
+            raise UnsupportedError(
+                f"population {name!r}: starts at step {population.starts}, a reset comes at its "
+                f"hop {network.hops(name)}; 'neurodeploy deploy' finds a voltage "
+                f"to start at, or says what it moves that the bias acts from step 0 on"
+            )
         population = replace(population, starts=0)  # resets come just then
     check_population(network, population, RunOptions(steps=1))
     for what in ONE_VALUE.get(type(neuron), ()):
         values = np.unique(np.asarray(getattr(neuron, what)))
         if len(values) > 1:
             raise UnsupportedError(
-                f"population {name!r}: {len(values)} values of {what}, and Lava's LIF has one for "
-                f"all its neurons; split the population, or run it on backend 'engine'"
+                f"population {name!r}: {len(values)} values of {what}, and Lava's process has one "
+                f"for all its neurons; 'neurodeploy deploy' splits the population where "
+                f"it has few kinds"
             )
 
 
@@ -96,17 +143,22 @@ def check_chip_projection(network: Network, projection: Projection) -> None:
     ------
     UnsupportedError
     """
-    synapse = projection.synapse
-    if weight_of := HELD_WEIGHTS.get(type(synapse)):
-        weight = weight_of(synapse).astype(np.int64)
+    for weight in _held_weights(projection.synapse):
         exponent, lost = fitting_exponent(weight)
         if lost:
             raise UnsupportedError(
                 f"projection {projection.name}: weights {weight.min()}..{weight.max()} do not fit "
-                f"8 bits: with exponent {exponent} they are rounded by up to {lost}; quantize, or "
-                f"split the largest"
+                f"8 bits: with exponent {exponent} they are rounded by up to {lost}; 'neurodeploy "
+                f"deploy' makes two synapses of each"
             )
     check_projection(network, projection)
+
+
+def _held_weights(synapse: Synapse) -> Iterator[NDArray[np.int64]]:
+    """Weights of each of an operator's parts, where the chip holds them as they are."""
+    for part in synapse.parts:
+        if weight_of := HELD_WEIGHTS.get(type(part)):
+            yield weight_of(part).astype(np.int64)
 
 
 def fitting_exponent(weight: NDArray[np.int64]) -> tuple[int, int]:
@@ -144,11 +196,9 @@ class Loihi2(Target):
     """The chip."""
 
     name = "loihi2"
-    rewrites = (
-        Rewrite(taps_as_delays, "taps in time as parallel synapses with delays"),
-        Rewrite(delays_on_axons, "delays of synapses and relays moved to the axons before them"),
-        Rewrite(pool_as_conv, "sum pools as depthwise convolutions of the same sums"),
-    )
+    is_chip = True
+    verified_on = ("loihi2", "lava")
+    rewrites = FOR_LOIHI2
 
     def of_population(self, network: Network, population: Population) -> Iterator[Finding]:
         """See `Target`."""
@@ -172,6 +222,11 @@ class Loihi2(Target):
                 f"starts at step {population.starts}, with its first input: it is reset just then"
             )
             yield Rating.FAITHFUL, reason
+        if neuron.kind in NEW_ON_CHIP:
+            yield Rating.FAITHFUL, ON_NO_CHIP_YET.format(kind=neuron.kind)
+        if neuron.is_readout:
+            reason = "a LIF whose threshold no v reaches, as netx makes it of Affine: read its v"
+            yield Rating.FAITHFUL, reason
         yield from _too_wide(neuron)
 
     def of_projection(self, network: Network, projection: Projection) -> Iterator[Finding]:
@@ -182,12 +237,9 @@ class Loihi2(Target):
         except UnsupportedError as error:
             yield refusal(error, self.name, synapse)
             return
-        weight_of = HELD_WEIGHTS.get(type(synapse))
-        if weight_of is None:
-            return
-        exponent, _ = fitting_exponent(weight_of(synapse).astype(np.int64))
-        if exponent:
-            yield Rating.FAITHFUL, f"weights need exponent {exponent}"
+        for weight in _held_weights(synapse):
+            if exponent := fitting_exponent(weight)[0]:
+                yield Rating.FAITHFUL, f"weights need exponent {exponent}"
         if synapse.sums_wrap and _may_leave_24_bits(network, projection):
             reason = (
                 "a convolution's sum may leave 24 bits, where it wraps; SLAYER's does not: run "

@@ -17,6 +17,7 @@ from ..formats.netx.writer import is_axon, why_no_layers
 from ..network import Network, Neuron, Population, Projection, Rating, Synapse, neurons, synapses
 from ..network.fixed_point import ACTIVATION_SHIFT, MAX_DELAY, WEIGHT_MAX_UNSIGNED, WEIGHT_MIN
 from .registry import TARGETS, Finding, Target
+from .rewrite.catalogue import FOR_NETX
 
 WEIGHT_BITS = 8
 
@@ -119,7 +120,7 @@ _THROUGH_FLOATS = (
     "netx takes its decays through floats; they may be 1/4096 less",
 )
 READ_AS: dict[type[Neuron], Finding] = {
-    neurons.ALIF: (Rating.UNSUPPORTED, "netx crashes on ALIF; see rewrite.as_atrlif"),
+    neurons.ALIF: (Rating.UNSUPPORTED, "netx crashes on ALIF; deploy --target lava runs it"),
     neurons.AdaptiveResonateFire: _ADAPTS,
     neurons.AdaptiveResonateFireIzhikevich: _ADAPTS,
     neurons.ResonateFire: _THROUGH_FLOATS,
@@ -214,12 +215,20 @@ class NetX(Target):
     """Lava-dl's importer reading the file that we write."""
 
     name = "netx"
+    has_exponents = False
+    mended = (Rating.UNSUPPORTED, Rating.APPROXIMATE)
+    rewrites = FOR_NETX
+    verified_on = ("lava",)
 
     def of_network(self, network: Network) -> Iterator[Finding]:
         """See `Target`."""
         if why := why_no_layers(network):
             reason = f"the file has no NetX layers, neurodeploy alone reads it: {why}"
             yield Rating.UNSUPPORTED, reason
+
+    def needs(self, network: Network, inputs: NDArray[np.int32]) -> list[str]:
+        """See `Target`."""
+        return netx_needs(network, inputs)
 
     def of_population(self, network: Network, population: Population) -> Iterator[Finding]:
         """See `Target`."""
@@ -245,6 +254,8 @@ class NetX(Target):
         if population.starts:
             reason = f"its bias acts from step 0 on, not from step {population.starts} on"
             yield Rating.APPROXIMATE, reason
+        if np.any(population.initial_voltage):
+            yield Rating.APPROXIMATE, "its v begins at 0, not where the network says"
         yield from _delays(network, population)
 
     def of_projection(self, network: Network, projection: Projection) -> Iterator[Finding]:

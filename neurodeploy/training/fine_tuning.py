@@ -18,7 +18,7 @@ from ..quantization.calibration import Calibration
 from ..quantization.config import QuantConfig
 from ..quantization.float_form import as_float
 from ..quantization.quantize_network import check, choose_scales, round_with
-from ..quantization.scale_choice import Choice, Site
+from ..quantization.scale_choice import Choices, Sites, sites_of
 from ..quantization.weights import scaled, with_weight
 from .integer_network import IntegerNetwork, Layer
 from .pruning import Limits, Pruned, prune, shares, stored_bits
@@ -135,9 +135,7 @@ def fine_tune(
     config = config if limits is None else replace(config, split=0.0)
     reference = Calibration.of(floats, inputs)
     _check(labels, reference, floats)
-    sites = {
-        p.name: Site(floats, p, config, reference) for p in floats.populations if p.neuron.is_float
-    }
+    sites = sites_of(floats, config, reference)
     choices = choose_scales(floats, sites, config, reference)
     presented = present(floats, reference.inputs)
     lesson = Lesson.of(presented[: len(presented)], labels, reference.sent)
@@ -199,8 +197,8 @@ def _course(
 
 def _given_back(
     floats: Network,
-    sites: dict[str, Site],
-    choices: dict[str, Choice],
+    sites: Sites,
+    choices: Choices,
     model: IntegerNetwork,
     config: QuantConfig,
     reference: Calibration,

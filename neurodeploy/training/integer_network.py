@@ -12,7 +12,7 @@ from ..errors import UnsupportedError
 from ..network import Network
 from ..quantization.neurons import round_neurons
 from ..quantization.rounding import depths, drive_of
-from ..quantization.scale_choice import Choice, Site
+from ..quantization.scale_choice import Choice, Choices, Site, Sites
 from .cells import UNIT, Cells
 from .operators import feeds_of, is_trained
 from .torch_rounding import rounded
@@ -101,9 +101,7 @@ class Layer(torch.nn.Module):
 class IntegerNetwork(torch.nn.Module):
     """All populations of a float network in the integers that will run, on the chip's clock."""
 
-    def __init__(
-        self, network: Network, sites: dict[str, Site], choices: dict[str, Choice]
-    ) -> None:
+    def __init__(self, network: Network, sites: Sites, choices: Choices) -> None:
         super().__init__()
         self.source, self.output = network.input.name, network.output.name
         self.layers = torch.nn.ModuleList(

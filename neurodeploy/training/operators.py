@@ -63,11 +63,11 @@ def feeds_of(projection: Projection, source: Population, index: int) -> list[Fee
     for delay in np.unique(source.axon_delay):
         those = torch.from_numpy((source.axon_delay == delay).astype(np.float64))
         for steps, deliver in parts:
-            found.append(Feed(source.name, steps + int(delay), _of(those, deliver), index))
+            found.append(Feed(source.name, steps + int(delay), _masked(those, deliver), index))
     return found
 
 
-def _of(those: Tensor, deliver: Deliver) -> Deliver:
+def _masked(those: Tensor, deliver: Deliver) -> Deliver:
     return lambda x, weight: deliver(x * those, weight)
 
 
@@ -90,11 +90,7 @@ def _deliveries(projection: Projection, shape: tuple[int, ...]) -> list[tuple[in
 def _delayed(synapse: DelayedDense, shape: tuple[int, ...]) -> list[tuple[int, Deliver]]:
     delays = (int(d) for d in np.unique(synapse.delay))
     masks = ((d, torch.from_numpy((synapse.delay == d).astype(np.float64))) for d in delays)
-    return [(delay, _masked(mask)) for delay, mask in masks]
-
-
-def _masked(mask: Tensor) -> Deliver:
-    return lambda x, weight: x @ (weight * mask).T
+    return [(delay, lambda x, weight, m=mask: x @ (weight * m).T) for delay, mask in masks]  # type: ignore[misc]
 
 
 def _conv(synapse: Conv, shape: tuple[int, ...]) -> Deliver:

@@ -164,8 +164,9 @@ def one_by_one(
         _attach(synapse, None)
         blocks.setdefault(_block_of(module, name), []).append(name)
     for path, names in blocks.items():
+        touching = [name for name in layers if _under(name, path) or _under(path, name)]
         quantized(
-            module, bits, layers={k: v for k, v in layers.items() if _touch(k, path)},
+            module, bits, layers={name: layers[name] for name in touching},
             exclude=[n for n in synapses if n not in names], fan_in=fan_in,
         )  # fmt: skip
         yield path
@@ -239,10 +240,6 @@ def _block_of(module: Any, name: str) -> str:
 
 def _under(name: str, path: str) -> bool:
     return name == path or name.startswith(f"{path}.")
-
-
-def _touch(a: str, b: str) -> bool:
-    return _under(a, b) or _under(b, a)
 
 
 __all__ = ["Rounding", "one_by_one", "quantized"]

@@ -14,6 +14,8 @@ from neurodeploy.backends.loihi2.backend import check_supported
 from neurodeploy.errors import BackendError, UnsupportedError
 from neurodeploy.inputs import present
 from neurodeploy.network import (
+    ALIF,
+    AdaptiveResonateFire,
     ComplexDense,
     CubaLIF,
     Dense,
@@ -21,7 +23,6 @@ from neurodeploy.network import (
     Population,
     Projection,
     Rating,
-    ResonateFire,
     Source,
 )
 from neurodeploy.recording.run_options import RunOptions
@@ -33,7 +34,7 @@ EVERYTHING = ("counts", "spikes", "u", "v")
 EARLY_BIAS = "sigma_delta"
 """Its neurons cannot be reset, so with a late input their bias comes first; it is said."""
 
-LATE = ("dense", "bias", "image_layer", EARLY_BIAS)
+LATE = ("dense", "bias", "first_voltages", "image_layer", EARLY_BIAS)
 """Cases that run behind late adapters; the others behind prompt ones."""
 
 KNOWN_LAGS = {"measure": False, "input_lag": 0, "output_lag": 0}
@@ -238,14 +239,18 @@ def test_what_the_chip_cannot_run_is_refused_before_it_is_tried() -> None:
         check_supported(network, RunOptions(steps=24))
     (said,) = said_by_inspect(network)
     assert said.startswith("2 values of threshold")
-    resonant = Population("two", (2,), ResonateFire(300, 2000, 100))
+    resonant = Population("two", (2,), AdaptiveResonateFire(300, 2000, 20, 20, 100, 5))
     ones = np.ones((2, 3), np.int32)
     network = Network(
         (network.input, resonant), (Projection("input", "two", ComplexDense(ones, ones)),)
     )
-    with pytest.raises(UnsupportedError, match="does not build yet"):
+    with pytest.raises(UnsupportedError, match="need microcode of their own"):
         check_supported(network, RunOptions(steps=24))
-    assert said_by_inspect(network)[0].startswith("rf neurons")
+    assert said_by_inspect(network)[0].startswith("adrf neurons")
+    biased = Population("two", (2,), ALIF(900, 300, 40, 60, 40, 9, bias=3))
+    network = Network((network.input, biased), (Projection("input", "two", Dense(ones)),))
+    with pytest.raises(UnsupportedError, match="'two': a bias of its current"):
+        check_supported(network, RunOptions(steps=24))
 
 
 def test_what_does_not_fit_a_core_is_refused_in_the_words_of_fit() -> None:

@@ -128,9 +128,7 @@ def test_a_place_that_cannot_be_read_is_refused(text: str, says: str) -> None:
 
 def test_a_variable_gives_the_default_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEURODEPLOY_LOIHI2_HOST", "ssh:lab")
-    variable = BACKENDS["loihi2"].place_variable
-    assert places.place_for(None, variable) == places.parse_place("ssh:lab")
-    assert places.place_for("here", variable) == places.Local()
+    assert BACKENDS["loihi2"].place_by_default() == "ssh:lab"
 
 
 def test_a_tilde_is_the_home_folder_there() -> None:

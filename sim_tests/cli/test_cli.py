@@ -219,17 +219,18 @@ def test_inspect_for_a_target(call, files):
     assert status == 0
     assert "on lava:" in out
     network = nd.load(files / "a.net")
-    alone = nd.network.Population("a", (3,), nd.network.ALIF(300, 200, 30, 40, 100, 9), starts=2)
+    adaptive = nd.network.AdaptiveResonateFire(300, 200, 30, 40, 100, 9)
+    alone = nd.network.Population("a", (3,), adaptive, starts=2)
     source, weight = network.input, np.ones((3, network.input.size), np.int32)
     weight[0, 0] = 999
     nd.save(
         nd.network.Network(
             (source, alone),
-            (nd.network.Projection(source.name, "a", nd.network.Dense(weight)),),
+            (nd.network.Projection(source.name, "a", nd.network.ComplexDense(weight, weight)),),
         ),
-        files / "alif.net",
+        files / "adrf.net",
     )
-    status, out, _ = call("inspect", "alif.net", "--target", "loihi2", "--json")
+    status, out, _ = call("inspect", "adrf.net", "--target", "loihi2", "--json")
     assert status == 1
     told = json.loads(out)
     ahead = [(e["element"], e["rating"], e["reason"]) for e in told["ahead"]]
@@ -239,7 +240,6 @@ def test_inspect_for_a_target(call, files):
         (f"{source.name}->a", "unsupported"),
     ]
     assert "microcode" in ahead[1][2]
-    assert "rewrite.as_atrlif" in ahead[1][2]
     assert "weights 1..999 do not fit 8 bits" in ahead[2][2]
     status, _, err = call("inspect", "a.net", "--target", "tpu")
     assert status == 2
@@ -260,7 +260,8 @@ def test_inspect_and_convert(call):
 @pytest.mark.parametrize("json_flag", [(), ("--json",)])
 def test_convert_for_a_target_ends_with_what_it_still_cannot_run(call, files, json_flag):
     """The converted file is written all the same, and the exit status is 1."""
-    nd.save(network_of("a", nd.network.ALIF(1000, 200, 64, 100, 200, 5, 9)), "alif.net")
+    graded = nd.network.ALIF(1000, 200, 64, 100, 200, 5, 9, graded_spike=True)
+    nd.save(network_of("a", graded), "alif.net")
     status, out, _ = call("convert", "alif.net", "left.net", "--target", "lava", *json_flag)
     assert status == 1
     assert nd.load("left.net").output.name == "a"
@@ -453,3 +454,40 @@ def test_options_are_in_small_letters():
     ]
     assert len(options) > 100
     assert [option for option in options if option != option.lower()] == []
+
+
+def soft_network():
+    neuron = nd.network.GeneralCubaLIF(4096, 300, 4, reset="subtract")
+    return network_of("a", neuron)
+
+
+def test_deploy_ends_with_what_runs_there(call, files):
+    nd.save(soft_network(), "soft.net")
+    size = nd.load("soft.net").input.size
+    rng = np.random.default_rng(0)
+    np.savez("soft.npz", inputs=(rng.random((2, 30, size)) < 0.4).astype(np.int8))
+    status, out, _ = call(
+        "deploy", "soft.net", "--target", "loihi2", "--input", "soft.npz", "--no-verify",
+        "--report", "page.html", "-o", "chip.net",
+    )  # fmt: skip
+    assert status == 0
+    assert "soft-reset-approximated" in out
+    assert "measured on soft.npz" in out.replace("\n", " ")
+    assert "core of loihi2" in out
+    assert "Deployment" in (files / "page.html").read_text()
+    again = call("deploy", "chip.net", "--input", "soft.npz", "--no-verify", "-o", "again.net")
+    assert again[0] == 0
+    assert "nothing to change" in again[1]
+    assert nd.load("again.net") == nd.load("chip.net")
+    status, out, _ = call(
+        "deploy", "soft.net", "--target", "lava", "--no-soft-reset-approximated", "--no-verify",
+        "--json",
+    )  # fmt: skip
+    assert status == 1
+    told = json.loads(out)
+    assert told["steps"] == []
+    assert [entry["element"] for entry in told["left"]] == ["a"]
+    assert nd.load("soft_lava.net") == nd.load("soft.net")
+    status, _, err = call("deploy", "soft.net", "--target", "tpu")
+    assert status == 2
+    assert "there are lava, loihi2, netx" in err

@@ -262,8 +262,8 @@ def test_a_wrong_shape_in_a_checkpoint_is_named(folder, capsys):
     assert "differs in 0.synapse.weight (16, 11, 1, 1, 1), module (16, 12, 1, 1, 1)" in said
 
 
-def test_without_lava_dl_it_says_which_extra(monkeypatch, capsys):
+def test_without_lava_dl_it_says_what_brings_it(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "lava.lib.dl.slayer", None)
     monkeypatch.setitem(sys.modules, "torch", None)
     assert run("export", "a:b", "-o", "a.net") == 2
-    assert "pip install 'neurodeploy[lava]' on Python 3.10" in capsys.readouterr().err
+    assert "'neurodeploy doctor --add lava-dl'" in capsys.readouterr().err

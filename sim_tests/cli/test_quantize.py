@@ -137,7 +137,7 @@ def test_sweep_prints_json_and_writes_a_page(call):
 
 @pytest.mark.slow  # imports torch: 10 s and more
 def test_sweep_with_fine_tuning(call):
-    pytest.importorskip("torch", reason="needs torch: pip install 'neurodeploy[lava]'")
+    pytest.importorskip("torch", reason="needs torch: neurodeploy doctor --add lava-dl")
     options = ("--sweep", "4", "--fine-tune", "--calibration", "labelled.npz", "--json")
     status, out, err = call("quantize", "net.net", *options)
     assert status == 0, err

@@ -18,9 +18,11 @@ from neurodeploy.network import (
     Network,
     OneToOne,
     Population,
+    Product,
     Projection,
     ResonateFire,
     ResonateFireIzhikevich,
+    ResonateFireZero,
     Source,
     Sparse,
     TernaryLIF,
@@ -41,6 +43,8 @@ MODELS = (
     TernaryLIF,
     Threshold,
     GradedThreshold,
+    Product,
+    ResonateFireZero,
 )
 
 
@@ -162,6 +166,12 @@ def draw_neuron(rng, model, size):
         )  # fmt: skip
     if model is Threshold:
         return Threshold(value(-50, 100), value(-20, 20))
+    if model is Product:
+        return Product(value(0, 100), int(rng.integers(0, 12)))
+    if model is ResonateFireZero:
+        angle, kept = 2 * np.pi / rng.uniform(4, 40, size), rng.uniform(0.8, 1, size)
+        sine, cosine = ((2**15 * kept * part(angle)).astype(np.int32) for part in (np.sin, np.cos))
+        return ResonateFireZero(sine, cosine, value(-20, 200))
     return GradedThreshold(value(0, 100), bool(rng.random() < 0.5))
 
 

@@ -75,10 +75,10 @@ def draws(accept, count, **options):
 def test_random_networks_equal_lava(tmp_path, beyond_netx):
     """Beyond NetX: ternary and graded neurons, sparse synapses, a delay for every synapse.
 
-    Lava has no fixed-point process model of refractory periods, soft reset, leaky
-    readouts, one-to-one synapses, transposed convolutions, pools and unpools. Its
-    resonators, ALIF's double (ATRLIF) and convolution in time run as single
-    populations in `test_neurons_against_lava` and `test_synapses_against_lava`.
+    Lava has no fixed-point process model of refractory periods, soft reset, one-to-one
+    synapses, transposed convolutions, pools and unpools. All other neurons that it has run in
+    `backends/test_lava_neurons`; its convolution in time as a single population in
+    `test_synapses_against_lava`.
     """
     drawn = draws(lava_can_run, NETWORKS, beyond_netx=beyond_netx)
     values = {draw.seed: draw.inputs(steps=STEPS) for draw in drawn}

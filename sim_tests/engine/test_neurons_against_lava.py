@@ -64,7 +64,7 @@ def models():
             from lava.proc.rf import models as rf
             from lava.proc.rf_iz import models as rf_iz
     except ImportError:
-        pytest.skip("needs lava-nc (Python 3.10): pip install 'neurodeploy[lava]'")
+        pytest.skip("needs lava-nc: neurodeploy doctor --add lava")
     return {"atrlif": atrlif, "graded": graded, "lif": lif, "rf": rf, "rf_iz": rf_iz}
 
 
@@ -154,8 +154,12 @@ def test_alif_is_atrlif(models):
     total, limits = 0, 0
     for seed in range(SEEDS):
         rng, currents = draw(seed)
-        di, dv, dt, dr = (int(n) for n in rng.integers(1, 4097, 4))
-        threshold, step = (int(n) for n in rng.integers([10, 0], [400, 60]))
+        # Also what never decays, what is at or below rest, and thresholds beyond 24 bits.
+        di, dv, dt, dr = (
+            int(n) for n in rng.choice([0, 1, 4095, 4096, *rng.integers(0, 4097, 9)], 4)
+        )
+        low, high = [(10, 400), (10, 400), (-60, 60), (10, 1 << 22)][seed % 4]
+        threshold, step = int(rng.integers(low, high)), int(rng.integers(0, 60))
         expected = run_lava(
             models["atrlif"].PyATRLIFModelFixed({}), currents, ("i", "v"),
             i=zeros(), v=zeros(), theta=zeros(), r=zeros(), s=np.zeros(SIZE, np.bool_),

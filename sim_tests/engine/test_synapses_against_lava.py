@@ -41,7 +41,7 @@ def lava_model(module, name, **variables):
             warnings.simplefilter("ignore")
             kind = getattr(importlib.import_module(f"lava.proc.{module}.models"), name)
     except ImportError:
-        pytest.skip("needs lava-nc (Python 3.10): pip install 'neurodeploy[lava]'")
+        pytest.skip("needs lava-nc: neurodeploy doctor --add lava")
     model = kind.__new__(kind)
     for key, value in variables.items():
         setattr(model, key, value)

@@ -32,7 +32,7 @@ def slayer_counts(shipped):
 
 @pytest.mark.slow  # imports torch and SLAYER: 10 s and more
 def test_slayer_and_engine_give_the_same_spikes_for_every_test_image(shipped):
-    pytest.importorskip("torch", reason="needs torch and lava-dl: pip install 'neurodeploy[lava]'")
+    pytest.importorskip("torch", reason="needs torch and lava-dl: neurodeploy doctor --add lava-dl")
     spikes = slayer_counts(shipped)
     net = nd.load(shipped.network)
     recording = nd.run(net, shipped.inputs, record=("counts", "spikes"))

@@ -199,7 +199,7 @@ def test_taps_in_time_and_complex_weights_run_as_before_where_nothing_is_lost():
 @pytest.mark.slow  # imports torch and SLAYER: 10 s and more
 def test_yolo_kp_goes_from_eight_bits_to_six_and_four(tmp_path):
     """lava-dl's trained network: its weights have 6 bits, so nothing is lost down to there."""
-    pytest.importorskip("torch", reason="needs torch and lava-dl: pip install 'neurodeploy[lava]'")
+    pytest.importorskip("torch", reason="needs torch and lava-dl: neurodeploy doctor --add lava-dl")
     from neurodeploy.formats.slayer import export_slayer
     from sim_tests.formats.test_slayer_yolo import frames, load_yolo
 

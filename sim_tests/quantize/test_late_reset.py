@@ -201,5 +201,6 @@ def test_amounts_make_other_networks():
 
 
 def test_lava_which_has_no_soft_reset_refuses_by_name(lava):
-    with pytest.raises(UnsupportedError, match="population 'n': the lava backend cannot run"):
+    named = r"population 'n': reset subtract-late, .* 'neurodeploy deploy'"
+    with pytest.raises(UnsupportedError, match=named):
         nd.run(nd.quantize(small()), spikes(), backend="lava")

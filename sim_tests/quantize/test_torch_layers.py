@@ -8,7 +8,7 @@ import pytest
 import neurodeploy as nd
 from neurodeploy.errors import InputError, UnsupportedError
 
-torch = pytest.importorskip("torch", reason="needs torch: pip install 'neurodeploy[lava]'")
+torch = pytest.importorskip("torch", reason="needs torch: neurodeploy doctor --add lava-dl")
 nn = torch.nn
 STEPS = 25
 

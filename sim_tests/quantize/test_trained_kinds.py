@@ -24,7 +24,7 @@ from neurodeploy.network import (
     Unpool,
 )
 
-torch = pytest.importorskip("torch", reason="needs torch: pip install 'neurodeploy[lava]'")
+torch = pytest.importorskip("torch", reason="needs torch: neurodeploy doctor --add lava-dl")
 F = np.float32
 SOFT = {"reset": "subtract"}
 LATE_SOFT = {"reset": "subtract", "reset_time": "after"}

@@ -11,7 +11,7 @@ from sim_tests.conftest import ROOT
 
 from .test_quantize import recurrent, spikes
 
-torch = pytest.importorskip("torch", reason="needs torch: pip install 'neurodeploy[lava]'")
+torch = pytest.importorskip("torch", reason="needs torch: neurodeploy doctor --add lava-dl")
 
 
 @pytest.mark.parametrize("bits", [8, 3, "ternary"])

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 import neurodeploy as nd
-from neurodeploy.errors import InputError, NetworkError, UnsupportedError
+from neurodeploy.errors import InputError, NetworkError
 from neurodeploy.network import (
-    ALIF,
     Average,
     Conv,
     CubaLIF,
@@ -28,7 +25,6 @@ from neurodeploy.network import (
 )
 from neurodeploy.targets.look_ahead import look_ahead
 from neurodeploy.targets.rewrite import (
-    as_atrlif,
     averages_on_host,
     columns_in_order,
     delays_on_axons,
@@ -323,70 +319,3 @@ def test_all_that_a_target_needs(target):
     assert rewritten_for(after, target) == after
     with pytest.raises(InputError, match="unknown; there are lava, loihi2"):
         rewritten_for(before, "spinnaker")
-
-
-class TestALIFAsATRLIF:
-    def test_same_numbers_on_lava(self):
-        """The formulas are Lava's; `engine/test_neurons_against_lava` runs its model on them."""
-        pytest.importorskip("lava", reason="needs Lava (Python 3.10)")
-        from lava.proc.atrlif.models import PyATRLIFModelFixed
-
-        from sim_tests.engine.neuron_bench import run_engine
-
-        sent = 0
-        for seed in range(6):
-            rng = np.random.default_rng(seed)
-            neuron = ALIF(*(int(n) for n in rng.integers(1, 1200, 4)), 120, int(rng.integers(40)))
-            currents = rng.integers(-40, 90, (1, 200, 5)).astype(np.int32)
-            ours, u, v, _ = run_engine(neuron, currents)
-            theirs = _drive(PyATRLIFModelFixed({}), as_atrlif(neuron), currents[0])
-            for mine, lava in zip((ours, u, v), theirs, strict=True):
-                np.testing.assert_array_equal(mine[0], lava)
-            sent += np.count_nonzero(ours)
-        assert sent > 100
-
-    @pytest.mark.parametrize(
-        "changes",
-        [
-            {"threshold": np.array([1, 2], np.int32)},
-            {"graded_spike": True},
-            {"bias": 3},
-            {"input_exponent": -6},
-            {"current_decay": 0},
-        ],
-    )
-    def test_what_atrlif_has_not_is_refused(self, changes):
-        with pytest.raises(UnsupportedError, match="alif as ATRLIF"):
-            as_atrlif(replace(ALIF(300, 200, 30, 40, 100, 9), **changes))
-
-
-class _Port:
-    """Stands in for the ports of a process model."""
-
-    def __init__(self, values=()):
-        self.values, self.sent = list(values), []
-
-    def recv(self):
-        return self.values.pop(0)
-
-    def send(self, value):
-        self.sent.append(np.array(value))
-
-
-def _drive(model, arguments, currents):
-    """Messages, currents and voltages of Lava's model, [steps, neurons]."""
-    size = currents.shape[1]
-    model.a_in, model.s_out = _Port(currents), _Port()
-    for name in ("i", "v", "theta", "r"):
-        setattr(model, name, np.zeros(size, np.int32))
-    model.s = np.zeros(size, np.bool_)
-    for name, value in vars(arguments).items():
-        setattr(model, name, value)
-    model.bias_mant, model.bias_exp = np.zeros(size, np.int16), np.zeros(size, np.int16)
-    model.isthrscaled = getattr(model, "isthrscaled", False)
-    model.theta = np.full(size, arguments.theta, np.int32)
-    states = []
-    for _ in range(len(currents)):
-        model.run_spk()
-        states.append((model.i.copy(), model.v.copy()))
-    return np.stack(model.s_out.sent), *(np.stack(s) for s in zip(*states, strict=True))

@@ -143,19 +143,12 @@ def ndns(folder: str | os.PathLike[str], split: str | None = "train") -> tuple[P
     if (root / "noise").is_dir():
         noise = _numbered(root / "noise", "noise")
         _check_paired("ndns", root, noisy, noise, "noise")
-    return tuple(
-        Pair(
-            path,
-            clean[index][0],
-            index,
-            noise[index][0] if noise else None,
-            None,
-            match["source"],
-            float(match["snr"]),
-            float(match["level"]),
-        )
-        for index, (path, match) in sorted(noisy.items())
-    )
+    pairs = []
+    for index, (path, match) in sorted(noisy.items()):
+        alone = noise[index][0] if noise else None
+        levels = (float(match["snr"]), float(match["level"]))
+        pairs.append(Pair(path, clean[index][0], index, alone, None, match["source"], *levels))
+    return tuple(pairs)
 
 
 def _numbered(folder: Path, start: str) -> _Found:

@@ -66,12 +66,9 @@ def spoken_digits(folder: str | os.PathLike[str], split: str = "train") -> tuple
         Clip(path, int(match[1]), match[2], int(match[3]))
         for path, match in named(dataset, Path(folder), form, "DIGIT_SPEAKER_INDEX.wav")
     )
-    return _sorted(
-        dataset,
-        Path(folder),
-        split,
-        [clip for clip in clips if (clip.index < _FIRST_TRAINING_INDEX) == (split == "test")],
-    )
+    tests = split == "test"
+    chosen = [clip for clip in clips if (clip.index < _FIRST_TRAINING_INDEX) == tests]
+    return _sorted(dataset, Path(folder), split, chosen)
 
 
 def speech_commands(

@@ -97,14 +97,13 @@ class Mel(Coder):
 
     def push(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Give levels [frames, bands]."""
-        made = [self._levels(spectrum) for spectrum in self._stft.push(rows)]
+        made = [
+            np.maximum(self._levels(spectrum) - self.floor, 0) for spectrum in self._stft.push(rows)
+        ]
         kind = np.int64 if self.fixed else np.float64
         return np.stack(made) if made else np.zeros((0, self.width or 0), kind)
 
     def _levels(self, spectrum: NDArray[Any]) -> NDArray[Any]:
-        return np.maximum(self._all_levels(spectrum) - self.floor, 0)
-
-    def _all_levels(self, spectrum: NDArray[Any]) -> NDArray[Any]:
         size = magnitude(spectrum, self.fixed)
         if not self.fixed:
             levels = self.weights @ size

@@ -8,7 +8,7 @@ of one unit of the user's choice.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +17,11 @@ from ...core.sound import step_columns
 from ...errors import InputError
 from .base import Coder
 
+Kernel = Literal["sigma_delta", "level_crossing", "track"]
+
 
 class _Columns(Coder):
     """A coder that keeps one state for each column."""
-
-    state_kind: type[Any] | None = None
 
     def __init__(self, threshold: float, fixed: bool = False) -> None:
         self.fixed = fixed
@@ -50,6 +50,14 @@ class _Columns(Coder):
                 f"{self.kind}: {rows.shape[1]} columns after {len(self._state)} before; reset first"
             )
         return self._state
+
+    def spikes(
+        self, what: Kernel, rows: NDArray[Any], channels: int = 1, kind: Any = None
+    ) -> NDArray[Any]:
+        """Step the columns: whole numbers [rows, channels x width], in the type of this form."""
+        out = np.zeros((len(rows), channels * rows.shape[1]), np.int64)
+        step_columns(what, rows, self.threshold, self.state(rows, kind), out)
+        return out if self.fixed else out.astype(np.float64)
 
 
 class Delta(_Columns):
@@ -99,10 +107,7 @@ class SigmaDelta(_Columns):
 
     def push(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Give spikes [rows, width]: -1, 0 or 1."""
-        rows = self.columns(rows)
-        out = np.zeros(rows.shape, np.int64)
-        step_columns("sigma_delta", rows, self.threshold, self.state(rows), out)
-        return out if self.fixed else out.astype(np.float64)
+        return self.spikes("sigma_delta", self.columns(rows))
 
 
 class MeanDecoder(_Columns):
@@ -133,7 +138,40 @@ class MeanDecoder(_Columns):
         return np.asarray(total // self.steps if self.fixed else total / self.steps)
 
 
-class Rate(Coder):
+class _Windowed(Coder):
+    """A coder that takes `steps` steps for each value, a share of full scale."""
+
+    least: ClassVar[int] = 1
+
+    def __init__(self, full: float = 1, steps: int = 16, fixed: bool = False) -> None:
+        if not full > 0 or (fixed and int(full) != full) or steps < self.least:
+            raise InputError(
+                f"{self.kind}: full scale {full:g} in {steps} steps; give a "
+                f"{'whole ' if fixed else ''}number above 0 and at least {self.least} steps"
+            )
+        self.full, self.steps, self.fixed = full, steps, fixed
+        self.ratio = 1, steps
+        self.reset()
+
+    def share(self, values: NDArray[Any], most: int) -> NDArray[np.int64]:
+        """round(most x / full), halves upwards."""
+        if self.fixed:
+            full = int(self.full)
+            return np.asarray((2 * values * most + full) // (2 * full), np.int64)
+        return np.asarray(np.floor(values * most / self.full + 0.5), np.int64)
+
+    def value(self, share: NDArray[Any], most: int) -> NDArray[Any]:
+        """Undo `share`; the integer form rounds halves upwards."""
+        if self.fixed:
+            return np.asarray((2 * share * int(self.full) + most) // (2 * most))
+        return np.asarray(share * (self.full / most))
+
+    def typed(self, spikes: NDArray[Any]) -> NDArray[Any]:
+        """Spikes in the type of this form."""
+        return np.asarray(spikes, np.int64 if self.fixed else np.float64)
+
+
+class Rate(_Windowed):
     """Each value becomes a rate: so many spikes in `steps` steps as its share of full scale.
 
     Without a seed evenly spread, ``floor((t+1) n / steps) - floor(t n / steps)`` with
@@ -154,10 +192,8 @@ class Rate(Coder):
     def __init__(
         self, full: float = 1, steps: int = 16, seed: int | None = None, fixed: bool = False
     ) -> None:
-        _check_full(self.kind, full, steps, fixed, least=1)
-        self.full, self.steps, self.seed, self.fixed = full, steps, seed, fixed
-        self.ratio = 1, steps
-        self.reset()
+        self.seed = seed
+        super().__init__(full, steps, fixed)
 
     def reset(self) -> None:
         """See `Coder.reset`."""
@@ -170,27 +206,24 @@ class Rate(Coder):
         made = []
         for row in rows:
             if self._draw is None:
-                count = _share(row, self.full, self.steps, self.fixed)
+                count = self.share(row, self.steps)
                 ends = np.arange(self.steps + 1)[:, None] * count // self.steps
                 made.append(np.diff(ends, axis=0))
             elif self.fixed:
                 made.append(row > self._draw.integers(0, int(self.full), shape))
             else:
                 made.append(row > self._draw.random(shape) * self.full)
-        kind = np.int64 if self.fixed else np.float64
-        return np.asarray(np.concatenate([*made, np.zeros((0, rows.shape[1]))]), kind)
+        return self.typed(np.concatenate([*made, np.zeros((0, rows.shape[1]))]))
 
 
-class RateDecoder(Coder):
+class RateDecoder(_Windowed):
     """Values from the spikes that `Rate` sent; the integer form rounds halves upwards."""
 
     kind = "rate-decoder"
 
     def __init__(self, full: float = 1, steps: int = 16, fixed: bool = False) -> None:
-        _check_full(self.kind, full, steps, fixed, least=1)
-        self.full, self.steps, self.fixed = full, steps, fixed
+        super().__init__(full, steps, fixed)
         self.ratio, self.delay = (steps, 1), steps
-        self.reset()
 
     def reset(self) -> None:
         """See `Coder.reset`."""
@@ -207,12 +240,10 @@ class RateDecoder(Coder):
     def push(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Give values [windows, width]."""
         counts = self.windows(rows).sum(axis=1)  # whole numbers: exact in any order
-        if self.fixed:
-            return np.asarray((2 * counts * int(self.full) + self.steps) // (2 * self.steps))
-        return np.asarray(counts * (self.full / self.steps))
+        return self.value(counts, self.steps)
 
 
-class Latency(Coder):
+class Latency(_Windowed):
     """Time to first spike: one spike in `steps` steps, the earlier the larger the value.
 
     At step ``steps - 1 - round((steps - 1) x / full)`` (halves upwards); values of 0 and less
@@ -220,20 +251,15 @@ class Latency(Coder):
     """
 
     kind = "latency"
-
-    def __init__(self, full: float = 1, steps: int = 16, fixed: bool = False) -> None:
-        _check_full(self.kind, full, steps, fixed, least=2)
-        self.full, self.steps, self.fixed = full, steps, fixed
-        self.ratio = 1, steps
+    least = 2
 
     def push(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Give spikes [rows x steps, width]."""
         rows = _columns(self.settle(rows))
-        share = _share(np.clip(rows, 0, self.full), self.full, self.steps - 1, self.fixed)
+        share = self.share(np.clip(rows, 0, self.full), self.steps - 1)
         when = np.where(rows > 0, self.steps - 1 - share, -1)
         out = np.arange(self.steps)[None, :, None] == when[:, None, :]
-        kind = np.int64 if self.fixed else np.float64
-        return np.asarray(out.reshape(len(rows) * self.steps, rows.shape[1]), kind)
+        return self.typed(out.reshape(len(rows) * self.steps, rows.shape[1]))
 
 
 class LatencyDecoder(RateDecoder):
@@ -246,9 +272,7 @@ class LatencyDecoder(RateDecoder):
         windows = self.windows(rows)
         most = self.steps - 1
         share = np.where(windows.any(axis=1), most - (windows != 0).argmax(axis=1), 0)
-        if self.fixed:
-            return (2 * share * int(self.full) + most) // (2 * most)
-        return share * (self.full / most)
+        return self.value(share, most)
 
 
 class LevelCrossing(_Columns):
@@ -262,11 +286,7 @@ class LevelCrossing(_Columns):
 
     def push(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Give counts [rows, 2 x width]."""
-        rows = self.columns(rows)
-        out = np.zeros((len(rows), 2 * rows.shape[1]), np.int64)
-        state = self.state(rows, np.int64)
-        step_columns("level_crossing", rows, self.threshold, state, out)
-        return out if self.fixed else out.astype(np.float64)
+        return self.spikes("level_crossing", self.columns(rows), 2, np.int64)
 
 
 class LevelDecoder(DeltaDecoder):
@@ -305,9 +325,7 @@ class CumulativeDelta(_Columns):
         rows = self.columns(rows)
         if self.cumulative:
             rows = np.concatenate([rows, self._sum.push(rows)], axis=1)
-        out = np.zeros(rows.shape, np.int64)
-        step_columns("track", rows, self.threshold, self.state(rows), out)
-        return out if self.fixed else out.astype(np.float64)
+        return self.spikes("track", rows)
 
 
 class OnOff(Coder):
@@ -330,18 +348,3 @@ class OnOff(Coder):
 def _columns(rows: NDArray[Any]) -> NDArray[Any]:
     """Bring [rows, ...] to [rows, width]."""
     return rows.reshape(len(rows), math.prod(rows.shape[1:]))
-
-
-def _share(values: NDArray[Any], full: float, steps: int, fixed: bool) -> NDArray[np.int64]:
-    """round(steps x / full), halves upwards."""
-    if fixed:
-        return np.asarray((2 * values * steps + int(full)) // (2 * int(full)), np.int64)
-    return np.asarray(np.floor(values * steps / full + 0.5), np.int64)
-
-
-def _check_full(kind: str, full: float, steps: int, fixed: bool, least: int) -> None:
-    if not full > 0 or (fixed and int(full) != full) or steps < least:
-        raise InputError(
-            f"{kind}: full scale {full:g} in {steps} steps; give a "
-            f"{'whole ' if fixed else ''}number above 0 and at least {least} steps"
-        )

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-
-from numpy.typing import NDArray
 
 from ..files import AudioReader, write_audio
 from .denoise import Denoiser, in_time
@@ -83,13 +80,9 @@ def enhance_file(
     written = 0
     with AudioReader(source, RATE, channel) as reader:
         with write_audio(target, RATE, subtype) as write:
-            for made in in_time(denoiser, _blocks(reader, block)):
+            for made in in_time(denoiser, reader.blocks(block)):
                 write(made)
                 written += len(made)
         return Enhanced(
             written, reader.source_rate, reader.bad, reader.clipped, denoiser.meter.read()
         )
-
-
-def _blocks(reader: AudioReader, size: int) -> Iterator[NDArray[Any]]:
-    yield from reader.blocks(size)

@@ -19,6 +19,8 @@ import lava.proc.conv.utils
 import numpy as np
 from lava.magma.core.model.py.ports import PyOutPort, PyOutPortVectorDense
 from lava.magma.core.model.py.type import LavaPyType
+from lava.proc.atrlif.models import PyATRLIFModelFixed
+from lava.proc.atrlif.process import ATRLIF
 from lava.proc.conv.models import PyConvModelFixed
 from lava.proc.conv.process import Conv
 from lava.proc.dense.models import PyDelayDenseModelBitAcc, PyDenseModelBitAcc
@@ -28,10 +30,18 @@ from lava.proc.graded.process import GradedReluVec, GradedVec
 from lava.proc.io.source import PySendModelFixed, RingBuffer
 from lava.proc.lif.models import PyLifModelBitAcc, PyTernLifModelFixed
 from lava.proc.lif.process import LIF, TernaryLIF
+from lava.proc.prodneuron.models import PyProdNeuronModelFixed
+from lava.proc.prodneuron.process import ProdNeuron
+from lava.proc.resfire.models import PyRFZeroModelFixed
+from lava.proc.resfire.process import RFZero
+from lava.proc.rf.models import PyRFModelFixed
+from lava.proc.rf.process import RF
+from lava.proc.rf_iz.models import PyRF_IZModelFixed
+from lava.proc.rf_iz.process import RF_IZ
 from lava.proc.sdn.models import PyDeltaModelFixed, PySigmaDeltaModelFixed, PySigmaModelFixed
 from lava.proc.sdn.process import Delta, Sigma, SigmaDelta
-from lava.proc.sparse.models import PySparseModelBitAcc
-from lava.proc.sparse.process import Sparse
+from lava.proc.sparse.models import PyDelaySparseModelBitAcc, PySparseModelBitAcc
+from lava.proc.sparse.process import DelaySparse, Sparse
 from numpy.typing import NDArray
 
 # Torch inside forked Lava processes hangs; lava-dl's own tests switch it off too.
@@ -53,14 +63,20 @@ class SampleBySample:
 
     Read from ``proc_params``: ``label``, ``folder`` (for error reports),
     ``steps`` (of a sample), ``rows`` (steps of a block), ``traces`` (shared
-    array [rows, neurons] by name), ``reset`` ((interval, phase) or None).
+    array [rows, neurons] by name), ``reset`` ((interval, phase) or None),
+    ``first_v`` (v at the start of a sample), ``rests`` (steps of a sample before which its
+    neurons count as resting, whatever v leads them to a reset).
     """
 
     fresh: ClassVar[tuple[str, ...]] = ()
-    """State that is zero at the start of a sample."""
+    """State that is zero at the start of a sample, and of a neuron after a reset."""
 
     attribute: ClassVar[dict[str, str]] = {}
-    """Which attribute holds the state that a recording calls u or v."""
+    """Which attribute holds a state, by the name that a recording has for it.
+
+    Of those that our models have and Lava's lack (``wait`` of refractory periods), `lava_rules`
+    lets none through that is ever anything but 0, as a trace is at first.
+    """
 
     proc_params: Any
     time_step: int
@@ -84,28 +100,35 @@ class SampleBySample:
 
     def _run_step(self, row: int) -> None:
         step = row % self.proc_params["steps"]
-        if step == 0:
-            self._zero(self.fresh)
         reset = self.proc_params["reset"]
-        if reset is not None and (step + 1) % reset[0] == reset[1]:
-            self._zero(("u", "v"))
+        if step == 0 or (reset is not None and (step + 1) % reset[0] == reset[1]):
+            self._start_over()
+        first_v = self.proc_params["first_v"]
+        if step == 0 and np.any(first_v):
+            v = getattr(self, self.attribute["v"])
+            v[:] = first_v
         self._run_lava()
+        rests = self.proc_params["rests"]
         for name, trace in self.proc_params["traces"].items():
-            trace[row] = (
-                self.s_out.sent if name == "spikes" else getattr(self, self.attribute[name])
-            )
+            if name == "spikes":
+                trace[row] = self.s_out.sent
+            elif name in self.attribute:
+                trace[row] = 0 if step < rests else getattr(self, self.attribute[name])
 
     def _run_lava(self) -> None:
         super().run_spk()  # type: ignore[misc]
 
-    def _zero(self, names: tuple[str, ...]) -> None:
-        for name in names:
+    def _start_over(self) -> None:
+        for name in self.fresh:
             setattr(self, name, np.zeros_like(getattr(self, name)))
 
 
 class _SourceModel(SampleBySample, PySendModelFixed):  # type: ignore[misc]
+    """Sends the rows of ``values``, from the first again after the last."""
+
     def _run_lava(self) -> None:
-        self.s_out.send(self.proc_params["values"][self.time_step - 1])
+        values = self.proc_params["values"]
+        self.s_out.send(values[(self.time_step - 1) % len(values)])
 
 
 class _LIFModel(SampleBySample, PyLifModelBitAcc):  # type: ignore[misc]
@@ -118,6 +141,47 @@ class _TernaryLIFModel(SampleBySample, PyTernLifModelFixed):  # type: ignore[mis
     fresh = ("u", "v")
     attribute = {"u": "u", "v": "v"}
     s_out: PyOutPort = LavaPyType(_NotedOutPort, np.int32, precision=2)
+
+
+class _ATRLIFModel(SampleBySample, PyATRLIFModelFixed):  # type: ignore[misc]
+    theta_step: Any
+    fresh = ("i", "v", "r")
+    attribute = {"u": "i", "v": "v", "threshold": "theta", "refractory": "r"}
+    s_out: PyOutPort = LavaPyType(_NotedOutPort, np.int32, precision=24)
+
+    def _start_over(self) -> None:
+        super()._start_over()
+        if self.isthrscaled:  # else Lava sets theta in this step, its first
+            self.theta[:] = self.theta_0
+
+    def post_spike(self, spike_vector: NDArray[np.bool_]) -> None:
+        """As Lava's, which adds the step to spiking neurons alone and so fails with one of each."""
+        step = self.theta_step
+        self.theta_step = step[spike_vector] if np.ndim(step) else step
+        super().post_spike(spike_vector)
+        self.theta_step = step
+
+
+class _RFModel(SampleBySample, PyRFModelFixed):  # type: ignore[misc]
+    fresh = ("real", "imag")
+    attribute = {"u": "real", "v": "imag"}
+    s_out: PyOutPort = LavaPyType(_NotedOutPort, np.int32, precision=24)
+
+
+class _RFIzhikevichModel(SampleBySample, PyRF_IZModelFixed):  # type: ignore[misc]
+    fresh = ("real", "imag")
+    attribute = {"u": "real", "v": "imag"}
+    s_out: PyOutPort = LavaPyType(_NotedOutPort, np.int32, precision=24)
+
+
+class _RFZeroModel(SampleBySample, PyRFZeroModelFixed):  # type: ignore[misc]
+    fresh = ("u", "v")
+    attribute = {"u": "u", "v": "v"}
+    s_out: PyOutPort = LavaPyType(_NotedOutPort, np.int32, precision=24)
+
+
+class _ProductModel(SampleBySample, PyProdNeuronModelFixed):  # type: ignore[misc]
+    s_out: PyOutPort = LavaPyType(_NotedOutPort, np.int32, precision=24)
 
 
 class _GradedVecModel(SampleBySample, PyGradedVecModelFixed):  # type: ignore[misc]
@@ -169,6 +233,18 @@ class _DelayDenseModel(SampleBySample, PyDelayDenseModelBitAcc):  # type: ignore
         return self.by_delay
 
 
+class _DelaySparseModel(SampleBySample, PyDelaySparseModelBitAcc):  # type: ignore[misc]
+    fresh = ("a_buff",)
+    by_delay: Any = None
+
+    def get_delay_wgts_mat(self, weights: Any, delays: Any, max_delay: int) -> Any:
+        """As Lava's, but built once; see `_DelayDenseModel`."""
+        if self.by_delay is None:
+            made = PyDelaySparseModelBitAcc.get_delay_wgts_mat(weights, delays, max_delay)
+            self.by_delay = made.tocsr()
+        return self.by_delay
+
+
 class _ConvModel(SampleBySample, PyConvModelFixed):  # type: ignore[misc]
     fresh = ("a_buf",)
     # Lava declares these int8, in which 128 groups would be -128.
@@ -183,6 +259,11 @@ MODELS = {
     RingBuffer: _SourceModel,
     LIF: _LIFModel,
     TernaryLIF: _TernaryLIFModel,
+    ATRLIF: _ATRLIFModel,
+    RF: _RFModel,
+    RF_IZ: _RFIzhikevichModel,
+    RFZero: _RFZeroModel,
+    ProdNeuron: _ProductModel,
     GradedVec: _GradedVecModel,
     GradedReluVec: _GradedReluVecModel,
     Delta: _DeltaModel,
@@ -190,6 +271,7 @@ MODELS = {
     Sigma: _SigmaModel,
     Dense: _DenseModel,
     Sparse: _SparseModel,
+    DelaySparse: _DelaySparseModel,
     DelayDense: _DelayDenseModel,
     Conv: _ConvModel,
 }

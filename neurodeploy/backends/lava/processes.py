@@ -30,7 +30,18 @@ from ...recording.assemble import header_of, with_host_part
 from ...recording.run_options import RunOptions
 from ...remote.blocks import Blocks
 from ...remote.worker import WorkerError
-from .build import are_graded, conv, is_conv, matrix, message_bits, neurons
+from ...targets.lava_rules import check_inputs, starts_by_itself
+from ...targets.rewrite.late_bias import quiet_voltage
+from .build import (
+    are_graded,
+    conv,
+    currents_into,
+    is_conv,
+    matrix,
+    message_bits,
+    neurons,
+    parts_of,
+)
 from .models import MODELS
 
 Spikes: TypeAlias = "dict[str, NDArray[np.int32]]"
@@ -58,6 +69,7 @@ def run_network(network: Network, values: NDArray[np.int32], options: RunOptions
     folder = options.out.parent
     blocks = Blocks(folder, network, options, len(values))
     graded = are_graded(values)
+    check_inputs(network, int(np.abs(values.astype(np.int64)).max(initial=0)))
     for first, end in blocks.gaps():
         simulation = Simulation(network, values[first:end], options, folder, graded)
         for start in range(first, end, simulation.block):
@@ -171,13 +183,31 @@ class Simulation:
         interval = self.options.reset_interval
         if interval and neuron.states:
             reset = (interval, (self.options.reset_offset + 1 + self.network.hops(name)) % interval)
+        first_v: Any = population.initial_voltage
+        rests = 0
+        if (start := population.starts) and not starts_by_itself(self.network, population):
+            # By a reset just then, once; until then nothing may be sent.
+            reset = (self.options.steps + start + 1, start + 1)
+            first_v, rests = quiet_voltage(neuron, population.size, start), start
         process = neurons(neuron, shape)
-        return self._prepare(process, name, traces=self.traces[name], reset=reset)
+        if np.any(bias := np.asarray(neuron.constant_current)):
+            values = np.zeros((self.options.steps, population.size), np.int32)
+            values[population.starts :] = bias
+            constant = self._prepare(_source(values), f"bias of {name}", values=values)
+            constant.s_out.connect(process.a_in)
+        how = {"traces": self.traces[name], "reset": reset, "first_v": first_v}
+        how["rests"] = rests
+        return self._prepare(process, name, **how)
 
     def _connect(self, projection: Projection) -> None:
+        target = self._processes[projection.target]
+        for part, a_in in zip(parts_of(projection), currents_into(target), strict=True):
+            self._connect_part(part, a_in)
+
+    def _connect_part(self, projection: Projection, a_in: Any) -> None:
         source, target = self.network[projection.source], self.network[projection.target]
         bits = message_bits(source.neuron, self.graded_input)
-        s_out, a_in = self._processes[source.name].s_out, self._processes[target.name].a_in
+        s_out = self._processes[source.name].s_out
         if is_conv(projection.synapse):
             process = self._prepare(conv(projection.synapse, source.shape, bits), projection.name)
             s_out.reshape(source.shape).transpose((2, 1, 0)).connect(process.s_in)
@@ -189,7 +219,15 @@ class Simulation:
 
     def _prepare(self, process: Any, label: str, **parameters: Any) -> Any:
         """Give a process what its `models.SampleBySample` reads."""
-        settings = {**self._common, "label": label, "traces": {}, "reset": None, **parameters}
+        settings = {
+            **self._common,
+            "label": label,
+            "traces": {},
+            "reset": None,
+            "first_v": 0,
+            "rests": 0,
+            **parameters,
+        }
         for key, value in settings.items():
             process.proc_params.overwrite(key, value)
         return process

@@ -40,10 +40,20 @@ from ...errors import BackendError, UnsupportedError
 from ...network import Network, Population, Projection
 from ...network.fixed_point import PAYLOAD_BITS
 from ...remote.worker import WorkerError
-from ..lava.build import are_graded, conv, is_conv, matrix, message_bits, neurons
+from ...targets.rewrite.late_bias import voltage_before
+from ..lava.build import (
+    are_graded,
+    conv,
+    currents_into,
+    is_conv,
+    matrix,
+    message_bits,
+    neurons,
+    parts_of,
+)
 from ..lava.models import MODELS
 from ..lava.processes import JOIN_SECONDS, run_watched
-from .schedule import Schedule
+from .schedule import Schedule, starts_elsewhere
 
 CONV_INPUT_BITS = 16
 """Payload of ``PyToN3ConvAdapter`` in every public use of it."""
@@ -158,11 +168,26 @@ class Board:
     def _neurons(self, population: Population) -> Any:
         resets = self.schedule.reset_of(self.network.hops(population.name))
         process = neurons(population.neuron, layout(population.shape), resets)
+        if starts_elsewhere(self.network):
+            process.v.init = self._first_v(population)
         for var in process.vars:  # one value for each neuron is laid out as they are
             if var.init is not None and np.shape(var.init) == (population.size,):
                 var.init = laid_out(np.asarray(var.init), population.shape)
                 var.shape = var.init.shape
         return process
+
+    def _first_v(self, population: Population) -> Any:
+        """Give v before the chip's first step, from which the lag of the inputs leads to ours."""
+        first, lag = population.initial_voltage, self.schedule.lag.input
+        if not lag or population.neuron.cuba_form() is None:
+            return np.asarray(first)
+        v = voltage_before(population.neuron, population.size, lag, first)
+        if v is None:
+            raise UnsupportedError(
+                f"population {population.name!r}: no voltage leads to its first one over the "
+                f"{lag} steps by which inputs reach the chip late; run it on backend 'lava'"
+            )
+        return v
 
     def _connect_input(self, cyclic: bool) -> None:
         population = self.network.input
@@ -200,9 +225,14 @@ class Board:
         return spike.PyToN3ConvAdapter(shape=shape, num_message_bits=CONV_INPUT_BITS)
 
     def _connect(self, projection: Projection) -> None:
+        target = self._processes[projection.target]
+        for part, a_in in zip(parts_of(projection), currents_into(target), strict=True):
+            self._connect_part(part, a_in)
+
+    def _connect_part(self, projection: Projection, a_in: Any) -> None:
         source, target = self.network[projection.source], self.network[projection.target]
         bits = message_bits(source.neuron, self.graded_input)
-        s_out, a_in = self._ports[source.name], self._processes[target.name].a_in
+        s_out = self._ports[source.name]
         if is_conv(projection.synapse):
             process = conv(projection.synapse, source.shape, bits)
             s_out.connect(process.s_in)

@@ -160,6 +160,8 @@ def carried_over(network: Network) -> str:
         name, neuron, hops = population.name, population.neuron, network.hops(population.name)
         if neuron.runs_on_host == "always":
             continue
+        if np.any(population.initial_voltage):
+            return f"population {name!r}: starts at a voltage, and a reset brings v to 0"
         if not is_reset(neuron):
             return f"population {name!r}: {neuron.kind} neurons are not reset on the chip"
         if _biased(population) and population.starts != hops:
@@ -181,6 +183,11 @@ def carried_over(network: Network) -> str:
         if np.any(getattr(synapse, "delay", 0)):
             return f"projection {projection.name}: its delays reach beyond the next reset"
     return ""
+
+
+def starts_elsewhere(network: Network) -> bool:
+    """Whether neurons start at other voltages than 0, which no reset within a run gives them."""
+    return any(np.any(p.initial_voltage) for p in network.populations)
 
 
 def early_biases(network: Network, lag: Lag) -> list[str]:
@@ -226,7 +233,8 @@ def schedules(
     interval, offset = reset or (None, 0)
     # A bias acts before the first message has come through the adapter: once the
     # lag is over, all start again from zero.
-    restart = reset is None and lag.input > 0 and any(map(_biased, network.populations))
+    biased = any(map(_biased, network.populations)) and not starts_elsewhere(network)
+    restart = reset is None and lag.input > 0 and biased
     for start in range(samples):
         if restart:
             never_again = power_of_two(lag.input + steps + lag.output + 1)

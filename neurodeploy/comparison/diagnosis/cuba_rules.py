@@ -79,6 +79,7 @@ def step_cuba(
     current: Array,
     resets: NDArray[np.bool_] | None = None,
     starts: int = 0,
+    first_v: int | NDArray[np.int32] = 0,
 ) -> tuple[NDArray[np.bool_], Array, Array]:
     """Run neurons on their synaptic currents, from zero state.
 
@@ -92,6 +93,8 @@ def step_cuba(
         Steps before which u and v become zero.
     starts : int
         Step in which the neurons begin, see `network.Population`.
+    first_v : int or int32 [neurons]
+        v before it.
 
     Returns
     -------
@@ -106,6 +109,7 @@ def step_cuba(
     u: IntArray
     v: IntArray
     u, v = np.zeros((2, current.shape[1]), np.int64)
+    v = v + first_v
     wait = np.zeros(current.shape[1], np.int64)
     late = np.zeros(current.shape[1], np.bool_)
     fired = np.zeros(current.shape, np.bool_)

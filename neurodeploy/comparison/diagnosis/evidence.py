@@ -86,9 +86,10 @@ def _trace(
     if all(name in columns and columns[name].dtype.kind == "i" for name in ("u", "v")):
         # Where a hard reset follows a message, v is 0 whatever stands in its place.
         resets, sent = side.resets(where.population), columns.get("spikes")
+        first, size = population.initial_voltage, population.size
         unknown = sent is None or population.axon_delay is not None
         before = model.voltage_before_reset(
-            _shift_one_step(columns["v"], resets),
+            _shift_one_step(columns["v"], resets, int(np.broadcast_to(first, size)[where.neuron])),
             columns["u"].astype(np.int64),
             None if unknown else _shift_one_step(columns["spikes"], resets),
         )
@@ -98,9 +99,11 @@ def _trace(
     return Trace({n: tuple(x.item() for x in column[span]) for n, column in columns.items()}, known)
 
 
-def _shift_one_step(values: NDArray[Any], resets: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Give what was there after the last step, 0 at a reset."""
-    last = np.concatenate([[0], values[:-1].astype(np.int64)])
+def _shift_one_step(
+    values: NDArray[Any], resets: NDArray[np.bool_], first: int = 0
+) -> NDArray[np.int64]:
+    """Give what was there after the last step, `first` before any, 0 at a reset."""
+    last = np.concatenate([[first], values[:-1].astype(np.int64)])
     last[resets] = 0
     return last
 

@@ -64,31 +64,22 @@ def diagnose(
         With the reason in its words where nothing could be tried.
     """
     try:
-        return _Search(a, b, divergence, net, net_b, inputs, names).diagnosis()
+        sides = Side(a, net, names[0], inputs), Side(b, net_b or net, names[1], inputs)
+        return _Search(sides, divergence).diagnosis()
     except NeurodeployError as error:
         return Diagnosis("", f"Not diagnosed: {error}")
 
 
 class _Search:
-    def __init__(
-        self,
-        a: Recording,
-        b: Recording,
-        divergence: Divergence,
-        net: Network,
-        net_b: Network | None,
-        inputs: NDArray[Any] | None,
-        names: tuple[str, str],
-    ) -> None:
-        self.name = divergence.population
-        self.a_step = divergence.step
-        step = divergence.step + net.hops(self.name) - a[self.name].header.hops
+    def __init__(self, sides: tuple[Side, Side], divergence: Divergence) -> None:
+        self.sides, self.name, self.a_step = sides, divergence.population, divergence.step
+        self.nets = (sides[0].network, sides[1].network)
+        recorded = [side.recording[self.name].header for side in sides]
+        step = divergence.step + self.nets[0].hops(self.name) - recorded[0].hops
         self.where = replace(divergence, step=step)
-        self.nets = (net, net_b or net)
-        self.sides = (Side(a, net, names[0], inputs), Side(b, self.nets[1], names[1], inputs))
-        self.masks_v = any(model_of(r[self.name].header.neuron).masks_v for r in (a, b))
+        self.masks_v = any(model_of(header.neuron).masks_v for header in recorded)
         self.two_networks = self.nets[0].fingerprint != self.nets[1].fingerprint
-        self.samples = min(a.samples, b.samples)
+        self.samples = min(side.recording.samples for side in sides)
         self.tried = 0
 
     def diagnosis(self) -> Diagnosis:

@@ -117,7 +117,9 @@ def _under_rules(
     resets: NDArray[np.bool_] | None,
 ) -> Replayed:
     neuron: Any = population.neuron  # `CubaLIF`, the only one that rules are tried for
-    fired, u, v = step_cuba(neuron, rules, current, resets, population.starts)
+    fired, u, v = step_cuba(
+        neuron, rules, current, resets, population.starts, population.initial_voltage
+    )
     spikes = fired.astype(np.int32)
     if population.axon_delay is not None:
         spikes = delay_messages(spikes, population.axon_delay)

@@ -45,6 +45,7 @@ def network_differences(a: Network, b: Network, population: str) -> tuple[Differ
     found += _value_differences("shape", first.shape, second.shape)
     found += _field_differences("neuron", first.neuron, second.neuron)
     found += _value_differences("starts", first.starts, second.starts)
+    found += _value_differences("initial voltage", first.initial_voltage, second.initial_voltage)
     # None and delays of no step are the same.
     delays = [None if p.axon_delay is None or not p.axon_delay.any() else p.axon_delay
               for p in (first, second)]  # fmt: skip

@@ -91,17 +91,14 @@ def _bias_hypotheses(network: Network, name: str, neuron: Neuron) -> Iterator[Hy
     bias = neuron.parameters.get("bias", 0)
     if not np.any(bias):
         return
-    yield Hypothesis("lost-bias", "has lost its bias", _with_parameters(network, name, bias=0))
-    yield Hypothesis(
-        "bias-sign", "has the bias with the wrong sign", _with_parameters(network, name, bias=-bias)
-    )
-    for shift, said in ((1, "doubled"), (6, "times 64")):
-        changed = _with_parameters(network, name, bias=bias * (1 << shift))
-        yield Hypothesis("bias-scale", f"has its bias {said}", changed)
-    halved = _with_parameters(
-        network, name, bias=np.asarray(bias) // 2 if np.ndim(bias) else bias // 2
-    )
-    yield Hypothesis("bias-scale", "has its bias halved", halved)
+    for key, words, changed in (
+        ("lost-bias", "has lost its bias", 0),
+        ("bias-sign", "has the bias with the wrong sign", -bias),
+        ("bias-scale", "has its bias doubled", bias * 2),
+        ("bias-scale", "has its bias times 64", bias * 64),
+        ("bias-scale", "has its bias halved", bias // 2),
+    ):
+        yield Hypothesis(key, words, _with_parameters(network, name, bias=changed))
 
 
 def _parameter_hypotheses(network: Network, name: str, neuron: Neuron) -> Iterator[Hypothesis]:

@@ -90,12 +90,15 @@ class SingleFaults:
                 yield from self._messages(delivery)
 
     def _screen_currents(self, currents: Currents) -> list[int]:
-        if not currents.size:
-            return []
-        found = currents_that_fit(
-            self.side, self.name, self.neuron, currents, self.observed, self.masks_v
-        )
-        return [int(k) for k in found[:MOST_CONFIRMED]]
+        """Which currents [steps, hypotheses] make the neuron do all that was observed."""
+        alive: list[int] = []
+        resets, own = self.side.resets(self.name), self.observed.of_neuron(self.neuron)
+        for first in range(0, currents.shape[1], AT_ONCE):
+            part = currents[:, first : first + AT_ONCE]
+            found = run_alone(self.network, self.name, self.neuron, part, resets)
+            wrong = mismatches(found, own, self.masks_v).any(axis=0)
+            alive += (first + np.flatnonzero(~wrong)).tolist()
+        return alive[:MOST_CONFIRMED]
 
     def _own_message(self) -> Iterator[Hypothesis]:
         """The neuron did what it should, but its message was lost, or came from nowhere."""
@@ -186,11 +189,9 @@ class SingleFaults:
         if not 1 < channels <= MOST_CHANNELS:
             return
         size = source.size // channels
-        (whole,) = [
-            a
-            for a in afferents_from(self, source.name)
-            if a.projection is delivery.afferents.projection
-        ]
+        # All of its synapses, those that heard nothing too.
+        known = afferents_of(self.network, self.name, self.neuron)
+        (whole,) = (a for a in known if a.projection is delivery.afferents.projection)
         messages = self.side.messages(self.name, self.where.sample)[source.name]
         sent = dense_of(messages, self.side, source.name)
         channel, position = np.divmod(whole.source, size)
@@ -248,25 +249,16 @@ class SingleFaults:
         return Hypothesis("swapped-channels", words, network)
 
     def _name_neuron(self, population: str, neuron: int) -> str:
-        return neuron_in_words(self.network[population], neuron)
+        """A neuron in words: ``'conv1' neuron 17 at (0, 1, 2)``."""
+        shape = self.network[population].shape
+        at = f" at {position_of(neuron, shape)}" if len(shape) > 1 else ""
+        return f"{population!r} neuron {neuron}{at}"
 
     def _index_of(self, place: int, index: int) -> str:
         weight: Any = self.network.projections[place].synapse
         return str(
             list(position_of(index, np.shape(weight.weight)) if np.ndim(weight.weight) else [])
         )
-
-
-def afferents_from(faults: SingleFaults, source: str) -> list[Any]:
-    """All synapses from a source to the neuron, those that heard nothing too."""
-    found = afferents_of(faults.network, faults.name, faults.neuron)
-    return [a for a in found if a.projection.source == source]
-
-
-def neuron_in_words(population: Population, neuron: int) -> str:
-    """A neuron in words: ``'conv1' neuron 17 at (0, 1, 2)``."""
-    at = f" at {position_of(neuron, population.shape)}" if len(population.shape) > 1 else ""
-    return f"{population.name!r} neuron {neuron}{at}"
 
 
 def _swap_rows(synapse: Synapse, one: int, two: int, size: int) -> Synapse | None:
@@ -332,42 +324,14 @@ def run_alone(
     A current of the first step is not delivered: no synapse can.
     """
     steps, number = currents.shape
-    model = network[population].neuron.of_one(neuron)
-    delay = network[population].axon_delay
-    alone = Network(
-        (
-            Population("source", (number,), Source(signed=True)),
-            Population(
-                "alone",
-                (number,),
-                model,
-                None if delay is None else np.full(number, delay[neuron], np.int32),
-                starts=network[population].starts,
-            ),
-        ),
-        (Projection("source", "alone", OneToOne(1)),),
-    )
+    whole = network[population]
+    model, delay = whole.neuron.of_one(neuron), whole.axon_delay
+    late = None if delay is None else np.full(number, delay[neuron], np.int32)
+    source = Population("source", (number,), Source(signed=True))
+    target = Population("alone", (number,), model, late, starts=whole.starts)
+    alone = Network((source, target), (Projection("source", "alone", OneToOne(1)),))
     early = np.zeros((1, steps, number), np.int64)
     early[0, :-1] = currents[1:]
     return replay(
         alone, "alone", {"source": Messages.of(early)}, resets=resets, states=model.states
     )
-
-
-def currents_that_fit(
-    side: Side,
-    population: str,
-    neuron: int,
-    currents: Currents,
-    observed: Observed,
-    masks_v: bool,
-) -> NDArray[np.int64]:
-    """Which of the currents [steps, hypotheses] make the neuron do all that was observed."""
-    alive = []
-    resets, own = side.resets(population), observed.of_neuron(neuron)
-    for first in range(0, currents.shape[1], AT_ONCE):
-        part = currents[:, first : first + AT_ONCE]
-        found = run_alone(side.network, population, neuron, part, resets)
-        wrong = mismatches(found, own, masks_v).any(axis=0)
-        alive.append(first + np.flatnonzero(~wrong))
-    return np.concatenate(alive) if alive else np.zeros(0, np.int64)

@@ -1,4 +1,4 @@
-// See network.ResonateFire, AdaptiveResonateFire and their Izhikevich forms for the equations.
+// See network.ResonateFire, its further forms and AdaptiveResonateFire for the equations.
 #pragma once
 #include "stepper.hpp"
 
@@ -49,6 +49,29 @@ struct ResonateFireIzhikevich {
     }
 };
 NEURON_MODEL("rf-iz", ResonateFireIzhikevich, "u v", "sine cosine threshold", "input_exponent");
+
+// A state that products of 15-bit decays hold in 32 bits; beyond it what `Range` looks for.
+inline I within_17_bits(I x) { return smaller(larger(x, all(-(1 << 16))), all(1 << 16)) << 7; }
+
+struct ResonateFireZero {
+    using Input = Complex;
+    struct State { I re, im; };
+    struct Parameters { I sine, cosine, threshold; };
+    struct Options {};
+
+    template <class Range>
+    static Sent step(State& s, Complex input, const Parameters& p, const Options&, Range& range) {
+        constexpr int BITS = 15;
+        I re = s.re, before = s.im;
+        s.re = ((re * p.cosine) >> BITS) - ((before * p.sine) >> BITS) + input.real;
+        s.im = ((before * p.cosine) >> BITS) + ((re * p.sine) >> BITS) + input.imag;
+        range.count_u(range.beyond(within_17_bits(s.re)));
+        range.count_v(range.beyond(within_17_bits(s.im)));
+        I crosses = (s.im >= 0) & (before < 0);
+        return {crosses & (s.re > p.threshold), s.re};
+    }
+};
+NEURON_MODEL("rf-zero", ResonateFireZero, "u v", "sine cosine threshold", "");
 
 template <bool by_height>
 struct AdaptiveResonate {

@@ -13,6 +13,7 @@ from .neuron_writer import NEVER
 
 CURES = {
     "starts": "in NetX a bias acts from step 0 on; with starts=0 it does here, too",
+    "initial_voltage": "NetX's neurons begin at 0",
     "neuron.fraction_bits": (
         "NetX holds thresholds and biases in 1/64; round them, with fraction_bits=0"
     ),

@@ -156,13 +156,13 @@ def _one_window(operators: list[Operator]) -> Conv | Pool | None:
             if window is None:
                 pending = factor if pending is None else pending * factor
             else:
-                window = _scaled_after(window, factor)
+                window = _scaled(window, factor, before=False)
             continue
         assert operator.window is not None
         if window is None:
             window, source = operator.window, image_shape(operator.input)
             if pending is not None:
-                window = _scaled_before(window, pending)
+                window = _scaled(window, pending, before=True)
         else:
             merged = _pool_then_conv(window, operator.window, source)
             if merged is None:
@@ -184,22 +184,17 @@ def _depthwise(pool: Pool, channels: int) -> Conv:
     return Conv(weight, pool.stride, pool.padding, pool.dilation, groups=channels)
 
 
-def _scaled_before(window: Conv | Pool, factor: Doubles) -> Conv | Pool:
+def _scaled(window: Conv | Pool, factor: Doubles, before: bool) -> Conv | Pool:
+    """Multiply the input channels (`before`), or the output channels, of a window."""
     if isinstance(window, Pool):
         if (factor == factor[0]).all():
             return replace(window, weight=window.weight * factor[0])
         window = _depthwise(window, len(factor))
+    if not before:
+        return replace(window, weight=window.weight * factor[:, None, None, None])
     outputs, inputs = window.weight.shape[:2]
     by_group = np.repeat(factor.reshape(window.groups, inputs), outputs // window.groups, axis=0)
     return replace(window, weight=window.weight * by_group[:, :, None, None])
-
-
-def _scaled_after(window: Conv | Pool, factor: Doubles) -> Conv | Pool:
-    if isinstance(window, Pool):
-        if (factor == factor[0]).all():
-            return replace(window, weight=window.weight * factor[0])
-        window = _depthwise(window, len(factor))
-    return replace(window, weight=window.weight * factor[:, None, None, None])
 
 
 def _pool_then_conv(

@@ -104,13 +104,19 @@ def _float_population(network: Network, population: Population) -> Population:
             f"{'as its input' if population is network.input else 'with all they do'}; write .net "
             f"instead"
         )
+    if np.any(population.initial_voltage):
+        raise UnsupportedError(
+            f"population {name!r}: NIR's neurons begin at rest, these at other voltages; write "
+            f".net instead"
+        )
     keep_u, keep_v = (
         (1 - np.asarray(d, np.float64) / DECAY_UNITY).astype(np.float32)
         for d in (neuron.current_decay, neuron.voltage_decay)
     )
     bias = np.asarray(neuron.bias, np.float32)
     # Without memory of the current a constant current is a bias, which every framework reads.
-    constant = not keep_u.any() and bool(_carriers(network, name))
+    carried = any(isinstance(p.synapse, (Dense, DelayedDense)) for p in network.into(name))
+    constant = carried and not keep_u.any()
     made = FloatLIF(
         current_keep=keep_u,
         current_bias=bias if constant else 0.0,
@@ -119,10 +125,6 @@ def _float_population(network: Network, population: Population) -> Population:
         threshold=np.asarray(neuron.threshold, np.float32),
     )
     return replace(population, neuron=made)
-
-
-def _carriers(network: Network, name: str) -> list[Projection]:
-    return [p for p in network.into(name) if isinstance(p.synapse, (Dense, DelayedDense))]
 
 
 def _cast(synapse: Synapse, kind: Any) -> Synapse:
@@ -137,15 +139,12 @@ def as_fixed(network: Network, facts: dict[str, Any]) -> Network:
     Integers that are not those we wrote are read as they stand. What is in integers no more stays
     as it was read, in floats.
     """
-    populations = []
+    port = Source(signed=bool(facts.get("signed")))
     try:
-        for population in network.populations:
-            neuron = population.neuron
-            if isinstance(neuron, FloatLIF):
-                population = replace(population, neuron=_cuba(neuron))
-            else:
-                population = replace(population, neuron=Source(signed=bool(facts.get("signed"))))
-            populations.append(population)
+        populations = [
+            replace(p, neuron=_cuba(p.neuron) if isinstance(p.neuron, FloatLIF) else port)
+            for p in network.populations
+        ]
         names, pairs = facts["populations"], [tuple(pair[:2]) for pair in facts["projections"]]
         parallel = {pair for pair in pairs if pairs.count(pair) > 1}
         projections = [

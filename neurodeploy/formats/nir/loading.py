@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from ...network import Network, Rating
 from ..hdf5 import reading
@@ -15,16 +16,8 @@ from .reader import Reader
 from .resets import Assumption, Resets
 
 
-def load_nir(
-    path: str | os.PathLike[str],
-    *,
-    dt: float | None = None,
-    preset: str | None = None,
-    reset: str | Mapping[str, str] | None = None,
-    reset_delay: bool | None = None,
-    allow: Collection[str] = (),
-) -> Network:
-    """Read a NIR graph.
+def load_nir(path: str | os.PathLike[str], **options: Any) -> Network:
+    """Read a NIR graph, with the options of `read_nir`.
 
     Parameters
     ----------
@@ -57,9 +50,7 @@ def load_nir(
     UnsupportedError
         If an element cannot be carried and `allow` does not name it, or `nir` is missing.
     """
-    return read_nir(path, dt=dt, preset=preset, reset=reset, reset_delay=reset_delay, allow=allow)[
-        0
-    ]
+    return read_nir(path, **options)[0]
 
 
 def read_nir(

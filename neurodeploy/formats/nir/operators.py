@@ -152,13 +152,9 @@ def _window_shape(
     graph: Graph, name: str, window: Conv | Pool, source: tuple[int, int, int]
 ) -> tuple[int, int, int]:
     try:
-        if isinstance(window, Conv):
-            window.check_geometry("convolution", source)
-            target = window.output_shape(source)
-            window.check(source, target)
-        else:
-            window.check_geometry("pool", source)
-            target = window.output_shape(source)
+        window.check_geometry("convolution" if isinstance(window, Conv) else "pool", source)
+        target = window.output_shape(source)
+        window.check(source, target)
     except NetworkError as error:
         raise graph.fail(name, str(error)) from None
     if min(target) < 1:

@@ -184,6 +184,9 @@ class Preset:
 RESETS = {"hard": "value", "soft": "subtract", "none": "none"}
 """What ``--reset`` takes, and `FloatLIF.reset` for it."""
 
+RESET_WORDS = {value: key for key, value in RESETS.items()}
+"""The other way round."""
+
 _SNNTORCH = Preset(
     "snntorch", "snnTorch 1.0.0, its neurons as trained", integrator_input="r", reset="subtract",
     resets=("subtract", "value", "none"), asks_reset=True, reset_time="after",

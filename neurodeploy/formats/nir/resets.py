@@ -8,7 +8,7 @@ from typing import Any
 
 from ...errors import FormatError
 from .graph import Graph
-from .presets import RESETS, Preset
+from .presets import RESET_WORDS, Preset
 
 REST = "*"
 """In a mapping of resets, all neuron nodes that it does not name."""
@@ -92,21 +92,19 @@ class Resets:
         return tuple(found)
 
     def _reset(self) -> Assumption:
-        words = {value: key for key, value in RESETS.items()}
-        mine = words[self.preset.reset]
-        others = [words[reset] for reset in self.preset.resets if reset != self.preset.reset]
+        mine = RESET_WORDS[self.preset.reset]
+        others = [RESET_WORDS[reset] for reset in self.preset.resets if reset != self.preset.reset]
         reason = (
             f"not in the file: {mine}, as {self.preset.framework.split()[0]} does by default; "
             f"give --reset {mine} or {' or '.join(others)}"
         )
-        each = {name: words[preset.reset] for name, preset in self._each.items()}
+        each = {name: RESET_WORDS[preset.reset] for name, preset in self._each.items()}
         return Assumption("reset", None, reason, {"reset": {**each, REST: others[0]}})
 
 
 def _question(preset: Preset) -> str:
-    words = {value: key for key, value in RESETS.items()}
-    default = words[preset.reset]
-    others = [words[reset] for reset in preset.resets if reset != preset.reset]
+    default = RESET_WORDS[preset.reset]
+    others = [RESET_WORDS[reset] for reset in preset.resets if reset != preset.reset]
     return (
         f"the reset of its neurons is not in the file; give --reset {default} "
         f"({preset.framework.split()[0]}'s default: {preset.reset}), {' or '.join(others)}, or "

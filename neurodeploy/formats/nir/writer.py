@@ -33,7 +33,7 @@ from .integer_networks import MARK, as_float, without_idle_delays
 from .late_spikes import undelay_spikes
 from .loading import load_nir
 from .neuron_writer import node_of, resets_at_spikes
-from .presets import RESETS, Preset, preset_named
+from .presets import RESET_WORDS, Preset, preset_named
 
 DEFAULT_DT = 1e-4
 """Seconds; what snnTorch's and SpikingJelly's imports take for granted."""
@@ -127,9 +127,8 @@ class _Writer:
 
     def reset(self) -> str | dict[str, str]:
         """The reset of all neurons, or of each where they differ, which NIR cannot say."""
-        words = {value: key for key, value in RESETS.items()}
         each = {
-            p.name: words[p.neuron.reset]
+            p.name: RESET_WORDS[p.neuron.reset]
             for p in self.network.populations
             if isinstance(p.neuron, FloatLIF) and resets_at_spikes(p.neuron)
         }

@@ -26,6 +26,9 @@ from .weights import Kept, Recomputed
 EXAMPLE_STEPS = 24
 """Of a random example."""
 
+FLAT = ("Dense", "Recurrent", "KWTA", "Affine", "Output")
+"""Blocks, and synapses, whose kernel says what shape they take."""
+
 __all__ = [
     "Export",
     "Sent",
@@ -224,14 +227,7 @@ def _synapse_of(module: Any) -> Any:
 def _shape_told(module: Any) -> tuple[int, ...] | None:
     synapse = _synapse_of(module)
     synapse = getattr(synapse, "real", synapse)
-    kind = kind_of(module)
-    if synapse is None or kind.split(".")[-1] not in (
-        "Dense",
-        "Recurrent",
-        "KWTA",
-        "Affine",
-        "Output",
-    ):
+    if synapse is None or kind_of(module).split(".")[-1] not in FLAT:
         return None
     kernel = tuple(int(n) for n in synapse.kernel_size[:2])
     channels = int(synapse.in_channels)
@@ -248,20 +244,14 @@ def with_sample_axis(example: NDArray[np.float32], static: bool = False) -> NDAr
     InputError
         If that tells nothing.
     """
-    if static:
-        if example.ndim in (2, 4):
-            return example
-        if example.ndim in (1, 3):
-            return example[None]
-        raise InputError(
-            f"example: shape {tuple(example.shape)}; without time it is [*shape] or "
-            f"[samples, *shape] with shape (neurons) or (C, H, W)"
-        )
-    if example.ndim in (3, 5):
+    own = example.ndim - (0 if static else 1)  # axes beside time
+    if own in (2, 4):
         return example
-    if example.ndim in (2, 4):
+    if own in (1, 3):
         return example[None]
+    how = "give [steps, *shape] or [samples, steps, *shape]"
     raise InputError(
-        f"example: shape {tuple(example.shape)}; give [steps, *shape] or [samples, steps, *shape] "
+        f"example: shape {tuple(example.shape)}; "
+        f"{'without time it is [*shape] or [samples, *shape]' if static else how} "
         f"with shape (neurons) or (C, H, W)"
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,24 +17,15 @@ from numpy.typing import NDArray
 from ...errors import UnsupportedError
 from ...network import Rating
 from .converted import Converted
-from .dataflow import Node
+from .dataflow import Feed, Node
 from .draft import Draft
-from .origins import Group
 from .weights import Used, effective_bias
-
-if TYPE_CHECKING:
-    from .tracing import Emitter
 
 Currents = tuple[NDArray[np.float64], ...]
 
 
 def add_biases(
-    draft: Draft,
-    node: Node,
-    name: str,
-    made: Converted,
-    feeds: list[tuple[Emitter, Any, Group, int]],
-    unit: int,
+    draft: Draft, node: Node, name: str, made: Converted, feeds: list[Feed], unit: int
 ) -> None:
     """Add the constant currents into a population.
 
@@ -45,16 +36,16 @@ def add_biases(
     name : str
         Of the population.
     made : Converted
-    feeds : list
-        As `build.Builder` has them: a synapse is in it once for each population that it takes.
+    feeds : list of Feed
+        A synapse is in it once for each population that it takes.
     unit : int
         What a current of 1.0 is in integers.
     """
-    shape = next(p.shape for p in draft.populations if p.name == name)
+    shape = draft.named(name).shape
     found: dict[str, tuple[int, Currents]] = {}
-    for feeder, synapse, _, arrival in feeds:
-        where = feeder.name if feeder.module is synapse else f"{feeder.name}.synapse"
-        found[f"{where}.bias"] = arrival, _of_synapse(synapse, shape, draft.trace.used)
+    for feed in feeds:
+        currents = _of_synapse(feed.synapse, shape, draft.trace.used)
+        found[f"{feed.where}.bias"] = feed.arrival, currents
     found[f"{node.emitter.name}.bias"] = node.arrival, _of_block(node)
     for element, (arrival, currents) in found.items():
         if not any(current.any() for current in currents):

@@ -32,11 +32,10 @@ from .bias_currents import add_biases
 from .converted import Converted
 from .dataflow import (
     TYPES,
+    Feed,
     Node,
-    Sent,
     axon_delay,
     find_lags,
-    numbers_sent,
     read_inputs,
     shape_of,
     unit_of,
@@ -52,7 +51,6 @@ from .weights import computing_hooks
 
 if TYPE_CHECKING:
     from .running import Trace
-    from .tracing import Emitter
 
 
 class Builder(Draft):
@@ -116,7 +114,7 @@ class Builder(Draft):
                 f"{node.emitter.name}: takes currents of {source.emitter.name}, which no neuron "
                 f"has turned into messages"
             )
-        return next(p for p in self.populations if p.name == source.population)
+        return self.named(source.population)
 
     def _average(self, node: Node) -> None:
         (group,) = node.groups if len(node.groups) == 1 else (None,)
@@ -138,9 +136,9 @@ class Builder(Draft):
         emitter, module = node.emitter, node.emitter.module
         neuron = getattr(module, "neuron", module)
         feeds = self._feeds(node)
-        for _, _, group, _ in feeds:
-            if self.nodes[group.emitter].emitter.kind == "input":
-                self._source_of(group, node)
+        for feed in feeds:
+            if self.nodes[feed.group.emitter].emitter.kind == "input":
+                self._source_of(feed.group, node)
         shape = shape_of(emitter)
         node.unit = unit_of(emitter)
         exponent = self._exponent(node, feeds)
@@ -149,8 +147,8 @@ class Builder(Draft):
             node.unit = scale << (ACTIVATION_SHIFT - exponent)  # of a weight times a message
         made = self._convert(node, neuron, shape, exponent)
         unit = int(getattr(neuron, "w_scale", 1 << ACTIVATION_SHIFT))
-        kind = TYPES[feeds[0][0].kind]
-        name = self._name(kind, flatten=self._flattens(kind, feeds[0][2]))
+        kind = TYPES[feeds[0].emitter.kind]
+        name = self._name(kind, flatten=self._flattens(kind, feeds[0].group))
         starts = node.arrival if np.any(np.asarray(getattr(made.neuron, "bias", 0)) != 0) else 0
         delay = axon_delay(module, shape)
         loops = emitter.kind == "block.Recurrent"
@@ -173,25 +171,22 @@ class Builder(Draft):
         return any(p.name == source and len(p.shape) == 3 for p in self.populations)
 
     def _connect(
-        self,
-        node: Node,
-        name: str,
-        made: Converted,
-        feeds: list[tuple[Emitter, Any, Group, int]],
-        unit: int,
+        self, node: Node, name: str, made: Converted, feeds: list[Feed], unit: int
     ) -> None:
         """Projections into a population, and what it is remembered by."""
         emitter = node.emitter
-        shape = next(p.shape for p in self.populations if p.name == name)
-        for feeder, synapse, group, arrival in feeds:
-            source = self._late(group, node, arrival)
-            where = feeder.name if feeder.module is synapse else f"{feeder.name}.synapse"
-            how = (where, self.note, unit, made.weight_factor, self.trace.used)
-            operator = convert_synapse(synapse, feeder.shape, group, source.shape, *how)
+        shape = self.named(name).shape
+        for feed in feeds:
+            source = self._late(feed.group, node, feed.arrival)
+            taken, how = feed.emitter.shape, (unit, made.weight_factor, self.trace.used)
+            operator = convert_synapse(
+                feed.synapse, taken, feed.group, source.shape, feed.where, self.note, *how
+            )
             self.link(source.name, name, operator)
         self._drive(node, name, made)
         self._note_layer(node, name, made)
-        self._remember_states(node, name)
+        if emitter.kind == "block.Affine":
+            self.remember(node, name, "v", emitter.module.neuron.s_scale)
         if emitter.kind == "block.Recurrent":
             self._loop(node, name, unit)
         if emitter.kind == "block.KWTA":
@@ -199,14 +194,13 @@ class Builder(Draft):
         if made.neuron.kind not in ("leaky-integrator",):
             self.remember(node, node.population)
 
-    def _feeds(self, node: Node) -> list[tuple[Emitter, Any, Group, int]]:
-        """(who has the synapses, the synapses, what they take, when it must arrive)."""
+    def _feeds(self, node: Node) -> list[Feed]:
         emitter = node.emitter
         module = emitter.module
         own = getattr(module, "synapse", None)
         own = getattr(module, "input_synapse", None) if own is None else own
         if own is not None:
-            return [(emitter, own, group, node.arrival) for group in node.groups]
+            return [Feed(emitter, own, group, node.arrival) for group in node.groups]
         feeds = []
         for group in node.groups:
             feeder = self.nodes[group.emitter]
@@ -222,7 +216,7 @@ class Builder(Draft):
             for inner in feeder.groups:
                 # The currents must arrive when the neuron counts them.
                 arrival = node.arrival + group.delay
-                feeds.append((feeder.emitter, feeder.emitter.module, inner, arrival))
+                feeds.append(Feed(feeder.emitter, feeder.emitter.module, inner, arrival))
         return feeds
 
     def _convert(self, node: Node, neuron: Any, shape: tuple[int, ...], exponent: int) -> Converted:
@@ -234,9 +228,10 @@ class Builder(Draft):
         where = emitter.name if emitter.kind == "neuron" else f"{emitter.name}.neuron"
         return convert_neuron(neuron, shape, where, self.note, exponent)
 
-    def _exponent(self, node: Node, feeds: list[tuple[Emitter, Any, Group, int]]) -> int:
+    def _exponent(self, node: Node, feeds: list[Feed]) -> int:
         """`input_exponent` by what feeds a layer: 6 for spikes, less for payloads."""
-        units = {unit_of(n.emitter, n.unit) for *_, g, _ in feeds for n in [self.nodes[g.emitter]]}
+        sources = [self.nodes[feed.group.emitter] for feed in feeds]
+        units = {unit_of(source.emitter, source.unit) for source in sources}
         neuron = getattr(node.emitter.module, "neuron", node.emitter.module)
         if node.emitter.kind == "block.Recurrent":
             units.add(message_unit(neuron))
@@ -305,7 +300,7 @@ class Builder(Draft):
         block = node.emitter.module
         threshold = int(block.neuron.v_th_mant)
         drive = winners_drive(shape[0], block.num_winners, threshold)
-        self.link(name, name, winners_loop(shape[0], float(block.self_excitation)))
+        self.link(name, name, winners_loop(shape[0], float(block.self_excitation.detach())))
         if drive.weight.any():
             self.link(self.clock(node.arrival - 1), name, drive)
 
@@ -314,22 +309,12 @@ class Builder(Draft):
         what = emitter.kind.split(".")[-1]
         reason = f"{emitter.name}: {family_of(emitter.module)}.{what} as {made.neuron.kind}"
         self.note(name, Rating.FAITHFUL, reason)
-        population = next(p for p in self.populations if p.name == name)
-        if population.starts:
+        if starts := self.named(name).starts:
             reason = (
-                f"its bias acts from step {population.starts} on, when SLAYER's does; Lava's and "
-                f"the chip's act from step 0 on"
+                f"its bias acts from step {starts} on, when SLAYER's does; Lava's and the chip's "
+                f"act from step 0 on"
             )
             self.note(f"{name}/bias", Rating.FAITHFUL, reason)
-
-    def _remember_states(self, node: Node, name: str) -> None:
-        if node.emitter.kind == "block.Affine":
-            block = node.emitter.module
-            unit = block.neuron.s_scale
-            values = numbers_sent(node.emitter) * unit
-            shape = shape_of(node.emitter)
-            values = values.reshape(*values.shape[:2], *shape)
-            self.sent.append(Sent(name, "v", node.lag, values))
 
     def _name(self, kind: str, flatten: bool = False) -> str:
         self.layers += flatten

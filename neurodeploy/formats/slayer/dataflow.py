@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +71,21 @@ class Node:
     def shifts(self) -> int:
         """Whether SLAYER delays what it sends by a step."""
         return int(bool(getattr(self.emitter.module, "delay_shift", False)))
+
+
+class Feed(NamedTuple):
+    """Synapses into a population: whose they are, what they take, and when it must arrive."""
+
+    emitter: Emitter
+    synapse: Any
+    group: Group
+    arrival: int
+
+    @property
+    def where(self) -> str:
+        """The synapses' path."""
+        own = self.emitter.module is self.synapse
+        return self.emitter.name if own else f"{self.emitter.name}.synapse"
 
 
 def read_inputs(nodes: list[Node]) -> None:

@@ -71,13 +71,17 @@ class Draft:
         """Add a population."""
         self.populations.append(population)
 
+    def named(self, name: str) -> Population:
+        """A population that is there already."""
+        return next(p for p in self.populations if p.name == name)
+
     def link(self, source: str, target: str, synapse: Synapse) -> None:
         """Add a projection."""
         self.projections.append(Projection(source, target, synapse))
 
     def sender(self, name: str) -> Neuron:
         """The neuron whose messages a population sends on; a relay's is that of its source."""
-        return self.neurons.get(name) or next(p.neuron for p in self.populations if p.name == name)
+        return self.neurons.get(name) or self.named(name).neuron
 
     def link_clock(self, clock: str, name: str, drive: tuple[NDArray[np.int32], ...]) -> None:
         """Let a clock drive constant currents, [neurons] for each port."""
@@ -93,9 +97,8 @@ class Draft:
             self.populations.insert(1, Population(name, (1,), neuron, starts=starts))
         return name
 
-    def remember(self, node: Node, name: str) -> None:
-        """Keep what a block sent beside its population."""
-        values = numbers_sent(node.emitter) * node.unit
-        population = next(p for p in self.populations if p.name == name)
-        values = values.reshape(*values.shape[:2], *population.shape)
-        self.sent.append(Sent(name, "spikes", node.lag, values))
+    def remember(self, node: Node, name: str, what: str = "spikes", unit: int = 0) -> None:
+        """Keep what a block sent beside its population, in the node's unit where none is given."""
+        values = numbers_sent(node.emitter) * (unit or node.unit)
+        values = values.reshape(*values.shape[:2], *self.named(name).shape)
+        self.sent.append(Sent(name, what, node.lag, values))

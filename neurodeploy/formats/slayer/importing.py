@@ -42,8 +42,8 @@ def import_slayer(what: str = "export") -> tuple[Any, Any]:
             return torch, importlib.import_module(SLAYER)
     except ImportError as error:
         raise BackendError(
-            f"{what}: needs torch and lava-dl ({error}); pip install 'neurodeploy[lava]' on "
-            f"Python 3.10, or give a file that a machine with them wrote"
+            f"{what}: needs torch and lava-dl ({error}); 'neurodeploy doctor --add lava-dl' brings "
+            f"them, or give a file that a machine with them wrote"
         ) from error
 
 

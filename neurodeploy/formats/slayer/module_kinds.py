@@ -81,14 +81,10 @@ def in_plain_containers(module: Any) -> dict[str, Any]:
         for key, value in vars(holder).items():
             if key.startswith("_") and key in ("_modules", "_parameters", "_buffers"):
                 continue
-            lost = [m for m in _held(value) if id(m) not in registered and _has_leaf(m)]
-            if lost:
+            lost = [m for m in _held(value) if id(m) not in registered]
+            if any(kind_of(part) for m in lost for part in m.modules()):
                 found[f"{name}.{key}" if name else key] = value
     return found
-
-
-def _has_leaf(module: Any) -> bool:
-    return any(kind_of(m) for m in module.modules())
 
 
 def _held(value: Any) -> list[Any]:

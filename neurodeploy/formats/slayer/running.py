@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -144,7 +146,7 @@ def trace(torch: Any, module: Any, example: NDArray[np.float32], static: bool = 
     run_once(torch, module, x, static)
     after_first = Kept(module)
     hooks: list[Any] = []
-    with Rested(torch, module), torch.no_grad(), torch.backends.mkldnn.flags(enabled=False):
+    with Rested(torch, module), torch.no_grad(), _without_onednn(torch):
         tracer = Tracer(torch, module, x, static)
         inner = Inner(torch, tracer.names)
         try:
@@ -167,6 +169,16 @@ def trace(torch: Any, module: Any, example: NDArray[np.float32], static: bool = 
     found_wires = [tracer.wire(t) for t in tracer._tensors(result)]
     returned = [wire for wire in found_wires if wire is not None]
     return Trace(tracer.emitters, returned, after_first, used)
+
+
+@contextmanager
+def _without_onednn(torch: Any) -> Iterator[None]:
+    """Keep torch off oneDNN; ``mkldnn.flags`` would set TF32 too, and today's torch warns of it."""
+    before = torch.backends.mkldnn.set_flags(False)[0]
+    try:
+        yield
+    finally:
+        torch.backends.mkldnn.set_flags(before)
 
 
 def _outermost(leaves: list[Any]) -> list[Any]:

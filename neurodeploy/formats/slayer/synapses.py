@@ -114,7 +114,7 @@ def convert_synapse(
     if chosen is None:
         whole = kernel(weight, stride, padding, dilation, groups)
         return _listed(whole, taken, group, source, where, note)
-    part = _channel_part(weight, groups, chosen, taken, source, kind)
+    part = _channel_part(weight, groups, chosen, source[0], takes_axis=int(kernel is Conv))
     return kernel(part, stride, padding, dilation, 1)
 
 
@@ -199,33 +199,19 @@ def _channels(group: Group, taken: Shape, source: Shape) -> list[tuple[int, int]
 
 
 def _channel_part(
-    weight: NDArray[np.int32],
-    groups: int,
-    chosen: list[tuple[int, int]],
-    taken: Shape,
-    source: Shape,
-    kind: str,
+    weight: NDArray[np.int32], groups: int, chosen: list[tuple[int, int]], own: int, takes_axis: int
 ) -> NDArray[np.int32]:
-    """Kernel over a population's channels, from one over a tensor's."""
-    if kind == "Conv":
-        outs, per = weight.shape[0], weight.shape[1]
-        full = np.zeros((outs, taken[0], *weight.shape[2:]), np.int32)
-        for out in range(outs):
-            first = out // (outs // groups) * per
-            full[out, first : first + per] = weight[out]
-        part = np.zeros((outs, source[0], *weight.shape[2:]), np.int32)
-        for channel, own in chosen:
-            part[:, own] += full[:, channel]
-        return part
-    per = weight.shape[1]
-    full = np.zeros((taken[0], per * groups, *weight.shape[2:]), np.int32)
-    for channel in range(taken[0]):
-        first = channel // (taken[0] // groups) * per
-        full[channel, first : first + per] = weight[channel]
-    part = np.zeros((source[0], per * groups, *weight.shape[2:]), np.int32)
-    for channel, own in chosen:
-        part[own] += full[channel]
-    return part
+    """Kernel over a population's own channels, from one over a tensor's; those are on an axis."""
+    rows, per = weight.shape[:2]
+    full = np.zeros((rows, per * groups, *weight.shape[2:]), np.int32)
+    for row in range(rows):
+        first = row // (rows // groups) * per
+        full[row, first : first + per] = weight[row]
+    by_channel = np.moveaxis(full, takes_axis, 0)
+    part = np.zeros((own, *by_channel.shape[1:]), np.int32)
+    for channel, place in chosen:
+        part[place] += by_channel[channel]
+    return np.ascontiguousarray(np.moveaxis(part, 0, takes_axis))
 
 
 def _complex(real: Synapse, imag: Synapse) -> Synapse:

@@ -6,6 +6,7 @@ weights that reach torch's convolution count, if SLAYER's forward with those doe
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from typing import Any
 
 from torch.overrides import TorchFunctionMode
@@ -66,10 +67,11 @@ class Inner:
                     f"{where}: its {changed} is not SLAYER's; read are SLAYER's own neurons, "
                     f"delays and norms: derive from one without changing what it computes"
                 )
-            if part._forward_hooks:
-                self._compare(part, where)
-            if part is not leaf and _hooks_of(part):
-                self._compare_given(part, where)
+            if own := [h for h in part._forward_hooks.values() if not _is_ours(h)]:
+                self._compare(part.register_forward_hook, own, where, "forward hook", "gives")
+            if part is not leaf and (own := _hooks_of(part)):
+                register = part.register_forward_pre_hook
+                self._compare(register, own, where, "forward pre-hook", "is given")
 
     def remove(self) -> None:
         """Take all hooks away again."""
@@ -79,43 +81,24 @@ class Inner:
     def _keep(self, module: Any, args: Any, result: Any) -> None:
         self.given[id(module)] = args[0].detach().clone()
 
-    def _compare(self, part: Any, where: str) -> None:
-        """See whether the user's forward hooks change what a part gives."""
-        hooks = ", ".join(name_of(h) for h in part._forward_hooks.values() if not _is_ours(h))
-        if not hooks:
-            return
+    def _compare(
+        self, register: Callable[..., Any], hooks: Collection[Any], where: str, kind: str, what: str
+    ) -> None:
+        """See whether the user's hooks change numbers: the last that a hook is called with."""
+        names = ", ".join(map(name_of, hooks))
         raw: list[Any] = []
 
-        def before(module: Any, args: Any, result: Any) -> None:
-            raw[:] = [t.detach().clone() for t in _tensors(self.torch, result)]
+        def before(module: Any, *values: Any) -> None:
+            raw[:] = [t.detach().clone() for t in _tensors(self.torch, values[-1])]
 
-        def after(module: Any, args: Any, result: Any) -> None:
-            if not _same(self.torch, raw, _tensors(self.torch, result)):
+        def after(module: Any, *values: Any) -> None:
+            if not _same(self.torch, raw, _tensors(self.torch, values[-1])):
                 raise UnsupportedError(
-                    f"{where}: its forward hook ({hooks}) changes what it gives, and a chip has no "
+                    f"{where}: its {kind} ({names}) changes what it {what}, and a chip has no "
                     f"place for that; remove the hook, or make the change a block"
                 )
 
-        self.hooks.append(part.register_forward_hook(before, prepend=True))
-        self.hooks.append(part.register_forward_hook(after))
-
-    def _compare_given(self, part: Any, where: str) -> None:
-        """See whether the user's forward pre-hooks change what a part is given."""
-        hooks = ", ".join(name_of(h) for h in _hooks_of(part))
-        raw: list[Any] = []
-
-        def before(module: Any, args: Any) -> None:
-            raw[:] = [t.detach().clone() for t in _tensors(self.torch, args)]
-
-        def after(module: Any, args: Any) -> None:
-            if not _same(self.torch, raw, _tensors(self.torch, args)):
-                raise UnsupportedError(
-                    f"{where}: its forward pre-hook ({hooks}) changes what it is given, and a chip "
-                    f"has no place for that; remove the hook, or make the change a block"
-                )
-
-        self.hooks.append(part.register_forward_pre_hook(before, prepend=True))
-        self.hooks.append(part.register_forward_pre_hook(after))
+        self.hooks += [register(before, prepend=True), register(after)]
 
 
 def _hooks_of(part: Any) -> list[Any]:

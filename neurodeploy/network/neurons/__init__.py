@@ -18,9 +18,10 @@ from .resonate import (
     AdaptiveResonateFireIzhikevich,
     ResonateFire,
     ResonateFireIzhikevich,
+    ResonateFireZero,
 )
 from .sigma_delta import Delta, GeneralSigmaDelta, Sigma, SigmaDelta
-from .threshold import GradedThreshold, Threshold
+from .threshold import GradedThreshold, Product, Threshold
 
 __all__ = [
     "ALIF",
@@ -38,8 +39,10 @@ __all__ = [
     "LeakyIntegrator",
     "Neuron",
     "Parameter",
+    "Product",
     "ResonateFire",
     "ResonateFireIzhikevich",
+    "ResonateFireZero",
     "Sigma",
     "SigmaDelta",
     "Source",

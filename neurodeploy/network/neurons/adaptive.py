@@ -68,8 +68,14 @@ class ALIF(Neuron):
     input_exponent: int = field(default=ACTIVATION_SHIFT, metadata=one_integer(-24, 16))
     kind: ClassVar[str] = "alif"
     states: ClassVar[tuple[str, ...]] = ("u", "v", "threshold", "refractory")
+    has_initial_voltage: ClassVar[bool] = True
 
     @property
     def graded(self) -> bool:
         """Whether spikes carry the voltage."""
         return self.graded_spike
+
+    @property
+    def constant_current(self) -> Parameter:
+        """See `Neuron.constant_current`."""
+        return self.bias

@@ -52,6 +52,8 @@ class Neuron(Declared):
         Whether messages add up to values of a signal rather than to votes for a class.
     is_readout : bool
         Whether it sends nothing and the host reads its v.
+    has_initial_voltage : bool
+        Whether v may be other than 0 at the start of a sample.
     fires_above : str
         The parameter that v, in units of 1 / 2^`mantissa_shift`, must pass for a message.
     beyond_limits : mapping of str to str
@@ -69,6 +71,7 @@ class Neuron(Declared):
     sums_on_host: ClassVar[bool] = False
     sends_values: ClassVar[bool] = False
     is_readout: ClassVar[bool] = False
+    has_initial_voltage: ClassVar[bool] = False
     fires_above: ClassVar[str] = "threshold"
     beyond_limits: ClassVar[Mapping[str, str]] = {
         "u_overflows": "u wrapped",
@@ -92,6 +95,11 @@ class Neuron(Declared):
     def mantissa_shift(self) -> int:
         """Bits by which a threshold or bias is shifted into the unit of v."""
         return ACTIVATION_SHIFT
+
+    @property
+    def constant_current(self) -> Parameter:
+        """Mantissa of the bias that enters the current at every step, in weight units; else 0."""
+        return 0
 
     @property
     def parameters(self) -> dict[str, Any]:

@@ -45,6 +45,12 @@ class CubaStates(Neuron):
     reset: str = "zero"
     refractory: Parameter = 1
     states: ClassVar[tuple[str, ...]] = ("u", "v")
+    has_initial_voltage: ClassVar[bool] = True
+
+    @property
+    def constant_current(self) -> Parameter:
+        """See `Neuron.constant_current`."""
+        return self.bias if self.bias_into == "current" else 0
 
     def next_current(
         self,

@@ -11,6 +11,9 @@ from ..fixed_point import ACTIVATION_SHIFT, DECAY_UNITY, RISE_LIMIT, THRESHOLD_L
 from .base import Neuron, Parameter
 from .registry import NEURONS
 
+_UNITY = 1 << 15
+"""Of the decays of `ResonateFireZero`."""
+
 _CLIPPED: Mapping[str, str] = {**Neuron.beyond_limits, "u_overflows": "u saturated"}
 
 
@@ -171,3 +174,51 @@ graded_spike, input_exponent
     """
 
     kind: ClassVar[str] = "adrf-iz"
+
+
+@NEURONS.register
+@dataclass(frozen=True, eq=False)
+class ResonateFireZero(Neuron):
+    r"""Resonator of 15-bit decays that sends its amplitude as its phase passes zero.
+
+    .. math::
+        v' &= v \\
+        u &\leftarrow (c\,u \gg 15) - (\sigma\,v' \gg 15) + a_{re} \\
+        v &\leftarrow (\sigma\,u_{old} \gg 15) + (c\,v' \gg 15) + a_{im} \\
+        s &= u\,[u > \theta]\,[v \ge 0]\,[v' < 0]
+
+    Products are rounded down and inputs not shifted, unlike `ResonateFire`'s. There is no limit
+    and no reset. Recordings hold the real part as ``u`` and the imaginary part as ``v``.
+
+    Attributes
+    ----------
+    sin_decay, cos_decay : int or int32 [neurons]
+        sigma and c: 2^15 exp(-dt / tau) times sine and cosine of the angle turned in a step,
+        in -32768..32768 (Lava's ``lst`` and ``lct``).
+    threshold : int or int32 [neurons]
+        In the state's unit, that of the input (Lava's ``uth``).
+
+    Notes
+    -----
+    Lava's ``RFZero`` (``lava/proc/resfire/models.py:38``, lava-nc 0.10.0). It multiplies in int32
+    and wraps there: from 2^16 on, a state times a decay of 2^15 does not fit, though it declares
+    24 bits. Steps that leave a state there are counted; the sums themselves are Lava's to the bit.
+    """
+
+    sin_decay: Parameter = field(metadata=integers(-_UNITY, _UNITY))
+    cos_decay: Parameter = field(metadata=integers(-_UNITY, _UNITY))
+    threshold: Parameter = field(metadata=integers())
+    kind: ClassVar[str] = "rf-zero"
+    states: ClassVar[tuple[str, ...]] = ("u", "v")
+    ports: ClassVar[int] = 2
+    graded: ClassVar[bool] = True
+    beyond_limits: ClassVar[Mapping[str, str]] = {
+        **Neuron.beyond_limits,
+        "u_overflows": "u left 17 bits, so its products wrap",
+        "v_overflows": "v left 17 bits, so its products wrap",
+    }
+
+    @property
+    def mantissa_shift(self) -> int:
+        """See `Neuron.mantissa_shift`."""
+        return 0

@@ -11,7 +11,7 @@ from .complex import Complex
 from .conv import ComplexConv, Conv, ConvTranspose
 from .dense import ComplexDense, DelayedDense, Dense
 from .pool import Pool, Unpool
-from .sparse import OneToOne, Sparse
+from .sparse import DelayedSparse, OneToOne, Sparse
 from .temporal import TemporalFIR
 from .winners import winners_drive, winners_loop
 
@@ -22,6 +22,7 @@ __all__ = [
     "Conv",
     "ConvTranspose",
     "DelayedDense",
+    "DelayedSparse",
     "Dense",
     "OneToOne",
     "Pool",

@@ -11,11 +11,81 @@ from numpy.typing import NDArray
 from ...errors import NetworkError
 from ..fields import flag, pair
 from .base import Pair, Shape
-from .kernel import Gathering, Scattering, reached
+from .kernel import Gathering, Kernel, Scattering, reached
+
+
+class PerChannel(Kernel):
+    """What both share: one kernel for all channels, which may lie below each other.
+
+    Attributes
+    ----------
+    end_padding : (int, int)
+        As in `Pool`.
+    across_channels : bool
+        As in `Pool`.
+    """
+
+    end_padding: Pair = (0, 0)
+    across_channels: bool
+    axes: ClassVar[tuple[str, ...]] = ("kernel height", "kernel width")
+
+    @property
+    def keeps_channels_apart(self) -> bool:
+        """See `Kernel.keeps_channels_apart`."""
+        return not self.across_channels
+
+    def output_shape(self, source_shape: Shape) -> tuple[int, int, int]:
+        """Shape (C, H, W) of the target for a source of shape (C, H, W)."""
+        channels, height, width = source_shape
+        rows = height + self.end_padding[0]
+        width = self.extent(1, width + self.end_padding[1])
+        if not self.across_channels:
+            return channels, self.extent(0, rows), width
+        total = self.extent(0, channels * rows)
+        if total % channels:
+            raise NetworkError(
+                f"across channels, {channels} channels of {rows} rows give {total} rows, which do "
+                f"not divide into {channels} channels; choose another stride or padding"
+            )
+        return channels, total // channels, width
+
+    def rows(self, source_shape: Shape) -> NDArray[np.int64]:
+        """Where each source row's taps land.
+
+        Returns
+        -------
+        int64 [channels, source rows, kernel rows]
+            Target channel times target height plus target row; -1 for nowhere.
+        """
+        channels, height = source_shape[:2]
+        padded = height + self.end_padding[0]
+        if self.across_channels:
+            rows = self.reach(0, channels * padded).reshape(channels, padded, -1)
+        else:
+            own = self.reach(0, padded)[None]
+            first = np.arange(channels)[:, None, None] * self.extent(0, padded)
+            rows = np.where(own >= 0, own + first, -1)
+        return rows[:, :height]
+
+    def columns(self, source_shape: Shape) -> NDArray[np.int64]:
+        """Where each source column's taps land, int64 [source columns, kernel columns]."""
+        return self.reach(1, source_shape[2] + self.end_padding[1])[: source_shape[2]]
+
+    def check(self, source_shape: Shape, target_shape: Shape) -> None:
+        """See `Synapse.check`."""
+        self.check_geometry(self.kind, source_shape)
+        expected = self.output_shape(source_shape)
+        self.check_output(f"{self.kind} of", source_shape, expected, target_shape)
+
+    def fan_out(self, source_shape: Shape, dense: bool = False) -> NDArray[np.int64]:
+        """See `Synapse.fan_out`; borders, strides and what padding cuts off are accounted for."""
+        present = np.ones_like(self.weight) if dense else self.weight != 0
+        taps = np.broadcast_to(present.astype(np.int64), (source_shape[0], *present.shape))
+        return reached(taps, self.rows(source_shape), self.columns(source_shape))
 
 
 @dataclass(frozen=True, eq=False)
-class Pool(Gathering):
+class Pool(PerChannel, Gathering):
     r"""Sum pooling: each target neuron adds up a window of its own channel.
 
     .. math::
@@ -43,7 +113,6 @@ class Pool(Gathering):
 
     end_padding: Pair = field(default=(0, 0), metadata=pair(0))
     across_channels: bool = field(default=False, metadata=flag())
-    axes: ClassVar[tuple[str, ...]] = ("kernel height", "kernel width")
     kind: ClassVar[str] = "pool"
 
     @property
@@ -81,40 +150,9 @@ class Pool(Gathering):
             )
         return cls.sums(kernel, weight, stride)
 
-    @property
-    def keeps_channels_apart(self) -> bool:
-        """See `Kernel.keeps_channels_apart`."""
-        return not self.across_channels
-
-    def output_shape(self, source_shape: Shape) -> tuple[int, int, int]:
-        """Shape (C, H, W) of the target for a source of shape (C, H, W)."""
-        return _output_shape(self, source_shape, self.end_padding)
-
-    def rows(self, source_shape: Shape) -> NDArray[np.int64]:
-        """Where each source row's taps land.
-
-        Returns
-        -------
-        int64 [channels, source rows, kernel rows]
-            Target channel times target height plus target row; -1 for nowhere.
-        """
-        return _rows(self, source_shape, self.end_padding[0])
-
-    def columns(self, source_shape: Shape) -> NDArray[np.int64]:
-        """Where each source column's taps land, int64 [source columns, kernel columns]."""
-        return self.reach(1, source_shape[2] + self.end_padding[1])[: source_shape[2]]
-
-    def check(self, source_shape: Shape, target_shape: Shape) -> None:
-        """See `Synapse.check`."""
-        _check(self, "pool", source_shape, target_shape)
-
-    def fan_out(self, source_shape: Shape, dense: bool = False) -> NDArray[np.int64]:
-        """See `Synapse.fan_out`; borders and strides are taken into account."""
-        return _fan_out(self, source_shape, dense)
-
 
 @dataclass(frozen=True, eq=False)
-class Unpool(Scattering):
+class Unpool(PerChannel, Scattering):
     r"""Each source neuron reaches a window of its own channel.
 
     .. math::
@@ -134,66 +172,4 @@ class Unpool(Scattering):
     """
 
     across_channels: bool = field(default=False, metadata=flag())
-    axes: ClassVar[tuple[str, ...]] = ("kernel height", "kernel width")
     kind: ClassVar[str] = "unpool"
-
-    @property
-    def keeps_channels_apart(self) -> bool:
-        """See `Kernel.keeps_channels_apart`."""
-        return not self.across_channels
-
-    def output_shape(self, source_shape: Shape) -> tuple[int, int, int]:
-        """Shape (C, H, W) of the target for a source of shape (C, H, W)."""
-        return _output_shape(self, source_shape, (0, 0))
-
-    def rows(self, source_shape: Shape) -> NDArray[np.int64]:
-        """Where each source row's taps land, see `Pool.rows`."""
-        return _rows(self, source_shape, 0)
-
-    def check(self, source_shape: Shape, target_shape: Shape) -> None:
-        """See `Synapse.check`."""
-        _check(self, "unpool", source_shape, target_shape)
-
-    def fan_out(self, source_shape: Shape, dense: bool = False) -> NDArray[np.int64]:
-        """See `Synapse.fan_out`; taps that padding cuts off do not count."""
-        return _fan_out(self, source_shape, dense)
-
-
-def _output_shape(
-    synapse: Pool | Unpool, source_shape: Shape, end_padding: Pair
-) -> tuple[int, int, int]:
-    channels, height, width = source_shape
-    rows = height + end_padding[0]
-    width = synapse.extent(1, width + end_padding[1])
-    if not synapse.across_channels:
-        return channels, synapse.extent(0, rows), width
-    total = synapse.extent(0, channels * rows)
-    if total % channels:
-        raise NetworkError(
-            f"across channels, {channels} channels of {rows} rows give {total} rows, which do not "
-            f"divide into {channels} channels; choose another stride or padding"
-        )
-    return channels, total // channels, width
-
-
-def _rows(synapse: Pool | Unpool, source_shape: Shape, end_padding: int) -> NDArray[np.int64]:
-    channels, height = source_shape[:2]
-    padded = height + end_padding
-    if synapse.across_channels:
-        rows = synapse.reach(0, channels * padded).reshape(channels, padded, -1)
-    else:
-        own = synapse.reach(0, padded)[None]
-        first = np.arange(channels)[:, None, None] * synapse.extent(0, padded)
-        rows = np.where(own >= 0, own + first, -1)
-    return rows[:, :height]
-
-
-def _check(synapse: Pool | Unpool, what: str, source: Shape, target: Shape) -> None:
-    synapse.check_geometry(what, source)
-    synapse.check_output(f"{what} of", source, synapse.output_shape(source), target)
-
-
-def _fan_out(synapse: Pool | Unpool, source_shape: Shape, dense: bool) -> NDArray[np.int64]:
-    present = np.ones_like(synapse.weight) if dense else synapse.weight != 0
-    taps = np.broadcast_to(present.astype(np.int64), (source_shape[0], *present.shape))
-    return reached(taps, synapse.rows(source_shape), synapse.columns(source_shape))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...errors import NetworkError
 from ..fields import indices, one_integer, weights
+from ..fixed_point import MAX_DELAY
 from .base import Incoming, Shape, Synapse, size_of
 
 
@@ -111,6 +112,79 @@ class Sparse(Synapse):
         """See `Synapse.incoming`; those that are listed."""
         listed = np.arange(self.indptr[neuron], self.indptr[neuron + 1])
         return Incoming(self.index[listed].astype(np.int64), listed, np.ones_like(listed))
+
+
+@dataclass(frozen=True, eq=False)
+class DelayedSparse(Sparse):
+    r"""`Sparse` whose every synapse has a delay of its own.
+
+    .. math::
+        a_i[t] = \sum_k w_k\, s_{index[k]}[t - 1 - d_k]
+
+    over the synapses of target i. Source: ``DelaySparse`` of ``lava.proc.sparse``, lava-nc 0.10.0.
+
+    Attributes
+    ----------
+    indptr, index, weight, sources
+        As in `Sparse`.
+    delay : int32 [synapses]
+        Steps, 0..62 (`fixed_point.MAX_DELAY`, the chip's limit).
+    """
+
+    delay: NDArray[np.int32] = field(metadata=indices())
+    kind: ClassVar[str] = "delayed-sparse"
+    has_delays: ClassVar[bool] = True
+    has_float_form: ClassVar[bool] = False
+
+    @classmethod
+    def of(cls, weight: NDArray[Any], delay: NDArray[np.integer[Any]]) -> DelayedSparse:
+        """Keep the synapses of a matrix [targets, sources] whose weight is not 0.
+
+        Parameters
+        ----------
+        weight : int32 [targets, sources]
+        delay : int32 [targets, sources], or [sources] for delays of axons
+        """
+        kept = Sparse.from_dense(weight)
+        of_each = np.broadcast_to(delay, weight.shape)[kept.targets, kept.index]
+        return cls(kept.indptr, kept.index, kept.weight, kept.sources, of_each.astype(np.int32))
+
+    @classmethod
+    def relay(cls, delay: NDArray[np.integer[Any]], weight: int) -> DelayedSparse:
+        """One synapse from each neuron to its counterpart, with these delays."""
+        own = np.arange(len(delay))
+        return cls(
+            np.arange(len(delay) + 1), own.astype(np.int32),
+            np.full(len(delay), weight, np.int32), len(delay), delay.astype(np.int32),
+        )  # fmt: skip
+
+    def check(self, source_shape: Shape, target_shape: Shape) -> None:
+        """See `Synapse.check`."""
+        super().check(source_shape, target_shape)
+        if self.delay.shape != self.weight.shape:
+            raise NetworkError(f"{len(self.delay)} delays for {len(self.weight)} weights")
+        if len(np.unique(self.targets * self.sources + self.index)) != len(self.index):
+            raise NetworkError("two synapses between the same two neurons; give each its own list")
+        if self.delay.max(initial=0) > MAX_DELAY:
+            raise NetworkError(
+                f"a delay of {self.delay.max()} steps, the chip's limit is {MAX_DELAY}; shorten it"
+            )
+
+    @property
+    def longest_delay(self) -> int:  # type: ignore[override]
+        """See `Synapse`."""
+        return int(self.delay.max(initial=0))
+
+    def delays_to_dense(self) -> NDArray[np.int32]:
+        """Delays as a matrix [targets, sources], 0 where there is no synapse."""
+        matrix = np.zeros((len(self.indptr) - 1, self.sources), np.int32)
+        matrix[self.targets, self.index] = self.delay
+        return matrix
+
+    def incoming(self, neuron: int, source_shape: Shape, target_shape: Shape) -> Incoming:
+        """See `Synapse.incoming`; those that are listed."""
+        listed = np.arange(self.indptr[neuron], self.indptr[neuron + 1])
+        return Incoming(self.index[listed].astype(np.int64), listed, 1 + self.delay[listed])
 
 
 @dataclass(frozen=True, eq=False)

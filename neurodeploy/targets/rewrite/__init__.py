@@ -4,23 +4,56 @@ Every function gives a new network whose populations send and hold the same
 numbers, step by step, where nothing overflows; what it cannot rewrite it leaves.
 """
 
-from .alif import ATRLIF, as_atrlif
 from .axons import delays_on_axons
 from .flatten import columns_in_order
-from .for_target import rewritten_for
+from .for_target import forms, noted, rewrites_of, rewritten_for
+from .fractions import thresholds_in_64ths
+from .groups import neurons_alike_in_groups
+from .late_bias import bias_from_the_start, late_bias_as_initial_voltage, voltage_before
+from .matrices import operators_as_lists, pruned_as_sparse, wide_weights_in_parts
+from .plain_neurons import (
+    current_bias_from_a_clock,
+    input_exponents_in_weights,
+    norms_in_thresholds,
+    plain_form,
+    refractory_steps_left_out,
+    soft_reset_approximated,
+    soft_reset_as_adaptation,
+    soft_reset_as_hard,
+)
 from .pools import pool_as_conv
 from .readout import averages_on_host
+from .relays import axon_delays_by_relays, host_relays_as_delays
 from .sums import sums_in_parts
 from .taps import taps_as_delays
 
 __all__ = [
-    "ATRLIF",
-    "as_atrlif",
     "averages_on_host",
+    "axon_delays_by_relays",
+    "bias_from_the_start",
     "columns_in_order",
+    "current_bias_from_a_clock",
     "delays_on_axons",
+    "forms",
+    "host_relays_as_delays",
+    "input_exponents_in_weights",
+    "late_bias_as_initial_voltage",
+    "neurons_alike_in_groups",
+    "norms_in_thresholds",
+    "noted",
+    "operators_as_lists",
+    "plain_form",
     "pool_as_conv",
+    "pruned_as_sparse",
+    "refractory_steps_left_out",
+    "rewrites_of",
     "rewritten_for",
+    "soft_reset_approximated",
+    "soft_reset_as_adaptation",
+    "soft_reset_as_hard",
     "sums_in_parts",
     "taps_as_delays",
+    "thresholds_in_64ths",
+    "voltage_before",
+    "wide_weights_in_parts",
 ]

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ...network import Conv, Network, Projection
+from ..registry import Refused
 
 
 def sums_in_parts(network: Network, parts: int | Mapping[str, int]) -> Network:
@@ -32,17 +33,29 @@ def sums_in_parts(network: Network, parts: int | Mapping[str, int]) -> Network:
     return replace(network, projections=tuple(made))
 
 
+def wrapped_sums_in_parts(network: Network, wrapped: Refused) -> Network:
+    """Split convolutions whose sums have wrapped into four parts, see `sums_in_parts`.
+
+    Used again, until none wraps or each part has one channel.
+    """
+    made: list[Projection] = []
+    for projection in network.projections:
+        made += _split(projection, 4 if projection.target in wrapped else 1)
+    return replace(network, projections=tuple(made))
+
+
 def _split(projection: Projection, wanted: int) -> list[Projection]:
     synapse = projection.synapse
     # The rewrite is of this operator alone.
     if type(synapse) is not Conv:
         return [projection]
-    count = min(wanted, synapse.weight.shape[1])
+    used = np.flatnonzero(synapse.weight.any(axis=(0, 2, 3)))  # a part has zeros for the others
+    count = min(wanted, len(used))
     if count < 2:
         return [projection]
     made = []
     for part in range(count):
         weight = np.zeros_like(synapse.weight)
-        weight[:, part::count] = synapse.weight[:, part::count]
+        weight[:, used[part::count]] = synapse.weight[:, used[part::count]]
         made.append(replace(projection, synapse=replace(synapse, weight=weight)))
     return made
