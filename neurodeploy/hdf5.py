@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 
 from .errors import FormatError, NeurodeployError
 from .files import DEBUG
@@ -83,7 +84,8 @@ def open_hdf5(
                 raise error(f"{path}: not a readable HDF5 file; {cure}")
             longest = _check_heaps(path)
             file = h5py.File(path, "r")
-            _check_objects(file, path.stat().st_size, longest)
+            with path.open("rb") as raw:
+                _check_objects(file, raw, longest)
     except BaseException as problem:
         if file is not None:
             file.close()
@@ -257,7 +259,7 @@ def _longest_in(file: Any, there: int) -> int:
     return longest
 
 
-def _check_objects(file: h5py.File, size: int, longest: int) -> None:
+def _check_objects(file: h5py.File, raw: Any, longest: int) -> None:
     """Walk through groups, datasets and attributes, each once."""
     if file.id.get_create_plist().get_sizes() != (8, 8):
         raise _Unsound("HDF5 with addresses that are not of 64 bits; write it again")
@@ -277,7 +279,7 @@ def _check_objects(file: h5py.File, size: int, longest: int) -> None:
                 raise _Unsound(f"{where}: more than {MAX_DEPTH} groups within each other; flatten")
             waiting += [(one, name, depth + 1) for one, name in _members(item, where)]
         elif isinstance(item, h5py.h5d.DatasetID):
-            beyond += _claimed_by_dataset(item, where, size, longest)
+            beyond += _claimed_by_dataset(item, where, raw, longest)
         else:
             raise _Unsound(f"{where}: a named type; a file holds groups and datasets only")
         if beyond > SPARE:
@@ -315,7 +317,7 @@ def _claimed_by_attribute(item: Any, where: str) -> int:
     return max(0, claimed - (1 << 16))  # what an object's header holds is there
 
 
-def _claimed_by_dataset(item: Any, where: str, file_size: int, longest: int) -> int:
+def _claimed_by_dataset(item: Any, where: str, raw: Any, longest: int) -> int:
     """Bytes that a dataset claims beyond what it can hold by what is stored."""
     kind, plan = item.get_type(), item.get_create_plist()
     if plan.get_external_count() or plan.get_layout() == h5py.h5d.VIRTUAL:
@@ -325,6 +327,14 @@ def _claimed_by_dataset(item: Any, where: str, file_size: int, longest: int) -> 
     stored = int(item.get_storage_size())
     numbers = _numbers_in(item)
     if kind.get_class() == h5py.h5t.STRING and kind.is_variable_str():
+        file_size = os.fstat(raw.fileno()).st_size
+        place = item.get_offset() if plan.get_layout() == h5py.h5d.CONTIGUOUS else None
+        if place is not None and 16 * numbers <= file_size:
+            # Length, address and number of each; libhdf5 takes memory by the first.
+            block = h5py.h5i.get_file_id(item).get_create_plist().get_userblock()
+            held = np.frombuffer(os.pread(raw.fileno(), 16 * numbers, block + place), "<u4")[::4]
+            if held.max(initial=0) > longest:
+                raise _Unsound(f"{where}: text longer than any that is stored; write it again")
         return max(0, numbers * (longest + int(kind.get_size())) - STRING_EXPANSION * file_size)
     if plan.get_layout() != h5py.h5d.CHUNKED:
         return max(0, numbers * int(kind.get_size()) - stored)

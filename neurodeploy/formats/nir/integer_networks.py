@@ -243,9 +243,9 @@ def noted_reset(facts: dict[str, Any]) -> str | dict[str, str] | None:
     """The reset that we noted when we wrote a file: one of `RESETS`, or one for each node."""
     reset = facts.get("reset")
     if isinstance(reset, dict):
-        whole = reset and all(value in RESETS for value in reset.values())
+        whole = reset and all(isinstance(v, str) and v in RESETS for v in reset.values())
         return {str(key): str(value) for key, value in reset.items()} if whole else None
-    return str(reset) if reset in RESETS else None
+    return reset if isinstance(reset, str) and reset in RESETS else None
 
 
 def read_note(
