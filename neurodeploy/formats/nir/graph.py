@@ -108,7 +108,7 @@ def read_graph(path: Path) -> Graph:
         _dissolve(graph, raw, "", 0)
     else:  # a single node, as nir.write allows
         raise FormatError(
-            f"{path}: a single {kind_of(raw)!r} node; write a NIRGraph with Input and Output"
+            f"{path}: a single {kind_of(raw)} node; write a NIRGraph with Input and Output"
         )
     _check_edges(graph)
     return graph
