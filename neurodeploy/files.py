@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import platform
@@ -13,7 +14,43 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-from .errors import FormatError
+from .errors import FormatError, NeurodeployError
+
+DEBUG = "NEURODEPLOY_DEBUG"
+"""Environment variable; if set, what Python raises over a damaged file is not put into one line."""
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
+"""What a disk says that takes no more."""
+
+FOREIGN = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError)
+"""What is raised where a file holds another type, shape or value than belongs there."""
+
+
+@contextmanager
+def damaged(
+    where: object, error: type[NeurodeployError] = FormatError, cure: str = "export it again"
+) -> Iterator[None]:
+    """Put what is raised while parts are made of what a file holds into one line.
+
+    Only around that: what is wrong in our own code shows in the error's cause, and bare where
+    the environment variable `DEBUG` is set.
+
+    Parameters
+    ----------
+    where : path or str
+        The file, and the place in it.
+    error : type
+        What is raised.
+    cure : str
+        What its message tells to do.
+    """
+    try:
+        yield
+    except FOREIGN as problem:
+        if DEBUG in os.environ:
+            raise
+        what = f"no {problem}" if isinstance(problem, KeyError) else str(problem)
+        raise error(f"{where}: damaged ({what or type(problem).__name__}); {cure}") from problem
 
 
 def check_place(path: str | os.PathLike[str]) -> None:
@@ -49,7 +86,7 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises
     ------
     FormatError
-        If nothing can be written at `path`.
+        If nothing can be written at `path`, or the disk is full before the file is whole.
     """
     path = Path(path)
     _check_kind(path)
@@ -67,6 +104,13 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.chmod(0o666 & ~mask)  # mkstemp's 0600 would survive the move
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise FormatError(
+            f"{path}: cannot be written whole ({os.strerror(error.errno)}); make room there, or "
+            f"choose another output path"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +13,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import FormatError
+from .. import hdf5
+from ..errors import FormatError, NeurodeployError
 from ..memory import Need, check_memory
 
 MAX_ELEMENTS = 1 << 30
@@ -30,20 +35,28 @@ def open_hdf5(path: Path) -> h5py.File:
     Raises
     ------
     FormatError
-        If it is missing, not HDF5, or cut short.
+        If it is missing, not HDF5, cut short or damaged, see `hdf5.open_hdf5`.
     """
-    if not path.exists():
-        raise FormatError(f"{path}: no such file; check the path")
-    if path.is_dir():
-        raise FormatError(f"{path}: is a folder; give the path of a file")
+    if path.is_file() and not _is_hdf5(path):
+        raise FormatError(f"{path}: not an HDF5 file; {_what_else(path)}")
+    return hdf5.open_hdf5(path)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Name the file in what is wrong with it, be it h5py that finds it or a network's own check."""
     try:
-        readable = h5py.is_hdf5(path)
-        if readable:
-            return h5py.File(path, "r")
-    except OSError as error:
-        reason = str(error).strip().split("\n")[0]
-        raise FormatError(f"{path}: HDF5 file is damaged ({reason}); export it again") from error
-    raise FormatError(f"{path}: not an HDF5 file; {_what_else(path)}")
+        with hdf5.hdf5_damage(path):
+            yield
+    except NeurodeployError as error:
+        if str(path) not in str(error):
+            error.args = (f"{path}: {error}",)
+        raise
+
+
+def _is_hdf5(path: Path) -> bool:
+    with hdf5.hdf5_damage(path):
+        return bool(h5py.is_hdf5(path))
 
 
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
@@ -91,12 +104,17 @@ class Layer:
         self.read: set[str] = set()
         self.clipped: dict[str, int] = {}
 
+    @cached_property
+    def held(self) -> dict[str, h5py.Group | h5py.Dataset]:
+        """What is in the group, each opened once, which takes h5py long."""
+        return dict(self.group.items())
+
     def __contains__(self, key: str) -> bool:
-        return key in self.group and not self._is_empty(key)
+        return key in self.held and not self._is_empty(key)
 
     def _is_empty(self, key: str) -> bool:
         """Whether a dataset was made without a value, as some writers do; it says nothing."""
-        item = self.group.get(key)
+        item = self.held.get(key)
         return isinstance(item, h5py.Dataset) and item.shape is None
 
     def fail(self, key: str, problem: str) -> FormatError:
@@ -126,11 +144,20 @@ class Layer:
     def integers(self, key: str, cure: str = "quantize the network") -> NDArray[np.int64]:
         """Read numbers that must be whole; `cure` says what to do where they are not."""
         values = self.numbers(key)
+        if values.size and np.abs(values).max() >= 1 << 63:
+            raise self.fail(key, f"holds {np.abs(values).max():g}, beyond 64 bits; export it again")
         rounded = np.rint(values)
         if (rounded != values).any():
             worst = values.ravel()[np.argmax(np.abs(values - rounded))]
             raise self.fail(key, f"holds {worst:g}, needs whole numbers; {cure}")
         return rounded.astype(np.int64)
+
+    def number(self, key: str) -> float:
+        """Read one number, stored as a scalar or as an array of one."""
+        values = self.numbers(key)
+        if values.size != 1:
+            raise self.fail(key, f"has shape {values.shape}, needs one number")
+        return float(values.ravel()[0])
 
     def integer(self, key: str) -> int:
         """Read one whole number, stored as a scalar or as an array of one."""
@@ -152,31 +179,33 @@ class Layer:
 
     def sub(self, key: str) -> Layer:
         """Open a group inside this one."""
-        if key not in self.group or not isinstance(self.group[key], h5py.Group):
+        group = self.held.get(key)
+        if not isinstance(group, h5py.Group):
             raise self.fail(key, "group is missing; export the layer again")
         self.read.add(key)
-        inside = Layer(self.group[key], self.path)
+        inside = Layer(group, self.path)
         inside.clipped = self.clipped
         return inside
 
     def unread(self) -> list[str]:
         """Names that nothing asked for, of what holds a value."""
-        return [key for key in self.group if key not in self.read and key in self]
+        return [key for key in self.held if key not in self.read and key in self]
 
     def empty(self) -> list[str]:
         """Names of datasets without a value."""
-        return [key for key in self.group if self._is_empty(key)]
+        return [key for key in self.held if self._is_empty(key)]
 
     def _dataset(self, key: str) -> Any:
-        if key not in self.group or not isinstance(self.group[key], h5py.Dataset):
+        dataset = self.held.get(key)
+        if not isinstance(dataset, h5py.Dataset):
             raise self.fail(key, "dataset is missing; export the layer again")
         if self._is_empty(key):
             raise self.fail(key, "dataset is empty, without a value; export the layer again")
         self.read.add(key)
-        dataset = self.group[key]
-        if dataset.size is not None and dataset.size > MAX_ELEMENTS:
-            raise self.fail(key, f"has {dataset.size:,} numbers, limit {MAX_ELEMENTS:,}")
-        what = f"{self.path}: {self.where}/{key}: {dataset.size or 0:,} numbers"
-        size = BYTES_PER_NUMBER * int(dataset.size or 0)
+        count = math.prod(dataset.shape)
+        if count > MAX_ELEMENTS:
+            raise self.fail(key, f"has {count:,} numbers, limit {MAX_ELEMENTS:,}")
+        what = f"{self.path}: {self.where}/{key}: {count:,} numbers"
+        size = BYTES_PER_NUMBER * count
         check_memory([Need(what, size, "load it on a machine with more memory")])
         return dataset

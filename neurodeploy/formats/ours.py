@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path as FilePath
 from typing import Any
 
-from ..errors import FormatError
 from ..network import Network
 from .registry import FORMATS, Format, Path
 
 
 def _groups_of(source: Any) -> set[str]:
     """Names at the top of an HDF5 file; none of anything else."""
-    from .hdf5 import open_hdf5
+    from ..hdf5 import names_at_top
 
-    try:
-        with open_hdf5(FilePath(source)) as file:
-            return set(file)
-    except (FormatError, TypeError):
-        return set()
+    return names_at_top(FilePath(source)) if isinstance(source, (str, os.PathLike)) else set()
 
 
 def _is_nir(held: set[str]) -> bool:

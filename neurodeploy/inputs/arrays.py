@@ -7,6 +7,7 @@ import mmap
 import os
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, InputWarning
 from ..network import InputTransform, Network
+from ..numpy_files import UNREADABLE, names_in, read_archive
 
 _HASHED_SAMPLES = 64
 
@@ -64,30 +66,42 @@ def read_inputs(
 def _read_arrays(path: Path) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
     if not path.is_file():
         raise InputError(f"{path}: no such file; give inputs as .npy or .npz")
+    if _is_archive(path):
+        return _from_archive(path)
+    return _mapped(path, "inputs"), None
+
+
+def _is_archive(path: Path) -> bool:
+    with _readable(path, "inputs"), path.open("rb") as file:
+        return file.read(2) == b"PK"
+
+
+def _mapped(path: Path, what: str) -> NDArray[Any]:
+    with _readable(path, what):
+        return np.asanyarray(np.load(path, allow_pickle=False, mmap_mode="r"))
+
+
+@contextmanager
+def _readable(path: Path, what: str) -> Iterator[None]:
+    """Say of anything that NumPy raises over a file that it holds no inputs."""
     try:
-        with path.open("rb") as file:
-            if file.read(2) == b"PK":  # a zip archive; NumPy leaves it open if it is damaged
-                file.seek(0)
-                with np.load(file, allow_pickle=False) as archive:
-                    return _from_archive(archive, path)
-        return np.load(path, allow_pickle=False, mmap_mode="r"), None
-    except InputError:
-        raise
-    except Exception as error:  # zipfile, zlib and header parsers raise many kinds
+        yield
+    except UNREADABLE as error:
         raise InputError(
-            f"{path}: not a NumPy file, or damaged ({error}); give inputs as .npy or .npz"
+            f"{path}: not a NumPy file, or damaged ({error}); give {what} as .npy or .npz"
         ) from error
 
 
-def _from_archive(archive: Any, path: Path) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
-    if "inputs" not in archive.files:
-        there = ", ".join(archive.files) or "none"
+def _from_archive(path: Path) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
+    cure = "give inputs as .npy or .npz"
+    found = read_archive(path, ("inputs", "labels"), InputError, cure)
+    if "inputs" not in found:
+        there = ", ".join(names_in(path)) or "none"
         raise InputError(
             f"{path}: no array 'inputs' in it (there are: {there}); "
             f"save it with np.savez(path, inputs=...)"
         )
-    labels = np.asarray(archive["labels"], np.int64) if "labels" in archive.files else None
-    return archive["inputs"], labels
+    return found["inputs"], _as_labels(path, found["labels"]) if "labels" in found else None
 
 
 def order_axes(inputs: NDArray[Any], axes: str | None) -> NDArray[Any]:
@@ -146,15 +160,17 @@ def read_labels(path: str | os.PathLike[str]) -> NDArray[np.int64]:
     InputError
     """
     path = Path(path)
-    try:
-        found = np.load(path, allow_pickle=False)
-        if not isinstance(found, np.ndarray):
-            with found:
-                found = found["labels"]
-    except KeyError:
-        raise InputError(f"{path}: no array 'labels' in it; save it with labels=...") from None
-    except Exception as error:  # as in `read_inputs`
-        raise InputError(f"{path}: no labels to be read ({error}); give .npy or .npz") from error
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give labels as .npy or .npz")
+    if not _is_archive(path):
+        return _as_labels(path, _mapped(path, "labels"))
+    found = read_archive(path, ("labels",), InputError, "give labels as .npy or .npz")
+    if "labels" not in found:
+        raise InputError(f"{path}: no array 'labels' in it; save it with labels=...")
+    return _as_labels(path, found["labels"])
+
+
+def _as_labels(path: Path, found: NDArray[Any]) -> NDArray[np.int64]:
     if found.ndim != 1 or found.dtype.kind not in "biu":
         raise InputError(
             f"{path}: labels of dtype {found.dtype} and shape {found.shape}; give one whole "

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .fields import Declared
+from .fields import Declared, text
 
 Numbers: TypeAlias = NDArray[Any]
 
@@ -100,13 +100,14 @@ class AuditEntry(Declared):
         By how much that matters on given inputs, where somebody has run them.
     """
 
-    element: str
+    element: str = field(metadata=text())
     rating: Rating
-    reason: str
+    reason: str = field(metadata=text())
     effect: Effect | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rating", Rating(self.rating))  # a file holds the word
+        super().__post_init__()
 
     @property
     def text(self) -> str:

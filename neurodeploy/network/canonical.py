@@ -165,7 +165,7 @@ def fingerprint(value: Any) -> str:
 def hash_values(values: NDArray[Any]) -> str:
     """SHA-256 of values presented to a network, [samples, ...], with their shape."""
     digest = hashlib.sha256(str(values.shape).encode())
-    for sample in values:  # they may be mapped from a disk, and more than memory holds
+    for sample in np.atleast_1d(values):  # may be mapped from a disk, and more than memory holds
         digest.update(np.ascontiguousarray(sample).data)
     return digest.hexdigest()
 

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import NetworkError
+from ..errors import NetworkError, printable
 
 RULE = "rule"
 """Key of a field's rule in its metadata: a callable that takes a value and gives its one form."""
@@ -183,6 +183,17 @@ def choice(*choices: str) -> Metadata:
         if value not in choices:
             raise ValueError(f"is {value!r}; choose one of {', '.join(choices)}")
         return str(value)
+
+    return {RULE: accept}
+
+
+def text() -> Metadata:
+    """Declare words, kept with what a terminal would obey spelt out."""
+
+    def accept(value: Any) -> str:
+        if not isinstance(value, str):
+            raise ValueError(f"is {value!r}; give text")
+        return printable(value)
 
     return {RULE: accept}
 

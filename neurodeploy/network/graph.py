@@ -95,7 +95,7 @@ class Population(Declared):
     )
 
     def __post_init__(self) -> None:
-        _check_name(self.name)
+        check_name(self.name)
         super().__post_init__()
         if not isinstance(self.neuron, Neuron):
             raise NetworkError(f"{self.label}: {self.neuron!r} is no neuron model")
@@ -188,10 +188,17 @@ class Network(Declared):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "populations", tuple(self.populations))
-        object.__setattr__(self, "projections", tuple(_numbered(self.projections)))
+        object.__setattr__(self, "projections", tuple(self.projections))
         object.__setattr__(self, "metadata", MappingProxyType(dict(self.metadata)))
         if not self.populations:
             raise NetworkError("network: no populations; a network needs at least one layer")
+        for part, kind in (("populations", Population), ("projections", Projection)):
+            for item in getattr(self, part):
+                if not isinstance(item, kind):
+                    raise NetworkError(
+                        f"network: {part}: holds {item!r:.40}, needs {kind.__name__}s"
+                    )
+        object.__setattr__(self, "projections", tuple(_numbered(self.projections)))
         _check_names([population.name for population in self.populations])
         for projection in self.projections:
             for end in (projection.source, projection.target):
@@ -344,7 +351,7 @@ class Network(Declared):
         )
 
 
-def _check_name(name: Any) -> None:
+def check_name(name: Any) -> None:
     """Refuse a name under which HDF5 would hold nothing or something else, or a terminal obeys."""
     if not isinstance(name, str) or {"", ".", ".."} & set(name.split("/")):
         raise NetworkError(

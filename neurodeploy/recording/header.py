@@ -6,11 +6,13 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..network.graph import name_between
+from ..errors import printable
+from ..network.graph import check_name, name_between
 
 SCHEMA = "neurodeploy.recording"
 SCHEMA_VERSION = 1
@@ -45,6 +47,15 @@ class PopulationHeader:
     def size(self) -> int:
         """Number of neurons."""
         return math.prod(self.shape)
+
+    def check(self) -> None:
+        """See `Header.check`."""
+        check_name(self.name)
+        numbers = all(type(n) is int and n > 0 for n in self.shape) and 0 < len(self.shape) < 4
+        _check_that(numbers and self.size < 1 << 31, f"population {self.name!r}: shape", "neurons")
+        sound = type(self.hops) is int and 0 <= self.hops < 1 << 31 and isinstance(self.neuron, str)
+        sound = sound and isinstance(self.graded, bool) and isinstance(self.on_chip, bool)
+        _check_that(sound, f"population {self.name!r}", "hops, a neuron, graded and on_chip")
 
 
 @dataclass(frozen=True)
@@ -136,5 +147,54 @@ class Header:
         )
         raw["projections"] = tuple(ProjectionHeader(**p) for p in raw["projections"])
         raw["record"] = tuple(raw["record"])
-        raw["warnings"] = tuple(raw["warnings"])
-        return cls(**raw)
+        raw["warnings"] = tuple(printable(warning) for warning in raw["warnings"])
+        header = cls(**raw)
+        header.check()
+        return header
+
+    def check(self) -> None:
+        """Refuse what no run gives; a file may say anything.
+
+        Raises
+        ------
+        ValueError
+            Naming the field.
+        """
+        texts = ("backend", "backend_version", "network", "inputs")
+        for name in texts:
+            _check_that(isinstance(getattr(self, name), str), name, "text")
+        counts = {"steps": self.steps, "samples": self.samples, "reset_offset": self.reset_offset}
+        if self.reset_interval is not None:
+            counts["reset_interval"] = self.reset_interval
+        for name, value in counts.items():
+            least = int(name == "reset_interval")
+            sound = type(value) is int and least <= value < 1 << 31
+            _check_that(sound, name, f"a whole number from {least} on")
+        seconds = type(self.seconds) in (int, float) and math.isfinite(self.seconds)
+        _check_that(seconds, "seconds", "a number")
+        _check_that(all(isinstance(word, str) for word in self.record), "record", "words")
+        _check_that(isinstance(self.measured, dict), "measured", "figures by name")
+        lists = isinstance(self.counters, dict) and all(
+            isinstance(values, list) and all(type(v) in (int, float) for v in values)
+            for values in self.counters.values()
+        )
+        _check_that(lists, "counters", "lists of numbers by name")
+        _check_that(bool(self.populations), "populations", "at least one")
+        for population in self.populations:
+            population.check()
+        _check_that(len(self.by_name) == len(self.populations), "populations", "a name each")
+        for projection in self.projections:
+            ends = projection.source, projection.target
+            known = all(isinstance(end, str) and end in self.by_name for end in ends)
+            sound = type(projection.number) is int and isinstance(projection.synapse, str)
+            _check_that(known and sound, "projections", "known populations, a synapse and a number")
+
+    @cached_property
+    def by_name(self) -> dict[str, PopulationHeader]:
+        """The populations by their names."""
+        return {population.name: population for population in self.populations}
+
+
+def _check_that(sound: bool, field_name: str, needed: str) -> None:
+    if not sound:
+        raise ValueError(f"{field_name}: needs {needed}")

@@ -109,6 +109,9 @@ class PopulationRecord:
         counts = np.asarray(self._get("event_counts")[start:stop])
         first, last = int(self._ends[start]), int(self._ends[stop])
         neuron = np.asarray(self._get("neuron")[first:last])
+        if neuron.size and (neuron.min() < 0 or neuron.max() >= self.header.size):
+            worst = neuron.min() if neuron.min() < 0 else neuron.max()
+            raise self._fail(f"a message of neuron {worst}, of {self.header.size} neurons")
         key = self._key("payload")
         payload = (
             np.asarray(self._arrays[key][first:last])
@@ -143,10 +146,23 @@ class PopulationRecord:
         """Events before each sample and after the last; without all counts in memory at once."""
         counts = self._get("event_counts")
         totals = [
-            np.asarray(counts[first : first + _COUNTED_AT_ONCE]).sum(axis=1, dtype=np.int64)
+            self._sums(np.asarray(counts[first : first + _COUNTED_AT_ONCE]))
             for first in range(0, len(counts), _COUNTED_AT_ONCE)
         ]
-        return np.cumsum(np.concatenate([np.zeros(1, np.int64), *totals]))
+        ends: NDArray[np.int64] = np.cumsum(np.concatenate([np.zeros(1, np.int64), *totals]))
+        held = len(self._get("neuron"))
+        if ends[-1] != held:
+            raise self._fail(f"{ends[-1]} messages in its steps, {held} by their neurons")
+        return ends
+
+    def _sums(self, counts: NDArray[Any]) -> NDArray[np.int64]:
+        if counts.size and counts.min() < 0:
+            raise self._fail(f"{counts.min()} messages in a step")
+        sums: NDArray[np.int64] = counts.sum(axis=1, dtype=np.int64)
+        return sums
+
+    def _fail(self, problem: str) -> RecordingError:
+        return RecordingError(f"population {self.header.name!r}: {problem}; record it again")
 
     @property
     def _samples(self) -> int:

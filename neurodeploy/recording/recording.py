@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,36 +14,16 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError, RecordingError
-from ..files import written_whole
+from ..errors import InputError, NetworkError, RecordingError
+from ..files import damaged, written_whole
+from ..hdf5 import written_hdf5
 from .decisions import check_classes, check_labels, decide, decided_by, readouts
 from .header import SCHEMA, SCHEMA_VERSION, Header
 from .population import Arrays, PopulationRecord
+from .stored import CURE, FileArrays
 
 HELD_BYTES = 1 << 24
 """Held in memory before it goes to the file."""
-
-
-class FileArrays:
-    """The arrays of an HDF5 recording, each read when it is asked for."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = h5py.File(path, "r")
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._file
-
-    def __getitem__(self, key: str) -> Any:
-        return self._file[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    @cached_property
-    def _names(self) -> tuple[str, ...]:
-        names: list[str] = []
-        self._file.visititems(lambda n, o: names.append(n) if isinstance(o, h5py.Dataset) else None)
-        return tuple(names)
 
 
 @dataclass(frozen=True)
@@ -162,33 +141,31 @@ class Recording:
         path = Path(path)
         if not path.is_file():
             raise RecordingError(f"{path}: no such file; give the path of a recording (.h5)")
-        try:
-            arrays = FileArrays(path)
-            attributes = dict(arrays._file.attrs)
-        except OSError as error:
-            raise RecordingError(
-                f"{path}: not a readable HDF5 file ({_first_line(error)}); record it again"
-            ) from error
-        if attributes.get("schema") != SCHEMA:
+        arrays = FileArrays(path)
+        attributes = arrays.attributes
+        if not _is_word(attributes.get("schema"), SCHEMA):
             raise RecordingError(
                 f"{path}: HDF5, but not a recording (no schema {SCHEMA!r}); "
                 f"give a file that `neurodeploy run` wrote"
             )
-        version = int(attributes.get("schema_version", 0))
+        with damaged(f"{path}: the recording's header", RecordingError, CURE):
+            version = int(attributes.get("schema_version", 0))
         if version > SCHEMA_VERSION:
             raise RecordingError(
                 f"{path}: recording schema {version}, this neurodeploy reads up to "
                 f"{SCHEMA_VERSION}; update neurodeploy"
             )
         try:
-            header = Header.from_json(str(attributes["header"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise RecordingError(f"{path}: the recording's header is broken ({error!r})") from error
+            with damaged(f"{path}: the recording's header", RecordingError, CURE):
+                header = Header.from_json(str(attributes["header"]))
+        except NetworkError as error:  # of a population's name
+            raise RecordingError(f"{path}: the recording's header: {error}") from error
+        arrays.check(header)
         return cls(header, arrays)
 
 
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().split("\n")[0]
+def _is_word(value: Any, word: str) -> bool:
+    return isinstance(value, str) and value == word
 
 
 class RecordingWriter:
@@ -211,10 +188,10 @@ class RecordingWriter:
         self._blocks: list[Mapping[str, NDArray[Any]]] = []
         self._held = 0
         self._file: h5py.File | None = None
-        self._pending: AbstractContextManager[Path] | None = None
+        self._open = ExitStack()
         if path is not None:
-            self._pending = written_whole(path)
-            self._file = h5py.File(self._pending.__enter__(), "w")
+            part = self._open.enter_context(written_whole(path))
+            self._file = self._open.enter_context(written_hdf5(part))
 
     def __enter__(self) -> RecordingWriter:
         return self
@@ -225,16 +202,15 @@ class RecordingWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._file is None or self._pending is None:
-            return
-        if kind is None:
-            self._flush(self._file)
-            self._file.attrs["schema"] = SCHEMA
-            self._file.attrs["schema_version"] = SCHEMA_VERSION
-            self._file.attrs["header"] = self.header.to_json()
-        self._file.close()
-        self._file = None
-        self._pending.__exit__(kind, error, trace)
+        file, self._file = self._file, None
+        with self._open:
+            if error is not None:
+                raise error
+            if file is not None:
+                self._flush(file)
+                file.attrs["schema"] = SCHEMA
+                file.attrs["schema_version"] = SCHEMA_VERSION
+                file.attrs["header"] = self.header.to_json()
 
     def put(self, key: str, array: NDArray[Any]) -> None:
         """Append to an array along its first axis, making it when it is new.

@@ -161,7 +161,7 @@ def test_sizes_are_checked_before_anything_is_allocated(sound):
         del file["node/nodes/fc/weight"]
         file.create_dataset("node/nodes/fc/weight", (1 << 20, 1 << 18), "f4", chunks=(1024, 1024))
 
-    assert "limit 1,073,741,824" in broken(sound, change)
+    assert "bytes more than what is stored" in broken(sound, change)
 
 
 def test_number_of_edges_is_bounded(sound):
@@ -169,7 +169,7 @@ def test_number_of_edges_is_bounded(sound):
         del file["node/edges"]
         file.create_dataset("node/edges", (1 << 24, 2), "S4", chunks=(1024, 2))
 
-    assert "16,777,216 edges, limit 20,000" in broken(sound, change)
+    assert "bytes more than what is stored" in broken(sound, change)
 
 
 def test_objects_and_references_are_refused(sound):
@@ -181,7 +181,7 @@ def test_objects_and_references_are_refused(sound):
             dtype=h5py.ref_dtype,
         )
 
-    assert "needs numbers or strings" in broken(sound, references)
+    assert "something else than numbers and text" in broken(sound, references)
 
 
 def test_ragged_arrays_are_refused(sound):
@@ -189,7 +189,7 @@ def test_ragged_arrays_are_refused(sound):
         del file["node/nodes/fc/bias"]
         file.create_dataset("node/nodes/fc/bias", (4,), h5py.vlen_dtype(np.float32))
 
-    assert "needs numbers or strings" in broken(sound, ragged)
+    assert "something else than numbers and text" in broken(sound, ragged)
 
 
 @pytest.mark.parametrize("link", [h5py.SoftLink("/node/nodes/lif"), h5py.ExternalLink("x.h5", "/")])
@@ -197,14 +197,14 @@ def test_links_are_not_followed(sound, link):
     def change(file):
         file["node/nodes/linked"] = link
 
-    assert "a link; a NIR file has none" in broken(sound, change)
+    assert "a link to somewhere else" in broken(sound, change)
 
 
 def test_a_group_within_itself_ends(sound):
     def change(file):
         file["node/nodes/fc/again"] = file["node"]  # a hard link: an endless tree
 
-    assert "more than 32 levels" in broken(sound, change)
+    assert "there twice or within itself" in broken(sound, change)
 
 
 def nested(depth):

@@ -16,6 +16,7 @@ is either understood or named in the network's audit. Differences from lava-dl
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Collection
 from dataclasses import replace
@@ -25,6 +26,8 @@ import h5py
 import numpy as np
 
 from ...errors import FormatError, NetworkError, UnsupportedError
+from ...files import damaged
+from ...memory import Need, check_memory
 from ...network import (
     Audit,
     AuditEntry,
@@ -43,7 +46,7 @@ from ...network import (
     Synapse,
 )
 from ...network.graph import CLIPPED
-from ..hdf5 import Layer, open_hdf5
+from ..hdf5 import Layer, open_hdf5, reading
 from .late_starts import STARTS, with_starts
 from .neuron_reader import input_exponent_after, note_empty, read_bias, read_neuron
 from .synapse_reader import (
@@ -62,6 +65,12 @@ LAYER_TYPES = (
 )  # fmt: skip
 AXON = "_axon"
 """Ends the name of the population that stands for a recurrent layer's delayed axons."""
+
+MAX_NEURONS = (1 << 31) - 1
+"""Of a population, see `network.fields.shape`."""
+
+BYTES_PER_NEURON = 16
+"""What a layer takes while it is read: biases and delays, which a file may say once for all."""
 
 OLDER_TYPES = {"recurrent": "dense_rec"}
 """Names that slayerPytorch, before lava-dl, wrote for the same layers."""
@@ -111,8 +120,8 @@ def load_netx(
         If an element cannot be carried and `allow` does not name it.
     """
     path = Path(path)
-    with open_hdf5(path) as file:
-        if GROUP in file:
+    with reading(path), open_hdf5(path) as file:
+        if isinstance(file.get(GROUP), h5py.Group):
             whole = read_whole(file, path)
             if whole is not None:
                 return whole
@@ -124,14 +133,16 @@ def load_netx(
         reader = _Reader(path, frozenset(allow), input_shape)
         count = len(file["layer"])
         for index in range(count):
-            if str(index) not in file["layer"]:
-                raise FormatError(f"{path}: layer/{index}: missing, though there are {count}")
-            reader.read(index, Layer(file["layer"][str(index)], path))
+            layer = file["layer"].get(str(index))
+            if not isinstance(layer, h5py.Group):
+                what = "missing" if layer is None else "no group"
+                raise FormatError(f"{path}: layer/{index}: {what}, though there are {count}")
+            reader.read(index, Layer(layer, path))
         populations = with_starts(
             reader.populations, reader.projections, reader.biased, as_trained, reader.note
         )
         metadata = reader.metadata(file)
-    return Network(populations, tuple(reader.projections), Audit(tuple(reader.audit)), metadata)
+        return Network(populations, tuple(reader.projections), Audit(tuple(reader.audit)), metadata)
 
 
 def kind_of(layer: Layer) -> str:
@@ -194,6 +205,12 @@ class _Reader:
         shape = tuple(int(n) for n in layer.integers("shape").ravel())
         if not shape or min(shape) < 1 or len(shape) not in (1, 3):
             raise layer.fail("shape", f"is {shape}, needs (neurons) or (channels, height, width)")
+        neurons = math.prod(shape)
+        if neurons > MAX_NEURONS:
+            raise layer.fail("shape", f"is {shape}, of more than {MAX_NEURONS} neurons")
+        what = f"{self.path}: {layer.where}: {neurons:,} neurons"
+        size = BYTES_PER_NEURON * neurons
+        check_memory([Need(what, size, "load it on a machine with more memory")])
         return shape
 
     def _input(self, name: str, layer: Layer) -> None:
@@ -360,10 +377,11 @@ class _Reader:
         """Read the facts of ``simulation`` and ``quantize``; name every group not known."""
         facts = self.facts
         for key in file:
-            if key == "simulation":
+            known = key in ("simulation", "quantize") and isinstance(file[key], h5py.Group)
+            if known and key == "simulation":
                 group = Layer(file[key], self.path)
                 for name in group.group:
-                    facts[f"simulation/{name}"] = float(group.numbers(name).ravel()[0])
+                    facts[f"simulation/{name}"] = group.number(name)
                 reason = "training settings, which never change how the network runs; kept"
                 self.note("simulation", Rating.FAITHFUL, reason)
             elif key == GROUP:
@@ -372,9 +390,10 @@ class _Reader:
                     "'layer' is read"
                 )
                 self.note(key, Rating.APPROXIMATE, reason)
-            elif key == "quantize":
+            elif known:
                 for name, value in file[key].attrs.items():
-                    plain = value if isinstance(value, str) else np.asarray(value).item()
+                    with damaged(f"{self.path}: quantize/{name}"):
+                        plain = value if isinstance(value, str) else np.asarray(value).item()
                     facts[f"quantize/{name}"] = plain
                 self.note(key, Rating.FAITHFUL, "how the network was rounded; kept")
             elif key != "layer":

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import FormatError, NetworkError
+from ...files import damaged
 from ...network import Audit, AuditEntry, Network, Rating
 from ...network.canonical import flatten, unflatten
 
@@ -63,20 +64,24 @@ def read_whole(file: h5py.File, path: Path) -> Network | None:
         If the group is damaged, or newer than this reader.
     """
     group = file[GROUP]
-    version = int(group.attrs.get("version", 0))
+    where = f"{path}: {GROUP}"
+    with damaged(where):
+        version = int(group.attrs.get("version", 0))
     if not 1 <= version <= VERSION:
         raise FormatError(
-            f"{path}: {GROUP}: version {version}, this neurodeploy reads 1..{VERSION}; update it"
+            f"{where}: version {version}, this neurodeploy reads 1..{VERSION}; update it"
         )
-    if group.attrs.get("layer_sha256") != layer_hash(file):
+    hashed = _plain(group.attrs.get("layer_sha256"))
+    if hashed != layer_hash(file):
         return None
     try:
-        tree, arrays = (_read_version_1 if version == 1 else _read)(group)
-        populations, projections, entries = (unflatten(tree[name], arrays) for name in PARTS)
-        network = Network(populations, projections, Audit(entries), tree["metadata"])
-    except (KeyError, TypeError, ValueError, OSError, AttributeError, NetworkError) as error:
-        raise FormatError(f"{path}: {GROUP}: damaged ({error}); export it again") from error
-    if network.fingerprint != group.attrs.get("fingerprint"):
+        with damaged(where):
+            tree, arrays = (_read_version_1 if version == 1 else _read)(group)
+            populations, projections, entries = (unflatten(tree[name], arrays) for name in PARTS)
+            network = Network(populations, projections, Audit(entries), tree["metadata"])
+    except NetworkError as error:
+        raise FormatError(f"{where}: damaged ({error}); export it again") from error
+    if network.fingerprint != _plain(group.attrs.get("fingerprint")):
         return with_mismatch(network, f"{GROUP}/fingerprint")
     return network
 

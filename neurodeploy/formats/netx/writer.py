@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ...errors import NeurodeployError, UnsupportedError
 from ...files import written_whole
+from ...hdf5 import written_hdf5
 from ...network import (
     Average,
     ComplexConv,
@@ -78,7 +79,7 @@ def save_netx(network: Network, path: str | os.PathLike[str], *, netx_only: bool
             if netx_only:
                 raise
             missing = str(error)
-        with h5py.File(temporary, "w" if missing else "a") as file:
+        with written_hdf5(temporary, "w" if missing else "r+") as file:
             write_whole(file, network)
     return missing
 
@@ -122,7 +123,7 @@ def _reads_the_same(network: Network, path: Path) -> bool:
 
 def _write_layers(network: Network, path: Path) -> None:
     layers = list(_chain(network))
-    with h5py.File(path, "w") as file:
+    with written_hdf5(path) as file:
         root = file.create_group("layer")
         index = 0
         for population, projection in layers:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ...errors import FormatError, NetworkError
-from .file import MAX_DEPTH, MAX_NODES, make_node, read_file
+from .file import MAX_DEPTH, MAX_NODES, kind_of, make_node, read_file
 
 NEURONS = ("Threshold", "I", "IF", "LI", "LIF", "CubaLI", "CubaLIF")
 LINEAR = (
@@ -48,11 +49,27 @@ class Graph:
 
     def before(self, name: str) -> list[str]:
         """Nodes that lead to a node."""
-        return [a for a, b in self.edges if b == name]
+        return self._neighbours[0].get(name, [])
 
     def after(self, name: str) -> list[str]:
         """Nodes that a node leads to."""
-        return [b for a, b in self.edges if a == name]
+        return self._neighbours[1].get(name, [])
+
+    @cached_property
+    def _neighbours(self) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+        """Before and after each node; asked for once the graph is whole."""
+        before: dict[str, list[str]] = {}
+        after: dict[str, list[str]] = {}
+        for a, b in self.edges:
+            before.setdefault(b, []).append(a)
+            after.setdefault(a, []).append(b)
+        return before, after
+
+    def move_edge(self, edge: tuple[str, str], to: tuple[str, str]) -> None:
+        """Put an edge in the place of another."""
+        self.edges.remove(edge)
+        self.edges.append(to)
+        self.__dict__.pop("_neighbours", None)
 
     def only(self, kind: str) -> str:
         """The one Input or Output.
@@ -83,12 +100,15 @@ def read_graph(path: Path) -> Graph:
     FormatError, NetworkError
     """
     raw, version = read_file(path)
-    graph = Graph(path, {}, [], version, [], raw.get("metadata", {}))
-    if raw.get("type") == "NIRGraph":
+    metadata = raw.get("metadata", {})
+    if not isinstance(metadata, dict):
+        raise FormatError(f"{path}: metadata: no group; export it again")
+    graph = Graph(path, {}, [], version, [], metadata)
+    if kind_of(raw) == "NIRGraph":
         _dissolve(graph, raw, "", 0)
     else:  # a single node, as nir.write allows
         raise FormatError(
-            f"{path}: a single {raw.get('type')} node; write a NIRGraph with Input and Output"
+            f"{path}: a single {kind_of(raw)} node; write a NIRGraph with Input and Output"
         )
     _check_edges(graph)
     return graph
@@ -109,7 +129,7 @@ def _dissolve(graph: Graph, raw: dict[str, Any], prefix: str, depth: int) -> Non
         names[key] = name
         if not isinstance(value, dict):
             raise FormatError(f"{graph.path}: node {name!r}: no group; export it again")
-        if value.get("type") == "NIRGraph":
+        if kind_of(value) == "NIRGraph":
             _dissolve(graph, value, name, depth + 1)
             inner[key] = _ports(value, name)
             continue
@@ -117,7 +137,7 @@ def _dissolve(graph: Graph, raw: dict[str, Any], prefix: str, depth: int) -> Non
             raise FormatError(f"{graph.path}: node {name!r}: there twice; rename one")
         if len(graph.nodes) >= MAX_NODES:
             raise FormatError(f"{graph.path}: more than {MAX_NODES:,} nodes; split the network")
-        if depth and value.get("type") in ("Input", "Output"):
+        if depth and kind_of(value) in ("Input", "Output"):
             graph.nodes[name] = None
             continue
         graph.nodes[name], strange = make_node(graph.path, name, value)
@@ -135,9 +155,11 @@ def _dissolve(graph: Graph, raw: dict[str, Any], prefix: str, depth: int) -> Non
 
 
 def _pairs(graph: Graph, where: str, edges: Any) -> list[tuple[str, str]]:
-    array = np.asarray(edges if edges is not None else [], object)
+    array = np.asarray([] if edges is None or isinstance(edges, dict) else edges)
     if array.size == 0:
         raise FormatError(f"{graph.path}: {where}: no edges; export it again")
+    if array.dtype.kind not in "SUO":
+        raise FormatError(f"{graph.path}: {where}: edges are no names; export it again")
     if array.ndim != 2 or array.shape[1] != 2:
         raise FormatError(f"{graph.path}: {where}: edges of shape {array.shape}, needs (edges, 2)")
     decoded = [
@@ -151,7 +173,7 @@ def _ports(raw: dict[str, Any], name: str) -> tuple[list[str], list[str]]:
     """Names of a nested graph's inputs and outputs."""
 
     def of(kind: str) -> list[str]:
-        keys = [k for k, v in raw["nodes"].items() if isinstance(v, dict) and v.get("type") == kind]
+        keys = [k for k, v in raw["nodes"].items() if kind_of(v) == kind]
         return [k if k.startswith(f"{name}.") else f"{name}.{k}" for k in keys]
 
     return of("Input"), of("Output")

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import FormatError, NetworkError, UnsupportedError
+from ...files import FOREIGN
 from ...network import (
     Audit,
     AuditEntry,
@@ -55,7 +56,7 @@ def facts_of(graph: Graph) -> dict[str, Any]:
         return {}
     try:
         facts = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return facts if isinstance(facts, dict) else {}
 
@@ -158,7 +159,7 @@ def as_fixed(network: Network, facts: dict[str, Any]) -> Network:
         kept = facts.get("metadata")
         metadata = {**network.metadata, **(kept if isinstance(kept, dict) else {})}
         found = Network(tuple(populations), tuple(projections), network.audit, metadata)
-    except (ValueError, KeyError, TypeError, NetworkError) as error:
+    except (*FOREIGN, NetworkError) as error:
         reason = (
             f"written in integers, and changed since so that they are none now ({error}); read as "
             f"a network in floats, quantize it again"
@@ -242,9 +243,9 @@ def noted_reset(facts: dict[str, Any]) -> str | dict[str, str] | None:
     """The reset that we noted when we wrote a file: one of `RESETS`, or one for each node."""
     reset = facts.get("reset")
     if isinstance(reset, dict):
-        whole = reset and all(value in RESETS for value in reset.values())
+        whole = reset and all(isinstance(v, str) and v in RESETS for v in reset.values())
         return {str(key): str(value) for key, value in reset.items()} if whole else None
-    return str(reset) if reset in RESETS else None
+    return reset if isinstance(reset, str) and reset in RESETS else None
 
 
 def read_note(

@@ -58,8 +58,7 @@ def input_beside_loops(graph: Graph) -> list[str]:
             continue
         outer = [source for source in sources if source != targets[0]]
         if len(outer) == 1 and graph.kind(outer[0]) == "Identity":
-            graph.edges.remove((outer[0], name))
-            graph.edges.append((outer[0], targets[0]))
+            graph.move_edge((outer[0], name), (outer[0], targets[0]))
             found.append(name)
     return found
 

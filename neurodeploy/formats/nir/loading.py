@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...network import Network, Rating
+from ..hdf5 import reading
 from .graph import read_graph
 from .integer_networks import as_fixed, facts_of, noted_reset, read_note
 from .presets import preset_named
@@ -69,22 +70,25 @@ def read_nir(
     -------
     Network, tuple of Assumption
     """
-    graph = read_graph(Path(path))
-    facts = facts_of(graph)
-    noted = bool(facts) and reset is None
-    written = noted and dt is None and preset is None and reset_delay is None
-    if written:
-        dt, preset, reset, reset_delay = read_note(graph.path, facts)
-    elif noted:
-        reset = noted_reset(facts)
-    chosen = preset_named(preset).with_reset_delay(reset_delay)
-    resets = Resets(graph, chosen, reset, known=written)
-    reader = Reader(graph, resets, dt, frozenset(allow))
-    if written and "axons" in facts:
-        reader.axons = {a: b for a, b in reader.axons.items() if b in facts["axons"]}
-    if written:
-        reader.note("metadata", Rating.FAITHFUL, "written by neurodeploy, which noted the above")
-    network = reader.network()
-    if written and "fingerprint" in facts:
-        return as_fixed(network, facts), ()
-    return network, tuple(reader.assumptions)
+    with reading(Path(path)):
+        graph = read_graph(Path(path))
+        facts = facts_of(graph)
+        noted = bool(facts) and reset is None
+        written = noted and dt is None and preset is None and reset_delay is None
+        if written:
+            dt, preset, reset, reset_delay = read_note(graph.path, facts)
+        elif noted:
+            reset = noted_reset(facts)
+        chosen = preset_named(preset).with_reset_delay(reset_delay)
+        resets = Resets(graph, chosen, reset, known=written)
+        reader = Reader(graph, resets, dt, frozenset(allow))
+        if written and "axons" in facts:
+            reader.axons = {a: b for a, b in reader.axons.items() if b in facts["axons"]}
+        if written:
+            reader.note(
+                "metadata", Rating.FAITHFUL, "written by neurodeploy, which noted the above"
+            )
+        network = reader.network()
+        if written and "fingerprint" in facts:
+            return as_fixed(network, facts), ()
+        return network, tuple(reader.assumptions)

@@ -159,6 +159,9 @@ class Reader:
     def _neuron(self, name: str, paths: list[Way]) -> FloatLIF:
         kind, node = self.graph.kind(name), self.graph.nodes[name]
         size = math.prod(self.shapes[name])
+        for key, value in vars(node).items():
+            if isinstance(value, np.ndarray) and value.size not in (1, size):
+                raise self.graph.fail(name, f"{key} holds {value.size} numbers, needs 1 or {size}")
         preset = self.resets.of(name)
         loops = any(path.source == name for path in paths)
         neuron = neuron_of(kind, node, self.dt, preset, size, loops)

@@ -58,13 +58,12 @@ def _shapes_from(graph: Graph, start: str, shape: Shape, batch: int | None) -> d
     for name, node in graph.nodes.items():
         if graph.kind(name) in NEURONS and (own := _own_shape(node)) is not None:
             shapes[name] = own[1:] if batch == 1 == own[0] and len(own) > 1 else own
-    changed = True
-    while changed:
-        changed = False
-        for a, b in graph.edges:
-            if a in shapes and b not in shapes:
-                shapes[b] = _after(graph, b, shapes[a])
-                changed = True
+    waiting = list(shapes)
+    for name in waiting:  # which grows by those whose shape is found
+        for other in graph.after(name):
+            if other not in shapes:
+                shapes[other] = _after(graph, other, shapes[name])
+                waiting.append(other)
     unknown = [name for name in graph.nodes if name not in shapes]
     if unknown:
         raise graph.fail(unknown[0], "the input does not reach it; connect or remove it")

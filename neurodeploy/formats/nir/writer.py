@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from dataclasses import dataclass, field, replace
@@ -96,7 +97,9 @@ def save_nir(
         facts["signed"] = isinstance(network.input.neuron, Source) and network.input.neuron.signed
     graph = writer.graph({MARK: json.dumps(facts)})
     with written_whole(path) as temporary:
-        nir.write(temporary, graph)
+        held = io.BytesIO()  # libhdf5 crashes on a full disk
+        nir.write(held, graph)
+        temporary.write_bytes(held.getbuffer())
         if fixed and preset == "lava" and not _comes_back(temporary, network):
             raise UnsupportedError(
                 f"{path}: the integers of this network do not come back from NIR exactly; write "

@@ -1,0 +1,132 @@
+"""Damaged files of every kind are read or refused, in one line, in seconds and bounded memory."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+import neurodeploy as nd
+from neurodeploy.errors import NeurodeployError
+from neurodeploy.hdf5 import open_hdf5
+from neurodeploy.inputs import read_inputs
+
+from .sound_files import chain, network
+
+HOSTILE = Path(__file__).parents[2].parent / "shared" / "cases" / "faults" / "hostile"
+samples = pytest.mark.skipif(not HOSTILE.is_dir(), reason="the hostile files are not here")
+
+
+def test_a_few_hundred_damaged_files_are_read_or_refused():
+    command = [sys.executable, "-m", "sim_tests.fuzz", "--files", "270", "--seed", "11"]
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    assert ran.returncode == 0, ran.stdout
+    assert "refused" in ran.stdout
+    assert " read" in ran.stdout
+
+
+REFUSED = {
+    "S0.nir": "claims 1,073,731,824 bytes more",
+    "clash.net": "lies within that of population 'a'",
+    "dag60.nir": "more than 1000 ways",
+    "dia30.nir": "more than 1000 ways",
+    "dotx.net": "no name that a file can hold",
+    "esc.net": "no terminal can show",
+    "hash1t.net": "claims 4,000,000,000,000 bytes more",
+    "hash3g.net": "claims 3,000,000,000 bytes more",
+    "layerds.net": "claims 16,000,000 bytes more",
+    "leak.net": "lies in another file",
+    "next.nir": "lies in another file",
+    "nlink.net": "a link to somewhere else",
+    "nvds.nir": "lies in another file",
+    "recur.net": "there twice or within itself",
+    "vlen.nir": "bytes more than what is stored",
+    "whole3g.net": "claims 3,000,000,000 bytes more",
+    "c_convT.net": "more than 2147483647 neurons",
+    "c_in.net": "more than 2147483647 neurons",
+    "c_pad2.net": "more than 2147483647 neurons",
+}
+
+
+@samples
+@pytest.mark.parametrize("name", REFUSED)
+def test_hostile_networks_are_refused_by_name(name):
+    path = HOSTILE / name
+    options = {"dt": 1e-4} if path.suffix == ".nir" else {}
+    with pytest.raises(NeurodeployError) as refused:
+        nd.load(path, **options)
+    words = str(refused.value)
+    assert REFUSED[name] in words
+    assert str(path) in words
+    assert words.isprintable()
+
+
+@samples
+@pytest.mark.parametrize("kind", ["11", "12", "13"])
+def test_damaged_files_raise_no_foreign_exception(kind):
+    files = sorted((HOSTILE / "exceptions").glob(f"{kind}-*"))
+    assert files
+    read = nd.Recording.load if kind == "13" else nd.load
+    for path in files:
+        with pytest.raises(NeurodeployError) as refused:
+            read(path, **({"dt": 1e-4} if kind == "12" else {}))
+        assert str(refused.value).isprintable()
+
+
+def test_a_heap_of_strings_that_leads_nowhere_is_refused(tmp_path):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file["words"] = "some text"
+    data = bytearray(path.read_bytes())
+    free = data.index(b"GCOL\x01") + 16 + 16 + 16  # behind the header and the one string
+    assert data[free : free + 2] == b"\0\0"
+    data[free + 8 : free + 16] = bytes(8)  # free space of no size, over which libhdf5 loops
+    path.write_bytes(data)
+    with pytest.raises(NeurodeployError, match="leads nowhere"):
+        open_hdf5(path)
+
+
+def test_an_archive_that_claims_too_much_is_refused_before_it_is_read(tmp_path):
+    path = tmp_path / "a.npz"
+    np.save(tmp_path / "a.npy", np.zeros((3, 4), np.uint8))
+    array = (tmp_path / "a.npy").read_bytes()
+    claims = array.replace(b"(3, 4), }" + b" " * 20, b"(3000000, 4000000), }" + b" " * 8)
+    assert len(claims) == len(array)
+    assert claims != array
+    for held, sound in ((array, True), (claims, False)):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("inputs.npy", held)
+        if sound:
+            assert read_inputs(path)[0].shape == (3, 4)
+        else:
+            with pytest.raises(NeurodeployError, match="an array of shape"):
+                read_inputs(path)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("inputs.npy", array)
+    with pytest.raises(NeurodeployError, match="another way"):
+        read_inputs(path)
+
+
+@pytest.mark.parametrize("room", [0, 3_000, 10_000])
+@pytest.mark.parametrize("name", ["a.net", "b.net", "a.nir", "a.h5"])
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, room, name):
+    inputs = np.ones((20, 50, 2, 4, 4), np.uint8)
+    recording = nd.run(network(), inputs, record=("counts", "spikes", "u", "v"))
+    path = tmp_path / name
+    whole = network() if name == "a.net" else chain()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+    try:
+        with pytest.raises(NeurodeployError, match="cannot be written whole"):
+            recording.save(path) if name == "a.h5" else nd.save(whole, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []
+    recording.save(path) if name == "a.h5" else nd.save(whole, path)
+    assert path.stat().st_size > room
