@@ -353,7 +353,7 @@ LIES = {
     "steps": ("record(steps=3)", r"not of this job \(other steps\); delete it"),
     "samples": ("record(samples=2)", r"not of this job \(other samples\)"),
     "network": ("record(network='x', backend='y')", r"\(other backend, network\)"),
-    "names": ("record(populations=())", r"\(other populations\)"),
+    "names": ("record(populations=())", "populations: needs at least one"),
 }
 
 

@@ -32,7 +32,7 @@ from neurodeploy.network import (
     Synapse,
 )
 from neurodeploy.recording import Recording
-from neurodeploy.recording.run_options import RunOptions
+from neurodeploy.recording.run_options import RunOptions, to_record
 from neurodeploy.targets.lava_rules import lava_weight
 from sim_tests.reference import simulate
 
@@ -43,7 +43,7 @@ needs_lava = pytest.mark.skipif(
     find_spec("lava") is None, reason="lava is not installed in this interpreter"
 )
 TRACES = Path(sysconfig.get_path("purelib")) / "tests/lava/lib/dl/netx/gts"
-EVERYTHING = ("counts", "spikes", "u", "v", "residue")
+EVERYTHING = ("counts", "spikes", "states")
 
 
 def chain(populations: list[Population], synapses: list[Synapse]) -> Network:
@@ -72,7 +72,8 @@ def payloads(rng: np.random.Generator, *shape: int, low: int, high: int) -> NDAr
 
 
 def run(network: Network, values: NDArray, **options: object) -> Recording:
-    given = {"record": EVERYTHING, "timeout_seconds": 120.0, **options}
+    given: dict = {"record": EVERYTHING, "timeout_seconds": 120.0, **options}
+    given["record"] = to_record(network, given["record"])
     return lava.run(network, values, RunOptions(steps=values.shape[1], **given))
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import neurodeploy as nd
 from neurodeploy.chip.joined_convolutions import with_parts_as_one
-from neurodeploy.errors import NetworkError
+from neurodeploy.errors import FormatError, NetworkError
 from neurodeploy.network import Conv, CubaLIF, Network, Population, Projection, Source, Sparse
 from neurodeploy.network.synapses import ConvTranspose
 from neurodeploy.targets.rewrite import sums_in_parts
@@ -155,7 +155,7 @@ def test_a_neuron_whose_list_exceeds_a_core_is_named_before_all_are_cut():
 
 @pytest.mark.parametrize("file", ["c_convT", "c_in", "c_pad2"])
 def test_absurd_geometry_is_refused_when_it_is_read(faults, file):
-    with pytest.raises(NetworkError, match="of more than 2147483647 neurons"):
+    with pytest.raises(FormatError, match="of more than 2147483647 neurons"):
         nd.load(faults / "hostile" / f"{file}.net")
 
 

@@ -227,5 +227,5 @@ def test_broken_recordings_give_one_clear_line(kind, files, tmp_path, capsys):
     error = capsys.readouterr().err.strip()
     assert error.count("\n") == 0
     assert str(path) in error
-    expected = {"short": "not a readable HDF5", "newer": "schema 99", "other": "not a recording"}
+    expected = {"short": "HDF5 file is damaged", "newer": "schema 99", "other": "not a recording"}
     assert expected[kind] in error

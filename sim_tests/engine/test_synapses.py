@@ -86,7 +86,7 @@ def test_fan_out_counts_every_synapse_that_a_message_reaches(kind):
         synapse, source, target = draw(kind, seed)
         for dense in (False, True):
             present = all_ones(synapse, dense)
-            lags = range(21 if kind in ("delayed_dense", "temporal_fir") else 1)
+            lags = range(21 if kind in ("delayed_dense", "delayed_sparse", "temporal_fir") else 1)
             some = rng.permutation(int(np.prod(source)))[:25]
             expected = []
             for j in some:

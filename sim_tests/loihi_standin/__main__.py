@@ -1,6 +1,6 @@
 """Runs neurodeploy's worker beside the stand-in, or many jobs in one process: see the package.
 
-python -m sim_tests.loihi_standin -m neurodeploy.backends.worker JOB
+python -m sim_tests.loihi_standin -c START JOB
 python -m sim_tests.loihi_standin --batch JOB...
 """
 
@@ -29,9 +29,11 @@ if __name__ == "__main__":
     if sys.argv[1] == "--batch":
         run_batch(sys.argv[2:])
         os._exit(0)  # Lava's destructors would wait for ever
-    *_, module, job = sys.argv
-    if module != "neurodeploy.backends.worker":
-        sys.exit(f"the stand-in runs neurodeploy's worker only, not {module}")
     from neurodeploy.backends.worker import main
+    from neurodeploy.remote.places import START
+
+    *_, code, job = sys.argv
+    if code != START:
+        sys.exit(f"the stand-in runs neurodeploy's worker only, not {code}")
 
     main(job)

@@ -182,7 +182,7 @@ def test_refractory_step_is_refused_by_name_where_there_is_none(tmp_path, lava):
     ):
         nd.save(fixed, tmp_path / "a.nir")
     assert not list(tmp_path.iterdir())
-    with pytest.raises(UnsupportedError, match="population 'a': the lava backend cannot run"):
+    with pytest.raises(UnsupportedError, match="refractory 2, and Lava"):
         nd.run(fixed, spikes(), backend="lava")
     same = nd.quantize(refractory(), nd.QuantConfig(8, late_reset="same"))
     assert isinstance(same["a"].neuron, CubaLIF)
