@@ -92,27 +92,14 @@ def deploy(
     encoder: Annotated[
         str | None, typer.Option(metavar="NAME[:OPTION=VALUE,...]", help="Of sound.")
     ] = None,
-    bits: Annotated[str | None, typer.Option(help="Of a weight: 1 to 8, or ternary.")] = None,
-    scale: Annotated[str | None, typer.Option(help="Of a population: free, power-of-two.")] = None,
-    method: Annotated[
-        str | None, typer.Option(help="Of choosing scales: max, percentile, mse, search, auto.")
-    ] = None,
-    rounding: Annotated[
-        str | None, typer.Option(help="Of weights: nearest, compensated, auto.")
-    ] = None,
-    split: Annotated[
-        float | None, typer.Option(metavar="SHARE", help="Of synapses that may become two.")
-    ] = None,
-    budget: Annotated[
-        int | None, typer.Option(metavar="BITS", help="Of synaptic memory as the chip packs it.")
-    ] = None,
-    budget_energy: Annotated[
-        float | None, typer.Option(metavar="JOULES", help="Dynamic, estimated, per inference.")
-    ] = None,
-    budget_loss: Annotated[
-        float | None,
-        typer.Option(metavar="SHARE", help="Of accuracy (of agreement without --labels)."),
-    ] = None,
+    bits: options.Bits = None,
+    scale: options.Scale = None,
+    method: options.Method = None,
+    rounding: options.Rounding = None,
+    split: options.Split = None,
+    budget: options.Budget = None,
+    budget_energy: options.BudgetEnergy = None,
+    budget_loss: options.BudgetLoss = None,
     config: Annotated[
         Path | None, typer.Option(help="How to quantize, as JSON; options go before it.")
     ] = None,

@@ -56,6 +56,32 @@ Job = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Keep finished samples here; the same call goes on."),
 ]
+Bits = Annotated[str | None, typer.Option("--bits", help="Of a weight: 1 to 8, or ternary.")]
+Scale = Annotated[str | None, typer.Option("--scale", help="Of a population: free, power-of-two.")]
+Method = Annotated[
+    str | None,
+    typer.Option("--method", help="Of choosing scales: max, percentile, mse, search, auto."),
+]
+Rounding = Annotated[
+    str | None, typer.Option("--rounding", help="Of weights: nearest, compensated, auto.")
+]
+Split = Annotated[
+    float | None, typer.Option("--split", metavar="SHARE", help="Of synapses that may become two.")
+]
+Budget = Annotated[
+    int | None,
+    typer.Option("--budget", metavar="BITS", help="Of synaptic memory as the chip packs it."),
+]
+BudgetEnergy = Annotated[
+    float | None,
+    typer.Option("--budget-energy", metavar="JOULES", help="Dynamic, estimated, per inference."),
+]
+BudgetLoss = Annotated[
+    float | None,
+    typer.Option(
+        "--budget-loss", metavar="SHARE", help="Of accuracy (of agreement without --labels)."
+    ),
+]
 Labels = Annotated[
     Path | None, typer.Option(help="The right class of each sample: .npy, or .npz 'labels'.")
 ]

@@ -22,30 +22,17 @@ def quantize(
         Path | None,
         typer.Option("-o", "--out", help="The network to write; format by suffix."),
     ] = None,
-    bits: Annotated[str | None, typer.Option(help="Of a weight: 1 to 8, or ternary.")] = None,
-    scale: Annotated[str | None, typer.Option(help="Of a population: free, power-of-two.")] = None,
-    method: Annotated[
-        str | None, typer.Option(help="Of choosing scales: max, percentile, mse, search, auto.")
-    ] = None,
-    rounding: Annotated[
-        str | None, typer.Option(help="Of weights: nearest, compensated, auto.")
-    ] = None,
-    split: Annotated[
-        float | None, typer.Option(metavar="SHARE", help="Of synapses that may become two.")
-    ] = None,
+    bits: options.Bits = None,
+    scale: options.Scale = None,
+    method: options.Method = None,
+    rounding: options.Rounding = None,
+    split: options.Split = None,
     calibration: Annotated[
         Path | None, typer.Option(metavar="INPUTS", help="Inputs (.npy, .npz); no labels needed.")
     ] = None,
-    budget: Annotated[
-        int | None, typer.Option(metavar="BITS", help="Of synaptic memory as the chip packs it.")
-    ] = None,
-    budget_energy: Annotated[
-        float | None, typer.Option(metavar="JOULES", help="Dynamic, estimated, per inference.")
-    ] = None,
-    budget_loss: Annotated[
-        float | None,
-        typer.Option(metavar="SHARE", help="Of accuracy (of agreement without --labels)."),
-    ] = None,
+    budget: options.Budget = None,
+    budget_energy: options.BudgetEnergy = None,
+    budget_loss: options.BudgetLoss = None,
     sweep: Annotated[
         str | None, typer.Option(metavar="BITS,...", help="Measure these widths; write none.")
     ] = None,
