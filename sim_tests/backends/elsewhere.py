@@ -12,7 +12,14 @@ import os
 import sys
 import time
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
+
+import pytest
+
+needs_lava = pytest.mark.skipif(
+    find_spec("lava") is None, reason="lava is not installed in this interpreter"
+)
 
 BACKEND = """
 import os, resource, signal, time

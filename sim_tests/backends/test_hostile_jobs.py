@@ -28,7 +28,7 @@ from neurodeploy.remote.places import Local, Srun, Ssh, parse_place
 from neurodeploy.remote.supervisor import Listener
 from neurodeploy.remote.worker import run_in_worker
 
-from .elsewhere import Lab
+from .elsewhere import Lab, needs_lava
 from .test_places import RECORD, assert_equal, inputs, lab, places_of, run, truth
 from .test_worker import NETWORK, needs_proc, ones, worker_with
 
@@ -357,6 +357,7 @@ LIES = {
 }
 
 
+@needs_lava
 @pytest.mark.parametrize("lie", LIES)
 def test_a_recording_of_something_else_is_not_moved_to_the_output(lie: str, tmp_path: Path) -> None:
     code, says = LIES[lie]
@@ -393,6 +394,7 @@ def test_a_recording_of_something_else_is_not_moved_to_the_output(lie: str, tmp_
         pytest.param("time.sleep(99)", marks=pytest.mark.slow),
     ],
 )
+@needs_lava
 def test_a_descendant_in_its_own_session_ends_too(end: str, tmp_path: Path) -> None:
     code = (
         "def act(*_):\n"
@@ -436,6 +438,7 @@ def test_a_descendant_in_its_own_session_ends_too(end: str, tmp_path: Path) -> N
         ("os._exit(3)", "worker ended with exit code 3 .*check that its interpreter has numpy"),
     ],
 )
+@needs_lava
 def test_a_killed_worker_is_said_to_be_killed(end: str, says: str, tmp_path: Path) -> None:
     place = worker_with(tmp_path, end)
     with pytest.raises(BackendError, match=says) as caught:
@@ -443,6 +446,7 @@ def test_a_killed_worker_is_said_to_be_killed(end: str, says: str, tmp_path: Pat
     assert ("interpreter" in str(caught.value)) == ("code 3" in says)
 
 
+@needs_lava
 def test_want_of_memory_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from neurodeploy.remote import supervisor
 

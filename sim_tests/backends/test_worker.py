@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -37,11 +36,10 @@ from neurodeploy.remote.job import read_job, write_job
 from neurodeploy.remote.places import Local, Place
 from neurodeploy.remote.worker import WorkerError, run_in_worker
 
+from .elsewhere import needs_lava
+
 lava = Lava()
 
-needs_lava = pytest.mark.skipif(
-    find_spec("lava") is None, reason="lava is not installed in this interpreter"
-)
 needs_proc = pytest.mark.skipif(
     not Path("/proc/self/cwd").exists(), reason="processes are looked up in /proc"
 )
