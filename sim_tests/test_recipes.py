@@ -241,14 +241,17 @@ class TestFromOutside:
         assert (np.diff(recording["out"].counts[0]) < 0).all()
         sys.modules.pop("habit_package", None)
 
-    def test_what_it_cannot_do_is_refused_with_its_name(self, network, inputs, tmp_path):
+    def test_nir_has_no_such_neuron(self, network, tmp_path):
+        pytest.importorskip("nir", reason="needs nir: pip install 'neurodeploy[nir]'")
+        with pytest.raises(UnsupportedError, match="'hidden': NIR has no habituating"):
+            nd.save(network, tmp_path / "a.nir")
+
+    def test_what_it_cannot_do_is_refused_with_its_name(self, network, inputs):
         for target in ("lava", "loihi2"):
             ratings = {e.element: e.rating for e in look_ahead(network, target).entries}
             assert ratings["hidden"] is Rating.UNSUPPORTED
             with pytest.raises(UnsupportedError, match=r"population 'hidden': .*habituating"):
                 nd.run(network, inputs, backend=target)
-        with pytest.raises(UnsupportedError, match="'hidden': NIR has no habituating"):
-            nd.save(network, tmp_path / "a.nir")
         lower = nd.quantize(network, nd.QuantConfig(4), inputs)  # weights; its numbers stay
         assert lower["hidden"].neuron is network["hidden"].neuron
         floats = (

@@ -24,6 +24,7 @@ samples = pytest.mark.skipif(not HOSTILE.is_dir(), reason="the hostile files are
 
 
 def test_a_few_hundred_damaged_files_are_read_or_refused():
+    needs_nir()
     command = [sys.executable, "-m", "sim_tests.fuzz", "--files", "270", "--seed", "11"]
     ran = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
     assert ran.returncode == 0, ran.stdout
@@ -54,10 +55,16 @@ REFUSED = {
 }
 
 
+def needs_nir():
+    pytest.importorskip("nir", reason="needs nir: pip install 'neurodeploy[nir]'")
+
+
 @samples
 @pytest.mark.parametrize("name", REFUSED)
 def test_hostile_networks_are_refused_by_name(name):
     path = HOSTILE / name
+    if path.suffix == ".nir":
+        needs_nir()
     options = {"dt": 1e-4} if path.suffix == ".nir" else {}
     with pytest.raises(NeurodeployError) as refused:
         nd.load(path, **options)
@@ -70,6 +77,8 @@ def test_hostile_networks_are_refused_by_name(name):
 @samples
 @pytest.mark.parametrize("kind", ["11", "12", "13"])
 def test_damaged_files_raise_no_foreign_exception(kind):
+    if kind == "12":
+        needs_nir()
     files = sorted((HOSTILE / "exceptions").glob(f"{kind}-*"))
     assert files
     read = nd.Recording.load if kind == "13" else nd.load
@@ -116,6 +125,8 @@ def test_an_archive_that_claims_too_much_is_refused_before_it_is_read(tmp_path):
 @pytest.mark.parametrize("room", [0, 3_000, 10_000])
 @pytest.mark.parametrize("name", ["a.net", "b.net", "a.nir", "a.h5"])
 def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, room, name):
+    if name.endswith(".nir"):
+        needs_nir()
     inputs = np.ones((20, 50, 2, 4, 4), np.uint8)
     recording = nd.run(network(), inputs, record=("counts", "spikes", "u", "v"))
     path = tmp_path / name
