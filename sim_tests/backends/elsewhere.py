@@ -156,6 +156,14 @@ sys.exit(task.returncode if task.returncode >= 0 else 128 - task.returncode)
 """
 
 
+def wait_for(path: Path) -> None:
+    """Wait until a file is there."""
+    deadline = time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} never came"
+        time.sleep(0.05)
+
+
 @dataclass(frozen=True)
 class Lab:
     """A folder with the programs, and how to break them."""
@@ -208,10 +216,7 @@ class Lab:
 
     def wait_until_it_hangs(self) -> None:
         """Wait until the backend has met the fault ``hang``."""
-        deadline = time.monotonic() + 30
-        while not (self.folder / "hangs").exists():
-            assert time.monotonic() < deadline, "the backend never met its fault"
-            time.sleep(0.05)
+        wait_for(self.folder / "hangs")
 
     def lose_connection(self) -> None:
         """Kill ssh."""

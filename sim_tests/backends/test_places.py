@@ -27,7 +27,7 @@ from neurodeploy.remote import places, supervisor
 from neurodeploy.remote.blocks import FOLDER, samples_done
 from neurodeploy.remote.supervisor import Listener, Parcels
 
-from .elsewhere import Lab
+from .elsewhere import Lab, wait_for
 from .test_worker import NETWORK, needs_lava, needs_proc, processes_in
 
 SAMPLES, STEPS = 9, 5
@@ -470,15 +470,17 @@ def test_an_interrupt_says_what_is_done(
     lab: Lab, files: list[str], truth: Recording, where: str, how: signal.Signals, tmp_path: Path
 ) -> None:
     command = [*files, "--place", places_of(lab)[where], "-o", "out.h5"]
+    kept = tmp_path / "out.h5.job"
     lab.fault(4, "hang")
     with subprocess.Popen(
         [sys.executable, "-m", "neurodeploy", *command], stderr=subprocess.PIPE, text=True
     ) as process:
         lab.wait_until_it_hangs()
+        # What the worker has done arrives a little later, over ssh.
+        wait_for(kept / "blocks" / "00000002-00000004.npz")
         process.send_signal(how)
         _, said = process.communicate(timeout=120)
     assert process.returncode == 128 + how
-    kept = tmp_path / "out.h5.job"
     assert (
         said.strip()
         .splitlines()[-1]
