@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#define API extern "C" __attribute__((visibility("default")))
+#include "exported.hpp"
 
 namespace {
 template <class T>

@@ -1,8 +1,8 @@
 // The C interface of float networks; all of it gives 0, or -1 where memory does not suffice.
+#include "exported.hpp"
 #include "floating.hpp"
 #include "network.hpp"
 
-#define API extern "C" __attribute__((visibility("default")))
 using namespace nd;
 
 namespace {
