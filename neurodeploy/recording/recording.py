@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..errors import InputError, NetworkError, RecordingError
 from ..files import damaged, written_whole
 from ..hdf5 import written_hdf5
-from .decisions import check_classes, check_labels, decide, decided_by, readouts
+from .decisions import Readout, check_classes, check_decides, check_labels, decide, readouts
 from .header import SCHEMA, SCHEMA_VERSION, Header
 from .population import Arrays, PopulationRecord
 from .stored import CURE, FileArrays
@@ -69,27 +69,52 @@ class Recording:
         """
         return self[self.names[-1]].spikes
 
-    def decisions(self) -> NDArray[np.int64]:
+    def decisions(
+        self, by: str | None = None, window: tuple[int, int] | None = None
+    ) -> NDArray[np.int64]:
         """What the run decides: the output neuron with the most, int64 [samples].
 
-        The most messages (payloads added up) over all steps; where the output population
-        sent none in the whole run, the largest sum of v. Of equals the lowest index.
+        Parameters
+        ----------
+        by : str, optional
+            What counts, see `Readout`. By default the messages (payloads added up) over all
+            steps; where the output population sent none in the whole run, the sum of v.
+        window : (int, int), optional
+            The chip steps that count, from the first to before the second. Of equals the
+            lowest index decides.
 
         Raises
         ------
+        InputError
+            If there is no such rule, or the window ends after the run.
         RecordingError
             If there is one output neuron, or nothing that decides was recorded.
+
+        Examples
+        --------
+        >>> rec.decisions(by="first-spike")
+        array([7, 2, 1])
         """
         output = self[self.names[-1]]
-        return decide(readouts(output, decided_by(output), 0, self.samples))[0]
+        check_decides(output)
+        readout = Readout(by, window)
+        span = None if window is None else readout.steps(self.steps)
+        return decide(readouts(output, readout.rule(output), 0, self.samples, span))[0]
 
-    def accuracy(self, labels: NDArray[Any] | Sequence[int]) -> float:
+    def accuracy(
+        self,
+        labels: NDArray[Any] | Sequence[int],
+        by: str | None = None,
+        window: tuple[int, int] | None = None,
+    ) -> float:
         """Share of samples whose decision is the label, 0..1.
 
         Parameters
         ----------
         labels : int [samples]
             The right class of each sample: the index of an output neuron.
+        by, window
+            As `decisions` takes them.
 
         Raises
         ------
@@ -104,7 +129,7 @@ class Recording:
                 f"labels: {len(np.asarray(labels))} for {self.samples} samples; give one for each"
             )
         check_classes(truth, self[self.names[-1]])
-        return float((self.decisions() == truth).mean())
+        return float((self.decisions(by, window) == truth).mean())
 
     def synops(self, dense: bool = False) -> dict[str, NDArray[np.int64]]:
         """Synaptic operations per projection, int64 [samples].
