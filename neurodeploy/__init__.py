@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .comparison import compare as compare
     from .engine.stream import stream as stream
     from .errors import NeurodeployError as NeurodeployError
+    from .evaluation import evaluate as evaluate
     from .exporting.deploy import deploy as deploy
     from .exporting.export import export as export
     from .exporting.loading import load as load
@@ -38,6 +39,7 @@ _HOMES = {
     "Recording": "recording",
     "compare": "comparison",
     "deploy": "exporting.deploy",
+    "evaluate": "evaluation",
     "export": "exporting.export",
     "fit": "chip",
     "load": "exporting.loading",

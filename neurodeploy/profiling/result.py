@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
 from ..chip import Constant
+from ..errors import RecordingError
 
 Kind = Literal["measured", "estimated", "unavailable"]
 
@@ -157,6 +158,66 @@ class Profile:
     workload: str = ""
     host_updates: float = 0.0
 
+    @classmethod
+    def join(cls, profiles: Sequence[Profile]) -> Profile:
+        """Put profiles of the same network on the same chip together, as if of all their samples.
+
+        Parameters
+        ----------
+        profiles : sequence of Profile
+            At least one, of the same chip, model, steps and placement.
+
+        Returns
+        -------
+        Profile
+            Means over all samples; the spread is that of all samples together. What bounds a
+            step is what bounds it in most samples.
+
+        Raises
+        ------
+        RecordingError
+            If they are not of the same kind.
+        """
+        first = profiles[0]
+        for name in ("chip", "kind", "model", "steps", "cores", "chips", "workload"):
+            found = {getattr(profile, name) for profile in profiles}
+            if len(found) > 1:
+                raise RecordingError(
+                    f"profiles: {name} differs ({', '.join(sorted(map(str, found)))}); join "
+                    f"profiles of the same network on the same chip"
+                )
+        samples = sum(profile.samples for profile in profiles)
+        shares = [profile.samples / samples for profile in profiles]
+        changes: dict[str, Any] = {
+            item.name: _mean(shares, [getattr(p, item.name) for p in profiles])
+            for item in fields(cls)
+            if isinstance(getattr(first, item.name), float)
+        }
+        # Variance of all: the mean of the variances, and the variance of the means.
+        apart = [(p.energy_joules - changes["energy_joules"]) ** 2 for p in profiles]
+        within = [p.spread**2 for p in profiles]
+        changes["spread"] = math.sqrt(_mean(shares, within) + _mean(shares, apart))
+        if first.seconds and first.kind == "estimated":
+            changes["watts"] = changes["energy_joules"] / changes["seconds"]
+        weights: dict[str, int] = {}
+        for p in profiles:
+            weights[p.bound] = weights.get(p.bound, 0) + p.samples
+        return replace(
+            first,
+            **changes,
+            samples=samples,
+            band=_joined(shares, [p.band for p in profiles]),
+            parts=tuple(
+                _joined(shares, each) for each in _by_name("kind", [p.parts for p in profiles])
+            ),
+            per_population=tuple(
+                _joined(shares, each)
+                for each in _by_name("name", [p.per_population for p in profiles])
+            ),
+            bound=max(weights, key=lambda bound: weights[bound]),
+            notes=tuple(dict.fromkeys(note for p in profiles for note in p.notes)),
+        )
+
     @property
     def label(self) -> str:
         """Workload and chip, for headings."""
@@ -183,6 +244,33 @@ class Profile:
         plain["per_population"] = [asdict(share) for share in self.per_population]
         cleaned: dict[str, Any] = _without_nan({**plain, "constants": constants})
         return cleaned
+
+
+def _mean(shares: Sequence[float], values: Sequence[float]) -> float:
+    return math.fsum(share * value for share, value in zip(shares, values, strict=True))
+
+
+def _joined(shares: Sequence[float], things: Sequence[Any]) -> Any:
+    """Means of all numbers of some bands, parts or shares; what is None has none of them."""
+    there = [(share, thing) for share, thing in zip(shares, things, strict=True) if thing]
+    if not there:
+        return None
+    return replace(
+        there[0][1],
+        **{
+            item.name: _mean([s for s, _ in there], [getattr(t, item.name) for _, t in there])
+            for item in fields(there[0][1])
+            # What one event costs is the same everywhere.
+            if isinstance(getattr(there[0][1], item.name), float) and item.name != "joules_each"
+        },
+    )
+
+
+def _by_name(key: str, lists: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    """Put the same things of several lists together; None where one lacks it."""
+    names = dict.fromkeys(getattr(thing, key) for things in lists for thing in things)
+    found = [{getattr(thing, key): thing for thing in things} for things in lists]
+    return [[each.get(name) for each in found] for name in names]
 
 
 def _without_nan(value: Any) -> Any:
