@@ -55,9 +55,7 @@ class Spread:
     def of(cls, values: IntArray) -> Spread:
         """Of an array [samples], at least one."""
         whole = [int(v) for v in values]
-        return cls(
-            len(whole), sum(whole), sum(v * v for v in whole), min(whole), max(whole)
-        )
+        return cls(len(whole), sum(whole), sum(v * v for v in whole), min(whole), max(whole))
 
     def __add__(self, other: Spread) -> Spread:
         return Spread(
@@ -124,9 +122,7 @@ class Fit:
         means = np.stack([w.mean(axis=0), c.mean(axis=0)])
         dw, dc = w - means[0], c - means[1]
         moments = np.stack([(dw * dw).sum(0), (dc * dc).sum(0), (dw * dc).sum(0)])
-        return cls(
-            len(w), means, moments, np.square(w - c).sum(axis=0), (len(ratios), sum(ratios))
-        )
+        return cls(len(w), means, moments, np.square(w - c).sum(axis=0), (len(ratios), sum(ratios)))
 
     def __add__(self, other: Fit) -> Fit:
         number = self.number + other.number
@@ -202,11 +198,11 @@ class Votes:
     ranks: IntArray | None = None
 
     def __add__(self, other: Votes) -> Votes:
-        added = {
-            item.name: None if getattr(self, item.name) is None
-            else getattr(self, item.name) + getattr(other, item.name)
-            for item in fields(self)
-        }
+        mine, its = (
+            {item.name: getattr(votes, item.name) for item in fields(votes)}
+            for votes in (self, other)
+        )
+        added: dict[str, Any] = {n: None if v is None else v + its[n] for n, v in mine.items()}
         return Votes(**added)
 
 
@@ -288,9 +284,7 @@ def count_votes(
     return replace(votes, confusion=pairs.reshape(size, size), ranks=ranks)
 
 
-def fit_values(
-    recording: Recording, readout: Readout, wanted: NDArray[Any], unit: float
-) -> Fit:
+def fit_values(recording: Recording, readout: Readout, wanted: NDArray[Any], unit: float) -> Fit:
     """Hold what the output population gave against the values wanted.
 
     Parameters

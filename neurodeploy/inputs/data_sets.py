@@ -325,9 +325,9 @@ def _array(value: Any) -> Array:
 
 
 def _of_length(value: Array, steps: int) -> Array:
-    if len(value) >= steps:
-        return value[:steps]
-    return np.concatenate([value, np.zeros((steps - len(value), *value.shape[1:]), value.dtype)])
+    full: Array = np.zeros((steps, *value.shape[1:]), value.dtype)
+    full[: len(value)] = value[:steps]
+    return full
 
 
 def _stacked(values: Sequence[Array], start: int, what: str) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,8 +17,12 @@ from numpy.typing import NDArray
 from ..errors import InputError, NetworkError, RecordingError
 from ..files import damaged, written_whole
 from ..hdf5 import written_hdf5
+from ..inputs import present
+from ..network import Network
 from .decisions import Readout, check_classes, check_decides, check_labels, decide, readouts
 from .header import SCHEMA, SCHEMA_VERSION, Header
+from .joining import joined_arrays, joined_header
+from .own_arrays import arrays_of
 from .population import Arrays, PopulationRecord
 from .stored import CURE, FileArrays
 
@@ -153,6 +157,99 @@ class Recording:
         with RecordingWriter(self.header, Path(path)) as writer:
             for key in self.arrays:
                 writer.put(key, np.asarray(self.arrays[key][:]))
+
+    @classmethod
+    def join(
+        cls,
+        recordings: Sequence[Recording],
+        out: str | os.PathLike[str] | None = None,
+        network: Network | None = None,
+        inputs: NDArray[Any] | None = None,
+    ) -> Recording:
+        """Put recordings of one network one behind the other: their samples become one run's.
+
+        Parameters
+        ----------
+        recordings : sequence of Recording
+            Of the same network, backend, steps and record, in the order of their samples.
+        out : path, optional
+            Stream the joined recording to this file, in memory that does not grow.
+        network : Network, optional
+        inputs : array [samples, steps, *shape], optional
+            What all of them were given together, as `neurodeploy.run` takes it. With both, the
+            joined recording says of its inputs what a single run on them says, and can be
+            compared with it. Without, it can be compared with recordings that were cut and
+            joined in the same way.
+
+        Raises
+        ------
+        RecordingError
+            If they were not run in the same way; names the first one and what differs.
+        InputError
+            If the inputs do not fit the network, or are not those of so many samples.
+
+        Examples
+        --------
+        >>> whole = Recording.join([Recording.load("a.h5"), Recording.load("b.h5")], out="c.h5")
+        """
+        header = joined_header([recording.header for recording in recordings])
+        if network is not None and inputs is not None:
+            values = present(network, inputs, header.steps)
+            if len(values) != header.samples:
+                raise InputError(
+                    f"inputs: {len(values)} samples, the recordings hold {header.samples}; give "
+                    f"what all of them were given"
+                )
+            header = replace(header, inputs=values.fingerprint())
+        with RecordingWriter(header, None if out is None else Path(out)) as writer:
+            for key, array in joined_arrays([recording.arrays for recording in recordings]):
+                writer.put(key, array)
+        return writer.recording()
+
+    @classmethod
+    def from_arrays(
+        cls,
+        network: Network,
+        spikes: Mapping[str, NDArray[Any]],
+        states: Mapping[str, Mapping[str, NDArray[Any]]] | None = None,
+        *,
+        inputs: NDArray[Any] | None = None,
+        clock: str = "chip",
+        backend: str = "own arrays",
+        seconds: float = 0.0,
+    ) -> Recording:
+        """Make a recording of arrays that a script of one's own recorded.
+
+        Parameters
+        ----------
+        network : Network
+            That ran, or one with populations of these names and shapes.
+        spikes : mapping of population name to array [samples, steps, *shape]
+            0 and 1, or payloads. Populations that are left out are not in the recording.
+        states : mapping of population name to mapping of state to array, optional
+            Such as ``{"out": {"v": v}}``, after each step.
+        inputs : array, optional
+            What was presented, so that recordings of other inputs are told apart.
+        clock : {"chip", "framework"}
+            On the chip's clock each population lags by its hops. Frameworks run all layers
+            in one step: their arrays are moved to the chip's clock.
+        backend : str
+            What comparisons call this side.
+        seconds : float
+            Wall-clock time of the run.
+
+        Raises
+        ------
+        InputError
+            If names, shapes or values do not fit the network.
+
+        Examples
+        --------
+        >>> mine = nd.Recording.from_arrays(net, {"out": spikes}, inputs=x, clock="framework")
+        >>> nd.compare(mine, nd.run(net, x, record=("spikes",))).equal
+        True
+        """
+        return cls(*arrays_of(network, spikes, states or {}, inputs, clock, backend, seconds))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Recording:

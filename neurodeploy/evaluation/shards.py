@@ -10,7 +10,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ..backends import BACKENDS, run, runs_in_worker
@@ -24,8 +23,8 @@ from ..profiling import profile
 from ..recording import Recording
 from ..recording.decisions import Readout
 from ..recording.run_options import Progress
-from .crews import crew_of
 from .evaluation import Evaluation
+from .schedulers import crew_of
 from .tallies import Tally, count_events, count_votes, fit_values
 
 SHARD_BYTES = 1 << 26
@@ -138,10 +137,9 @@ class Task:
         """
         values = present(self.network, inputs, how["steps"], how["apply_transform"])
         header = done.header
-        asked = ("network", self.network.fingerprint), ("backend", how["backend"])
-        asked += (("steps", values.steps),)
-        asked += tuple((n, how[n]) for n in ("reset_interval", "reset_offset"))
-        for name, value in asked:
+        asked = {n: how[n] for n in ("backend", "reset_interval", "reset_offset")}
+        asked |= {"network": self.network.fingerprint, "steps": values.steps}
+        for name, value in asked.items():
             if getattr(header, name) != value:
                 raise RecordingError(
                     f"{self.folder}: holds shards of another {name} ({getattr(header, name)}, now "
@@ -274,9 +272,7 @@ def evaluate(
 
     def task(engine_threads: int) -> Task:
         of_engine = {"threads": engine_threads} if "threads" in BACKENDS[backend].options else {}
-        return Task(
-            network, carried, readout, unit, chip, placement, {**how, **of_engine}, folder
-        )
+        return Task(network, carried, readout, unit, chip, placement, {**how, **of_engine}, folder)
 
     most = shard or (MOST_IN_WORKERS if in_worker else MOST_SAMPLES)
     if most < 1:
