@@ -85,6 +85,18 @@ BudgetLoss = Annotated[
 Labels = Annotated[
     Path | None, typer.Option(help="The right class of each sample: .npy, or .npz 'labels'.")
 ]
+By = Annotated[
+    str | None,
+    typer.Option(
+        "--by",
+        metavar="messages|v|v-max|v-last|first-spike",
+        help="What decides among the outputs; messages, or v of a readout that sends none.",
+    ),
+]
+Window = Annotated[
+    str | None,
+    typer.Option("--window", metavar="FIRST:STOP", help="The chip steps that count for it."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -198,6 +210,16 @@ def reads_a_network(verb: Callable[..., int | None]) -> Callable[..., int | None
     with_options.__annotations__ = {p.name: p.annotation for p in ordered}
     with_options.__signature__ = own.replace(parameters=ordered)  # type: ignore[attr-defined]
     return with_options
+
+
+def read_window(given: str | None) -> tuple[int, int] | None:
+    """``--window FIRST:STOP``; None where it is not given."""
+    if given is None:
+        return None
+    first, _, stop = given.partition(":")
+    if not (first.isdigit() and stop.isdigit()):
+        raise InputError(f"--window {given!r}: give FIRST:STOP, two whole numbers")
+    return int(first), int(stop)
 
 
 def read_settings(given: list[str] | None) -> dict[str, str] | None:

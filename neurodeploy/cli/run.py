@@ -22,6 +22,9 @@ def run(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="The recording to write (.h5).")
     ] = None,
+    labels: options.Labels = None,
+    by: options.By = None,
+    window: options.Window = None,
     backend: Annotated[str, typer.Option(help="What runs it; `doctor` lists them.")] = "engine",
     record: options.Record = "counts",
     steps: options.Steps = None,
@@ -61,12 +64,16 @@ def run(
     import neurodeploy as nd
 
     from ..backends import BACKENDS, runs_in_worker, write_job
-    from ..inputs import as_samples, warn_of_time_first
+    from ..inputs import as_samples, read_labels, warn_of_time_first
+    from ..numbers import percent, wilson_interval
     from ..reporting.table_rows import limit_lines
     from ..reporting.terminal import counts_table
 
     network = reading.load(net)
     inputs, _ = read_presented(input, encoder, rate, channel, axes)
+    truth = None if labels is None else read_labels(labels)
+    if truth is None and (by or window):
+        raise InputError("--by, --window: say how --labels are held against outputs; add --labels")
     if axes is None and encoder is None:
         warn_of_time_first(network, as_samples(network, inputs).shape)
     how: dict[str, Any] = {
@@ -100,6 +107,9 @@ def run(
             job=job,
         )
     header = recording.header
+    accuracy = None
+    if truth is not None:
+        accuracy = recording.accuracy(truth, by, options.read_window(window))
     if json:
         counts = {name: int(recording[name].counts.sum()) for name in recording.names}
         overflows = {name: recording[name].overflows() for name in recording.names}
@@ -114,11 +124,15 @@ def run(
                 "spikes": counts,
                 "overflows": overflows,
                 "weights_clipped": recording.weights_clipped(),
+                "accuracy": accuracy,
                 "warnings": header.warnings,
             }
         )
         return
     show(counts_table([recording]), *limit_lines(recording))
+    if accuracy is not None:
+        low, high = wilson_interval(round(accuracy * recording.samples), recording.samples)
+        show(f"accuracy {percent(accuracy)}, 95 % interval {percent(low)} to {percent(high)}")
     show(
         f"{recording.samples} samples x {recording.steps} steps on {header.backend} "
         f"({header.backend_version}) in {header.seconds:.3g} s; recording: {out}"

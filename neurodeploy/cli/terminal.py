@@ -58,6 +58,11 @@ def interruptible() -> Iterator[None]:
         raise Interrupted(*stop.args) from None
 
 
+def say(line: str) -> None:
+    """Say on standard error what is being waited for."""
+    typer.echo(line, err=True)
+
+
 def show(*renderables: Any) -> None:
     """Print sentences and tables on standard output, tables at most 100 columns wide."""
     from rich.console import Console

@@ -304,11 +304,13 @@ def evaluate(
 
 
 def _folder(out: Path) -> Path:
-    check_place(out / SHARD.format(0))
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RecordingError(f"{out}: cannot be a folder for shards ({error.strerror})") from error
+        raise RecordingError(
+            f"{out}: cannot be a folder for shards ({error.strerror}); give another"
+        ) from error
+    check_place(out / SHARD.format(0))
     return out.resolve()
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..numpy_files import UNREADABLE
 from .arrays import order_axes, read_inputs
 
 Array = NDArray[Any]
@@ -269,6 +270,24 @@ def as_data_set(
     )
 
 
+def read_values(path: str | Path) -> Array:
+    """Read the values wanted of a regression, from ``.npy``, mapped.
+
+    Raises
+    ------
+    InputError
+    """
+    try:
+        values: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except UNREADABLE as error:
+        raise InputError(
+            f"{path}: not a NumPy file, or damaged ({error}); give values as .npy"
+        ) from error
+    if not hasattr(values, "ndim") or values.ndim not in (2, 3) or values.dtype.kind not in "iuf":
+        raise InputError(f"{path}: needs numbers [samples, outputs] or [samples, steps, outputs]")
+    return values
+
+
 @dataclass(frozen=True, eq=False)
 class _Labelled:
     """Items with labels that came beside them."""
@@ -315,7 +334,7 @@ def _is_tensor(value: Any) -> bool:
 def _array(value: Any) -> Array:
     if _is_tensor(value):
         value = value.detach().cpu().numpy()
-    array = np.asanyarray(value)
+    array: Array = np.asanyarray(value)
     if array.dtype.kind not in "biuf":
         raise InputError(
             f"inputs: a sample or label of type {array.dtype}; give numbers (of events, an array "
