@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from ..measure import Row, Settings
-from . import energy, growth, lava, limit, old, peers, process, sound
+from . import energy, evaluation, growth, lava, limit, old, peers, process, sound
 
 Line = Callable[[Settings], Iterator[Row]]
 
@@ -18,6 +18,7 @@ LINES: dict[str, Line] = {
     "profile": energy.profile_cost,
     "denoise": sound.denoise,
     "separate": sound.separate,
+    "evaluate": evaluation.evaluation,
     "limit": limit.machine_limit,
     "growth-activity": growth.activity,
     "growth-width": growth.width,
