@@ -40,6 +40,7 @@ def evaluate(
     drain: options.Drain = False,
     raw_input: options.RawInput = False,
     axes: options.Axes = None,
+    bin: options.Bin = None,
     chip: Annotated[str, typer.Option(help="Whose energy is estimated; none for none.")] = "loihi2",
     shard: Annotated[int | None, typer.Option(metavar="N", help="Samples of a shard.")] = None,
     threads: Annotated[
@@ -88,6 +89,7 @@ def evaluate(
             unit=unit,
             chip=None if chip == "none" else chip,
             axes=axes,
+            bin=bin,
             steps=steps,
             drain=drain,
             apply_transform=not raw_input,

@@ -23,6 +23,15 @@ Axes = Annotated[
         help="Order of the inputs' axes: T steps, B samples, else the shape's; default BT...",
     ),
 ]
+Bin = Annotated[
+    str | None,
+    typer.Option(
+        "--bin",
+        metavar="1ms[:OPTION=VALUE,...]",
+        help="Of event cameras: a step, and sensor=WxH, crop=L-T-R-B, downsample=N, "
+        "polarity=both|merge|on|off, counts=yes, hot=HZ; see docs/events.md.",
+    ),
+]
 Place = Annotated[
     str | None,
     typer.Option(

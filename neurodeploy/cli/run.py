@@ -17,7 +17,10 @@ def run(
     net: options.Net,
     input: Annotated[
         Path,
-        typer.Option("--input", help="Inputs: .npy, .npz with 'inputs', or sound with --encoder."),
+        typer.Option(
+            "--input",
+            help="Inputs: .npy, .npz with 'inputs', sound with --encoder, events with --bin.",
+        ),
     ],
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="The recording to write (.h5).")
@@ -48,6 +51,7 @@ def run(
     rate: Annotated[int | None, typer.Option(help="Sound: Hz to resample to.")] = None,
     channel: Annotated[str | None, typer.Option(help="Sound: which channel, or mix.")] = None,
     axes: options.Axes = None,
+    bin: options.Bin = None,
     reading: options.Reading = options.NO_OPTIONS,
     json: options.Json = False,
 ) -> None:
@@ -70,11 +74,11 @@ def run(
     from ..reporting.terminal import counts_table
 
     network = reading.load(net)
-    inputs, _ = read_presented(input, encoder, rate, channel, axes)
+    inputs, _ = read_presented(input, encoder, rate, channel, axes, bin)
     truth = None if labels is None else read_labels(labels)
     if truth is None and (by or window):
         raise InputError("--by, --window: say how --labels are held against outputs; add --labels")
-    if axes is None and encoder is None:
+    if axes is None and encoder is None and bin is None:
         warn_of_time_first(network, as_samples(network, inputs).shape)
     how: dict[str, Any] = {
         "backend": backend,
@@ -145,11 +149,19 @@ def read_presented(
     rate: int | None = None,
     channel: str | None = None,
     axes: str | None = None,
+    bin: str | None = None,
 ) -> tuple[Any, Any]:
     """Inputs in the documented order of axes, and their labels where the file holds any."""
     from ..audio.files import SUFFIXES
     from ..inputs import read_inputs
+    from ..inputs.event_files import bin_file, is_event_file
 
+    if bin is not None or is_event_file(path):
+        if bin is None:
+            raise InputError(f"{path} holds events: add --bin, the time of a step, such as 1ms")
+        if axes is not None or encoder is not None:
+            raise InputError("--bin: makes steps of events; leave --axes and --encoder out")
+        return bin_file(path, bin), None
     if path.suffix.lower() in SUFFIXES:
         from ..audio.encoders import ENCODERS, encode_file
 

@@ -166,6 +166,7 @@ def evaluate(
     chip: str | None = "loihi2",
     placement: Placement | None = None,
     axes: str | None = None,
+    bin: str | None = None,
     steps: int | None = None,
     drain: bool = False,
     apply_transform: bool = True,
@@ -209,6 +210,8 @@ def evaluate(
         Whose energy is estimated, see `profile`; None for none.
     placement : Placement, optional
         Of the network, as `fit` makes it.
+    bin : str, optional
+        How events become steps, such as ``1ms:downsample=2``, see `inputs.events.read_binning`.
     axes, steps, drain, apply_transform, reset_interval, reset_offset
         As `run` takes them.
     record : tuple of str
@@ -249,7 +252,7 @@ def evaluate(
     (0.9806, (0.9601, 0.9907))
     """
     readout = Readout(by or _rule_of(network), window)
-    data = _in_samples(network, as_data_set(inputs, labels, axes, steps))
+    data = _in_samples(network, as_data_set(inputs, labels, axes, steps, bin))
     states = ("v",) if readout.by is not None and readout.by.startswith("v") else ()
     folder = None if out is None else _folder(Path(out))
     how: dict[str, Any] = {

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..numpy_files import UNREADABLE
 from .arrays import order_axes, read_inputs
+from .event_files import bin_file
+from .events import as_events, bin_events, hot_pixels, read_binning
 
 Array = NDArray[Any]
 
@@ -139,11 +141,15 @@ class ItemSet(DataSet):
     steps : int or None
         Inputs are cut, or filled with zeros, to so many steps; None takes them as they are,
         all of one length.
+    bin : str or None
+        How events become steps, see `events.read_binning`: for items that are structured arrays
+        of events, as tonic has them. The sensor's size may be the data set's ``sensor_size``.
     """
 
     items: Any
     axes: str | None = None
     steps: int | None = None
+    bin: str | None = None
 
     def __len__(self) -> int:
         return len(self.items)
@@ -160,10 +166,20 @@ class ItemSet(DataSet):
         for number in range(start, stop):
             item = self.items[number]
             pair = isinstance(item, (tuple, list)) and len(item) == 2
-            value = order_axes(_array(item[0] if pair else item), self.axes)
+            value = self._value(item[0] if pair else item)
             inputs.append(value if self.steps is None else _of_length(value, self.steps))
             labels += [_array(item[1])] if pair else []
         return Block(_stacked(inputs, start, "inputs"), _labels(labels, inputs, start))
+
+    def _value(self, item: Any) -> Array:
+        if self.bin is None or getattr(getattr(item, "dtype", None), "names", None) is None:
+            return order_axes(_array(item), self.axes)
+        size = getattr(self.items, "sensor_size", None)
+        sensor = None if size is None else (int(size[0]), int(size[1]))
+        binning, hot = read_binning(self.bin, sensor)
+        events = as_events(item)
+        silent = None if hot is None else hot_pixels([events], binning.sensor, hot)
+        return bin_events([events], binning, self.steps, silent)
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,7 +233,11 @@ class BatchSet:
 
 
 def as_data_set(
-    inputs: Any, labels: Any = None, axes: str | None = None, steps: int | None = None
+    inputs: Any,
+    labels: Any = None,
+    axes: str | None = None,
+    steps: int | None = None,
+    bin: str | None = None,
 ) -> DataSet | BatchSet:
     """Make a data set of whatever holds samples.
 
@@ -233,6 +253,9 @@ def as_data_set(
         The order of the inputs' axes, see `order_axes`.
     steps : int, optional
         To cut or fill items of different lengths to.
+    bin : str, optional
+        How events become steps, see `events.read_binning`: of a file of events, which is one
+        sample, or of a data set whose items are events.
 
     Raises
     ------
@@ -248,19 +271,19 @@ def as_data_set(
         _none_twice(labels)
         return inputs
     if isinstance(inputs, (str, Path)):
-        return _of_file(Path(inputs), labels, axes)
+        return _of_file(Path(inputs), labels, axes, steps, bin)
     if isinstance(inputs, np.ndarray) or _is_tensor(inputs):
         array = order_axes(_array(inputs), axes)
         given = None if labels is None else _array(labels)
         _check_one_each(given, len(array))
         return ArraySet(array, given)
     if hasattr(inputs, "__getitem__") and hasattr(inputs, "__len__"):
-        items = ItemSet(inputs, axes, steps)
+        items = ItemSet(inputs, axes, steps, bin)
         if labels is None:
             return items
         given = _array(labels)
         _check_one_each(given, len(items))
-        return ItemSet(_Labelled(inputs, given), axes, steps)
+        return ItemSet(_Labelled(inputs, given), axes, steps, bin)
     if hasattr(inputs, "__iter__"):
         _none_twice(labels)
         return BatchSet(inputs, axes)
@@ -295,6 +318,11 @@ class _Labelled:
     items: Any
     labels: Array
 
+    @property
+    def sensor_size(self) -> Any:
+        """What the items say."""
+        return getattr(self.items, "sensor_size", None)
+
     def __len__(self) -> int:
         return len(self.items)
 
@@ -302,7 +330,12 @@ class _Labelled:
         return self.items[number], self.labels[number]
 
 
-def _of_file(path: Path, labels: Any, axes: str | None) -> DataSet:
+def _of_file(
+    path: Path, labels: Any, axes: str | None, steps: int | None, bin: str | None
+) -> DataSet:
+    if bin is not None:
+        given = None if labels is None else _array(labels)
+        return ArraySet(bin_file(path, bin, steps)[None], given)
     inputs, own = read_inputs(path, axes)
     if own is not None:
         _none_twice(labels)
@@ -337,8 +370,8 @@ def _array(value: Any) -> Array:
     array: Array = np.asanyarray(value)
     if array.dtype.kind not in "biuf":
         raise InputError(
-            f"inputs: a sample or label of type {array.dtype}; give numbers (of events, an array "
-            f"of steps: see events.bin_events)"
+            f"inputs: a sample or label of type {array.dtype}; give numbers, and of events how "
+            f"they become steps (bin='1ms')"
         )
     return array
 
