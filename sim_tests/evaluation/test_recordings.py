@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
-from neurodeploy.errors import InputError, RecordingError
+from neurodeploy.errors import FormatError, InputError, RecordingError
+from neurodeploy.recording.nir_data import read_nir_data, write_nir_data
+from sim_tests.random_networks import Draw
 
 from .data import samples
 
@@ -107,3 +109,50 @@ def test_a_frameworks_clock_is_moved_to_the_chips(network, inputs, whole):
 def test_arrays_that_do_not_fit(network, spikes, states, words):
     with pytest.raises(InputError, match=words):
         nd.Recording.from_arrays(network, spikes, states)
+
+
+class TestNirData:
+    @pytest.fixture(autouse=True)
+    def nir(self):
+        return pytest.importorskip("nir", reason="needs nir: the extra nir")
+
+    @pytest.mark.parametrize("dt", [1.0, 1e-3, 0.1])
+    def test_there_and_back(self, network, inputs, whole, tmp_path, dt):
+        path = tmp_path / "a.h5"
+        write_nir_data(whole, path, dt)
+        arrays = read_nir_data(path)
+        assert set(arrays) == set(whole.names)
+        mine = nd.Recording.from_arrays(
+            network,
+            {name: found["spikes"] for name, found in arrays.items()},
+            {"output": {"v": arrays["output"]["v"]}},
+            inputs=inputs,
+        )
+        assert nd.compare(mine, whole).equal
+        assert "v" in mine["output"].states
+
+    def test_payloads(self, tmp_path):
+        draw = next(d for d in map(Draw, range(50)) if d.network.output.neuron.graded)
+        recording = nd.run(draw.network, draw.inputs(), record=("spikes",))
+        write_nir_data(recording, tmp_path / "a.h5")
+        name = draw.network.output.name
+        found = read_nir_data(tmp_path / "a.h5", dt=1.0)[name]["spikes"]
+        np.testing.assert_array_equal(
+            found, recording.output.reshape(recording.samples, recording.steps, -1)
+        )
+
+    def test_what_nir_itself_reads(self, nir, whole, tmp_path):
+        write_nir_data(whole, tmp_path / "a.h5", 0.5)
+        data = nir.read_data(str(tmp_path / "a.h5")).nodes["output"].observables["spikes"]
+        dense = data.to_time_gridded(0.5).data
+        np.testing.assert_array_equal(dense, whole["output"].spikes != 0)
+
+    def test_events_without_a_step(self, network, inputs, tmp_path):
+        write_nir_data(nd.run(network, inputs), tmp_path / "a.h5")
+        with pytest.raises(InputError, match="nothing says how long a step is; give dt"):
+            read_nir_data(tmp_path / "a.h5")
+
+    def test_a_file_that_is_none(self, tmp_path):
+        (tmp_path / "a.h5").write_bytes(b"nothing")
+        with pytest.raises(FormatError, match=r"write it with nir\.write_data"):
+            read_nir_data(tmp_path / "a.h5")
