@@ -33,6 +33,7 @@ def fit(
     chip: str | os.PathLike[str] | Chip = DEFAULT_CHIP,
     *,
     board: str | None = None,
+    compiler: str | None = None,
     cores: int | None = None,
     recording: Recording | None = None,
 ) -> Placement:
@@ -48,6 +49,9 @@ def fit(
         ``loihi1``, ``loihi2`` or a chip file.
     board : str, optional
         Of ``boards.toml``: more chips than it has are a misfit.
+    compiler : str, optional
+        The version of the compiler whose limits hold, see `load_chip`: ``2024`` by default, or
+        ``2022``. A `Chip` is of one already.
     cores : int, optional
         Usable cores per chip, in place of the chip file's.
     recording : Recording, optional
@@ -62,11 +66,11 @@ def fit(
     Raises
     ------
     ChipError
-        If there is no such chip or board, or the chip file lacks a limit.
+        If there is no such chip, board or compiler, or the chip file lacks a limit.
     NetworkError
         If the network is in float32, or `recording` is of another one.
     """
-    chip = load_chip(chip)
+    chip = load_chip(chip, compiler)
     chip = _with_cores(chip, cores)
     for name in LIMITS:
         value = chip.limit(name)
@@ -130,7 +134,7 @@ def _partitions(needs: Needs, most: dict[str, int] | None = None) -> tuple[Parti
         cut = tuple(
             _cut(needs, p, (most or {}).get(p.name, p.size))
             for p in needs.network.populations
-            if needs.network.on_chip(p)
+            if needs.on_chip(p)
         )
         found = {partition.population.name: partition.cores for partition in cut}
         if found == known or not needs.chip.limit("map_per_target_core"):

@@ -179,7 +179,8 @@ class Placement:
             for row in [head, *rows]
         ]
         chips = f"{self.chips_used} chip{'s' * (self.chips_used != 1)}"
-        lines.append(f"{self.cores_used} cores on {chips} {self.chip.name}")
+        by = f", compiler {self.chip.compiler}" if self.chip.compiler else ""
+        lines.append(f"{self.cores_used} cores on {chips} {self.chip.name}{by}")
         lines += [f"does not fit: {misfit}" for misfit in self.misfits]
         return "\n".join(lines)
 
@@ -187,6 +188,7 @@ class Placement:
         """The placement as plain types for JSON."""
         return {
             "chip": self.chip.name,
+            "compiler": self.chip.compiler,
             "board": self.board,
             "strategy": self.strategy,
             "fits": self.fits,

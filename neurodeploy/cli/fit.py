@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,6 +20,7 @@ def fit(
         str | None,
         typer.Option(metavar="NAME", help="oheo-gulch, kapoho-point, hala-point or nahuku-32."),
     ] = None,
+    compiler: options.Compiler = None,
     cores: Annotated[
         int | None, typer.Option(metavar="N", help="Usable cores per chip, as your board has them.")
     ] = None,
@@ -41,10 +42,11 @@ def fit(
 
     counted = None if recording is None else nd.Recording.load(recording)
     network = reading.load(net)
-    placement = nd.fit(network, chip, board=board, cores=cores, recording=counted)
+    where: dict[str, Any] = {"board": board, "compiler": compiler, "cores": cores}
+    placement = nd.fit(network, chip, recording=counted, **where)
     gain = {}
     if counted is not None:
-        plain = nd.fit(network, chip, board=board, cores=cores)
+        plain = nd.fit(network, chip, **where)
         gain = {
             "plain_cores_used": plain.cores_used,
             "plain_busiest_core_seconds": busiest_seconds(plain, counted),

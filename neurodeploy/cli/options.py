@@ -85,6 +85,14 @@ BudgetLoss = Annotated[
 Labels = Annotated[
     Path | None, typer.Option(help="The right class of each sample: .npy, or .npz 'labels'.")
 ]
+Compiler = Annotated[
+    str | None,
+    typer.Option(
+        "--compiler",
+        metavar="VERSION",
+        help="Of the chip, whose limits a placement keeps to; loihi2: 2024 (default), 2022.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 

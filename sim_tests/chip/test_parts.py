@@ -145,7 +145,7 @@ def test_a_neuron_whose_list_exceeds_a_core_is_named_before_all_are_cut():
         (Population("input", (synapses,), Source()), Population("a", (50_001,), CubaLIF(0, 0, 1))),
         (Projection("input", "a", synapse),),
     )
-    placement = nd.fit(network)
+    placement = nd.fit(network, compiler="2022")
     assert str(placement.misfits[0]) == (
         "population 'a' needs 12,001 synapse words on one core, limit 12,000: one neuron's inputs "
         "alone take them; use sparse weights or fewer inputs"

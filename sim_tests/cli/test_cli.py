@@ -139,6 +139,9 @@ def test_fit_says_what_fits_and_exits_1_where_something_does_not(call):
     status, out, _ = call("fit", "a.net", "--json")
     cores = json.loads(out)["cores_used"]
     assert (status, cores) == (0, nd.fit(nd.load("a.net")).cores_used)
+    assert json.loads(call("fit", "a.net", "--compiler", "2022", "--json")[1])["compiler"] == "2022"
+    status, _, err = call("fit", "a.net", "--compiler", "gcc")
+    assert (status, err) == (2, "neurodeploy: loihi2: no compiler 'gcc'; there are 2022, 2024\n")
     digits = Path(__file__).parents[2] / "netx_exports/digits.net"
     status, out, _ = call("fit", digits, "--cores", "1", "--board", "oheo-gulch")
     assert status == 1
@@ -152,6 +155,8 @@ def test_profile_places_the_network_that_ran(call):
     assert "no placement" in plain["model"]
     assert "placed on" in placed["model"]
     assert placed["synops"] == plain["synops"]
+    by = call("profile", "placed.h5", "--net", "a.net", "--compiler", "2022", "--json")
+    assert json.loads(by[1])["cores"] == placed["cores"]
     status, _, err = call("profile", "placed.h5", "--balance")
     assert status == 2
     assert "--balance needs the network" in err
