@@ -132,13 +132,13 @@ class Needs:
         )
         return words <= self.limits(population)[WORDS]
 
-    def fullest(self, population: Population) -> int:
-        """The neuron of a population with the most synapses, as far as they are listed."""
+    def fullest(self, population: Population) -> int | None:
+        """The neuron of a population with the most listed synapses; None where none are listed."""
         listed = [p.synapse for p in self.incoming(population.name) if p.synapse.is_listed]
         each = [
             np.bincount(s.weight_rows(population.size), minlength=population.size) for s in listed
         ]
-        return int(np.sum(each, axis=0).argmax()) if each else 0
+        return int(np.sum(each, axis=0).argmax()) if each else None
 
     def of(self, population: Population, piece: Piece) -> dict[str, int]:
         """What a piece takes of each resource; pieces alike share one answer."""
