@@ -9,10 +9,10 @@ Layers are separated by semicolons or line ends; ``#`` begins a comment. The fir
     dense 10 4b delay 62        # weights of 4 bits; every synapse with a delay of up to 62 steps
 
 Sizes of kernels, strides, paddings and dilations are one number, or ``3x5`` for height and width.
-A word for the neurons (``cuba``, ``lif``, ``alif``, ``sdnn``) may follow: each takes one neuron of a
-core, so a placement is the same with any. ``in 3x66x200 neurons`` are inputs with neurons of their
-own on the chip. Layers are called ``1_conv``, ``2_pool``... or by ``name=WORD``; ``from=WORD,WORD``
-takes input from other layers than the one before, in a sum.
+A word for the neurons (``cuba``, ``lif``, ``alif``, ``sdnn``) may follow: each takes one neuron of
+a core, so a placement is the same with any. ``in 3x66x200 neurons`` are inputs with neurons of
+their own on the chip. Layers are called ``1_conv``, ``2_pool``... or by ``name=WORD``;
+``from=WORD,WORD`` takes input from other layers than the one before, in a sum.
 """
 
 from __future__ import annotations

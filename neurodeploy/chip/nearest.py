@@ -1,4 +1,4 @@
-"""The nearest networks that do fit: what to change of a layer, tried by fitting the changed network.
+"""The nearest networks that do fit: what to change of a layer, tried by fitting what is changed.
 
 For each layer that does not fit, and each kind of change, amounts are tried from the smallest
 change on until one fits; between the last that failed and that one, halving finds the smallest.
@@ -12,13 +12,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..errors import NetworkError
 from .fitting import refit
 from .memory import WIDEST
 from .placement import CHIPS, Placement
-from .sketch import Kernels, Layer, Link, Lists, Sketch, sketch_of
+from .sketch import Kernels, Layer, Link, Lists, Sketch, Template, sketch_of
 
 MOST_POPULATIONS = 8
 """That changes are looked for, the first that do not fit."""
@@ -175,14 +175,15 @@ def _around(sketch: Sketch, name: str) -> Sketch:
 def _ways(sketch: Sketch, name: str) -> Iterator[_Way]:
     layer = sketch[name]
     sources = [sketch[link.source] for link in layer.links if link.source != name]
-    wide = max((link.template.bits for link in layer.links if _sized(link)), default=1)
+    templates = [link.template for link in layer.links]
+    wide = max((t.bits for t in templates if isinstance(t, (Lists, Kernels))), default=1)
     yield _Way("bits", [b for b in range(WIDEST, 0, -1) if b < wide and b != 7], _bits(name, wide))
     for one in (layer, *(s for s in sources if s.links)):
         yield _Way("neurons" if len(one.shape) == 1 else "channels", _fewer(one.shape[0]),
                    _size(one.name), one.shape[0])  # fmt: skip
-        if any(isinstance(link.template, Kernels) for link in one.links):
+        if _kernels(one):
             yield _Way("stride", (1, 2, 3), _stride(one.name))
-    if any(isinstance(link.template, Lists) for link in layer.links):
+    if any(isinstance(template, Lists) for template in templates):
         yield _Way("sparsity", _fewer(1000), _density(name), 1000)
     yield _Way("split", (2, 3, 4, 6, 8, 12, 16), _split(name))
 
@@ -193,20 +194,24 @@ def _fewer(size: int) -> list[int]:
     return sorted({step for step in steps if step < size}, reverse=True)
 
 
-def _sized(link: Link) -> bool:
-    return isinstance(link.template, (Lists, Kernels))
-
-
-def _relinked(layer: Layer, change: Callable[[Link], Link]) -> Layer:
-    return replace(layer, links=tuple(map(change, layer.links)))
+def _relinked(layer: Layer, kind: type[Any], change: Callable[[Any], Template]) -> Layer:
+    """A layer with the templates of one kind changed."""
+    return replace(
+        layer,
+        links=tuple(
+            replace(link, template=change(link.template))
+            if isinstance(link.template, kind)
+            else link
+            for link in layer.links
+        ),
+    )
 
 
 def _bits(name: str, wide: int) -> Callable[[Sketch, int], _Changed]:
     def make(sketch: Sketch, bits: int) -> _Changed:
-        layer = _relinked(
-            sketch[name],
-            lambda link: replace(link, template=link.template.at(bits)) if _sized(link) else link,
-        )
+        layer = sketch[name]
+        for kind in (Lists, Kernels):
+            layer = _relinked(layer, kind, lambda template: template.at(bits))
         text = f"weights of {bits} bits in place of {wide}"
         return _Changed(text, wide / bits, sketch.with_layer(layer))
 
@@ -217,8 +222,7 @@ def _size(name: str) -> Callable[[Sketch, int], _Changed]:
     def make(sketch: Sketch, size: int) -> _Changed:
         layer = sketch[name]
         before, *image = layer.shape
-        what = "channel" if image else "neuron"
-        what += "s" * (size != 1)
+        what = ("channel" if image else "neuron") + "s" * (size != 1)
         text = f"{size:,} {what} of {name!r} in place of {before:,}"
         changed = replace(layer, shape=(size, *image))
         return _Changed(text, before / size, sketch.with_layer(changed))
@@ -228,38 +232,25 @@ def _size(name: str) -> Callable[[Sketch, int], _Changed]:
 
 def _stride(name: str) -> Callable[[Sketch, int], _Changed]:
     def make(sketch: Sketch, more: int) -> _Changed:
-        layer = _relinked(sketch[name], lambda link: _strided(link, more))
+        layer = _relinked(
+            sketch[name],
+            Kernels,
+            lambda kernels: replace(kernels, stride=tuple(n + more for n in kernels.stride)),
+        )
         changed = sketch.with_layer(layer)
         before, after = (s.shapes[name] for s in (sketch, changed))
-        old, new = (
-            next(link.template.stride for link in one.links if isinstance(link.template, Kernels))
-            for one in (sketch[name], layer)
-        )
-        text = f"a stride of {_of(new)} in place of {_of(old)} into {name!r}, then {_of(after)}"
+        old, new = (_of(_kernels(one)[0].stride) for one in (sketch[name], layer))
+        text = f"a stride of {new} in place of {old} into {name!r}, then {_of(after)}"
         return _Changed(text, math.prod(before) / math.prod(after), changed)
 
     return make
-
-
-def _strided(link: Link, more: int) -> Link:
-    if not isinstance(link.template, Kernels):
-        return link
-    rows, columns = link.template.stride
-    return replace(link, template=replace(link.template, stride=(rows + more, columns + more)))
 
 
 def _density(name: str) -> Callable[[Sketch, int], _Changed]:
     def make(sketch: Sketch, thousandths: int) -> _Changed:
         share = thousandths / 1000
         layer = _relinked(
-            sketch[name],
-            lambda link: (
-                replace(
-                    link, template=replace(link.template, density=link.template.density * share)
-                )
-                if isinstance(link.template, Lists)
-                else link
-            ),
+            sketch[name], Lists, lambda lists: replace(lists, density=lists.density * share)
         )
         text = f"{100 * share:g} % of its synapses, stored as sparse ones"
         return _Changed(text, 1 / share, sketch.with_layer(layer))
@@ -270,58 +261,53 @@ def _density(name: str) -> Callable[[Sketch, int], _Changed]:
 def _split(name: str) -> Callable[[Sketch, int], _Changed]:
     def make(sketch: Sketch, parts: int) -> _Changed:
         layer = sketch[name]
-        kernels = [link.template for link in layer.links if isinstance(link.template, Kernels)]
-        if kernels:
-            groups = kernels[0].groups * parts
-            changed = _relinked(layer, lambda link: _grouped(link, groups))
-            text = f"a convolution in {groups} groups in place of {kernels[0].groups}"
+        if kernels := _kernels(layer):
+            before, after = kernels[0].groups, kernels[0].groups * parts
+            changed = _relinked(layer, Kernels, lambda one: replace(one, groups=after))
+            text = f"a convolution in {after} groups in place of {before}"
             return _Changed(text, parts, sketch.with_layer(changed))
-        (source,) = {link.source for link in layer.links if link.source != name} or {name}
-        if source == name or not sketch[source].links:
+        sources = {link.source for link in layer.links} - {name}
+        if len(sources) != 1 or not all(sketch[source].links for source in sources):
             raise NetworkError("what feeds it is no layer that can be split")
+        (source,) = sources
         text = f"{source!r} and it split into {parts} parts, each fed by one of the other's"
-        return _Changed(text, parts, _in_parts(sketch, source, name, parts))
+        return _Changed(text, parts, _in_parts(sketch, (source, name), parts))
 
     return make
 
 
-def _grouped(link: Link, groups: int) -> Link:
-    if not isinstance(link.template, Kernels):
-        return link
-    return replace(link, template=replace(link.template, groups=groups))
-
-
-def _in_parts(sketch: Sketch, source: str, name: str, parts: int) -> Sketch:
+def _in_parts(sketch: Sketch, pair: tuple[str, str], parts: int) -> Sketch:
     """Two layers that follow each other as so many pairs of smaller ones."""
     made: list[Layer] = []
     for layer in sketch.layers:
-        if layer.name in (source, name):
-            size, *image = sketch.shapes[layer.name]
-            if size % parts:
-                raise NetworkError(f"{parts} parts do not divide {size}")
-            made += [
-                replace(
-                    _relinked(layer, lambda link, i=i: _to_part(link, source, name, i)),
-                    name=f"{layer.name}.{i}",
-                    shape=(size // parts, *image),
-                )
-                for i in range(1, parts + 1)
-            ]
-        else:
+        size, *image = sketch.shapes[layer.name]
+        if layer.name in pair and size % parts:
+            raise NetworkError(f"{parts} parts do not divide {size}")
+        if layer.name not in pair:  # hears all parts of what it heard before
             links = [
-                replace(link, source=f"{link.source}.{i}")
-                if link.source in (source, name)
-                else link
-                for link in layer.links
-                for i in range(1, parts + 1 if link.source in (source, name) else 2)
+                link
+                for one in layer.links
+                for link in (_parts_of(one, parts) if one.source in pair else (one,))
             ]
             made.append(replace(layer, links=tuple(links)))
+            continue
+        for part in range(parts):
+            links = [
+                _parts_of(link, parts)[part] if link.source in pair else link
+                for link in layer.links
+            ]
+            shape = (size // parts, *image)
+            name = f"{layer.name}.{part + 1}"
+            made.append(replace(layer, name=name, shape=shape, links=tuple(links)))
     return Sketch(tuple(made))
 
 
-def _to_part(link: Link, source: str, name: str, part: int) -> Link:
-    own = link.source in (source, name)
-    return replace(link, source=f"{link.source}.{part}") if own else link
+def _parts_of(link: Link, parts: int) -> list[Link]:
+    return [replace(link, source=f"{link.source}.{part + 1}") for part in range(parts)]
+
+
+def _kernels(layer: Layer) -> list[Kernels]:
+    return [link.template for link in layer.links if isinstance(link.template, Kernels)]
 
 
 def _of(numbers: Sequence[int]) -> str:

@@ -149,8 +149,8 @@ def test_a_neuron_whose_list_exceeds_a_core_is_named_before_all_are_cut():
     placement = nd.fit(network, compiler="2022")
     assert str(placement.misfits[0]) == (
         "population 'a' needs 12,001 synapse words on one core, limit 12,000: one neuron's inputs "
-        "alone take them; use sparse weights or fewer inputs (no cut helps: 'Partitioning could not "
-        "converge')"
+        "alone take them; use sparse weights or fewer inputs (no cut helps: 'Partitioning "
+        "could not converge')"
     )
     assert placement.cores_used == 13
 
