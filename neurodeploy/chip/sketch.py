@@ -355,10 +355,10 @@ def sketch_of(network: Network, bits: int | None = None) -> Sketch:
 
 
 def _template(synapse: Synapse, bits: int | None) -> Template:
-    found: Template = _TEMPLATES.get(type(synapse), lambda s, _: Kept(s))(
-        synapse, bits or weight_bits(synapse.arrays()[0]) if synapse.arrays() else 1
-    )
-    return found.at(bits) if bits is not None and synapse.arrays() else found
+    arrays = synapse.arrays()
+    if type(synapse) in _TEMPLATES:
+        return _TEMPLATES[type(synapse)](synapse, bits or weight_bits(arrays[0]))
+    return Kept(synapse).at(bits) if bits is not None and arrays else Kept(synapse)
 
 
 def _kernels(synapse: Any, bits: int) -> Kernels:

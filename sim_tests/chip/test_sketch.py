@@ -260,3 +260,108 @@ def test_networks_in_floats_need_bits_to_be_sketched():
         sketch_of(network)
     cores = [nd.fit(sketch_of(network, bits).network()).cores_used for bits in (1, 8)]
     assert cores == [1, 1] or cores == sorted(cores)
+
+
+def test_modules_of_slayer_are_sketched_untrained():
+    pytest.importorskip("lava.lib.dl.slayer")
+    from lava.lib.dl import slayer
+    from torch import nn
+
+    block = slayer.block.cuba
+    neuron = {"threshold": 1.25, "current_decay": 0.25, "voltage_decay": 0.03}
+    module = nn.Sequential(
+        block.Conv(neuron, 2, 8, 3), block.Flatten(), block.Dense(neuron, 8 * 6 * 6, 10)
+    )
+    network = nd.sketch(module, shape=(2, 8, 8), bits=3)
+    same = nd.fit(nd.sketch("in 2x8x8; conv 8k3; dense 10", bits=3))
+    cores = [(u.cores, u.used) for u in nd.fit(network).per_population]
+    assert cores == [(u.cores, u.used) for u in same.per_population]
+
+
+def chain_of_torch(neuron):
+    """A convolutional network with neurons of some framework between its layers."""
+    from torch import nn
+
+    return nn.Sequential(
+        nn.Conv2d(2, 16, 5, 2), nn.BatchNorm2d(16), neuron(), nn.Dropout(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(16 * 7 * 7, 100), neuron(), nn.Linear(100, 10), neuron(),
+    )  # fmt: skip
+
+
+TEXT = "in 2x34x34; conv 16k5s2; pool 2; dense 100; dense 10"
+
+
+def test_modules_of_torch_are_sketched_by_one_empty_pass():
+    nn = pytest.importorskip("torch").nn
+    module = chain_of_torch(nn.ReLU)
+    for bits in (8, 3):
+        network = nd.sketch(module, shape=(2, 34, 34), bits=bits)
+        table, expected = (nd.fit(n).table() for n in (network, nd.sketch(TEXT, bits=bits)))
+        assert [line.split()[1:] for line in table.splitlines()[1:-1]] == [
+            line.split()[1:] for line in expected.splitlines()[1:-1]
+        ]
+    assert module.training
+    assert not any(part._forward_hooks for part in module.modules())
+
+
+def test_modules_of_snntorch_are_sketched_with_their_recurrence():
+    snn = pytest.importorskip("snntorch")
+    from torch import nn
+
+    module = chain_of_torch(lambda: snn.Leaky(0.9, init_hidden=True))
+    used = [u.used for u in nd.fit(nd.sketch(module, shape=(2, 34, 34))).per_population]
+    assert used == [u.used for u in nd.fit(nd.sketch(TEXT)).per_population]
+    looped = nn.Sequential(
+        nn.Linear(700, 100), snn.RLeaky(0.9, linear_features=100, init_hidden=True)
+    )
+    used = [u.used for u in nd.fit(nd.sketch(looped, shape=(700,))).per_population]
+    assert used == [u.used for u in nd.fit(nd.sketch("in 700; dense 100 rec")).per_population]
+
+
+def test_modules_that_are_no_chain_of_known_layers_are_named():
+    nn = pytest.importorskip("torch").nn
+
+    class Branches(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Linear(6, 4), nn.Linear(6, 5)
+
+        def forward(self, x):
+            return self.a(x).sum() + self.b(x).sum()
+
+    cases = (
+        (
+            nn.Sequential(nn.ConvTranspose2d(2, 3, 3)),
+            (2, 8, 8),
+            "layer '0': ConvTranspose2d has no",
+        ),
+        (nn.Linear(3, 4), None, "Linear: nothing tells the shape of its input; give shape="),
+        (nn.Linear(3, 4), (5,), "Linear: cannot be run on zeros of shape"),
+        (nn.Sequential(nn.Flatten()), (2, 8, 8), "no layer with weights in it"),
+        (
+            Branches(),
+            (6,),
+            "layer 'b': takes 6 values and 'a', which was called before it, gives 4",
+        ),
+    )
+    for module, shape, says in cases:
+        with pytest.raises(nd.NeurodeployError) as raised:
+            nd.sketch(module, shape=shape)
+        assert says in str(raised.value)
+        assert "\n" not in str(raised.value)
+
+
+def test_files_are_sketched_at_other_bits(tmp_path, cases):
+    network = nd.load(cases / "compiled" / "oxford.net")
+    file = cases / "compiled" / "oxford.net"
+    assert nd.fit(nd.sketch(file)).table() == nd.fit(network).table()
+    assert nd.fit(nd.sketch(file, bits=2)).cores_used < nd.fit(network).cores_used
+    text = tmp_path / "net.txt"
+    text.write_text("in 300 # taxels\n dense 200 rec\n", encoding="utf-8")
+    assert (
+        nd.fit(nd.sketch(text)).cores_used == nd.fit(nd.sketch("in 300; dense 200 rec")).cores_used
+    )
+    with pytest.raises(nd.NeurodeployError, match="bits 9: weights take 1 to 8"):
+        nd.sketch(file, bits=9)
+    with pytest.raises(nd.NeurodeployError, match=r"none\.txt: cannot be read"):
+        nd.sketch(tmp_path / "none.txt")

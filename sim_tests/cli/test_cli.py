@@ -148,6 +148,30 @@ def test_fit_says_what_fits_and_exits_1_where_something_does_not(call):
     assert "does not fit: network needs 2 chips, limit 1" in out
 
 
+def test_fit_before_training(call):
+    status, out, _ = call("fit", "in 2x34x34; conv 16k5s2; dense 10", "--bits", "4")
+    assert (status, out.splitlines()[-1]) == (0, "2 cores on 1 chip loihi2, compiler 2024")
+    status, out, _ = call("fit", "in 11352; dense 100; dense 4", "--json")
+    found = json.loads(out)
+    assert (status, found["fits"]) == (1, False)
+    assert "Partitioning could not converge" in found["misfits"][0]
+    assert found["changes"][0]["kind"] == "sparsity"
+    _, out, _ = call("fit", "in 11352; dense 100; dense 4")
+    assert "would fit with 7" in out.splitlines()[-1]
+    for given, says in (
+        (("in 4; dense",), "description: layer 1 'dense': it has no size; write dense 10"),
+        (("in 4; dense 4", "--bits", "many"), "--bits 'many': give 1 to 8, or ternary"),
+        (("in 4; dense 4", "--bits", "9"), "bits 9: weights take 1 to 8 bits; give one of these"),
+        (("nothing.net",), "nothing.net: no such file"),
+        (("no_such_module:make",), "no_such_module"),
+        (("json:loads", "--shape", "4,4"), "--shape '4,4': give C,H,W or a number of neurons"),
+    ):
+        status, _, err = call("fit", *given)
+        assert status == 2, given
+        assert says in err, err
+        assert len(err.splitlines()) == 1
+
+
 def test_profile_places_the_network_that_ran(call):
     assert call("run", "a.net", "--input", "x.npy", "-o", "placed.h5")[0] == 0
     plain = json.loads(call("profile", "placed.h5", "--json")[1])
