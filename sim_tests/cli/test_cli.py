@@ -172,6 +172,21 @@ def test_fit_before_training(call):
         assert len(err.splitlines()) == 1
 
 
+def test_fit_writes_a_page_with_the_floor_plan(call, tmp_path):
+    assert call("run", "a.net", "--input", "x.npy", "-o", "plan.h5")[0] == 0
+    page = tmp_path / "plan.html"
+    status, out, _ = call("fit", "a.net", "--recording", "plan.h5", "--report", page)
+    assert (status, out.splitlines()[-1]) == (0, f"report: {page}")
+    text = page.read_text(encoding="utf-8")
+    assert "the hottest core" in text
+    assert "What the fullest core holds" in text
+    status, _, err = call("fit", "in 4; dense 3", "--report", tmp_path / "no" / "plan.html")
+    assert status == 2
+    assert len(err.splitlines()) == 1
+    assert call("fit", "in 11352; dense 4", "--report", tmp_path / "bad.html")[0] == 1
+    assert "Partitioning could not converge" in (tmp_path / "bad.html").read_text(encoding="utf-8")
+
+
 def test_profile_places_the_network_that_ran(call):
     assert call("run", "a.net", "--input", "x.npy", "-o", "placed.h5")[0] == 0
     plain = json.loads(call("profile", "placed.h5", "--json")[1])
