@@ -146,7 +146,8 @@ class Deployment:
         lines += self.needs
         if self.placement is not None:
             used = self.placement.cores_used
-            lines.append(f"{used} {'core' if used == 1 else 'cores'} of {self.target}")
+            by = f", compiler {self.compiler}" if self.compiler else ""
+            lines.append(f"{used} {'core' if used == 1 else 'cores'} of {self.target}{by}")
         if self.verification is not None:
             header = self.verification.recordings[1].header
             summary = self.verification.comparison.summary()
@@ -167,6 +168,7 @@ class Deployment:
             "audit": [entry.as_dict() for entry in self.audit],
             "change": None if self.change is None else str(self.change),
             "cores": None if self.placement is None else self.placement.cores_used,
+            "compiler": None if self.placement is None else self.placement.chip.compiler,
             "verified": None if found is None else found.comparison.as_dict(),
             "not_verified": self.not_verified,
             "needs": self.needs,

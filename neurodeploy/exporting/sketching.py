@@ -7,7 +7,7 @@ import os
 import re
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from ..chip.description import read_description
 from ..chip.sketch import Kept, Kernels, Layer, Link, Lists, Shape, Sketch, sketch_of, stand_in
@@ -20,7 +20,7 @@ from .loading import load
 DEFAULT_BITS = 8
 
 
-def reads_as_description(source: object) -> bool:
+def reads_as_description(source: object) -> TypeGuard[str]:
     """Whether it is text that describes a network, and no name of a file."""
     return isinstance(source, str) and re.match(r"\s*(#[^\n]*\s*)*in\s+\d", source) is not None
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from ..chip import Placement
+from ..chip.nearest import changes_that_fit
 from ..numbers import NOTHING, count, percent, si, wilson_interval
 from .blocks import Block, Cell, Items, Note, Section, table
 from .figures import spike_figures, weight_figures
@@ -108,6 +110,9 @@ def placement_section(sources: Sources) -> Section | None:
     misfits = tuple(str(misfit) for misfit in getattr(placement, "misfits", ()))
     if misfits:
         blocks.append(Items("What does not fit", misfits))
+    if misfits and isinstance(placement, Placement):
+        changes = tuple(f"{c} ({count(c.cores_used)} cores)" for c in changes_that_fit(placement))
+        blocks += [Items("After which changes it would", changes)] if changes else []
     return Section("placement", "Placement", tuple(blocks))
 
 
