@@ -52,7 +52,7 @@ def predicted_rows() -> tuple[Row, ...]:
     case = load_pilotnet(place)
     inputs = np.broadcast_to(case.frame, (1, FRAME_STEPS, *case.frame.shape))
     recording = nd.run(case.network, inputs, apply_transform=False, record=("counts", "spikes"))
-    result = nd.profile(recording, BASE, nd.fit(case.network, BASE))
+    result = nd.profile(recording, BASE, nd.fit(case.network, BASE, compiler="2022"))
     predictions = {
         "PilotNet LIF": {
             "step_us": result.seconds_per_step * 1e6,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .exporting.deploy import deploy as deploy
     from .exporting.export import export as export
     from .exporting.loading import load as load
+    from .exporting.sketching import sketch as sketch
     from .exporting.verify import verify as verify
     from .formats import save as save
     from .network import Network as Network
@@ -48,6 +49,7 @@ _HOMES = {
     "report": "reporting",
     "run": "backends",
     "save": "formats",
+    "sketch": "exporting.sketching",
     "stream": "engine.stream",
     "verify": "exporting.verify",
 }

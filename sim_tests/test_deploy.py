@@ -10,7 +10,7 @@ import pytest
 
 import neurodeploy as nd
 from neurodeploy.cli.deploy import REWRITES
-from neurodeploy.errors import InputError
+from neurodeploy.errors import ChipError, InputError
 from neurodeploy.network import (
     AdaptiveResonateFire,
     ComplexDense,
@@ -271,6 +271,23 @@ def test_a_readout_says_where_its_numbers_are():
     assert ready.needs == (
         "'a' sends nothing, the host reads its v (record v): v / 2^12 is SLAYER's number",
     )
+
+
+def test_a_compiler_bounds_what_a_chip_holds_and_is_refused_elsewhere():
+    weight = np.full((50, 784), 127, np.int32)  # 12,544 words on one core
+    network = Network(
+        (Population("input", (784,), Source()), Population("n", (50,), CubaLIF(4095, 4095, 1))),
+        (Projection("input", "n", Dense(weight)),),
+    )
+    cores = {
+        compiler: nd.deploy(network, compiler=compiler, verified=False).placement.cores_used
+        for compiler in (None, "2022")
+    }
+    assert cores == {None: 1, "2022": 2}
+    with pytest.raises(ChipError, match="no compiler '1999'; there are 2022, 2024"):
+        nd.deploy(network, compiler="1999", verified=False)
+    with pytest.raises(ChipError, match="compiler '2022': target 'lava' is no chip; leave it out"):
+        nd.deploy(network, "lava", compiler="2022", verified=False)
 
 
 def test_the_verb_knows_every_rewrite():

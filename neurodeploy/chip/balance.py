@@ -95,6 +95,11 @@ def _middle(partition: Partition, core: int) -> float:
 
 def busiest_link(placement: Placement, recording: Recording) -> float:
     """Seconds of a mean step that the busiest link of the mesh is taken."""
+    return float(np.max(link_seconds(placement, recording)))
+
+
+def link_seconds(placement: Placement, recording: Recording) -> FloatArray:
+    """Seconds of a mean step that each link is taken, float64 [tiles, 4]; see `Routes.links`."""
     chip, loads = placement.chip, [np.zeros((1, 4))]
     for way in all_routes(placement):
         if len(way.links):
@@ -107,7 +112,7 @@ def busiest_link(placement: Placement, recording: Recording) -> float:
         for name in ("hop_east_west_time", "hop_north_south_time")
     ]
     taken = sum(loads) * np.repeat(hops, 2)  # east, west, south, north
-    return float(np.max(taken)) / (recording.samples * recording.steps)
+    return np.asarray(taken / (recording.samples * recording.steps), np.float64)
 
 
 def neuron_seconds(recording: Recording, placement: Placement, name: str) -> FloatArray:

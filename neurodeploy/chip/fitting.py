@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from ..errors import ChipError, NetworkError
 from ..network import Network, Population
 from .balance import balance_cores
 from .joined_convolutions import with_parts_as_one
-from .partition import LARGEST_SYSTEM, Partition, cut_into_blocks, cut_into_lists
+from .partition import INPUT_AXONS, LARGEST_SYSTEM, Partition, cut_into_blocks, cut_into_lists
 from .placement import CHIPS, CORES, Misfit, Placement
 from .resources import ALONE, ALONE_IN_IMAGE, NEURONS, REMEDY, Needs
 from .specification import DEFAULT_CHIP, LIMITS, Chip, Constant, load_chip, read_toml
@@ -33,6 +33,7 @@ def fit(
     chip: str | os.PathLike[str] | Chip = DEFAULT_CHIP,
     *,
     board: str | None = None,
+    compiler: str | None = None,
     cores: int | None = None,
     recording: Recording | None = None,
 ) -> Placement:
@@ -48,6 +49,9 @@ def fit(
         ``loihi1``, ``loihi2`` or a chip file.
     board : str, optional
         Of ``boards.toml``: more chips than it has are a misfit.
+    compiler : str, optional
+        The version of the compiler whose limits hold, see `load_chip`: ``2024`` by default, or
+        ``2022``. A `Chip` is of one already.
     cores : int, optional
         Usable cores per chip, in place of the chip file's.
     recording : Recording, optional
@@ -62,11 +66,11 @@ def fit(
     Raises
     ------
     ChipError
-        If there is no such chip or board, or the chip file lacks a limit.
+        If there is no such chip, board or compiler, or the chip file lacks a limit.
     NetworkError
         If the network is in float32, or `recording` is of another one.
     """
-    chip = load_chip(chip)
+    chip = load_chip(chip, compiler)
     chip = _with_cores(chip, cores)
     for name in LIMITS:
         value = chip.limit(name)
@@ -90,6 +94,35 @@ def fit(
         recording,
         lambda most: _placement(network, needs, board, chips, _partitions(needs, most)),
     )
+
+
+def refit(network: Network, like: Placement, changed: Collection[str]) -> Placement:
+    """Place a network again of which only some populations changed since `like`.
+
+    Parameters
+    ----------
+    network : Network
+    like : Placement
+        Whose chip and board hold, and whose cuts hold for all others.
+    changed : collection of str
+        Populations that are new, or whose inputs, outputs or shapes changed. Their cores are
+        counted and not laid out.
+    """
+    kept = {p.population.name: p for p in like.partitions if p.population.name not in changed}
+    cores = {partition.population.name: partition.cores for partition in like.partitions}
+    needs = Needs(with_parts_as_one(network), like.chip)
+    for _ in range(2):  # an output axon per core that is reached: cores depend on each other
+        needs = replace(needs, cores=cores)
+        partitions = tuple(
+            kept[p.name] if p.name in kept else _cut(needs, p, p.size, listed_up_to=0)
+            for p in needs.network.populations
+            if p.name in kept or (p.name in changed and needs.on_chip(p))
+        )
+        if not like.chip.limit("map_per_target_core"):
+            break
+        cores = {**cores, **{p.population.name: p.cores for p in partitions}}
+    chips = _chips_of(like.board or None, like.chip)
+    return _placement(network, needs, like.board, chips, partitions)
 
 
 def boards() -> dict[str, tuple[str, int]]:
@@ -130,7 +163,7 @@ def _partitions(needs: Needs, most: dict[str, int] | None = None) -> tuple[Parti
         cut = tuple(
             _cut(needs, p, (most or {}).get(p.name, p.size))
             for p in needs.network.populations
-            if needs.network.on_chip(p)
+            if needs.on_chip(p)
         )
         found = {partition.population.name: partition.cores for partition in cut}
         if found == known or not needs.chip.limit("map_per_target_core"):
@@ -139,7 +172,9 @@ def _partitions(needs: Needs, most: dict[str, int] | None = None) -> tuple[Parti
     return cut
 
 
-def _cut(needs: Needs, population: Population, bound: int) -> Partition:
+def _cut(
+    needs: Needs, population: Population, bound: int, listed_up_to: int = LARGEST_SYSTEM
+) -> Partition:
     limits = needs.limits(population)
     need = partial(needs.of, population)
     most = max(1, limits[NEURONS] // population.neuron.ports)
@@ -147,8 +182,9 @@ def _cut(needs: Needs, population: Population, bound: int) -> Partition:
         most = min(most, bound)
     if needs.is_image(population):
         fits = partial(needs.kernels_fit, population)
-        return cut_into_blocks(population, need, limits, most, fits)
-    return cut_into_lists(population, need, limits, most, needs.fullest(population))
+        return cut_into_blocks(population, need, limits, most, fits, listed_up_to)
+    fullest = needs.fullest(population)
+    return cut_into_lists(population, need, limits, most, fullest, listed_up_to)
 
 
 def _placement(
@@ -170,13 +206,15 @@ def _placement(
 def _misfits(partition: Partition, limits: Mapping[str, int]) -> Iterator[Misfit]:
     name = partition.population.name
     single = max(piece.neurons for piece in partition.pieces) == 1
-    remedies = REMEDY
-    if single or partition.alone is not None:
+    remedies, cannot = REMEDY, single or partition.alone is not None
+    if cannot:
         remedies = ALONE if partition.block is None else ALONE_IN_IMAGE
-    used = partition.used if partition.alone is None else (partition.alone,)
+    alike = {id(used): used for used in partition.used}.values()
+    used = alike if partition.alone is None else (partition.alone,)
     for resource, limit in limits.items():
         worst = max(u[resource] for u in used)
         if worst > limit:
-            yield Misfit(name, resource, worst, limit, remedies[resource])
-    if partition.counted is not None:
-        yield Misfit(name, CORES, partition.counted, LARGEST_SYSTEM, "make the layer smaller")
+            uncut = cannot or resource == INPUT_AXONS
+            yield Misfit(name, resource, worst, limit, remedies[resource], converges=not uncut)
+    if partition.cores > LARGEST_SYSTEM:
+        yield Misfit(name, CORES, partition.cores, LARGEST_SYSTEM, "make the layer smaller")

@@ -29,7 +29,8 @@ from ..network import Synapse
 from ..network.synapses.kernel import Kernel, kernels_of
 from .specification import Chip
 
-_WIDEST = 8
+WIDEST = 8
+"""Bits of the widest weight."""
 
 
 def weight_bits(weight: NDArray[Any]) -> int:
@@ -50,7 +51,7 @@ def weight_bits(weight: NDArray[Any]) -> int:
         bits = 1 + max((-low - 1).bit_length(), high.bit_length())
     else:
         bits = max(-low, high).bit_length()
-    return _WIDEST if bits == _WIDEST - 1 else bits
+    return WIDEST if bits == WIDEST - 1 else bits
 
 
 def synapse_bits(synapse: Synapse, chip: Chip) -> tuple[int, ...]:
@@ -83,9 +84,10 @@ def list_words(
     words = 0
     bits_of_parts = bits_of_parts or synapse_bits(synapse, chip)
     for part, bits in zip(synapse.parts, bits_of_parts, strict=True):
-        counts = part.stored_per_source(start, stop, sources)
-        packed = counts[counts > 0] * bits + chip.limit("list_header_bits")
-        words += int(np.ceil(packed / chip.limit("synapse_word_bits")).sum())
+        lengths, times = part.stored_lists(start, stop, sources)
+        packed = lengths * bits + chip.limit("list_header_bits")
+        each = np.where(lengths > 0, -(-packed // chip.limit("synapse_word_bits")), 0)
+        words += int((each * times).sum())
     return words
 
 

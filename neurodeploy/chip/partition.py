@@ -87,8 +87,8 @@ class Partition:
         What its fullest neuron takes by itself, where that is more than a core has: then no
         cut fits.
     counted : int or None
-        Cores that it takes at least, where they are more than `LARGEST_SYSTEM`: then `pieces`
-        holds the first alone.
+        Cores that it takes (at least, where they are more than `LARGEST_SYSTEM`) if they were
+        counted and not laid out: then `pieces` holds the first alone, the fullest.
     """
 
     population: Population
@@ -129,7 +129,12 @@ class Partition:
 
 
 def cut_into_lists(
-    population: Population, need: Need, limits: Mapping[str, int], most: int, fullest: int = 0
+    population: Population,
+    need: Need,
+    limits: Mapping[str, int],
+    most: int,
+    fullest: int | None = None,
+    listed_up_to: int = LARGEST_SYSTEM,
 ) -> Partition:
     """Cut neuron by neuron.
 
@@ -141,24 +146,29 @@ def cut_into_lists(
         Of each resource, per core.
     most : int
         Neurons that a core holds at most.
-    fullest : int
-        The neuron with the most synapses.
+    fullest : int or None
+        The neuron with the most synapses; None: all have as many, so that pieces differ by their
+        size alone.
+    listed_up_to : int
+        Cores up to which all pieces are made; see `Partition.counted`.
     """
-    single = need(Piece(fullest, 1))
+    single = need(Piece(fullest or 0, 1))
     alone = single if _excess(single, limits) > 1 else None
     while True:
         cores = -(-population.size // most)
-        listed = 1 if cores > LARGEST_SYSTEM else cores
-        pieces = tuple(
-            Piece(first, min(most, population.size - first))
-            for first in range(0, listed * most, most)
-        )
-        used = tuple(map(need, pieces))
-        worst = max(_excess(u, limits) for u in used)
-        if listed != cores or alone is not None or worst <= 1 or most == 1:
-            counted = None if listed == cores else cores
-            return Partition(population, pieces, used, alone=alone, counted=counted)
+        every = cores <= listed_up_to
+        pieces = _pieces(population.size, most, cores if fullest is not None and every else 1)
+        worst = max(_excess(need(piece), limits) for piece in pieces)
+        if cores > LARGEST_SYSTEM or alone is not None or worst <= 1 or most == 1:
+            pieces = _pieces(population.size, most, cores if every else 1)
+            used = tuple(map(need, pieces))
+            return Partition(population, pieces, used, None, alone, None if every else cores)
         most = max(1, most // max(2, math.ceil(worst)))
+
+
+def _pieces(size: int, most: int, cores: int) -> tuple[Piece, ...]:
+    """The first so many pieces of a list."""
+    return tuple(Piece(at, min(most, size - at)) for at in range(0, cores * most, most))
 
 
 def _excess(used: Mapping[str, int], limits: Mapping[str, int]) -> float:
@@ -177,12 +187,13 @@ def cut_into_blocks(
     limits: Mapping[str, int],
     most: int,
     fits: Callable[[int], bool],
+    listed_up_to: int = LARGEST_SYSTEM,
 ) -> Partition:
     """Cut an image into blocks.
 
     Parameters
     ----------
-    population, need, limits, most
+    population, need, limits, most, listed_up_to
         As `cut_into_lists`.
     fits : callable
         Whether the kernels of so many channels fit on a core.
@@ -195,13 +206,13 @@ def cut_into_blocks(
     while True:
         block = _best_block(population.shape, depth, most)
         cores = math.prod(-(-n // b) for n, b in zip(population.shape[::-1], block, strict=True))
-        listed = None if cores > LARGEST_SYSTEM else cores
-        pieces = tuple(islice(_blocks(population.shape, block), listed or 1))
-        used = tuple(map(need, pieces))
-        worst = max(u[name] / limit for u in used for name, limit in limits.items())
-        done = listed is None or alone is not None or worst <= 1
+        first = need(next(_blocks(population.shape, block)))  # no other block is larger
+        worst = max(first[name] / limit for name, limit in limits.items())
+        done = cores > LARGEST_SYSTEM or alone is not None or worst <= 1
         if done or most == 1 or block == (1, 1, 1):
-            counted = cores if listed is None else None
+            counted = cores if cores > listed_up_to else None
+            pieces = tuple(islice(_blocks(population.shape, block), 1 if counted else cores))
+            used = tuple(map(need, pieces))
             return Partition(population, pieces, used, block, alone, counted)
         most = max(1, most // 2)
         depth = min(depth, most)

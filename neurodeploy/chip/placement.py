@@ -19,6 +19,11 @@ CORES, CHIPS = "cores", "chips"
 """What a population, or the network, takes as a whole; other resources are those of one core."""
 
 
+NO_END = "no cut helps: 'Partitioning could not converge'"
+"""What is said of a `Misfit` that does not converge, in the words of Intel's compiler
+(sgluege/sdnn_loihi2_compiler_test)."""
+
+
 @dataclass(frozen=True)
 class Misfit:
     """One thing that does not fit.
@@ -30,6 +35,9 @@ class Misfit:
     resource : str
     value, limit : int
     remedy : str
+    converges : bool
+        Whether cores with fewer neurons need less of it. Where they do not, the compiler's
+        partitioning cannot end.
     """
 
     population: str
@@ -37,13 +45,14 @@ class Misfit:
     value: int
     limit: int
     remedy: str
+    converges: bool = True
 
     def __str__(self) -> str:
         who = f"population {self.population!r}" if self.population else "network"
         where = "" if self.resource in (CORES, CHIPS) else " on one core"
         return (
             f"{who} needs {self.value:,} {self.resource}{where}, limit {self.limit:,}: "
-            f"{self.remedy}"
+            f"{self.remedy}" + ("" if self.converges else f" ({NO_END})")
         )
 
 
@@ -179,7 +188,8 @@ class Placement:
             for row in [head, *rows]
         ]
         chips = f"{self.chips_used} chip{'s' * (self.chips_used != 1)}"
-        lines.append(f"{self.cores_used} cores on {chips} {self.chip.name}")
+        by = f", compiler {self.chip.compiler}" if self.chip.compiler else ""
+        lines.append(f"{self.cores_used} cores on {chips} {self.chip.name}{by}")
         lines += [f"does not fit: {misfit}" for misfit in self.misfits]
         return "\n".join(lines)
 
@@ -187,6 +197,7 @@ class Placement:
         """The placement as plain types for JSON."""
         return {
             "chip": self.chip.name,
+            "compiler": self.chip.compiler,
             "board": self.board,
             "strategy": self.strategy,
             "fits": self.fits,

@@ -77,6 +77,14 @@ class Needs:
     cores: Mapping[str, int] = field(default_factory=dict)
     bits: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
+    def on_chip(self, population: Population) -> bool:
+        """Whether a population takes cores: its neurons, or on some chips the input's messages."""
+        port = population.neuron.is_port and population.name == self.network.input.name
+        inputs = "input_layer_on_chip" in self.chip.constants and port
+        return self.network.on_chip(population) or (
+            inputs and bool(self.chip.limit("input_layer_on_chip"))
+        )
+
     def incoming(self, name: str) -> tuple[Projection, ...]:
         """Projections into a population that cost synaptic memory."""
         return tuple(p for p in self.network.into(name) if p.synapse.steps)
@@ -100,10 +108,9 @@ class Needs:
 
     def limits(self, population: Population) -> dict[str, int]:
         """Each resource of a core that holds some of a population."""
-        shared = any(kernels_of(p.synapse) for p in self.incoming(population.name))
         found = {
             NEURONS: self.chip.limit("neurons_per_core"),
-            WORDS: self.chip.limit("kernel_words_per_core" if shared else "synapse_words_per_core"),
+            WORDS: self.chip.limit("synapse_words_per_core"),
             INPUTS: self.chip.limit("input_axons_per_core"),
             MAPS: self.chip.limit("axon_maps_per_core"),
             GROUPS: self.chip.limit("neuron_groups_per_core"),
@@ -125,13 +132,13 @@ class Needs:
         )
         return words <= self.limits(population)[WORDS]
 
-    def fullest(self, population: Population) -> int:
-        """The neuron of a population with the most synapses, as far as they are listed."""
+    def fullest(self, population: Population) -> int | None:
+        """The neuron of a population with the most listed synapses; None where none are listed."""
         listed = [p.synapse for p in self.incoming(population.name) if p.synapse.is_listed]
         each = [
             np.bincount(s.weight_rows(population.size), minlength=population.size) for s in listed
         ]
-        return int(np.sum(each, axis=0).argmax()) if each else 0
+        return int(np.sum(each, axis=0).argmax()) if each else None
 
     def of(self, population: Population, piece: Piece) -> dict[str, int]:
         """What a piece takes of each resource; pieces alike share one answer."""

@@ -10,6 +10,14 @@ A chip file looks like this; `REQUIRED` lists the constants that it must hold::
     value = 23.6
     unit = "pJ"
     source = "Davies et al. 2018, Table 2"
+
+What belongs to a version of the chip's compiler stands apart, and ``compiler`` at the top of the
+file names the version that is meant unless another is asked for::
+
+    [compilers.2022.synapse_words_per_core]
+    value = 12000
+    unit = "1"
+    source = "lava-dl, netx/oxford/run.ipynb"
 """
 
 from __future__ import annotations
@@ -18,7 +26,7 @@ import math
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -69,7 +77,6 @@ energy and on the time of a step, and the extremes of the static power.
 
 LIMITS: tuple[str, ...] = (
     "synapse_words_per_core",
-    "kernel_words_per_core",
     "synapse_word_bits",
     "list_header_bits",
     "list_index_bits",
@@ -126,9 +133,13 @@ class Chip:
         The chip that it is one of, as boards carry it: ``loihi2`` for ``loihi2-fitted`` and for
         every chip file with ``loihi2`` as its base.
     constants : mapping of str to Constant
-        At least those in `REQUIRED`.
+        At least those in `REQUIRED`, with those of `compiler`.
     notes : tuple of str
         What every reader of a figure made from these constants must know.
+    compilers : mapping of str to mapping of str to Constant
+        What each version of its compiler has in place of `constants`; empty where none is known.
+    compiler : str
+        The version whose limits `constants` holds.
     """
 
     name: str
@@ -136,6 +147,8 @@ class Chip:
     constants: Mapping[str, Constant]
     notes: tuple[str, ...] = ()
     kind: str = ""
+    compilers: Mapping[str, Mapping[str, Constant]] = field(default_factory=dict)
+    compiler: str = ""
 
     def __getitem__(self, name: str) -> float:
         """A constant's value in its base unit (joules, seconds, watts or 1)."""
@@ -161,8 +174,25 @@ class Chip:
             )
         return int(self.constants[name].value)
 
+    def for_compiler(self, version: str) -> Chip:
+        """The chip with the limits of another version of its compiler.
 
-def load_chip(name: str | os.PathLike[str] | Chip) -> Chip:
+        Raises
+        ------
+        ChipError
+            If the chip's file does not know that version.
+        """
+        if version not in self.compilers:
+            there = ", ".join(sorted(self.compilers))
+            raise ChipError(
+                f"{self.name}: no compiler {version!r}; "
+                + (f"there are {there}" if there else "none is known; leave the compiler out")
+            )
+        constants = MappingProxyType({**self.constants, **self.compilers[version]})
+        return replace(self, constants=constants, compiler=version)
+
+
+def load_chip(name: str | os.PathLike[str] | Chip, compiler: str | None = None) -> Chip:
     """Load a chip specification.
 
     Parameters
@@ -171,6 +201,9 @@ def load_chip(name: str | os.PathLike[str] | Chip) -> Chip:
         A Chip is given back. ``loihi1`` (also ``loihi1-davies``), ``loihi1-sanafe``, ``loihi2``,
         ``loihi2-fitted`` or the path of a ``.toml`` file. A file may name one of these as
         its ``base`` and hold only what differs.
+    compiler : str, optional
+        A version of the chip's compiler, by whose limits a network is placed: of ``loihi2``
+        ``2024`` (the default) or ``2022``.
 
     Returns
     -------
@@ -179,9 +212,10 @@ def load_chip(name: str | os.PathLike[str] | Chip) -> Chip:
     Raises
     ------
     ChipError
-        If there is no such chip, or its file is broken or incomplete.
+        If there is no such chip or compiler, or the chip's file is broken or incomplete.
     """
-    return name if isinstance(name, Chip) else _load(os.fspath(name), ())
+    chip = name if isinstance(name, Chip) else _load(os.fspath(name), ())
+    return chip if compiler is None else chip.for_compiler(str(compiler))
 
 
 def _load(name: str, above: tuple[str, ...]) -> Chip:
@@ -210,7 +244,16 @@ def _read_chip(path: Path, label: str, above: tuple[str, ...] = ()) -> Chip:
     if not isinstance(constants, dict):
         raise ChipError(f"{label}: no constants; add a table [constants.NAME] for each constant")
     read = dict(base.constants) if base else {}
-    read.update({key: _read_constant(label, key, entry) for key, entry in constants.items()})
+    own = {key: _read_constant(label, key, entry) for key, entry in constants.items()}
+    read.update(own)
+    compilers = _read_compilers(label, raw.get("compilers", {}), base, own)
+    compiler = str(raw.get("compiler", base.compiler if base else ""))
+    if compiler and compiler not in compilers:
+        raise ChipError(
+            f"{label}: no compiler {compiler!r}; add tables [compilers.{compiler}.NAME] for what "
+            f"it limits"
+        )
+    read.update(compilers.get(compiler, {}))
     _check_complete(label, read)
     notes = raw.get("notes", [])
     if isinstance(notes, str):
@@ -222,7 +265,26 @@ def _read_chip(path: Path, label: str, above: tuple[str, ...] = ()) -> Chip:
         constants=MappingProxyType(read),
         notes=tuple(str(note) for note in notes),
         kind=base.kind if base else chip_name.split("-")[0],
+        compilers=MappingProxyType(compilers),
+        compiler=compiler,
     )
+
+
+def _read_compilers(
+    label: str, raw: Any, base: Chip | None, own: Mapping[str, Constant]
+) -> dict[str, Mapping[str, Constant]]:
+    """What each compiler has, the base's too, except for what the file's own constants say."""
+    if not isinstance(raw, dict) or not all(isinstance(entries, dict) for entries in raw.values()):
+        raise ChipError(f"{label}: compilers is no table; write [compilers.VERSION.NAME]")
+    inherited = base.compilers if base else {}
+    found: dict[str, Mapping[str, Constant]] = {
+        version: {key: constant for key, constant in entries.items() if key not in own}
+        for version, entries in inherited.items()
+    }
+    for version, entries in raw.items():
+        read = {key: _read_constant(label, key, entry) for key, entry in entries.items()}
+        found[version] = {**found.get(version, {}), **read}
+    return found
 
 
 def read_toml(path: Path, label: str) -> dict[str, Any]:

@@ -109,6 +109,7 @@ def deploy(
     report: Annotated[Path | None, typer.Option(help="Write a page (HTML), too.")] = None,
     place: options.Place = None,
     board_set: options.BoardSettings = None,
+    compiler: options.Compiler = None,
     timeout: options.Timeout = None,
     axes: options.Axes = None,
     reading: options.Reading = options.NO_OPTIONS,
@@ -151,8 +152,8 @@ def deploy(
             labels=shown if labels is None else read_labels(labels),
             config=chosen if asked or budgets else None,
             budget=_budget(budgets, scales is None and inputs is None),
-            without=without, verified=verified, place=place, timeout_seconds=timeout,
-            board_settings=options.read_settings(board_set),
+            without=without, compiler=compiler, verified=verified, place=place,
+            timeout_seconds=timeout, board_settings=options.read_settings(board_set),
             progress=progress, what=str(input or calibration or ""),
         )  # fmt: skip
     nd.save(ready.network, out)

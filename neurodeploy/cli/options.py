@@ -106,6 +106,14 @@ Window = Annotated[
     str | None,
     typer.Option("--window", metavar="FIRST:STOP", help="The chip steps that count for it."),
 ]
+Compiler = Annotated[
+    str | None,
+    typer.Option(
+        "--compiler",
+        metavar="VERSION",
+        help="Of the chip, whose limits a placement keeps to; loihi2: 2024 (default), 2022.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 

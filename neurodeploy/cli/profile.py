@@ -25,6 +25,7 @@ def profile(
             "--net", metavar="NET", help="The network that ran: place it, and count by core."
         ),
     ] = None,
+    compiler: options.Compiler = None,
     balance: Annotated[
         bool, typer.Option("--balance", help="Place it so that the busiest core has less to do.")
     ] = False,
@@ -78,14 +79,20 @@ def profile(
     from ..reporting.devices import elsewhere_table, metrics_table
     from ..reporting.terminal import profile_table
 
-    for flag, asked in (("--balance", balance), ("--input", input), ("--neurobench", neurobench)):
+    for flag, asked in (
+        ("--balance", balance),
+        ("--compiler", compiler),
+        ("--input", input),
+        ("--neurobench", neurobench),
+    ):
         if asked and net is None:
             raise InputError(f"{flag} needs the network: add --net NET")
     recorded = nd.Recording.load(recording)
     network = None if net is None else reading.load(net)
     placement = None
     if network is not None:
-        placement = nd.fit(network, chip, recording=recorded if balance else None)
+        counted = recorded if balance else None
+        placement = nd.fit(network, chip, compiler=compiler, recording=counted)
     profiles = [nd.profile(recorded, chip, placement, host_io=host_io)]
     if network is not None and input is not None:
         inputs, _ = read_inputs(input)

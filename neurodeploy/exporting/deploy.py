@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..backends import BACKENDS
-from ..chip import Placement, fit
-from ..errors import NeurodeployError
+from ..chip import Placement, fit, load_chip
+from ..errors import ChipError, NeurodeployError
 from ..inputs import as_samples, present
 from ..network import Audit, AuditEntry, Network, Rating
 from ..quantization import Budget, QuantConfig, quantize, within_budget
@@ -105,6 +105,8 @@ class Deployment:
         Why there is none.
     needs : tuple of str
         What whoever runs it there must give, and what its output is read from.
+    compiler : str or None
+        The version of a chip's compiler whose limits hold; None for the chip's default.
     """
 
     network: Network
@@ -115,6 +117,7 @@ class Deployment:
     verification: Verification | None
     not_verified: str
     needs: tuple[str, ...] = ()
+    compiler: str | None = None
 
     @property
     def audit(self) -> Audit:
@@ -131,7 +134,7 @@ class Deployment:
     def placement(self) -> Placement | None:
         """Its populations on a chip's cores, where the target is one that runs them all."""
         placed = TARGETS[self.target].is_chip and not self.left
-        return fit(self.network, self.target) if placed else None
+        return fit(self.network, self.target, compiler=self.compiler) if placed else None
 
     def lines(self) -> list[str]:
         """What the terminal says after the table of steps."""
@@ -143,7 +146,8 @@ class Deployment:
         lines += self.needs
         if self.placement is not None:
             used = self.placement.cores_used
-            lines.append(f"{used} {'core' if used == 1 else 'cores'} of {self.target}")
+            by = f", compiler {self.compiler}" if self.compiler else ""
+            lines.append(f"{used} {'core' if used == 1 else 'cores'} of {self.target}{by}")
         if self.verification is not None:
             header = self.verification.recordings[1].header
             summary = self.verification.comparison.summary()
@@ -164,6 +168,7 @@ class Deployment:
             "audit": [entry.as_dict() for entry in self.audit],
             "change": None if self.change is None else str(self.change),
             "cores": None if self.placement is None else self.placement.cores_used,
+            "compiler": None if self.placement is None else self.placement.chip.compiler,
             "verified": None if found is None else found.comparison.as_dict(),
             "not_verified": self.not_verified,
             "needs": self.needs,
@@ -180,6 +185,7 @@ def deploy(
     config: QuantConfig | None = None,
     budget: Budget | None = None,
     without: Collection[str] = (),
+    compiler: str | None = None,
     verified: bool = True,
     place: str | None = None,
     board_settings: Mapping[str, Any] | None = None,
@@ -214,6 +220,9 @@ def deploy(
         Of memory, energy or loss: populations then get bits of their own.
     without : collection of str
         Names of rewrites to leave out.
+    compiler : str, optional
+        Of a target that is a chip: the version of its compiler whose limits the network must keep
+        to, see `neurodeploy.fit`.
     verified : bool
         Run the result on the target's own simulator or chip, where that can be reached.
     place, board_settings, timeout_seconds : optional
@@ -232,7 +241,8 @@ def deploy(
     Raises
     ------
     NeurodeployError
-        If the network cannot be read or quantized, or there is no such target or rewrite.
+        If the network cannot be read or quantized, or there is no such target, rewrite or
+        compiler.
 
     Examples
     --------
@@ -240,12 +250,16 @@ def deploy(
     >>> ready.runs, [step.name for step in ready.steps]
     """
     chosen = rewrites_of(target, without)
+    if compiler is not None:
+        if not TARGETS[target].is_chip:
+            raise ChipError(f"compiler {compiler!r}: target {target!r} is no chip; leave it out")
+        load_chip(target, compiler)
     if not isinstance(network, Network):
         network = load(network, **reading)
     shown = inputs if inputs is not None else calibration
     name = what or ("the given inputs" if inputs is not None else "the calibration inputs")
     example = Example.of(network, shown, None if labels is None else list(labels), name)  # type: ignore[arg-type]
-    way = _Way(network, target, example)
+    way = _Way(network, target, example, compiler)
     if network.is_float or config is not None or budget is not None:
         data = calibration if calibration is not None else inputs
         way.quantize(config or _config_for(target), budget, data)
@@ -263,9 +277,11 @@ def _config_for(target: str) -> QuantConfig:
 class _Way:
     """A network on its way to a target."""
 
-    def __init__(self, network: Network, target: str, example: Example) -> None:
+    def __init__(
+        self, network: Network, target: str, example: Example, compiler: str | None
+    ) -> None:
         self.given = self.network = network
-        self.target = target
+        self.target, self.compiler = target, compiler
         self.example = example
         self.steps: list[Step] = []
         self._runs: dict[str, Measured] = {}
@@ -324,6 +340,7 @@ class _Way:
         return Deployment(
             network, self.target, tuple(self.steps), left, change, found, why,
             (*TARGETS[self.target].needs(network, self._presented(network)), *_reading(network)),
+            self.compiler,
         )  # fmt: skip
 
     def _presented(self, network: Network) -> NDArray[Any]:
@@ -365,7 +382,7 @@ class _Way:
         refused = look_ahead(network, self.target).rated(Rating.UNSUPPORTED)
         yield from refused
         if TARGETS[self.target].is_chip and not refused:
-            for misfit in fit(network, self.target).misfits:
+            for misfit in fit(network, self.target, compiler=self.compiler).misfits:
                 yield AuditEntry("network", Rating.UNSUPPORTED, str(misfit))
 
     def _verified(

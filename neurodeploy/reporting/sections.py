@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from ..chip import Placement
+from ..chip.nearest import changes_that_fit
 from ..numbers import NOTHING, count, percent, si, wilson_interval
 from .blocks import Block, Cell, Items, Note, Section, table
 from .figures import spike_figures, weight_figures
+from .floor_plan import floor_plan
 from .report_sources import Sources
 from .table_rows import limit_lines, network_rows, spike_rows
 
@@ -90,21 +93,26 @@ def placement_section(sources: Sources) -> Section | None:
     populations = getattr(placement, "per_population", ())
     if populations:
         resources = list(populations[0].percent)
-        head = ("population", "#cores", *(f"#{name}" for name in resources), "binds")
+        head = ("population", "#no.", "#cores", *(f"#{name}" for name in resources), "binds")
         cells = [
             (
                 u.population,
+                str(number),
                 count(u.cores),
                 *(f"{u.percent[name]:.1f} %" for name in resources),
                 u.binds,
             )
-            for u in populations
+            for number, u in enumerate(populations, 1)
         ]
         foot = "Percent of each limit, on the fullest core of the population."
         blocks.append(table(head, cells, "How full the cores are", foot=foot))
+    blocks += floor_plan(sources)
     misfits = tuple(str(misfit) for misfit in getattr(placement, "misfits", ()))
     if misfits:
         blocks.append(Items("What does not fit", misfits))
+    if misfits and isinstance(placement, Placement):
+        changes = tuple(f"{c} ({count(c.cores_used)} cores)" for c in changes_that_fit(placement))
+        blocks += [Items("After which changes it would", changes)] if changes else []
     return Section("placement", "Placement", tuple(blocks))
 
 

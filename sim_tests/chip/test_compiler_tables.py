@@ -12,7 +12,6 @@ from neurodeploy.chip import Constant, load_chip
 from neurodeploy.chip.memory import list_words
 from neurodeploy.demo.pilotnet import folder
 from neurodeploy.network import (
-    Conv,
     CubaLIF,
     Dense,
     Network,
@@ -22,45 +21,22 @@ from neurodeploy.network import (
     Sparse,
 )
 
-# (population, axon inputs, neurons, synapse words, axon maps, cores, block), last layer first.
-PILOTNET_LIF = (
-    ("10_dense", 10, 1, 10, 1, 1, None),
-    ("9_dense", 50, 10, 150, 10, 1, None),
-    ("8_dense", 100, 50, 1300, 50, 1, None),
-    ("7_dense", 2560, 8, 7253, 8, 12, None),
-    ("5_conv", 1, 2048, 2880, 1280, 2, (16, 2, 64)),
-    ("4_conv", 1, 2048, 2160, 29, 3, (8, 4, 64)),
-    ("3_conv", 2, 2688, 1620, 112, 3, (8, 7, 48)),
-    ("2_conv", 2, 2160, 864, 113, 13, (4, 15, 36)),
-    ("1_conv", 2, 3072, 81, 253, 25, (4, 32, 24)),
-    ("input", 1, 3168, 0, 1015, 13, (16, 66, 3)),
+from . import compiler_tables
+from .compiler_tables import (
+    LISTS,
+    MNIST,
+    OXFORD,
+    PILOTNET_LIF,
+    PILOTNET_SDNN,
+    QUBO_TOTALS,
+    S4D_TOTALS,
+    YOLO_KP,
+    cores_by,
+    yolo_kp,
 )
-PILOTNET_SDNN = tuple(
-    (name, axons, neurons, {"8_dense": 1500, "4_conv": 2592}.get(name, words), *rest)
-    for name, axons, neurons, words, *rest in PILOTNET_LIF[:-1]
-)
-OXFORD = (
-    ("1_dense", 256, 100, 8064, 100, 2, None),
-    ("0_dense", 200, 85, 5400, 85, 3, None),
-)
-# netx/yolo_kp/run.ipynb; memory in percent of 16,000 words.
-YOLO_KP = (
-    (224, 16, 2, 5, (8, 28, 16), 224, 0.34),
-    (112, 32, 2, 5, (8, 14, 32), 112, 3.60),
-    (56, 64, 2, 4, (4, 14, 64), 56, 10.80),
-    (28, 128, 2, 4, (4, 7, 128), 28, 39.60),
-    (28, 256, 1, 5, (4, 7, 128), 56, 79.20),
-    (14, 256, 2, 3, (8, 7, 64), 16, 72.00),
-    (14, 512, 1, 5, (8, 7, 64), 32, 86.40),
-    (14, 256, 0, 5, (2, 7, 256), 14, 67.20),
-    (14, 512, 1, 5, (8, 7, 64), 32, 86.40),
-    (14, 48, 0, 6, (4, 14, 48), 4, None),
-)
-"""Size, channels, stride (0: a kernel of 1 x 1), weight bits, and what was printed.
 
-The trained weights are not in any wheel: each width is one that the printed memory leaves
-room for. No width of 1 to 6 and 8 bits gives the last row's 19.20 %.
-"""
+COLUMNS = ("input axons", "neurons", "synapse words", "axon maps", "words of core memory")
+"""As the tables in percent have them: AxonIn, Neurons, Synapses, AxonMap, Total."""
 
 
 def printed(placement):
@@ -79,9 +55,13 @@ def printed(placement):
 
 
 def test_pilotnet_lif_takes_the_74_cores_that_the_compiler_printed(netx_truth):
-    placement = nd.fit(nd.load(folder() / "network.net"))
+    network = nd.load(folder() / "network.net")
+    placement = nd.fit(network, compiler="2022")
     assert printed(placement) == {name: tuple(row) for name, *row in PILOTNET_LIF}
     assert (placement.cores_used, placement.chips_used, placement.fits) == (74, 1, True)
+    # With 16,000 words one layer fits by 21 neurons a core, so it takes 5 cores in place of 12; no
+    # table of a compiler of 2024 is public for this network.
+    assert nd.fit(network).cores_used == 74 - 12 + 5
 
 
 @pytest.mark.parametrize(
@@ -89,28 +69,37 @@ def test_pilotnet_lif_takes_the_74_cores_that_the_compiler_printed(netx_truth):
     [("pilotnet_sdnn_200x66.net", PILOTNET_SDNN, 61), ("oxford.net", OXFORD, 5)],
 )
 def test_compiled_networks_take_the_cores_that_the_compiler_printed(cases, file, rows, cores):
-    placement = nd.fit(nd.load(cases / "compiled" / file))
+    placement = nd.fit(nd.load(cases / "compiled" / file), compiler="2022")
     assert printed(placement) == {name: tuple(row) for name, *row in rows}
     assert placement.cores_used == cores
 
 
-def test_yolo_kp_is_cut_into_the_blocks_that_the_compiler_printed():
-    populations = [Population("input", (3, 448, 448), Source())]
-    projections = []
-    for i, (size, channels, step, bits, *_) in enumerate(YOLO_KP):
-        before = populations[-1]
-        kernel = 3 if step else 1
-        weight = np.zeros((channels, before.shape[0], kernel, kernel), np.int32)
-        weight[0, 0, 0, :1], weight[-1] = 2 ** (bits - 1) - 1, -(2 ** (bits - 1))
-        synapse = Conv(weight, stride=(max(1, step),) * 2, padding=(kernel // 2,) * 2)
-        populations.append(Population(f"{i}_conv", (channels, size, size), CubaLIF(0, 0, 1)))
-        projections.append(Projection(before.name, f"{i}_conv", synapse))
-    placement = nd.fit(Network(tuple(populations), tuple(projections)))
-    for found, (*_, block, cores, percent) in zip(placement.per_population, YOLO_KP, strict=True):
-        assert (found.block, found.cores) == (block, cores), found.population
-        if percent is not None:
-            words = found.percent["synapse words"]
-            assert words == pytest.approx(percent, abs=0.005), found.population
+def test_the_mnist_tutorial_takes_every_digit_that_the_compiler_of_2024_printed(faults):
+    placement = nd.fit(nd.load(faults / "compiler" / "trained_mnist.net"))
+    for layer, row in zip(reversed(placement.per_population), MNIST, strict=True):
+        name, *shares, cores = row
+        assert (layer.population, layer.cores) == (name, cores)
+        percent = [layer.percent[resource] for resource in COLUMNS]
+        # A figure in the middle of two digits is printed as either.
+        assert percent == pytest.approx(shares, abs=0.00501), name
+    first = placement["0_dense"]
+    assert max(piece.neurons for piece in first.pieces) == 50
+    assert max(used["synapse words"] for used in first.used) == 12_544
+    assert (placement.cores_used, placement.chip.compiler) == (5, "2024")
+
+
+def test_yolo_kp_takes_what_the_compiler_printed_row_by_row():
+    placement = nd.fit(yolo_kp())
+    for found, row in zip(placement.per_population, YOLO_KP, strict=True):
+        assert (found.block, found.cores) == (row.block, row.cores), found.population
+        assert found.percent["input axons"] == pytest.approx(0.01, abs=0.005)
+        assert found.percent["neurons"] == pytest.approx(row.neurons, abs=0.00501)
+        assert found.percent["axon maps"] == pytest.approx(row.maps, abs=0.00501)
+        if row is not YOLO_KP[-1]:  # of which no width of weights gives the printed 19.20 %
+            assert found.percent["synapse words"] == pytest.approx(row.words, abs=0.00501)
+            # AxonMem is counted in Total, and not modelled: two digits of it are within 0.8 words.
+            total = found.percent["words of core memory"] + row.memory * 16_000 / 20_000
+            assert total == pytest.approx(row.total, abs=0.0101), found.population
     assert placement.cores_used == 574
     assert placement.chips_used == 5
 
@@ -139,7 +128,7 @@ def test_the_layers_of_a_state_space_model_take_what_the_compiler_printed():
     assert relay.used["synapse words"] / 16_000 == pytest.approx(0.2560)
     assert relay.percent["neurons"] == pytest.approx(6.25, abs=0.005)
     assert ff.percent["neurons"] == pytest.approx(3.10, abs=0.005)
-    assert ff.percent["synapse words"] * 12_000 / 16_000 == pytest.approx(51.20)
+    assert ff.percent["synapse words"] == pytest.approx(51.20)
 
 
 # num_cores_estimate's siblings profiling_slayer_version.ipynb and profiling_torch_version.ipynb:
@@ -185,29 +174,63 @@ def test_rows_that_the_rules_were_not_fitted_to_come_out_as_printed():
         assert placement.cores_used == 1
 
 
-# profiling_slayer_version.ipynb, then profiling_torch_version.ipynb, last layer first: input
-# axons, neurons, synapse words in percent of 16,000, axon maps, and the column Total.
-TOTALS = (
-    (10, 10, 0.19, 10, 0.30),
-    (128, 10, 2.39, 10, 2.66),
-    (128, 128, 30.60, 128, 26.41),
-    (512, 128, 3.20, 128, 6.41),
-    (128, 1024, 0.80, 512, 8.96),
-    (3, 128, 0.66, 128, 1.83),
-    (10, 10, 0.06, 10, 0.21),
-    (128, 10, 3.08, 10, 3.21),
-    (128, 128, 30.21, 128, 26.09),
-    (3, 128, 0.67, 128, 1.83),
-)
-
-
-@pytest.mark.parametrize("row", TOTALS)
+@pytest.mark.parametrize("row", S4D_TOTALS)
 def test_a_cores_memory_is_a_pool_of_20000_words(row):
     axons, neurons, words, maps, total = row
     pool = load_chip("loihi2").limit("core_memory_words")
     around = 160 * words  # printed with two digits: within 0.8 words
     found = 100 * (axons + neurons + around + maps + 1) / pool
     assert found == pytest.approx(total, abs=0.0101)
+
+
+@pytest.mark.parametrize("row", QUBO_TOTALS)
+def test_a_total_is_the_sum_of_all_columns(row):
+    # Neuron groups: one a core.
+    *columns, total = row
+    assert sum(columns) + 1 == total
+
+
+@pytest.mark.parametrize("row", LISTS, ids=lambda row: row.name)
+def test_limits_by_version_and_a_pool_explain_every_layer_of_lists(row):
+    placement = nd.fit(layer_of(row), compiler=row.compiler)
+    assert placement.fits == (row.cores > 0)
+    if row.cores:
+        assert placement.cores_used == row.cores
+    assert cores_by(row, {"2022": 12_000, "2024": 16_000}[row.compiler])[0] == row.cores
+
+
+def layer_of(row):
+    """One layer of lists with stand-in weights of one sign."""
+    value = 127 if row.bits == 8 else 2**row.bits - 1
+    populations = (
+        Population("input", (row.sources,), Source()),
+        Population("layer", (row.targets,), CubaLIF(0, 0, 1)),
+    )
+    weight = np.full((row.targets, row.sources), value, np.int32)
+    return Network(populations, (Projection("input", "layer", Dense(weight)),))
+
+
+def test_no_single_limit_on_words_and_axons_explains_all_tables():
+    explained, (limit, each) = compiler_tables.best_single_rule()
+    assert explained == len(LISTS) - 1
+    # The best of them fails where the compiler printed on the way what it counted.
+    printed = (61_440, 61_440, 61_440, 12_800, 7_680)
+    row = next(row for row in LISTS if row.name == "PilotNet LIF 2560-100")
+    assert cores_by(row, 12_000)[1] == printed
+    assert cores_by(row, limit, each)[1] != printed
+
+
+def test_lists_of_12000_words_and_kernels_of_16000_are_refuted_by_one_row():
+    wrong = [row.name for row in LISTS if cores_by(row, 12_000)[0] != row.cores]
+    assert wrong == ["MNIST 784-128"]
+
+
+def test_one_rule_for_axon_memory_holds_in_one_table_and_not_in_the_other():
+    for number, row in enumerate(YOLO_KP):
+        share = 100 * compiler_tables.axon_memory(number) / 16_000
+        assert share == pytest.approx(row.memory, abs=0.00501)
+    # PilotNet's input of 2022: blocks (16, 66) before blocks of (4, 32) with a stride of 2. No axis
+    # is halved, so the rule asks for all 1,015 positions of a mean core; 731 were printed.
 
 
 def test_an_older_compiler_packed_lists_alike_with_a_shorter_index():

@@ -140,14 +140,23 @@ def test_too_many_input_axons_are_named_with_limit_and_remedy():
     assert "does not fit: population 'layer0'" in placement.table()
 
 
+def test_on_loihi1_inputs_take_a_core_as_intels_compiler_gave_them_one(cases):
+    network = nd.load(cases / "systems" / "ntidigits" / "ntidigits.net")
+    placement = nd.fit(network, chip="loihi1")
+    # 6 cores, last layer first: 2, 2, 1, and 1 of inputs.
+    assert [p.cores for p in reversed(placement.partitions)] == [2, 2, 1, 1]
+    assert placement.cores_used == 6
+    assert nd.fit(network).partitions[0].population.name != "input"
+
+
 def test_long_delays_cost_accumulators_on_loihi1():
     def delayed(matrix):
         return DelayedDense(matrix, np.full_like(matrix, 62))
 
     short = nd.fit(chain(4, 1000), chip="loihi1")
     long = nd.fit(chain(4, 1000, synapse=delayed), chip="loihi1")
-    assert short.cores_used == 1
-    assert long.cores_used >= 1000 * 64 / 8192
+    assert short["layer0"].cores == 1
+    assert long["layer0"].cores >= 1000 * 64 / 8192
     assert all(u["dendritic accumulators"] <= 8192 for u in long["layer0"].used)
 
 

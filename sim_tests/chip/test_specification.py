@@ -166,3 +166,45 @@ def test_an_infinite_constant_is_refused(tmp_path):
     path.write_text(path.read_text().replace("value = 1", "value = inf", 1), encoding="utf-8")
     with pytest.raises(ChipError, match="give a finite number"):
         load_chip(str(path))
+
+
+def test_a_compiler_changes_what_it_limits_alone():
+    new, old = load_chip("loihi2"), load_chip("loihi2", "2022")
+    assert (new.compiler, old.compiler) == ("2024", "2022")
+    differs = {name for name in new.constants if new[name] != old[name]}
+    assert differs == {"synapse_words_per_core"}
+    assert (new["synapse_words_per_core"], old["synapse_words_per_core"]) == (16_000, 12_000)
+    assert load_chip(old, "2024")["synapse_words_per_core"] == 16_000
+
+
+@pytest.mark.parametrize(
+    ("chip", "compiler", "says"),
+    [
+        ("loihi2", "2023", r"^loihi2: no compiler '2023'; there are 2022, 2024$"),
+        ("loihi1", "2022", r"^loihi1: no compiler '2022'; none is known; leave the compiler out$"),
+    ],
+)
+def test_a_compiler_that_is_not_known_is_named_with_those_that_are(chip, compiler, says):
+    with pytest.raises(ChipError, match=says):
+        load_chip(chip, compiler)
+
+
+def test_a_chip_files_own_limit_holds_for_every_compiler(
+    tmp_path,
+):
+    limit = 'value = 9000\nunit = "1"\nsource = "a board"\n'
+    own = tmp_path / "own.toml"
+    own.write_text(f'base = "loihi2"\n[constants.synapse_words_per_core]\n{limit}')
+    for compiler in (None, "2022", "2024"):
+        assert load_chip(own, compiler)["synapse_words_per_core"] == 9000
+    newer = tmp_path / "newer.toml"
+    head = 'base = "loihi2"\ncompiler = "2026"\n[constants]\n'
+    newer.write_text(f"{head}[compilers.2026.synapse_words_per_core]\n{limit}")
+    assert load_chip(newer)["synapse_words_per_core"] == 9000
+    assert load_chip(newer, "2022")["synapse_words_per_core"] == 12_000
+    newer.write_text('base = "loihi2"\ncompiler = "2026"\n[constants]\n')
+    with pytest.raises(ChipError, match="no compiler '2026'; add tables"):
+        load_chip(newer)
+    newer.write_text('base = "loihi2"\ncompilers = 3\n[constants]\n')
+    with pytest.raises(ChipError, match="compilers is no table; write"):
+        load_chip(newer)

@@ -139,10 +139,52 @@ def test_fit_says_what_fits_and_exits_1_where_something_does_not(call):
     status, out, _ = call("fit", "a.net", "--json")
     cores = json.loads(out)["cores_used"]
     assert (status, cores) == (0, nd.fit(nd.load("a.net")).cores_used)
+    assert json.loads(call("fit", "a.net", "--compiler", "2022", "--json")[1])["compiler"] == "2022"
+    status, _, err = call("fit", "a.net", "--compiler", "gcc")
+    assert (status, err) == (2, "neurodeploy: loihi2: no compiler 'gcc'; there are 2022, 2024\n")
     digits = Path(__file__).parents[2] / "netx_exports/digits.net"
     status, out, _ = call("fit", digits, "--cores", "1", "--board", "oheo-gulch")
     assert status == 1
     assert "does not fit: network needs 2 chips, limit 1" in out
+
+
+def test_fit_before_training(call):
+    status, out, _ = call("fit", "in 2x34x34; conv 16k5s2; dense 10", "--bits", "4")
+    assert (status, out.splitlines()[-1]) == (0, "2 cores on 1 chip loihi2, compiler 2024")
+    status, out, _ = call("fit", "in 11352; dense 100; dense 4", "--json")
+    found = json.loads(out)
+    assert (status, found["fits"]) == (1, False)
+    assert "Partitioning could not converge" in found["misfits"][0]
+    assert found["changes"][0]["kind"] == "sparsity"
+    _, out, _ = call("fit", "in 11352; dense 100; dense 4")
+    assert "would fit with 7" in out.splitlines()[-1]
+    for given, says in (
+        (("in 4; dense",), "description: layer 1 'dense': it has no size; write dense 10"),
+        (("in 4; dense 4", "--bits", "many"), "--bits 'many': give 1 to 8, or ternary"),
+        (("in 4; dense 4", "--bits", "9"), "bits 9: weights take 1 to 8 bits; give one of these"),
+        (("nothing.net",), "nothing.net: no such file"),
+        (("no_such_module:make",), "no_such_module"),
+        (("json:loads", "--shape", "4,4"), "--shape '4,4': give C,H,W or a number of neurons"),
+    ):
+        status, _, err = call("fit", *given)
+        assert status == 2, given
+        assert says in err, err
+        assert len(err.splitlines()) == 1
+
+
+def test_fit_writes_a_page_with_the_floor_plan(call, tmp_path):
+    assert call("run", "a.net", "--input", "x.npy", "-o", "plan.h5")[0] == 0
+    page = tmp_path / "plan.html"
+    status, out, _ = call("fit", "a.net", "--recording", "plan.h5", "--report", page)
+    assert (status, out.splitlines()[-1]) == (0, f"report: {page}")
+    text = page.read_text(encoding="utf-8")
+    assert "the hottest core" in text
+    assert "What the fullest core holds" in text
+    status, _, err = call("fit", "in 4; dense 3", "--report", tmp_path / "no" / "plan.html")
+    assert status == 2
+    assert len(err.splitlines()) == 1
+    assert call("fit", "in 11352; dense 4", "--report", tmp_path / "bad.html")[0] == 1
+    assert "Partitioning could not converge" in (tmp_path / "bad.html").read_text(encoding="utf-8")
 
 
 def test_profile_places_the_network_that_ran(call):
@@ -152,6 +194,8 @@ def test_profile_places_the_network_that_ran(call):
     assert "no placement" in plain["model"]
     assert "placed on" in placed["model"]
     assert placed["synops"] == plain["synops"]
+    by = call("profile", "placed.h5", "--net", "a.net", "--compiler", "2022", "--json")
+    assert json.loads(by[1])["cores"] == placed["cores"]
     status, _, err = call("profile", "placed.h5", "--balance")
     assert status == 2
     assert "--balance needs the network" in err

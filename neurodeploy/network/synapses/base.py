@@ -194,6 +194,17 @@ class Synapse(Declared):
         """
         return np.full(sources, stop - first, np.int64)
 
+    def stored_lists(
+        self, first: int, stop: int, sources: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Lengths of the lists of `stored_per_source`, and how many lists each length stands for.
+
+        Returns
+        -------
+        int64 [lengths], int64 [lengths, or 1 for all]
+        """
+        return self.stored_per_source(first, stop, sources), np.ones(1, np.int64)
+
     def synops_per_target(
         self, counts: NDArray[np.float64], source_shape: Shape, targets: int, stored: bool = False
     ) -> NDArray[np.float64]:
