@@ -242,7 +242,7 @@ class TestFromOutside:
         sys.modules.pop("habit_package", None)
 
     def test_nir_has_no_such_neuron(self, network, tmp_path):
-        pytest.importorskip("nir", reason="needs nir: pip install 'neurodeploy[nir]'")
+        pytest.importorskip("nir", reason="needs nir: pip install '.[nir]'")
         with pytest.raises(UnsupportedError, match="'hidden': NIR has no habituating"):
             nd.save(network, tmp_path / "a.nir")
 
