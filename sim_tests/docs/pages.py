@@ -14,6 +14,11 @@ from typing import NamedTuple
 
 from sim_tests.conftest import ROOT
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 DOCS = ROOT / "docs"
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"# ([\w/.]+\.(?:py|toml|cpp|hpp))\n")
@@ -41,6 +46,17 @@ def blocks_of(path: Path) -> list[Block]:
 def files_of(path: Path) -> dict[str, str]:
     """What a page says is to be saved, by file name."""
     return {block.file: block.text for block in blocks_of(path) if block.file}
+
+
+def entry_points_of(path: Path) -> dict[str, dict[str, str]]:
+    """Entry points that a page's blocks ``toml`` declare, by group."""
+    found: dict[str, dict[str, str]] = {}
+    for block in blocks_of(path):
+        if block.language == "toml" and block.file is None:
+            project = tomllib.loads(block.text)["project"]
+            for group, points in project["entry-points"].items():
+                found.setdefault(group, {}).update(points)
+    return found
 
 
 def walk(path: Path, folder: Path) -> None:

@@ -38,6 +38,6 @@ def test_the_pages_of_tasks_and_concepts_run_too(tmp_path, monkeypatch):
     """What they show in Python or the shell, where it needs no file that a reader has to bring."""
     (tmp_path / "netx_exports").symlink_to(ROOT / "netx_exports")
     monkeypatch.chdir(tmp_path)
-    for name in ("inputs", "concepts/audit"):
+    for name in ("inputs", "concepts/audit", "extend/chip"):
         assert blocks_of(DOCS / f"{name}.md")
         walk(DOCS / f"{name}.md", tmp_path)
