@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+import shutil
+from importlib.util import find_spec
+
 import pytest
 
 from sim_tests.conftest import HAS_TORCH, ROOT
-from sim_tests.docs.pages import DOCS, blocks_of, missing_lines, walk
+from sim_tests.docs.pages import DOCS, blocks_of, environment, missing_lines, walk
 
 TUTORIALS = DOCS / "tutorials"
 
@@ -41,3 +45,24 @@ def test_the_pages_of_tasks_and_concepts_run_too(tmp_path, monkeypatch):
     for name in ("inputs", "concepts/audit", "extend/chip"):
         assert blocks_of(DOCS / f"{name}.md")
         walk(DOCS / f"{name}.md", tmp_path)
+
+
+def test_the_notebook_runs_and_prints_what_it_shows(tmp_path):
+    for module in ("nir", "nbclient", "ipykernel"):
+        pytest.importorskip(module, reason=f"needs {module}: pip install '.[docs,nir]'")
+    nbformat = importlib.import_module("nbformat")
+    for path in TUTORIALS.glob("digits_snntorch*"):
+        shutil.copy(path, tmp_path)
+    shown = nbformat.read(TUTORIALS / "snntorch.ipynb", as_version=4)
+    ran = nbformat.read(TUTORIALS / "snntorch.ipynb", as_version=4)
+    client = importlib.import_module("nbclient").NotebookClient(
+        ran, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+    )
+    client.execute(env=environment())  # raises what a cell raises
+    trained = all(find_spec(name) for name in ("snntorch", "nirtorch", "sklearn"))
+    for before, after in zip(shown.cells, ran.cells, strict=True):
+        if before.cell_type == "code":
+            printed = [o.text for o in after.outputs if o.get("name") == "stdout"]
+            if "HAS_SNNTORCH" not in before.source and not trained:
+                assert printed == [o.text for o in before.outputs], before.source
+    assert (tmp_path / "snntorch_report.html").is_file()
