@@ -1,4 +1,4 @@
-# make setup | demo | test | test-all | lint | clean; `make` alone lists them.
+# make setup | demo | test | test-all | lint | docs | bench | clean; `make` alone lists them.
 # VENV, EXTRAS and PYTHON may be set from outside.
 
 VENV ?= .venv
@@ -7,7 +7,7 @@ STAMP = $(VENV)/.made
 DEMO_STAMP = $(VENV)/.made-for-demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint bench clean
+.PHONY: help setup demo test test-all lint docs bench clean
 
 help:
 	@echo "make demo       the main job on real networks; ends with where the report lies"
@@ -15,6 +15,7 @@ help:
 	@echo "make test       the tests, in a few minutes"
 	@echo "make test-all   the slow tests too"
 	@echo "make lint       ruff, mypy and import-linter"
+	@echo "make docs       the documentation as a site, into site/"
 	@echo "make bench      speed beside peers, as ratios; see benchmarks/README.md"
 
 setup: $(STAMP)
@@ -43,9 +44,12 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
+docs: setup
+	$(BIN)/python -m mkdocs build --strict
+
 bench: setup
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache neurodeploy_demo
+	rm -rf $(VENV) site .mypy_cache .ruff_cache .pytest_cache neurodeploy_demo
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -18,6 +18,8 @@ def main() -> int:
     # Only now: NumPy and torch read the numbers of threads when they are imported.
     from rich.console import Console
 
+    from neurodeploy.errors import how_to_add
+
     from .lines import LINES
     from .measure import Row, Settings, missing
     from .plots import GROWTH, draw_growth
@@ -56,7 +58,7 @@ def main() -> int:
             draw_growth(curves, facts)
             console.print(f"curves: {GROWTH}", highlight=False)
         except ImportError:
-            console.print("no curves drawn: pip install 'neurodeploy[plots]'")
+            console.print(f"no curves drawn: {how_to_add('plots')}")
     return 0
 
 

@@ -2,7 +2,7 @@
 
     python netx_exports/train_digits.py
 
-Needs lava-dl and neurodeploy[demo]; takes about three minutes, most of
+Needs lava-dl and the extra demo; takes about three minutes, most of
 them for the other seeds and splits in the card.
 """
 

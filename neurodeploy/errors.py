@@ -7,6 +7,22 @@ what to do about it; the command line prints it and exits with status 2.
 from __future__ import annotations
 
 
+def how_to_add(extra: str) -> str:
+    """Say how an extra is installed: from the source, because no index has neurodeploy yet.
+
+    Parameters
+    ----------
+    extra : str
+        Of ``pyproject.toml``, or several with commas between them.
+
+    Examples
+    --------
+    >>> how_to_add("nir")
+    "pip install '.[nir]' in a clone of neurodeploy"
+    """
+    return f"pip install '.[{extra}]' in a clone of neurodeploy"
+
+
 class ChipWarning(UserWarning):
     """A network runs here as asked, but no chip can run it."""
 

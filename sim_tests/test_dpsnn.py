@@ -170,7 +170,7 @@ def test_it_trains_on_noisy_vctk_where_that_is(tmp_path):
 @needs_torch
 def test_it_separates_as_the_readme_says(cases):
     """The deployed network on the official test speech, each noise at three ratios."""
-    pytest.importorskip("soxr", reason="needs soxr: pip install 'neurodeploy[audio]'")
+    pytest.importorskip("soxr", reason="needs soxr: pip install '.[audio]'")
     done = subprocess.run(
         [sys.executable, EXAMPLE / "evaluate.py", NETWORK, NETWORK.with_suffix(".npz"),
          cases / "spoken_digits" / "recordings"],

@@ -12,7 +12,7 @@ from .conftest import ROOT
 
 
 def test_braille(cases):
-    pytest.importorskip("nir", reason="needs nir: pip install 'neurodeploy[nir]'")
+    pytest.importorskip("nir", reason="needs nir: pip install '.[nir]'")
     done = subprocess.run(
         [sys.executable, ROOT / "examples" / "braille" / "run.py", cases / "braille7"],
         capture_output=True, text=True, check=False, cwd=ROOT,
@@ -45,7 +45,7 @@ def test_tinyrsnn(cases, tmp_path):
 
 @pytest.mark.slow
 def test_digits():
-    pytest.importorskip("sklearn", reason="needs scikit-learn: pip install 'neurodeploy[demo]'")
+    pytest.importorskip("sklearn", reason="needs scikit-learn: pip install '.[demo]'")
     done = subprocess.run(
         [sys.executable, ROOT / "examples" / "digits" / "bits.py", "--no-fine-tune"],
         capture_output=True, text=True, check=False, cwd=ROOT,
@@ -60,7 +60,7 @@ def test_digits():
 
 def test_ndns(cases):
     """One speaker of six; each of its gains stands in the README."""
-    pytest.importorskip("soxr", reason="needs soxr: pip install 'neurodeploy[audio]'")
+    pytest.importorskip("soxr", reason="needs soxr: pip install '.[audio]'")
     folder = ROOT / "examples" / "ndns"
     arguments = [cases / "ndns" / "network.net", cases / "spoken_digits" / "recordings"]
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Backends, formats and targets of a package of somebody else; nothing of ours is touched."""
+"""Backends, formats and targets of a package of somebody else, as docs/extend shows them."""
 
 from __future__ import annotations
 
@@ -19,111 +19,48 @@ from neurodeploy.targets import TARGETS
 from neurodeploy.targets.look_ahead import look_ahead
 from neurodeploy.targets.rewrite import rewritten_for
 
-PACKAGE = """
-import json
-from dataclasses import replace
-from pathlib import Path
+from .docs.pages import DOCS, entry_points_of, files_of
 
-import numpy as np
-
-from neurodeploy.backends import Backend
-from neurodeploy.files import written_whole
-from neurodeploy.formats import Format
-from neurodeploy.network import CubaLIF, Dense, Network, Population, Projection, Rating, Source
-from neurodeploy.recording import RecordingWriter
-from neurodeploy.recording.assemble import BlockAssembler, header_of
-from neurodeploy.targets import Rewrite, Target
-
-
-class ToyBackend(Backend):
-    name = "toy"
-    options = frozenset({"threads"})
-
-    def available(self):
-        return True, "toy 1.0"
-
-    def run(self, network, values, options):
-        given = values[:]
-        sent = {p.name: np.full((*given.shape[:2], p.size), n, np.int32)
-                for n, p in enumerate(network.populations)}
-        header = header_of(network, "toy", "1.0", options)
-        with RecordingWriter(header, options.out) as writer:
-            BlockAssembler(network, options, writer).add(sent, {})
-            writer.finish(samples=len(values), seconds=0.1, inputs=values.fingerprint())
-        return writer.recording()
-
-
-class ToyFormat(Format):
-    name, label, suffixes, options = "toy", "a toy file", (".toy",), ("threshold",)
-
-    def can_read(self, source):
-        return str(source).endswith(".toy")
-
-    def load(self, source, threshold=None):
-        weight = np.array(json.loads(Path(source).read_text()), np.int32)
-        neuron = CubaLIF(4095, 0, 1 if threshold is None else threshold)
-        return Network(
-            (Population("in", (weight.shape[1],), Source()),
-             Population("out", (weight.shape[0],), neuron)),
-            (Projection("in", "out", Dense(weight)),),
-        )
-
-    def save(self, network, path):
-        with written_whole(path) as part:
-            Path(part).write_text(json.dumps(network.projections[0].synapse.weight.tolist()))
-
-
-def rename_output(network):
-    populations = (*network.populations[:-1], replace(network.output, name="renamed"))
-    projections = tuple(
-        replace(p, target="renamed") if p.target == network.output.name else p
-        for p in network.projections
-    )
-    return replace(network, populations=populations, projections=projections)
-
-
-class ToyTarget(Target):
-    name = "toy"
-    rewrites = (Rewrite(rename_output, "outputs renamed"),)
-
-    def of_population(self, network, population):
-        if population.size > 2:
-            yield Rating.UNSUPPORTED, f"{population.size} neurons, limit 2"
-
-    def of_projection(self, network, projection):
-        return iter(())
+BAD = """
+from toy_backend import ToyBackend
+from toy_format import ToyFormat
 
 
 class Engine(ToyBackend):
     name = "engine"
 """
 
-ENTRY_POINTS = """
-[neurodeploy.backends]
-toy = toy_package:ToyBackend
-engine = toy_package:Engine
-broken = toy_package_that_is_missing:Backend
-halfway = toy_package:ToyFormat
-
-[neurodeploy.formats]
-toy = toy_package:ToyFormat
-
-[neurodeploy.targets]
-toy = toy_package:ToyTarget
-"""
+BAD_ENTRY_POINTS = {
+    "engine": "toy_bad:Engine",
+    "broken": "toy_package_that_is_missing:Backend",
+    "halfway": "toy_bad:ToyFormat",
+}
 
 ALL_REFUSED = {"engine": "the name is taken", "broken": "ModuleNotFoundError", "halfway": "lacks"}
 
 
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the package, as an installer leaves it, on the path."""
+    """A folder with what the pages for authors show, as an installer leaves it, on the path."""
     folder = tmp_path / "site"
     info = folder / "toy_package-1.0.dist-info"
     info.mkdir(parents=True)
-    (folder / "toy_package.py").write_text(PACKAGE)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toy-package\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(ENTRY_POINTS)
+    points: dict[str, dict[str, str]] = {}
+    for name in ("backend", "format", "target"):
+        page = DOCS / "extend" / f"{name}.md"
+        for file, text in files_of(page).items():
+            (folder / file).write_text(text)
+        for group, found in entry_points_of(page).items():
+            points.setdefault(group, {}).update(found)
+    (folder / "toy_bad.py").write_text(BAD)
+    points["neurodeploy.backends"].update(BAD_ENTRY_POINTS)
+    lines = [
+        line
+        for group, found in points.items()
+        for line in (f"[{group}]", *(f"{name} = {value}" for name, value in found.items()))
+    ]
+    (info / "entry_points.txt").write_text("\n".join(lines))
     monkeypatch.syspath_prepend(str(folder))
     registries: tuple[Registry, ...] = (BACKENDS, FORMATS, TARGETS)
     for registry in registries:  # as in a process that begins now
@@ -131,7 +68,8 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     yield folder
     for registry in registries:
         vars(registry).pop("_from_elsewhere", None)
-    sys.modules.pop("toy_package", None)
+    for name in ("toy_bad", "toy_backend", "toy_remote", "toy_format", "toy_target"):
+        sys.modules.pop(name, None)
 
 
 @pytest.fixture
@@ -148,7 +86,7 @@ def with_all_refused(call):
         result = call()
     lines = [str(warning.message) for warning in said]
     for name, reason in ALL_REFUSED.items():
-        (line,) = [line for line in lines if line.startswith(f"backend {name!r} of toy_package")]
+        (line,) = [line for line in lines if line.startswith(f"backend {name!r} of toy_")]
         assert reason in line
         assert "\n" not in line
     return result
@@ -173,6 +111,19 @@ def test_a_network_runs_on_a_backend_from_elsewhere(installed: Path, network: Ne
     np.testing.assert_array_equal(recording.output, np.ones((2, 5, 2), np.int32))
     with pytest.raises(BackendError, match="timeout_seconds: backend 'toy' runs in this"):
         nd.run(network, inputs, backend="toy", timeout_seconds=1)
+
+
+def test_a_backend_from_elsewhere_has_workers(
+    installed: Path, network: Network, tmp_path: Path
+) -> None:
+    python = tmp_path / "python"  # an interpreter that has the package, too
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={installed} exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    inputs = np.ones((40, 5, 3), np.int32)
+    options = {"place": str(python), "job": tmp_path / "job"}
+    recording = with_all_refused(lambda: nd.run(network, inputs, backend="toy-remote", **options))
+    assert recording.header.backend == "toy-remote"
+    np.testing.assert_array_equal(recording.output, np.ones((40, 5, 2), np.int32))
 
 
 def test_ours_stands_where_a_name_is_taken(installed: Path, network: Network) -> None:

@@ -30,6 +30,8 @@ from neurodeploy.recording.run_options import RunOptions
 from neurodeploy.remote.job import write_job
 from neurodeploy.targets.look_ahead import look_ahead
 
+from .docs.pages import DOCS, blocks_of, entry_points_of, files_of
+
 OUTSIDE = Path(__file__).parent / "recipes" / "outside"
 STEPS = 40
 
@@ -220,11 +222,12 @@ class TestFromOutside:
         assert "habit" in page
 
     def test_the_page_for_authors_shows_a_model_that_runs(self, site):
-        page = (Path(nd.__file__).parents[1] / "docs" / "plugins.md").read_text()
-        (site / "habit_package.py").write_text(page.split("```python\n")[1].split("```")[0])
-        line = page.split('neurodeploy.neurons"]\n')[1].split("\n")[0].replace('"', "")
+        page = DOCS / "extend" / "neuron.md"
+        for file, text in files_of(page).items():
+            (site / file).write_text(text)
+        (point,) = entry_points_of(page)["neurodeploy.neurons"].items()
         info = site / "habituation-1.0.dist-info" / "entry_points.txt"
-        info.write_text(f"[neurodeploy.neurons]\n{line}\n")
+        info.write_text("[neurodeploy.neurons]\n{} = {}\n".format(*point))
         network = Network(
             (Population("in", (3,), Source()),
              Population("out", (3,), NEURONS["habituating"](400, [9, 20, 60]))),
@@ -242,7 +245,7 @@ class TestFromOutside:
         sys.modules.pop("habit_package", None)
 
     def test_nir_has_no_such_neuron(self, network, tmp_path):
-        pytest.importorskip("nir", reason="needs nir: pip install 'neurodeploy[nir]'")
+        pytest.importorskip("nir", reason="needs nir: pip install '.[nir]'")
         with pytest.raises(UnsupportedError, match="'hidden': NIR has no habituating"):
             nd.save(network, tmp_path / "a.nir")
 
@@ -380,3 +383,60 @@ def test_in_the_house_a_model_takes_five_files(tmp_path):
             for what, array in (("u", u), ("v", v), ("spikes", fires)):
                 np.testing.assert_array_equal(recording["out"][what][sample, t], array, what)
     assert recording["out"].counts.any()
+
+
+RING = """
+import sys
+import numpy as np
+import neurodeploy as nd
+from neurodeploy.network import CubaLIF, Network, Population, Projection, Ring, Source
+
+neuron = CubaLIF(4096, 4096, 10)
+shapes = ((12,), (3, 2, 2))
+net = Network(
+    (Population("in", shapes[0], Source()), Population("out", shapes[1], neuron)),
+    (Projection("in", "out", Ring(11, 5)),),
+)
+nd.save(net, sys.argv[2])
+assert nd.load(sys.argv[2]) == net
+recording = nd.run(net, np.load(sys.argv[1]), record=("spikes", "u"))
+assert nd.fit(net).cores_used == 1
+sent = recording["in"].counts.sum(axis=1).mean()
+assert np.isclose(nd.profile(recording).synops, sent), (nd.profile(recording).synops, sent)
+np.savez(sys.argv[3], u=recording["out"].u)
+"""
+
+
+def test_a_synapse_operator_takes_three_files(tmp_path):
+    package = Path(nd.__file__).parent
+    copy = tmp_path / "neurodeploy"
+    shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    page = DOCS / "extend" / "synapse.md"
+    for file, text in files_of(page).items():
+        (copy / file).write_text(text)
+    snippets = [b.text for b in blocks_of(page) if b.text.startswith("# for ")]
+    of_core, of_reference = (text.split("\n", 1)[1] for text in snippets)
+    for name, before, added in (
+        ("network/synapses/__init__.py", "from .sparse", "from .ring import Ring\n"),
+        ("network/synapses/__init__.py", '    "Sparse",\n', '    "Ring",\n'),
+        ("core/synapses.py", "SYNAPSES: dict[", f"{of_core}\n\n"),
+        ("core/synapses.py", "    network.Readout: _readout,\n", "    network.Ring: _ring,\n"),
+    ):
+        text = (copy / name).read_text()
+        assert text.count(before) == 1, (name, before)
+        (copy / name).write_text(text.replace(before, added + before))
+    inputs = np.random.default_rng(1).integers(0, 2, (3, 9, 12))
+    np.save(tmp_path / "x.npy", inputs)
+    made = [str(tmp_path / name) for name in ("x.npy", "a.net", "r.npz")]
+    environment = {"PYTHONPATH": str(tmp_path), "PATH": "/usr/local/bin:/usr/bin:/bin"}
+    command = [sys.executable, "-c", RING, *made]
+    subprocess.run(command, env=environment, cwd=tmp_path, check=True)
+    names = {"np": np}
+    exec(of_reference, names)
+    synapse = type("Ring", (), {"weight": 11, "shift": 5})
+    with np.load(made[2]) as found:
+        u = found["u"].reshape(3, 9, 12)
+    for sample, presented in enumerate(inputs):
+        for t in range(1, 9):
+            arrived = names["ring"](synapse, presented[t - 1])
+            np.testing.assert_array_equal(u[sample, t], 64 * arrived)

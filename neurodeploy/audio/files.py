@@ -12,7 +12,7 @@ from typing import IO, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from ..errors import InputError, how_to_add
 from ..files import written_whole
 
 Samples: TypeAlias = NDArray[np.float32]
@@ -293,7 +293,7 @@ def _resampler(source: int, target: int, what: str) -> Callable[[Samples, bool],
     except ImportError:
         raise InputError(
             f"{what}: sampled at {source} Hz where {target} Hz are needed; install soxr to resample"
-            f" (pip install 'neurodeploy[audio]')"
+            f" ({how_to_add('audio')})"
         ) from None
     stream = soxr.ResampleStream(source, target, 1, dtype="float32")
 

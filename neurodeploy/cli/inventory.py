@@ -10,6 +10,7 @@ import subprocess
 from dataclasses import dataclass
 
 from ..backends import BACKENDS
+from ..errors import how_to_add
 
 _LAVA_DL = "neurodeploy doctor --add lava-dl"
 EXTRAS = {
@@ -65,7 +66,7 @@ def _slurm() -> Item:
 
 def _extra(name: str, module: str, purpose: str, extra: str) -> Item:
     if not _is_here(module):
-        how = extra if " " in extra else f"pip install 'neurodeploy[{extra}]'"
+        how = extra if " " in extra else how_to_add(extra)
         return Item(name, False, f"for {purpose}: {how}")
     return Item(name, True, f"{importlib.metadata.version(name)}, for {purpose}")
 

@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import BackendError, InputError
+from ..errors import BackendError, InputError, how_to_add
 from ..files import written_whole
 from ..formats.slayer.importing import quiet
 from ..recording import decide as decide_from_sums
@@ -179,9 +179,8 @@ def load_split(fold: int = 0) -> Split:
     """
     if not 0 <= fold < _FOLDS:
         raise InputError(f"digits: fold {fold}; choose one of 0..{_FOLDS - 1}")
-    images, labels = _imported("sklearn.datasets", "pip install 'neurodeploy[demo]'").load_digits(
-        return_X_y=True
-    )
+    datasets = _imported("sklearn.datasets", how_to_add("demo"))
+    images, labels = datasets.load_digits(return_X_y=True)
     order = np.argsort(labels, kind="stable")
     tested = np.arange(len(order)) % _FOLDS == fold
     train, test = order[~tested], order[tested]

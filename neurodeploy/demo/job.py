@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..backends import available, run
 from ..comparison import Comparison, compare
-from ..errors import BackendError
+from ..errors import BackendError, how_to_add
 from ..formats import load
 from ..network import Network
 from ..profiling import Profile, profile
@@ -112,7 +112,7 @@ def _get_digits(
     if missing:
         say(
             f"digits: no {', '.join(missing)} here, so the trained network that we ship is used; "
-            f"to train it with SLAYER: make setup, or pip install 'neurodeploy[demo]' and "
+            f"to train it with SLAYER: make setup, or {how_to_add('demo')} and "
             f"neurodeploy doctor --add lava-dl"
         )
         shipped = shipped_digits()

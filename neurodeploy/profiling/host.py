@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from numpy.typing import NDArray
 
-from ..errors import BackendError, InputError, RecordingError
+from ..errors import BackendError, InputError, RecordingError, how_to_add
 from .activity import count_activity, host_updates
 from .result import PopulationShare, Profile
 
@@ -56,7 +56,7 @@ def host_meter() -> Meter:
         from zeus.exception import ZeusBaseError
     except ImportError as error:
         raise BackendError(
-            "zeus is not installed; pip install 'neurodeploy[power]' on a machine with counters"
+            f"zeus is not installed; on a machine with counters: {how_to_add('power')}"
         ) from error
     try:
         cpus = get_cpus()

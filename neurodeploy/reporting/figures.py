@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from ..comparison import Comparison, Divergence
+from ..errors import how_to_add
 from .blocks import Drawing, Note, Section
 from .report_sources import Sources
 from .table_rows import spike_rows
 
 PLOTS_MISSING = (
     "Plots are left out: matplotlib is not installed. They need the plots extra: "
-    "pip install 'neurodeploy[plots]'"
+    f"{how_to_add('plots')}"
 )
 
 

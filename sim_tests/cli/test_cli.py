@@ -337,7 +337,7 @@ def test_doctor(call, monkeypatch):
     status, told, _ = call("doctor", "--json")
     items = {item["name"]: item for item in json.loads(told)}
     whole = " ".join(out.replace("│", " ").split())
-    for item in items.values():  # brackets and all: pip install 'neurodeploy[...]'
+    for item in items.values():  # brackets and all
         assert item["detail"] in whole, item["name"]
     assert items["backend engine"]["present"]
     assert not items["SLURM"]["present"]

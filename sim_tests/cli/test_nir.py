@@ -10,7 +10,7 @@ import pytest
 import neurodeploy as nd
 from neurodeploy import cli
 
-nir = pytest.importorskip("nir", reason="needs nir: pip install 'neurodeploy[nir]'")
+nir = pytest.importorskip("nir", reason="needs nir: pip install '.[nir]'")
 
 
 @pytest.fixture

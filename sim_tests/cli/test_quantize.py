@@ -204,7 +204,7 @@ def test_errors_are_one_line_and_nothing_is_written(call, arguments, words):
 
 def test_a_format_that_cannot_hold_the_result_is_refused_before_the_search(call, monkeypatch):
     """NIR has no soft reset in integers."""
-    nir = pytest.importorskip("nir", reason="needs nir: pip install 'neurodeploy[nir]'")
+    nir = pytest.importorskip("nir", reason="needs nir: pip install '.[nir]'")
     tau = np.full(4, 1e-3)
     nodes = {
         "input": nir.Input({"input": np.array([5])}),
@@ -228,7 +228,7 @@ def test_a_format_that_cannot_hold_the_result_is_refused_before_the_search(call,
 
 
 def test_weights_that_nothing_holds_and_layers_of_zeros(call):
-    nir = pytest.importorskip("nir", reason="needs nir: pip install 'neurodeploy[nir]'")
+    nir = pytest.importorskip("nir", reason="needs nir: pip install '.[nir]'")
     tau = np.full(4, 1e-3)
 
     def graph(name, weight):

@@ -27,7 +27,7 @@ def missing(*modules: str) -> list[str]:
 
 LACKING = missing("torch", "sklearn", "lava")
 needs_training = pytest.mark.skipif(
-    bool(LACKING), reason=f"training needs neurodeploy[lava,demo]; not installed: {LACKING}"
+    bool(LACKING), reason=f"training needs the extras lava and demo; not installed: {LACKING}"
 )
 
 
@@ -153,7 +153,7 @@ def test_committed_network_scores_what_its_card_says() -> None:
     assert correct / len(labels) >= 0.95
 
 
-@pytest.mark.skipif(bool(missing("sklearn")), reason="the digits come with neurodeploy[demo]")
+@pytest.mark.skipif(bool(missing("sklearn")), reason="the digits come with the extra demo")
 class TestSplit:
     def test_committed_test_spikes_are_the_encoded_test_split(self) -> None:
         split = digits.load_split()

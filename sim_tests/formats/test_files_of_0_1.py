@@ -31,7 +31,7 @@ def arrays():
 
 def load(name):
     if name.endswith(".nir"):
-        pytest.importorskip("nir", reason="needs nir: pip install 'neurodeploy[nir]'")
+        pytest.importorskip("nir", reason="needs nir: pip install '.[nir]'")
     return nd.load(FOLDER / name)
 
 

@@ -26,7 +26,7 @@ from neurodeploy.network import (
     Sparse,
 )
 
-nir = pytest.importorskip("nir", reason="needs nir: pip install 'neurodeploy[nir]'")
+nir = pytest.importorskip("nir", reason="needs nir: pip install '.[nir]'")
 
 F = np.float32
 DT = 1e-4

@@ -14,7 +14,7 @@ from neurodeploy.errors import FormatError, NetworkError
 from neurodeploy.network import Dense as DenseSynapse
 from neurodeploy.network import FloatLIF, Network, Population, Projection, Rating, Source
 
-nir = pytest.importorskip("nir", reason="needs nir: pip install 'neurodeploy[nir]'")
+nir = pytest.importorskip("nir", reason="needs nir: pip install '.[nir]'")
 
 SNNTORCH = {
     "leaky_subtract": {"reset": "soft"},

@@ -10,7 +10,7 @@ import pytest
 import neurodeploy as nd
 from neurodeploy.formats.nir import PRESETS
 
-nir = pytest.importorskip("nir", reason="needs nir: pip install 'neurodeploy[nir]'")
+nir = pytest.importorskip("nir", reason="needs nir: pip install '.[nir]'")
 
 from ..nir_frameworks import trained  # noqa: E402
 from ..nir_frameworks.graphs import FLAVOURS, graph_of, spikes_for  # noqa: E402

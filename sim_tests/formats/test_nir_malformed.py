@@ -14,7 +14,7 @@ from neurodeploy.errors import (
     UnsupportedError,
 )
 
-nir = pytest.importorskip("nir", reason="needs nir: pip install 'neurodeploy[nir]'")
+nir = pytest.importorskip("nir", reason="needs nir: pip install '.[nir]'")
 
 F = np.float32
 
@@ -264,5 +264,5 @@ def test_without_the_package_the_error_says_what_to_install(sound, monkeypatch):
     net = nd.load(sound, dt=1e-4)
     monkeypatch.setitem(sys.modules, "nir", None)
     for call in (lambda: nd.load(sound, dt=1e-4), lambda: nd.save(net, sound)):
-        with pytest.raises(UnsupportedError, match=r"pip install 'neurodeploy\[nir\]'"):
+        with pytest.raises(UnsupportedError, match=r"pip install '\.\[nir\]'"):
             call()

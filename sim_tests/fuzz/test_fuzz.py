@@ -56,7 +56,7 @@ REFUSED = {
 
 
 def needs_nir():
-    pytest.importorskip("nir", reason="needs nir: pip install 'neurodeploy[nir]'")
+    pytest.importorskip("nir", reason="needs nir: pip install '.[nir]'")
 
 
 @samples

@@ -162,7 +162,7 @@ class TestIntegersInNir:
 
     @pytest.fixture
     def path(self, tmp_path):
-        pytest.importorskip("nir", reason="needs nir: pip install 'neurodeploy[nir]'")
+        pytest.importorskip("nir", reason="needs nir: pip install '.[nir]'")
         path = tmp_path / "fixed.nir"
         path.write_bytes((FOLDER / "fixed.nir").read_bytes())
         return path

@@ -290,7 +290,7 @@ class DerivedFloat(FloatLIF):
 
 
 def test_a_derived_float_model_is_not_taken_for_another(tmp_path):
-    pytest.importorskip("nir", reason="needs nir: pip install 'neurodeploy[nir]'")
+    pytest.importorskip("nir", reason="needs nir: pip install '.[nir]'")
     network = two(DerivedFloat(voltage_keep=0.5))
     for use in (
         lambda: nd.run(network, np.ones((1, 3, 2)), backend="float"),

@@ -84,7 +84,7 @@ def test_without_a_meter_energy_is_unavailable_with_the_reason_and_time_is_measu
     network, inputs, _ = case
     monkeypatch.setitem(sys.modules, "zeus", None)
     monkeypatch.setitem(sys.modules, "zeus.device", None)
-    with pytest.raises(BackendError, match=r"pip install 'neurodeploy\[power\]'"):
+    with pytest.raises(BackendError, match=r"pip install '\.\[power\]'"):
         host.host_meter()
     found = profile_host(network, inputs, **SHORT)
     assert found.kind == "unavailable"
@@ -148,7 +148,7 @@ class Folder:
 
 @pytest.fixture
 def zeus(monkeypatch):
-    pytest.importorskip("zeus", reason="needs zeus: pip install 'neurodeploy[power]'")
+    pytest.importorskip("zeus", reason="needs zeus: pip install '.[power]'")
     import zeus.device.cpu
     import zeus.device.cpu.rapl
 

@@ -19,7 +19,7 @@ LOSS = {4: 0.01, 3: 0.02, "ternary": 0.05}
 @pytest.fixture(scope="module")
 def trained():
     for module in ("torch", "lava", "sklearn"):
-        pytest.importorskip(module, reason=f"needs {module}: pip install 'neurodeploy[lava,demo]'")
+        pytest.importorskip(module, reason=f"needs {module}: pip install '.[lava,demo]'")
     return digits.train()
 
 

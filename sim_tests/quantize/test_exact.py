@@ -162,7 +162,7 @@ def test_integers_that_a_file_held_as_floats_come_back(seed, calibrated):
 
 def test_integers_by_way_of_nir_without_our_note_come_back(tmp_path):
     """As when another program has written the graph again."""
-    nir = pytest.importorskip("nir", reason="needs nir: pip install 'neurodeploy[nir]'")
+    nir = pytest.importorskip("nir", reason="needs nir: pip install '.[nir]'")
     network = nd.load(ROOT / "netx_exports" / "digits.net")
     nd.save(network, tmp_path / "a.nir")
     graph = nir.read(tmp_path / "a.nir")

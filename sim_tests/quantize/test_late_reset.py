@@ -102,7 +102,7 @@ def coincidence(network, fixed, name, inputs):
 @pytest.mark.parametrize("config", [nd.QuantConfig(), SAME], ids=["late", "same"])
 def test_hidden_spikes_of_an_snntorch_network_coincide(faults, config):
     """Synaptic and Leaky, soft reset; 0.84 where the threshold itself goes before the decay."""
-    pytest.importorskip("nir", reason="needs nir: pip install 'neurodeploy[nir]'")
+    pytest.importorskip("nir", reason="needs nir: pip install '.[nir]'")
     path = faults / "quantize" / "soft_reset.nir"
     network = nd.load(path, preset="snntorch", dt=1e-4, reset="soft")
     assert network["1"].neuron.reset_time == "after"

@@ -175,7 +175,7 @@ def test_refractory_step_survives_a_netx_file(tmp_path, options):
 
 
 def test_refractory_step_is_refused_by_name_where_there_is_none(tmp_path, lava):
-    pytest.importorskip("nir", reason="needs nir: pip install 'neurodeploy[nir]'")
+    pytest.importorskip("nir", reason="needs nir: pip install '.[nir]'")
     fixed = nd.quantize(refractory())
     with pytest.raises(
         UnsupportedError, match=r"population .a.: NIR has no .* write \.net instead"

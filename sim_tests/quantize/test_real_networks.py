@@ -17,7 +17,7 @@ STEPS = 4000
 
 @pytest.fixture(scope="module")
 def braille(cases):
-    pytest.importorskip("nir", reason="needs nir: pip install 'neurodeploy[nir]'")
+    pytest.importorskip("nir", reason="needs nir: pip install '.[nir]'")
     with np.load(cases / "braille7" / "val_0.npz") as data:
         inputs, labels = data["spikes"], data["labels"]
     chosen = np.zeros(len(inputs), bool)

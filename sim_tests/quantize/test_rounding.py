@@ -192,7 +192,7 @@ def test_impossible_requests():
 
 
 def test_braille_in_integers_is_the_same_on_lava(cases, lava):
-    pytest.importorskip("nir", reason="needs nir: pip install 'neurodeploy[nir]'")
+    pytest.importorskip("nir", reason="needs nir: pip install '.[nir]'")
     fixed = nd.quantize(_braille(cases))
     with np.load(cases / "braille7" / "val_0.npz") as data:
         inputs = data["spikes"][:3]

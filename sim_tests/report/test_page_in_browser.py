@@ -17,7 +17,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None or find_spec("matplotlib") is None,
-    reason="needs chromium (apt-get install chromium) and neurodeploy[plots]",
+    reason="needs chromium (apt-get install chromium) and the extra plots",
 )
 
 PROBE = """

@@ -44,7 +44,7 @@ from neurodeploy.reporting.table_rows import limit_lines, network_rows, synapse_
 from neurodeploy.reporting.terminal import audit_table, counts_table, network_table, profile_table
 
 needs_plots = pytest.mark.skipif(
-    find_spec("matplotlib") is None, reason="drawings need neurodeploy[plots]"
+    find_spec("matplotlib") is None, reason="drawings need the extra plots"
 )
 
 NASTY = "<script>alert('$x_1$')</script> & [bold]\"q\""
@@ -230,7 +230,7 @@ def test_without_matplotlib_the_page_says_how_to_get_plots(tmp_path, monkeypatch
     hide_matplotlib(monkeypatch)
     page = Page(full_report(tmp_path / "report.html"))
     assert "svg" not in page.tags
-    assert any("pip install 'neurodeploy[plots]'" in data for data in page.text)
+    assert any("pip install '.[plots]'" in data for data in page.text)
     assert "comparison" in page.ids
 
 

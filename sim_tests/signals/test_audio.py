@@ -58,7 +58,7 @@ def test_blocks_of_any_size_are_the_same_sound(size, tmp_path_factory):
 
 @pytest.mark.parametrize("size", [1, 37, 4096, 100_000])
 def test_resampling_does_not_depend_on_blocks(tmp_path, size):
-    pytest.importorskip("soxr", reason="needs soxr: pip install 'neurodeploy[audio]'")
+    pytest.importorskip("soxr", reason="needs soxr: pip install '.[audio]'")
     tone = np.sin(2 * np.pi * 440 * np.arange(8000) / 8000).astype(np.float32) / 2
     path = write(tmp_path / "a.wav", tone, 8000, subtype="FLOAT")
     whole, rate = read_audio(path, RATE)

@@ -77,7 +77,7 @@ def test_items_are_frozen_and_nothing_is_read_before_it_is_asked_for(tmp_path):
 
 
 def test_another_rate_is_resampled(tmp_path):
-    pytest.importorskip("soxr", reason="needs soxr: pip install 'neurodeploy[audio]'")
+    pytest.importorskip("soxr", reason="needs soxr: pip install '.[audio]'")
     clip = spoken_digits(digits(tmp_path), "test")[0]
     assert len(clip.read(RATE)) == 2 * len(SOUND)
 
@@ -208,7 +208,7 @@ def test_pairs_of_two_lengths_are_refused(tmp_path):
 
 
 def test_pairs_of_two_rates_are_refused(tmp_path):
-    pytest.importorskip("soxr", reason="needs soxr: pip install 'neurodeploy[audio]'")
+    pytest.importorskip("soxr", reason="needs soxr: pip install '.[audio]'")
     pair = vctk(noisy_vctk(tmp_path), "test")[0]
     put(pair.clean, SOUND, 44100)
     with pytest.raises(InputError, match="800 samples at 44100 Hz"):

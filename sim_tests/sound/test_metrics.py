@@ -37,14 +37,14 @@ def test_si_snr_at_the_ends():
 
 
 def test_stoi_rises_with_the_ratio():
-    pytest.importorskip("pystoi", reason="needs pystoi: pip install 'neurodeploy[audio-metrics]'")
+    pytest.importorskip("pystoi", reason="needs pystoi: pip install '.[audio-metrics]'")
     found = [stoi(at(snr), CLEAN, 16000) for snr in (-10, 0, 10, 30)]
     assert found == sorted(found)
     assert found[-1] > 0.95 > 0.8 > found[0]
 
 
 def test_pesq_says_what_it_cannot_measure():
-    pytest.importorskip("pesq", reason="needs pesq: pip install 'neurodeploy[audio-metrics]'")
+    pytest.importorskip("pesq", reason="needs pesq: pip install '.[audio-metrics]'")
     with pytest.raises(InputError, match="resample to 8000 or 16000"):
         pesq(CLEAN, CLEAN, 44100)
     with pytest.raises(InputError, match="some seconds of speech"):

@@ -11,7 +11,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import BackendError, InputError
+from ...errors import BackendError, InputError, how_to_add
 from ..files import FULL_SCALE, read_pcm
 from .denoise import Denoiser
 from .fronts import RATE
@@ -112,7 +112,7 @@ def microphone_blocks(hop: int, device: int | str | None = None) -> Iterator[NDA
         import sounddevice
     except (ImportError, OSError) as error:  # OSError: no PortAudio
         raise BackendError(
-            f"microphone: sounddevice cannot be used ({error}); pip install 'neurodeploy[audio]', "
+            f"microphone: sounddevice cannot be used ({error}); {how_to_add('audio')}, "
             f"or pipe raw sound in: arecord -f S16_LE -r {RATE} | neurodeploy listen NET"
         ) from error
     waiting: Queue[NDArray[Any] | None] = Queue(-(-QUEUED_SAMPLES // hop))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import BackendError, InputError
+from ...errors import BackendError, InputError, how_to_add
 
 DNSMOS_SECONDS = 9.01
 DNSMOS_FITS = {
@@ -185,6 +185,4 @@ def _pair(estimate: NDArray[Any], clean: NDArray[Any]) -> tuple[NDArray[Any], ND
 
 
 def _missing(what: str, package: str) -> BackendError:
-    return BackendError(
-        f"{what}: {package} is not installed; pip install 'neurodeploy[audio-metrics]'"
-    )
+    return BackendError(f"{what}: {package} is not installed; {how_to_add('audio-metrics')}")

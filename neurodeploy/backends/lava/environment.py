@@ -81,7 +81,8 @@ def add_lava_dl(say: Say) -> None:
     if not _may_install_here():
         raise BackendError(
             f"lava-dl: {sys.executable} is no virtual environment's interpreter, or has no pip; "
-            f"make one (python3 -m venv .venv), install neurodeploy there and call its doctor"
+            f"make one (python3 -m venv .venv), install neurodeploy from its source there and call "
+            f"its doctor"
         )
     _install(sys.executable, (LAVA, LAVA_DL), (*SIMULATOR_NEEDS, *SLAYER_NEEDS), say)
 

@@ -14,7 +14,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ...errors import FormatError, UnsupportedError
+from ...errors import FormatError, UnsupportedError, how_to_add
 from ..hdf5 import open_hdf5
 
 MAX_BYTES = 1 << 30
@@ -43,7 +43,7 @@ def nir_package() -> ModuleType:
         import nir
     except ImportError as error:
         raise UnsupportedError(
-            "NIR: the package 'nir' is missing here; install it: pip install 'neurodeploy[nir]'"
+            f"NIR: the package 'nir' is missing here; install it: {how_to_add('nir')}"
         ) from error
     module: ModuleType = nir
     return module

@@ -21,7 +21,7 @@ class NeuronModels(Registry[type[Neuron]]):
 
     Examples
     --------
-    A model of your own, which runs by its NumPy `Neuron.step`; docs/plugins.md has the whole::
+    A model of your own, which runs by its NumPy `Neuron.step` (whole: docs/extend/neuron.md)::
 
         @NEURONS.register
         @dataclass(frozen=True, eq=False)
