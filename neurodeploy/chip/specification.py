@@ -10,6 +10,10 @@ A chip file looks like this; `REQUIRED` lists the constants that it must hold::
     value = 23.6
     unit = "pJ"
     source = "Davies et al. 2018, Table 2"
+
+A constant may also say how far it is to be trusted: ``low`` and ``high`` (its band, in its unit),
+``confidence`` (a few words) and ``rows`` (the published measurements that it was fitted to, by
+their names or workloads in ``profiling/silicon.toml``).
 """
 
 from __future__ import annotations
@@ -97,11 +101,21 @@ class Constant:
         J, s or W with an SI prefix (``pJ``, ``ns``, ``mW``), or ``1``.
     source : str
         Where the number comes from, and how far it is to be trusted.
+    low, high : float or None
+        Its band, in `unit`; None where nothing says how wide it is.
+    confidence : str
+        How well it is known; may be empty.
+    rows : tuple of str
+        Published measurements that it was fitted to; empty where it comes from elsewhere.
     """
 
     value: float
     unit: str
     source: str
+    low: float | None = None
+    high: float | None = None
+    confidence: str = ""
+    rows: tuple[str, ...] = ()
 
     @property
     def base_unit(self) -> str:
@@ -111,7 +125,17 @@ class Constant:
     @cached_property
     def si(self) -> float:
         """The value in its base unit: joules, seconds, watts or a plain number."""
-        return self.value if self.unit == "1" else self.value * _PREFIXES[self.unit[:-1]]
+        return self._in_si(self.value)
+
+    def band(self, low: float, high: float) -> tuple[float, float]:
+        """Both ends in the base unit; where it has none, its value times `low` and `high`."""
+        ends = (self.value * low, self.value * high)
+        if self.low is not None and self.high is not None:
+            ends = (self.low, self.high)
+        return self._in_si(ends[0]), self._in_si(ends[1])
+
+    def _in_si(self, number: float) -> float:
+        return number if self.unit == "1" else number * _PREFIXES[self.unit[:-1]]
 
 
 @dataclass(frozen=True)
@@ -261,7 +285,17 @@ def _read_constant(label: str, name: str, entry: Any) -> Constant:
         )
     if not source:
         raise ChipError(f"{where} has an empty source; say where the number comes from")
-    return Constant(float(value), unit, source)
+    ends: dict[str, float] = {}
+    if "low" in entry or "high" in entry:
+        ends = {name: entry.get(name) for name in ("low", "high")}
+        given = all(isinstance(end, (int, float)) for end in ends.values())
+        if not given or not ends["low"] <= value <= ends["high"]:
+            raise ChipError(
+                f"{where} has low {ends['low']!r}, high {ends['high']!r}; give both as numbers, "
+                f"around its value {value:g}"
+            )
+    confidence, rows = str(entry.get("confidence", "")), tuple(map(str, entry.get("rows", ())))
+    return Constant(float(value), unit, source, confidence=confidence, rows=rows, **ends)
 
 
 def _check_complete(label: str, constants: Mapping[str, Constant]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from ..chip import Constant
+from ..numbers import si, si_range
 
 Kind = Literal["measured", "estimated", "unavailable"]
 
@@ -24,6 +25,8 @@ class Band:
         Time.
     reason : str
         How the ends were found.
+    low_dynamic_joules, high_dynamic_joules : float
+        Dynamic energy.
     """
 
     low_joules: float
@@ -31,6 +34,8 @@ class Band:
     low_seconds: float
     high_seconds: float
     reason: str
+    low_dynamic_joules: float = math.nan
+    high_dynamic_joules: float = math.nan
 
 
 STATIC = "static power"
@@ -52,6 +57,8 @@ class Part:
         Per inference.
     source : str
         Where `joules_each` comes from.
+    low_each, high_each : float
+        Its band.
     """
 
     kind: str
@@ -59,6 +66,8 @@ class Part:
     joules_each: float
     joules: float
     source: str
+    low_each: float = math.nan
+    high_each: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -121,7 +130,8 @@ class Profile:
     constants : mapping of str to Constant
         The chip's constants that entered.
     bound : str
-        What sets the time of a step: the busiest core, its messages, or a link.
+        What sets the time of a step: the busiest core, its messages, a link, input and output,
+        or the ``barrier``: then the network is too small for its neurons to matter.
     workload : str
         What was run, to tell profiles of several networks apart; may be empty.
     notes : tuple of str
@@ -129,6 +139,12 @@ class Profile:
     host_updates : float
         Neuron updates of encoders that run on the host: in none of the other figures, but the
         N-DNS proxy counts every neuron.
+    placed : str
+        How it was placed (``compiler``, ``balanced``); empty without a placement.
+    stepwise : bool
+        Whether each step was bound by itself rather than a mean step.
+    beside : tuple of Part
+        Power of the board that is in none of the figures.
     """
 
     energy_joules: float
@@ -156,6 +172,35 @@ class Profile:
     bound: str = ""
     workload: str = ""
     host_updates: float = 0.0
+    placed: str = ""
+    stepwise: bool = False
+    beside: tuple[Part, ...] = ()
+
+    @property
+    def headline(self) -> str:
+        """The figures to quote, with all that they hang on.
+
+        Chip, steps, samples and placement, then total and dynamic energy with their bands, the
+        time of a step and what sets it.
+        """
+        samples = f"{self.samples} sample{'s' * (self.samples != 1)}"
+        where = "without a placement"
+        if self.kind == "estimated" and self.placed:
+            where = f"placed on {self.cores} core{'s' * (self.cores != 1)} ({self.placed})"
+        if self.kind != "estimated":
+            where = self.model
+        total, dynamic = si(self.energy_joules, "J"), si(self.dynamic_joules, "J")
+        if self.band is not None:
+            total += f" ({si_range(self.band.low_joules, self.band.high_joules, 'J')})"
+            ends = (self.band.low_dynamic_joules, self.band.high_dynamic_joules)
+            dynamic += f" ({si_range(*ends, 'J')})"
+        step = f"{si(self.seconds_per_step, 's')} a step"
+        if self.bound:
+            step += f", bound by {'the ' * (self.bound == 'barrier')}{self.bound}"
+        return (
+            f"{self.label}, {self.steps} steps, mean of {samples}, {where}: {total} in all, "
+            f"{dynamic} dynamic, {step}; {self.kind}"
+        )
 
     @property
     def label(self) -> str:
@@ -180,6 +225,8 @@ class Profile:
         plain = {name: value for name, value in vars(self).items() if name != "constants"}
         plain["band"] = asdict(self.band) if self.band else None
         plain["parts"] = [asdict(part) for part in self.parts]
+        plain["beside"] = [asdict(part) for part in self.beside]
+        plain["headline"] = self.headline
         plain["per_population"] = [asdict(share) for share in self.per_population]
         cleaned: dict[str, Any] = _without_nan({**plain, "constants": constants})
         return cleaned
