@@ -38,6 +38,8 @@ from neurodeploy.profiling.silicon import (
     summarise,
 )
 
+from .plots import BLUE, GREY, STYLE, VERMILION
+
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs/chip.md"
 DRAWING = ROOT / "docs/silicon.svg"
@@ -273,8 +275,6 @@ def draw(path: Path = DRAWING) -> None:
         If there is no matplotlib.
     """
     import matplotlib
-
-    from .plots import BLUE, GREY, STYLE, VERMILION
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
