@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +18,9 @@ def profile(
     recording: Annotated[Path, typer.Argument(metavar="REC.h5", help="A recording.")],
     chip: Annotated[
         str,
-        typer.Option(help="loihi1, loihi1-sanafe, loihi2, loihi2-fitted, or a chip's .toml file."),
+        typer.Option(
+            help="loihi1, loihi1-sanafe, loihi2, loihi2-n3c1, loihi2-fitted, or a chip's .toml."
+        ),
     ] = "loihi2",
     net: Annotated[
         Path | None,
@@ -34,6 +37,12 @@ def profile(
             "--host-io", help="Add the time in which the host hands over inputs and outputs."
         ),
     ] = False,
+    embedded_io: Annotated[
+        bool,
+        typer.Option(
+            "--embedded-io", help="Fed and read by programs on the chip's own processors."
+        ),
+    ] = False,
     input: Annotated[
         Path | None,
         typer.Option(
@@ -44,7 +53,9 @@ def profile(
     ] = None,
     elsewhere: Annotated[
         bool,
-        typer.Option("--elsewhere", help="Price the same work on a CPU, GPU, ARM and SpiNNaker."),
+        typer.Option(
+            "--elsewhere", help="The same work on other devices, and what was measured there."
+        ),
     ] = False,
     neurobench: Annotated[
         bool, typer.Option("--neurobench", help="NeuroBench's metrics of NET and this run.")
@@ -64,6 +75,9 @@ def profile(
 ) -> None:
     """Price a recording: energy and time per inference on a chip.
 
+    The first line is the one to quote: chip, steps, samples, placement, total and dynamic energy
+    with their bands, and what sets the time of a step. How far to trust it: docs/chip.md.
+
     With `--net`, the busiest core sets the time of a step and messages are counted over the
     cores and hops that they take. Every figure says whether it is measured or estimated, and
     by which model; `--input` measures where this machine has energy counters (extra `power`).
@@ -74,8 +88,9 @@ def profile(
     from ..profiling.benchmarks import ndns_proxy
     from ..profiling.benchmarks import neurobench as metrics_of
     from ..profiling.elsewhere import elsewhere as price_elsewhere
+    from ..profiling.elsewhere import published_networks
     from ..profiling.host import profile_host
-    from ..reporting.devices import elsewhere_table, metrics_table
+    from ..reporting.devices import elsewhere_table, metrics_table, published_table
     from ..reporting.terminal import profile_table
 
     for flag, asked in (("--balance", balance), ("--input", input), ("--neurobench", neurobench)):
@@ -86,7 +101,7 @@ def profile(
     placement = None
     if network is not None:
         placement = nd.fit(network, chip, recording=recorded if balance else None)
-    profiles = [nd.profile(recorded, chip, placement, host_io=host_io)]
+    profiles = [nd.profile(recorded, chip, placement, host_io=host_io, embedded_io=embedded_io)]
     if network is not None and input is not None:
         inputs, _ = read_inputs(input)
         with progress_bar("measuring this host") as progress:
@@ -94,9 +109,10 @@ def profile(
     more: dict[str, Any] = {}
     tables: list[Any] = []
     if elsewhere:
-        devices = price_elsewhere(profiles[0], network)
+        devices, published = price_elsewhere(profiles[0], network), published_networks()
         more["elsewhere"] = [device.as_dict() for device in devices]
-        tables += ["", elsewhere_table(devices)]
+        more["published"] = [asdict(row) for row in published]
+        tables += ["", elsewhere_table(devices), "", published_table(published)]
     if network is not None and neurobench:
         more["neurobench"] = metrics_of(network, recorded)
         tables += ["", metrics_table("NeuroBench, per sample", more["neurobench"])]
@@ -112,6 +128,6 @@ def profile(
     if json:
         print_json({**profiles[0].as_dict(), **more})
         return
-    show(profile_table(profiles), *tables)
+    show(*(one.headline for one in profiles), "", profile_table(profiles), *tables)
     if report is not None:
         show(f"report: {report}")

@@ -88,6 +88,7 @@ def profile_table(profiles: Sequence[Profile]) -> Group:
             table.add_row("  at most", *(_band(profile, "high_joules") for profile in profiles))
             spreads = (_figure(profile, "spread", "J") for profile in profiles)
             table.add_row("  spread over samples", *spreads)
+    table.add_row("  bound by", *(Text(profile.bound) for profile in profiles))
     for name in ("synops", "neuron_updates", "messages"):
         numbers = (_number(getattr(profile, name)) for profile in profiles)
         table.add_row(name.replace("_", " "), *numbers)
@@ -167,6 +168,12 @@ def _tagged(text: str, tag: str) -> Text:
 def _behind(profiles: Sequence[Profile]) -> list[str]:
     """Model and first note of each profile; the page has the rest."""
     lines = [f"{p.label}: {line}" for p in profiles for line in (p.model, *p.notes[:1])]
+    lines += [
+        f"{p.label}: not in these figures: {part.kind}, {si(part.joules_each, 'W')} or "
+        f"{si(part.joules, 'J')}"
+        for p in profiles
+        for part in p.beside
+    ]
     return list(dict.fromkeys(lines))
 
 
