@@ -285,17 +285,16 @@ def _read_constant(label: str, name: str, entry: Any) -> Constant:
         )
     if not source:
         raise ChipError(f"{where} has an empty source; say where the number comes from")
-    ends: dict[str, float] = {}
+    low, high = entry.get("low"), entry.get("high")
     if "low" in entry or "high" in entry:
-        ends = {name: entry.get(name) for name in ("low", "high")}
-        given = all(isinstance(end, (int, float)) for end in ends.values())
-        if not given or not ends["low"] <= value <= ends["high"]:
+        numbers = isinstance(low, (int, float)) and isinstance(high, (int, float))
+        if not numbers or low is None or high is None or not low <= value <= high:
             raise ChipError(
-                f"{where} has low {ends['low']!r}, high {ends['high']!r}; give both as numbers, "
-                f"around its value {value:g}"
+                f"{where} has low {low!r}, high {high!r}; give both as numbers, around its "
+                f"value {value:g}"
             )
     confidence, rows = str(entry.get("confidence", "")), tuple(map(str, entry.get("rows", ())))
-    return Constant(float(value), unit, source, confidence=confidence, rows=rows, **ends)
+    return Constant(float(value), unit, source, low, high, confidence, rows)
 
 
 def _check_complete(label: str, constants: Mapping[str, Constant]) -> None:

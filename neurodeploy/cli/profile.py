@@ -57,6 +57,9 @@ def profile(
             "--elsewhere", help="The same work on other devices, and what was measured there."
         ),
     ] = False,
+    parts: Annotated[
+        bool, typer.Option("--parts", help="Energy by kind of event, each with its band.")
+    ] = False,
     neurobench: Annotated[
         bool, typer.Option("--neurobench", help="NeuroBench's metrics of NET and this run.")
     ] = False,
@@ -91,7 +94,7 @@ def profile(
     from ..profiling.elsewhere import published_networks
     from ..profiling.host import profile_host
     from ..reporting.devices import elsewhere_table, metrics_table, published_table
-    from ..reporting.terminal import profile_table
+    from ..reporting.terminal import parts_table, profile_table
 
     for flag, asked in (("--balance", balance), ("--input", input), ("--neurobench", neurobench)):
         if asked and net is None:
@@ -107,7 +110,7 @@ def profile(
         with progress_bar("measuring this host") as progress:
             profiles.append(profile_host(network, inputs, recording=recorded, progress=progress))
     more: dict[str, Any] = {}
-    tables: list[Any] = []
+    tables: list[Any] = [parts_table(profiles[0])] if parts else []
     if elsewhere:
         devices, published = price_elsewhere(profiles[0], network), published_networks()
         more["elsewhere"] = [device.as_dict() for device in devices]

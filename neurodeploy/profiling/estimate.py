@@ -273,19 +273,27 @@ def _part(kind: str, name: str, number: float, chip: Chip) -> Part:
     ends = constant.band(low, high)
     if kind == STATIC:
         ends = (chip["static_power_low"], chip["static_power_high"])
-    elif constant.base_unit == "W":
-        ends = constant.band(1.0, 1.0)
-    return Part(kind, number, each, number * each, constant.source, *ends)
+    elif constant.base_unit == "W" and constant.low is None:
+        ends = (math.nan, math.nan)  # one row, or none that says how wide
+    return Part(
+        kind,
+        number,
+        each,
+        number * each,
+        constant.source,
+        *ends,
+        confidence=constant.confidence,
+        unit=constant.base_unit,
+    )
 
 
 def _beside(chip: Chip, chips: int, seconds: float) -> tuple[Part, ...]:
     """What a board takes besides, in none of the figures: its x86 cores, or all at its input."""
-    known = [(kind, name) for kind, name in BESIDE.items() if name in chip.constants]
-    found = []
-    for kind, name in known:
-        part = _part(kind, name, chips * seconds, chip)
-        found.append(part)
-    return tuple(found)
+    return tuple(
+        _part(kind, name, chips * seconds, chip)
+        for kind, name in BESIDE.items()
+        if name in chip.constants
+    )
 
 
 def _used(chip: Chip) -> tuple[str, ...]:

@@ -58,7 +58,11 @@ class Part:
     source : str
         Where `joules_each` comes from.
     low_each, high_each : float
-        Its band.
+        Its band; NaN where nothing says how wide.
+    confidence : str
+        How well it is known; may be empty.
+    unit : str
+        Of `joules_each`: ``J``, or ``W`` for so many chip-seconds.
     """
 
     kind: str
@@ -68,6 +72,8 @@ class Part:
     source: str
     low_each: float = math.nan
     high_each: float = math.nan
+    confidence: str = ""
+    unit: str = "J"
 
 
 @dataclass(frozen=True)

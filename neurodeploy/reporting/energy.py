@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 from ..numbers import NOTHING, count, percent, si, si_range
-from ..profiling import STATIC, Part, Profile
-from ..profiling.estimate import BESIDE, EMBEDDED
+from ..profiling import Profile
 from .blocks import Block, Cell, Items, Section, table
 from .devices import elsewhere_block
 from .energy_drawings import cost_figures
@@ -83,9 +82,9 @@ def _behind(profile: Profile) -> list[Block]:
         rows = [
             (
                 part.kind,
-                si(part.number, "s") if _each_unit(part) == "W" else count(part.number),
-                si(part.joules_each, _each_unit(part)),
-                si_range(part.low_each, part.high_each, _each_unit(part)),
+                si(part.number, "s") if part.unit == "W" else count(part.number),
+                si(part.joules_each, part.unit),
+                si_range(part.low_each, part.high_each, part.unit),
                 si(part.joules, "J"),
                 _share(part.joules, total) if part in profile.parts else "beside",
                 Cell(part.source, long=True),
@@ -97,12 +96,6 @@ def _behind(profile: Profile) -> list[Block]:
     if profile.per_population:
         blocks.append(_populations(profile))
     return blocks
-
-
-def _each_unit(part: Part) -> str:
-    """Powers are W for so many chip-seconds, events J each."""
-    power = part.kind in (STATIC, EMBEDDED, *BESIDE)
-    return "W" if power else "J"
 
 
 def _share(part: float, whole: float) -> str | Cell:

@@ -95,6 +95,16 @@ def test_a_constant_keeps_its_own_unit_and_knows_its_si_value(value, unit, si, b
     assert constant.base_unit == base
 
 
+def test_a_constant_may_have_a_band_of_its_own():
+    constant = Constant(2.0, "pJ", "a paper", low=1.0, high=3.0)
+    assert constant.band(0.1, 10) == pytest.approx((1e-12, 3e-12))
+    assert Constant(2.0, "pJ", "a paper").band(0.1, 10) == pytest.approx((0.2e-12, 20e-12))
+    barrier = load_chip("loihi2").constants["barrier_time_one_tile"]
+    assert barrier.rows
+    assert barrier.confidence.startswith("high")
+    assert barrier.low < barrier.value < barrier.high
+
+
 def test_a_chip_file_of_the_user_is_read_by_path(tmp_path):
     chip = load_chip(str(chip_file(tmp_path, synop_energy={"value": 7.5})))
     assert chip.name == "mine"
@@ -153,6 +163,9 @@ def test_a_missing_file_is_named(tmp_path):
         ({"unit": "ns"}, r"constant 'synop_energy' is in ns; give it in J"),
         ({"value": -1}, r"constant 'synop_energy' has value -1; give a number"),
         ({"value": "much"}, r"constant 'synop_energy' has value 'much'; give a number"),
+        ({"low": 0.5}, r"has low 0.5, high None; give both as numbers, around its value 1"),
+        ({"low": 2, "high": 3}, r"has low 2, high 3; give both as numbers, around its value 1"),
+        ({"low": "a", "high": 3}, r"has low 'a', high 3; give both as numbers"),
     ],
 )
 def test_what_a_chip_file_lacks_is_named(tmp_path, change, says):
