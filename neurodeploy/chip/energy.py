@@ -9,7 +9,15 @@ from ..network.neurons import model_of
 from .specification import Chip
 
 
-def event_joules(chip: Chip, *, synops: Any, updates: Any, active: Any, messages: Any = 0.0) -> Any:
+def event_joules(
+    chip: Chip,
+    *,
+    synops: Any,
+    updates: Any,
+    active: Any,
+    messages: Any = 0.0,
+    core_steps: Any = 0.0,
+) -> Any:
     """Dynamic energy of counted events.
 
     Parameters
@@ -21,6 +29,8 @@ def event_joules(chip: Chip, *, synops: Any, updates: Any, active: Any, messages
         Neuron updates, and those of them in which a message was sent.
     messages : float or float64 array
         Copies of messages that cores get.
+    core_steps : float or float64 array
+        Steps times the cores that take part in them.
 
     Returns
     -------
@@ -32,6 +42,7 @@ def event_joules(chip: Chip, *, synops: Any, updates: Any, active: Any, messages
         + chip["neuron_update_active_energy"] * active
         + chip["neuron_update_inactive_energy"] * (updates - active)
         + chip["message_energy"] * messages
+        + (chip["core_step_energy"] if "core_step_energy" in chip.constants else 0.0) * core_steps
     )
 
 

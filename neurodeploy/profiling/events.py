@@ -93,8 +93,7 @@ def spread_evenly(activities: tuple[Activity, ...], recording: Recording, chip: 
     names = [f"core of {activity.name!r}" for activity, _ in filled]
     named = dict(zip(names, work[:, :, None], strict=True))
     busiest, step, bound = barrier.step(named, own)
-    each = _dynamic(activities, chip, stacked(activities, "messages"))
-    each = each + _of_core_steps(cores, recording.steps, chip)
+    each = _dynamic(activities, chip, stacked(activities, "messages"), cores, recording.steps)
     return Run(
         activities,
         busiest,
@@ -133,7 +132,10 @@ def on_placement(
     driven = driven_updates(recording, placement) if by_input else {}
     nothing = np.zeros(recording.samples)
     dynamic, shares, zeros = nothing, [], nothing
-    for a, alone in zip(activities, _dynamic(activities, chip, 0.0), strict=True):
+    of = {part.population.name: part.cores for part in placement.partitions}
+    taken = [of.get(a.name, 0) for a in activities]
+    priced = _dynamic(activities, chip, 0.0, taken, recording.steps)
+    for a, alone in zip(activities, priced, strict=True):
         read = sum(
             (
                 done.sum(axis=1)
@@ -147,8 +149,6 @@ def on_placement(
         sent = _per_sample(way.per_population.get(a.name, 0.0), a)
         joules = alone + sent + of_zeros * chip[of_zero]
         joules = joules + by_input * driven.get(a.name, 0.0)
-        if a.size:
-            joules = joules + _of_core_steps([placement[a.name].cores], recording.steps, chip)[0]
         dynamic, zeros = dynamic + joules, zeros + of_zeros
         shares.append(mean_of(joules))
     numbers = (
@@ -216,25 +216,25 @@ def _of_neurons(activities: Sequence[Activity]) -> tuple[Number, ...]:
     )
 
 
-def _of_core_steps(cores: Sequence[int], steps: int, chip: Chip) -> FloatArray:
-    """Joules of so many cores that take part in so many steps, float64 [len(cores), 1]."""
-    return np.array(cores, np.float64)[:, None] * (steps * optional(chip, "core_step_energy"))
-
-
 def _mean(arrays: Iterable[FloatArray]) -> float:
     return float(sum(map(mean_of, arrays)))
 
 
 def _dynamic(
-    activities: Sequence[Activity], chip: Chip, messages: FloatArray | float
+    activities: Sequence[Activity],
+    chip: Chip,
+    messages: FloatArray | float,
+    cores: Sequence[int],
+    steps: int,
 ) -> FloatArray:
-    """Joules, float64 [activities, samples], with so many copies of messages."""
+    """Joules, float64 [activities, samples], with so many copies of messages, on such cores."""
     joules: FloatArray = event_joules(
         chip,
         synops=stacked(activities, "synops"),
         updates=stacked(activities, "updates"),
         active=stacked(activities, "spiking_updates"),
         messages=messages,
+        core_steps=steps * np.array(cores, np.float64)[:, None],
     )
     return joules
 
