@@ -106,18 +106,11 @@ def on_lava(net: nd.Network, clips: spoken.Clips, number: int) -> None:
 def costs(net: nd.Network, clips: spoken.Clips) -> None:
     """Estimated energy and time of an inference."""
     rec = nd.run(net, clips.inputs)
-    for chip in ("loihi1", "loihi2"):
-        cost = nd.profile(rec, chip=chip)
+    for chip in ("loihi1", "loihi2", "loihi2-n3c1"):
+        cost = nd.profile(rec, chip, nd.fit(net, chip))
         print(
-            f"{chip}: {cost.kind}; {cost.synops:.0f} synops, {cost.neuron_updates:.0f} updates, "
-            f"{cost.messages:.0f} messages; dynamic {cost.dynamic_joules * 1e6:.2f} uJ, "
-            f"total {cost.energy_joules * 1e6:.2f} uJ, {cost.seconds_per_step * 1e6:.2f} us a "
-            f"step, {1e6 * cost.seconds:.0f} us an inference"
-        )
-        assert cost.band is not None
-        print(
-            f"  between {cost.band.low_joules * 1e6:.1f} and {cost.band.high_joules * 1e6:.0f} uJ: "
-            f"{cost.band.reason}"
+            f"{cost.headline}; {cost.synops:.0f} synops, {cost.neuron_updates:.0f} updates, "
+            f"{cost.messages:.0f} messages, {1e6 * cost.seconds:.0f} us an inference"
         )
 
 

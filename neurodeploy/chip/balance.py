@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ..errors import RecordingError
 from ..network import Network
+from .energy import update_times
 from .partition import Partition
 from .placement import Placement
 from .routes import all_routes
@@ -123,10 +124,11 @@ def neuron_seconds(recording: Recording, placement: Placement, name: str) -> Flo
     """
     chip = placement.chip
     messages, synops = neuron_events(placement.laid_out, recording, name, stored=True)
-    active = chip["neuron_update_active_time"] - chip["neuron_update_inactive_time"]
+    update = update_times(chip, placement[name].population.neuron.kind)
     steps = recording.samples * recording.steps
-    busy = (messages * active + synops * chip["synop_time"]) / steps
-    return np.asarray(chip["neuron_update_inactive_time"] + busy, dtype=np.float64)
+    active = messages * (update.active - update.inactive)
+    busy = (active + synops * chip["synop_time"]) / steps
+    return np.asarray(update.inactive + busy, dtype=np.float64)
 
 
 def neuron_events(

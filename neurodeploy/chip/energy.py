@@ -1,13 +1,23 @@
-"""What counted events cost: the one sum of events times a chip file's constants."""
+"""What counted events cost, in energy and in time, by a chip file's constants."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
+from ..network.neurons import model_of
 from .specification import Chip
 
 
-def event_joules(chip: Chip, *, synops: Any, updates: Any, active: Any, messages: Any = 0.0) -> Any:
+def event_joules(
+    chip: Chip,
+    *,
+    synops: Any,
+    updates: Any,
+    active: Any,
+    messages: Any = 0.0,
+    core_steps: Any = 0.0,
+) -> Any:
     """Dynamic energy of counted events.
 
     Parameters
@@ -19,6 +29,8 @@ def event_joules(chip: Chip, *, synops: Any, updates: Any, active: Any, messages
         Neuron updates, and those of them in which a message was sent.
     messages : float or float64 array
         Copies of messages that cores get.
+    core_steps : float or float64 array
+        Steps times the cores that take part in them.
 
     Returns
     -------
@@ -30,4 +42,38 @@ def event_joules(chip: Chip, *, synops: Any, updates: Any, active: Any, messages
         + chip["neuron_update_active_energy"] * active
         + chip["neuron_update_inactive_energy"] * (updates - active)
         + chip["message_energy"] * messages
+        + (chip["core_step_energy"] if "core_step_energy" in chip.constants else 0.0) * core_steps
+    )
+
+
+@dataclass(frozen=True)
+class UpdateTimes:
+    """Seconds that a core needs to update one neuron.
+
+    Attributes
+    ----------
+    inactive, active : float
+        Without and with a message sent; passes of its program counted.
+    own : float
+        Part of both that is a program of its own, which a barrier does not hide.
+    """
+
+    inactive: float
+    active: float
+    own: float = 0.0
+
+
+def update_times(chip: Chip, neuron: str) -> UpdateTimes:
+    """Times of an update of a neuron model, by its kind, see `Neuron.has_own_microcode`.
+
+    Chips whose file has no ``microcoded_update_time`` have no microcode: their times hold for
+    every model.
+    """
+    model = model_of(neuron)
+    if model.has_own_microcode and "microcoded_update_time" in chip.constants:
+        time = chip["microcoded_update_time"]
+        return UpdateTimes(time, time, time)
+    passes = model.update_passes if "microcoded_update_time" in chip.constants else 1
+    return UpdateTimes(
+        passes * chip["neuron_update_inactive_time"], passes * chip["neuron_update_active_time"]
     )

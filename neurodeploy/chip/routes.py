@@ -40,6 +40,8 @@ class Routes:
     links : float64 [source cores, tiles, 4]
         Messages over each link, by the tile that it leaves and its direction, for one
         message of a core, all neurons of the core alike. No cores: what enters from outside.
+    off_chip : float64 [source cores]
+        Copies of a message that end on another chip, of a mean neuron of each core.
     """
 
     projection: Projection
@@ -47,6 +49,7 @@ class Routes:
     east_west: FloatArray
     north_south: FloatArray
     links: FloatArray
+    off_chip: FloatArray
 
     @cached_property
     def mean_copies(self) -> float:
@@ -76,19 +79,26 @@ def routes(placement: Placement, projection: Projection) -> Routes:
     names = [p.population.name for p in placement.partitions]
     if projection.source not in names:
         nowhere = np.zeros(source.size)
-        return Routes(projection, copies, nowhere, nowhere, np.zeros((0, tiles, 4)))
+        nothing = np.zeros((0, tiles, 4))
+        return Routes(projection, copies, nowhere, nowhere, nothing, np.zeros(0))
     width = placement.chip.limit("tiles_per_row")
     here, there = (_homes(placement, name) for name in (projection.source, projection.target))
     east_west, north_south = np.zeros(source.size), np.zeros(source.size)
-    links = np.zeros((len(here), tiles, 4))
+    links, off_chip = np.zeros((len(here), tiles, 4)), np.zeros(len(here))
+    per_chip = placement.chip.limit("cores_per_chip")
+    home_chip, target_chip = (
+        placement.places_of(name) // per_chip for name in (projection.source, projection.target)
+    )
     for core, piece in enumerate(placement[projection.source].pieces):
         part, indices = reach.of(piece, source.shape), piece.indices(source.shape)
         x = np.abs(there % width - here[core] % width).astype(np.float64)
         y = np.abs(there // width - here[core] // width).astype(np.float64)
         east_west[indices] = part.weighted(x, len(indices))
         north_south[indices] = part.weighted(y, len(indices))
-        _load(links[core], here[core], there, part.mean(), width)
-    return Routes(projection, copies, east_west, north_south, links)
+        mean = part.mean()
+        _load(links[core], here[core], there, mean, width)
+        off_chip[core] = mean[target_chip != home_chip[core]].sum()
+    return Routes(projection, copies, east_west, north_south, links, off_chip)
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,6 +18,9 @@ file names the version that is meant unless another is asked for::
     value = 12000
     unit = "1"
     source = "lava-dl, netx/oxford/run.ipynb"
+A constant may also say how far it is to be trusted: ``low`` and ``high`` (its band, in its unit),
+``confidence`` (a few words) and ``rows`` (the published measurements that it was fitted to, by
+their names or workloads in ``profiling/silicon.toml``).
 """
 
 from __future__ import annotations
@@ -104,11 +107,21 @@ class Constant:
         J, s or W with an SI prefix (``pJ``, ``ns``, ``mW``), or ``1``.
     source : str
         Where the number comes from, and how far it is to be trusted.
+    low, high : float or None
+        Its band, in `unit`; None where nothing says how wide it is.
+    confidence : str
+        How well it is known; may be empty.
+    rows : tuple of str
+        Published measurements that it was fitted to; empty where it comes from elsewhere.
     """
 
     value: float
     unit: str
     source: str
+    low: float | None = None
+    high: float | None = None
+    confidence: str = ""
+    rows: tuple[str, ...] = ()
 
     @property
     def base_unit(self) -> str:
@@ -118,7 +131,17 @@ class Constant:
     @cached_property
     def si(self) -> float:
         """The value in its base unit: joules, seconds, watts or a plain number."""
-        return self.value if self.unit == "1" else self.value * _PREFIXES[self.unit[:-1]]
+        return self._in_si(self.value)
+
+    def band(self, low: float, high: float) -> tuple[float, float]:
+        """Both ends in the base unit; where it has none, its value times `low` and `high`."""
+        ends = (self.value * low, self.value * high)
+        if self.low is not None and self.high is not None:
+            ends = (self.low, self.high)
+        return self._in_si(ends[0]), self._in_si(ends[1])
+
+    def _in_si(self, number: float) -> float:
+        return number if self.unit == "1" else number * _PREFIXES[self.unit[:-1]]
 
 
 @dataclass(frozen=True)
@@ -323,7 +346,16 @@ def _read_constant(label: str, name: str, entry: Any) -> Constant:
         )
     if not source:
         raise ChipError(f"{where} has an empty source; say where the number comes from")
-    return Constant(float(value), unit, source)
+    low, high = entry.get("low"), entry.get("high")
+    if "low" in entry or "high" in entry:
+        numbers = isinstance(low, (int, float)) and isinstance(high, (int, float))
+        if not numbers or low is None or high is None or not low <= value <= high:
+            raise ChipError(
+                f"{where} has low {low!r}, high {high!r}; give both as numbers, around its "
+                f"value {value:g}"
+            )
+    confidence, rows = str(entry.get("confidence", "")), tuple(map(str, entry.get("rows", ())))
+    return Constant(float(value), unit, source, low, high, confidence, rows)
 
 
 def _check_complete(label: str, constants: Mapping[str, Constant]) -> None:

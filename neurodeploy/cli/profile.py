@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +18,9 @@ def profile(
     recording: Annotated[Path, typer.Argument(metavar="REC.h5", help="A recording.")],
     chip: Annotated[
         str,
-        typer.Option(help="loihi1, loihi1-sanafe, loihi2, loihi2-fitted, or a chip's .toml file."),
+        typer.Option(
+            help="loihi1, loihi1-sanafe, loihi2, loihi2-n3c1, loihi2-fitted, or a chip's .toml."
+        ),
     ] = "loihi2",
     net: Annotated[
         Path | None,
@@ -35,6 +38,12 @@ def profile(
             "--host-io", help="Add the time in which the host hands over inputs and outputs."
         ),
     ] = False,
+    embedded_io: Annotated[
+        bool,
+        typer.Option(
+            "--embedded-io", help="Fed and read by programs on the chip's own processors."
+        ),
+    ] = False,
     input: Annotated[
         Path | None,
         typer.Option(
@@ -45,7 +54,12 @@ def profile(
     ] = None,
     elsewhere: Annotated[
         bool,
-        typer.Option("--elsewhere", help="Price the same work on a CPU, GPU, ARM and SpiNNaker."),
+        typer.Option(
+            "--elsewhere", help="The same work on other devices, and what was measured there."
+        ),
+    ] = False,
+    parts: Annotated[
+        bool, typer.Option("--parts", help="Energy by kind of event, each with its band.")
     ] = False,
     neurobench: Annotated[
         bool, typer.Option("--neurobench", help="NeuroBench's metrics of NET and this run.")
@@ -65,6 +79,9 @@ def profile(
 ) -> None:
     """Price a recording: energy and time per inference on a chip.
 
+    The first line is the one to quote: chip, steps, samples, placement, total and dynamic energy
+    with their bands, and what sets the time of a step. How far to trust it: docs/chip.md.
+
     With `--net`, the busiest core sets the time of a step and messages are counted over the
     cores and hops that they take. Every figure says whether it is measured or estimated, and
     by which model; `--input` measures where this machine has energy counters (extra `power`).
@@ -75,9 +92,10 @@ def profile(
     from ..profiling.benchmarks import ndns_proxy
     from ..profiling.benchmarks import neurobench as metrics_of
     from ..profiling.elsewhere import elsewhere as price_elsewhere
+    from ..profiling.elsewhere import published_networks
     from ..profiling.host import profile_host
-    from ..reporting.devices import elsewhere_table, metrics_table
-    from ..reporting.terminal import profile_table
+    from ..reporting.devices import elsewhere_table, metrics_table, published_table
+    from ..reporting.terminal import parts_table, profile_table
 
     for flag, asked in (
         ("--balance", balance),
@@ -93,17 +111,18 @@ def profile(
     if network is not None:
         counted = recorded if balance else None
         placement = nd.fit(network, chip, compiler=compiler, recording=counted)
-    profiles = [nd.profile(recorded, chip, placement, host_io=host_io)]
+    profiles = [nd.profile(recorded, chip, placement, host_io=host_io, embedded_io=embedded_io)]
     if network is not None and input is not None:
         inputs, _ = read_inputs(input)
         with progress_bar("measuring this host") as progress:
             profiles.append(profile_host(network, inputs, recording=recorded, progress=progress))
     more: dict[str, Any] = {}
-    tables: list[Any] = []
+    tables: list[Any] = [parts_table(profiles[0])] if parts else []
     if elsewhere:
-        devices = price_elsewhere(profiles[0], network)
+        devices, published = price_elsewhere(profiles[0], network), published_networks()
         more["elsewhere"] = [device.as_dict() for device in devices]
-        tables += ["", elsewhere_table(devices)]
+        more["published"] = [asdict(row) for row in published]
+        tables += ["", elsewhere_table(devices), "", published_table(published)]
     if network is not None and neurobench:
         more["neurobench"] = metrics_of(network, recorded)
         tables += ["", metrics_table("NeuroBench, per sample", more["neurobench"])]
@@ -119,6 +138,6 @@ def profile(
     if json:
         print_json({**profiles[0].as_dict(), **more})
         return
-    show(profile_table(profiles), *tables)
+    show(*(one.headline for one in profiles), "", profile_table(profiles), *tables)
     if report is not None:
         show(f"report: {report}")

@@ -95,5 +95,6 @@ def verify(
         figures = [f"{name}: {value}" for name, value in measured_figures(other)]
         notes = found.comparison.notes
         show(*found.comparison.tables(), *notes, *figures, *other.header.warnings)
-        show(found.comparison.summary(), f"recordings and report: {page}")
+        show(found.comparison.summary(), *(one.headline for one in found.profiles))
+        show(f"recordings and report: {page}")
     return DONE if found.equal else DIFFERS

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..backends import BACKENDS
+from ..backends import BACKENDS, run
 from ..chip import Placement, fit, load_chip
 from ..errors import ChipError, NeurodeployError
 from ..inputs import as_samples, present
 from ..network import Audit, AuditEntry, Network, Rating
+from ..profiling import Profile
 from ..quantization import Budget, QuantConfig, quantize, within_budget
 from ..recording.run_options import Progress
 from ..targets import TARGETS, Rewrite
@@ -27,7 +28,7 @@ from ..targets.rewrite import forms, noted, rewrites_of
 from ..targets.rewrite.for_target import changed_elements
 from .loading import load
 from .measured_steps import Change, Example, Measured, change_between
-from .verify import Verification, verify
+from .verify import Verification, price, verify
 
 TARGET = "deploy/target"
 """Fact in `Network.metadata`: what the network was made ready for."""
@@ -107,6 +108,9 @@ class Deployment:
         What whoever runs it there must give, and what its output is read from.
     compiler : str or None
         The version of a chip's compiler whose limits hold; None for the chip's default.
+    profile : Profile or None
+        What its first sample costs: as it was verified, else as the engine runs it. None where
+        neither was tried.
     """
 
     network: Network
@@ -118,6 +122,7 @@ class Deployment:
     not_verified: str
     needs: tuple[str, ...] = ()
     compiler: str | None = None
+    profile: Profile | None = None
 
     @property
     def audit(self) -> Audit:
@@ -154,6 +159,8 @@ class Deployment:
             lines.append(f"verified on {header.backend}: {summary}")
         elif self.not_verified:
             lines.append(f"not verified: {self.not_verified}")
+        if self.profile is not None:
+            lines.append(self.profile.headline)
         return lines
 
     def as_dict(self) -> dict[str, Any]:
@@ -172,6 +179,7 @@ class Deployment:
             "verified": None if found is None else found.comparison.as_dict(),
             "not_verified": self.not_verified,
             "needs": self.needs,
+            "profile": None if self.profile is None else self.profile.as_dict(),
         }
 
 
@@ -332,16 +340,25 @@ class _Way:
             facts = {**network.metadata, TARGET: self.target, STEPS: json.dumps(names)}
             network = replace(network, metadata=facts)
         left = Audit(tuple(self._left(network)))
-        found, why = None, "left out"
+        found, why, cost = None, "left out", None
         if left:
             why = f"{self.target} cannot run it yet"
         elif verified:
             found, why = self._verified(network, how, progress)
+            cost = self._cost(network) if found is None else found.profiles[0]
         return Deployment(
             network, self.target, tuple(self.steps), left, change, found, why,
             (*TARGETS[self.target].needs(network, self._presented(network)), *_reading(network)),
             self.compiler,
+            cost,
         )  # fmt: skip
+
+    def _cost(self, network: Network) -> Profile | None:
+        """Price the first sample of the example as the engine runs it; None where it cannot."""
+        first = as_samples(network, self.example.inputs)[:1]
+        with suppress(NeurodeployError):
+            return price(run(network, first, record=("spikes",), drain=True), network)
+        return None
 
     def _presented(self, network: Network) -> NDArray[Any]:
         given = as_samples(network, self.example.inputs)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..backends import BACKENDS, run
 from ..chip import Placement, fit
 from ..comparison import Comparison, compare
-from ..errors import BackendError, FormatError, InputError
+from ..errors import BackendError, ChipError, FormatError, InputError, NetworkError
 from ..inputs import as_samples
 from ..network import Network
 from ..profiling import Profile, profile
@@ -158,8 +158,20 @@ def verify(
             **common,
         )
     comparison = compare(engine, other, net=network, inputs=inputs, labels=labels)
-    costs = (profile(other, chip),)
+    costs = (price(other, network, chip),)
     return Verification(network, (engine, other), comparison, costs, chip or CHIP)
+
+
+def price(recording: Recording, network: Network, chip: str | None = None) -> Profile:
+    """What a run costs, with its network on a chip's cores wherever it fits there.
+
+    So that a run which is priced with its placement, `verify` and `deploy` give the same figures.
+    """
+    placement = None
+    with suppress(ChipError, NetworkError):
+        placed = fit(network, chip or CHIP)
+        placement = placed if placed.fits else None
+    return profile(recording, chip, placement)
 
 
 def _check_reach(network: Network, inputs: NDArray[Any]) -> None:

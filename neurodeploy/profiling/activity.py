@@ -23,6 +23,8 @@ class Activity:
     Attributes
     ----------
     name : str
+    neuron : str
+        Kind of its model.
     size : int
         Neurons that the chip updates at every step; 0 for inputs sent in from outside.
     updates : int
@@ -34,6 +36,7 @@ class Activity:
     """
 
     name: str
+    neuron: str
     size: int
     updates: int
     messages: NDArray[np.float64]
@@ -81,6 +84,7 @@ def count_activity(recording: Recording) -> tuple[Activity, ...]:
         activities.append(
             Activity(
                 name=population.name,
+                neuron=population.neuron,
                 size=size,
                 updates=size * recording.steps,
                 messages=_messages(recording[population.name]),

@@ -25,26 +25,29 @@ between tiles (`placed`).
 **Step time.** With a placement, that of its busiest core or link (`placed`). Without,
 each population p of :math:`n_p` neurons fills
 :math:`k_p = \lceil n_p / limit \rceil` cores of its own. A core handles its
-neurons and synapses one after another, cores work side by side, and the step
-ends when the last is done:
+neurons and synapses one after another, cores work side by side, and the work of a
+step ends when the last is done:
 
 .. math::
-    t_{step} = \max_p \left( \left\lceil \frac{n_p}{k_p} \right\rceil t_{inactive}
+    t_{work} = \max_p \left( \left\lceil \frac{n_p}{k_p} \right\rceil t_{inactive}
         + \frac{m_p}{k_p} (t_{active} - t_{inactive})
-        + \frac{s_p}{k_p} t_{synop} \right) + t_{barrier}
+        + \frac{s_p}{k_p} t_{synop} \right)
 
 with :math:`m_p` messages and :math:`s_p` synaptic operations of the population
 per step (mean over the steps of a sample). It is the compute part of the
 max-affine bound of arXiv:2601.10035 on a placement without tuning, summed
-instead of maximised because one core's phases are assumed not to overlap. The
-barrier grows linearly from one tile to the whole chip (Davies et al. 2018 give
-the two ends); more than one chip pays the measured multi-chip barrier.
+instead of maximised because one core's phases are assumed not to overlap. What the
+barrier makes of it: `barrier`.
+
+**Input and output.** A host hands over value after value, between steps; programs on the
+chip's own processors (snips) feed and read it while it works, so that a step takes as
+long as they do or as the chip does, whichever is longer.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -54,9 +57,10 @@ from numpy.typing import NDArray
 
 from ..chip import DEFAULT_CHIP, Chip, Placement, load_chip
 from ..chip.specification import REQUIRED
-from ..errors import ChipError, RecordingError
+from ..errors import ChipError, InputError, RecordingError
+from ..numbers import si_range
 from .activity import Activity, count_activity, host_updates, mean_of
-from .events import ALWAYS, core_work, on_placement, spread_evenly
+from .events import ALWAYS, Run, core_work, on_placement, spread_evenly
 from .placed import check_same_network, optional
 from .result import STATIC, Band, Part, PopulationShare, Profile
 
@@ -64,6 +68,16 @@ if TYPE_CHECKING:
     from ..recording import Recording
 
 FloatArray = NDArray[np.float64]
+
+EMBEDDED = "embedded processors"
+
+BESIDE: Mapping[str, str] = MappingProxyType(
+    {
+        "x86 cores of the board": "board_processor_power",
+        "at the input of a board of many chips": "board_input_power",
+    }
+)
+"""What a lab's meter may read besides, in none of the figures, and its constant."""
 
 MEASURED_KEYS = ("energy_joules", "dynamic_joules", "static_joules", "seconds_per_step", "watts")
 """Names under which a recording's ``header.measured`` holds a chip's meter readings.
@@ -79,6 +93,7 @@ def profile(
     chip: str | Chip | None = None,
     placement: Placement | None = None,
     host_io: bool = False,
+    embedded_io: bool = False,
 ) -> Profile:
     """Energy and time per inference: measured if the recording holds a meter's reading.
 
@@ -96,6 +111,9 @@ def profile(
     host_io : bool
         Add the time in which the host hands over the values of every step, and the energy of
         the chips' own processors: as a first run through NetX has it, not a chip fed by others.
+    embedded_io : bool
+        Take a step for at least as long as programs on the chips' own processors need to feed
+        and read it.
 
     Returns
     -------
@@ -107,12 +125,14 @@ def profile(
     RecordingError
         If the recording has no samples, or lacks counts or synops.
     ChipError
-        If there is no such chip, its file is incomplete, lacks what `host_io` needs, or is of
-        another kind than the one that was placed on.
+        If there is no such chip, its file is incomplete, lacks what `host_io` or `embedded_io`
+        needs, or is of another kind than the one that was placed on.
+    InputError
+        If both the host and the chip's processors are to feed it.
     """
     if "energy_joules" in recording.header.measured:
         return _measured(recording)
-    return estimate(recording, chip, placement, host_io)
+    return estimate(recording, chip, placement, host_io, embedded_io)
 
 
 def estimate(
@@ -120,6 +140,7 @@ def estimate(
     chip: str | Chip | None = None,
     placement: Placement | None = None,
     host_io: bool = False,
+    embedded_io: bool = False,
 ) -> Profile:
     """Energy and time per inference from the chip's constants, even where a meter was read.
 
@@ -143,17 +164,27 @@ def estimate(
     chips = max(1, math.ceil(run.cores / chip["cores_per_chip"]))
     resets = reset_count(recording) * chips
     dynamic = run.dynamic + resets * optional(chip, "state_reset_energy")
+    if host_io and embedded_io:
+        raise InputError("host_io, embedded_io: one of them feeds a network; give one of them")
     waiting = host_seconds(recording, chip, placement) if host_io else 0.0
-    step = run.busiest + barrier_seconds(run.cores, chip) + waiting
+    feeding = embedded_seconds(chip) if embedded_io else 0.0
+    step = np.maximum(run.step, feeding) + waiting
     seconds = recording.steps * step
-    powers = ["static_power"] + ["x86_power"] * (host_io and "x86_power" in chip.constants)
+    fed = (host_io or embedded_io) and "x86_power" in chip.constants
+    powers = ["static_power"] + ["x86_power"] * fed
     static = sum(chip[name] for name in powers) * chips * seconds
     energy = dynamic + static
     chip_seconds = chips * mean_of(seconds)
-    kinds = {"static_power": STATIC, "x86_power": "embedded processors"}
+    kinds = {"static_power": STATIC, "x86_power": EMBEDDED}
     numbers = [*run.numbers, ("state reset of a chip", "state_reset_energy", float(resets))]
     numbers = [n for n in numbers if n[1] in chip.constants and (n[2] or n[0] in ALWAYS)]
     numbers += [(kinds[name], name, chip_seconds) for name in powers]
+    parts = tuple(_part(kind, name, number, chip) for kind, name, number in numbers)
+    bound = run.bound
+    if waiting > mean_of(run.step):
+        bound = "the host's input and output"
+    elif feeding > mean_of(run.step):
+        bound = "embedded input and output"
 
     return Profile(
         energy_joules=mean_of(energy),
@@ -169,12 +200,10 @@ def estimate(
         chip=chip.name,
         model=f"{chip.title}: energy of counted events + static power x chips x step time, "
         + ("no placement" if placement is None else f"placed on {run.cores} cores")
-        + (", with the host's input and output" if host_io else ""),
-        band=_band(run.activities, chip, recording.steps, chips, dynamic, step, waiting, powers),
-        parts=tuple(
-            Part(kind, number, chip[name], number * chip[name], chip.constants[name].source)
-            for kind, name, number in numbers
-        ),
+        + (", with the host's input and output" if host_io else "")
+        + (", with embedded input and output" if embedded_io else ""),
+        band=_band(run, parts, chip, recording.steps, chips, (waiting, feeding), powers),
+        parts=parts,
         per_population=tuple(
             _share(activity, joules)
             for activity, joules in zip(run.activities, run.shares, strict=True)
@@ -184,9 +213,13 @@ def estimate(
         samples=recording.samples,
         cores=run.cores,
         chips=chips,
-        constants={name: chip.constants[name] for name in REQUIRED},
+        constants={name: chip.constants[name] for name in (*REQUIRED, *_used(chip))},
         notes=chip.notes,
-        bound="the host's input and output" if waiting > mean_of(run.busiest) else run.bound,
+        bound=bound,
+        placed="" if placement is None else placement.strategy,
+        stepwise=placement is not None
+        and all(recording[name].has("spikes") for name in recording.names),
+        beside=_beside(chip, chips, mean_of(seconds)),
         host_updates=host_updates(recording, run.activities),
     )
 
@@ -217,53 +250,118 @@ def host_seconds(recording: Recording, chip: Chip, placement: Placement | None) 
     return values * chip["host_value_time"]
 
 
-def barrier_seconds(cores: int, chip: Chip) -> float:
-    """Time of the barrier that ends a step, by the tiles or chips that take part."""
-    if cores > chip["cores_per_chip"]:
-        return chip["barrier_time_many_chips"]
-    tiles_of_chip = math.ceil(chip["cores_per_chip"] / chip["cores_per_tile"])
-    tiles = max(1, math.ceil(cores / chip["cores_per_tile"]))
-    one, whole = chip["barrier_time_one_tile"], chip["barrier_time_whole_chip"]
-    return one + (whole - one) * (tiles - 1) / max(1, tiles_of_chip - 1)
+def embedded_seconds(chip: Chip) -> float:
+    """Time of a step that programs on the chip's own processors need to feed and read it.
+
+    Raises
+    ------
+    ChipError
+        If the chip's file does not say it.
+    """
+    if "embedded_io_time" not in chip.constants:
+        raise ChipError(
+            f"{chip.name}: constant 'embedded_io_time' is missing, embedded input and output "
+            "needs it; profile without it, or add a table [constants.embedded_io_time]"
+        )
+    return chip["embedded_io_time"]
+
+
+def _part(kind: str, name: str, number: float, chip: Chip) -> Part:
+    """One kind of event with what it costs; its own band, else the chip's for all of them."""
+    constant, each = chip.constants[name], chip[name]
+    low, high = chip["dynamic_energy_low"], chip["dynamic_energy_high"]
+    ends = constant.band(low, high)
+    if kind == STATIC:
+        ends = (chip["static_power_low"], chip["static_power_high"])
+    elif constant.base_unit == "W" and constant.low is None:
+        ends = (math.nan, math.nan)  # one row, or none that says how wide
+    return Part(
+        kind,
+        number,
+        each,
+        number * each,
+        constant.source,
+        *ends,
+        confidence=constant.confidence,
+        unit=constant.base_unit,
+    )
+
+
+def _beside(chip: Chip, chips: int, seconds: float) -> tuple[Part, ...]:
+    """What a board takes besides, in none of the figures: its x86 cores, or all at its input."""
+    return tuple(
+        _part(kind, name, chips * seconds, chip)
+        for kind, name in BESIDE.items()
+        if name in chip.constants
+    )
+
+
+def _used(chip: Chip) -> tuple[str, ...]:
+    """Constants that are priced or timed beside those that every chip's file has."""
+    return tuple(
+        name
+        for name, constant in chip.constants.items()
+        if name not in REQUIRED and (constant.base_unit != "1" or name.startswith("barrier"))
+    )
 
 
 def _band(
-    activities: Sequence[Activity],
+    run: Run,
+    parts: Sequence[Part],
     chip: Chip,
     steps: int,
     chips: int,
-    dynamic: FloatArray,
-    step: FloatArray,
-    waiting: float,
+    fed: tuple[float, float],
     powers: Sequence[str],
 ) -> Band:
     """Ends of energy and time.
 
-    No placement on these chips is faster than one that shares all work evenly
-    among all their cores, so the low end of the time starts there. No placement spares the
-    host any of the values that it hands over, so both ends hold the time that it takes.
+    Each kind of event has its own band where its constant has one. No placement on these chips
+    is faster than one that shares all work evenly among all their cores, so the low end of the
+    time starts there. No placement spares the host, or the chip's processors, any of the values
+    that they hand over, so both ends hold the time that it takes, each within its own band.
     """
     all_cores = int(chips * chip["cores_per_chip"])
-    neurons = [activity.size / all_cores for activity in activities]
-    every = [all_cores] * len(activities)
-    shared = core_work(activities, cores=every, neurons=neurons, steps=steps, chip=chip)
-    fastest = mean_of(shared.sum(axis=0)) + chip["barrier_time_one_tile"]
-    low_seconds = steps * min(fastest + waiting, mean_of(step)) * chip["step_time_low"]
-    high_seconds = steps * mean_of(step) * chip["step_time_high"]
-    low, high = chip["dynamic_energy_low"], chip["dynamic_energy_high"]
+    neurons = [activity.size / all_cores for activity in run.activities]
+    every = [all_cores] * len(run.activities)
+    shared = core_work(run.activities, cores=every, neurons=neurons, steps=steps, chip=chip)
+    least = min(mean_of(shared.sum(axis=0)), mean_of(run.busiest))
+    slow, fast = chip["step_time_high"], chip["step_time_low"]
+    ends = run.barrier.band(
+        least * fast, mean_of(run.busiest) * slow, own=min(run.own, least) * fast
+    )
+    names = ("host_value_time", "embedded_io_time")
+    (waited, waits), (feeds_low, feeds_high) = (
+        _spread(seconds, name, chip) for seconds, name in zip(fed, names, strict=True)
+    )
+    low_seconds = steps * (max(ends[0], feeds_low) + waited)
+    high_seconds = steps * (max(ends[1], feeds_high) + waits)
     low_watts, high_watts = chip["static_power_low"], chip["static_power_high"]
     processors = sum(chip[name] for name in powers if name != "static_power")
-    joules = mean_of(dynamic)
+    events = [part for part in parts if part.kind not in (STATIC, EMBEDDED)]
+    low = sum(part.number * part.low_each for part in events)
+    high = sum(part.number * part.high_each for part in events)
     return Band(
-        low_joules=low * joules + (low_watts + processors) * chips * low_seconds,
-        high_joules=high * joules + (high_watts + processors) * chips * high_seconds,
+        low_joules=low + (low_watts + processors) * chips * low_seconds,
+        high_joules=high + (high_watts + processors) * chips * high_seconds,
         low_seconds=low_seconds,
         high_seconds=high_seconds,
-        reason=f"dynamic energy x {low:g} to {high:g}; step time from all work shared evenly by "
-        f"{all_cores} cores x {chip['step_time_low']:g} to the model's x "
-        f"{chip['step_time_high']:g}; static power {low_watts:g} to {high_watts:g} W a chip"
-        + (", the host's time at both ends" if waiting else ""),
+        reason=f"energy of events x {chip['dynamic_energy_low']:g} to "
+        f"{chip['dynamic_energy_high']:g}, or by each one's own band; work of a step from all of "
+        f"it shared evenly by {all_cores} cores x {fast:g} to the model's x {slow:g}, the barrier "
+        f"{si_range(run.barrier.low, run.barrier.high, 's')}; static power {low_watts:g} to "
+        f"{high_watts:g} W a chip" + (", the host's time at both ends" if fed[0] else ""),
+        low_dynamic_joules=low,
+        high_dynamic_joules=high,
     )
+
+
+def _spread(seconds: float, name: str, chip: Chip) -> tuple[float, float]:
+    """Ends of a time that is some number of one constant."""
+    if not seconds:
+        return 0.0, 0.0
+    low, high = chip.constants[name].band(chip["step_time_low"], chip["step_time_high"])
+    return seconds * low / chip[name], seconds * high / chip[name]
 
 
 def reset_count(recording: Recording) -> int:

@@ -11,17 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..chip import Chip, Placement
-from ..chip.energy import event_joules
+from ..chip.energy import event_joules, update_times
 from ..chip.routes import all_routes
 from .activity import Activity, mean_of
+from .barrier import Barrier, barrier_of
 from .placed import (
     count_messages,
     count_work,
     driven_updates,
     on_cores,
     optional,
-    step_seconds,
     traffic,
+    work_seconds,
 )
 
 if TYPE_CHECKING:
@@ -49,10 +50,13 @@ class Run:
     Attributes
     ----------
     activities : tuple of Activity
-    busiest : float64 [samples]
-        Seconds of a step without its barrier.
+    busiest, step : float64 [samples]
+        Seconds of the longest work in a step, and of the step.
     bound : str
-        What sets it.
+        What sets it, see `Barrier.step`.
+    own : float
+        Seconds of updates of own microcode, on the core that has most of them.
+    barrier : Barrier
     cores : int
     dynamic : float64 [samples]
         Joules.
@@ -63,7 +67,10 @@ class Run:
 
     activities: tuple[Activity, ...]
     busiest: FloatArray
+    step: FloatArray
     bound: str
+    own: float
+    barrier: Barrier
     cores: int
     dynamic: FloatArray
     shares: tuple[float, ...]
@@ -79,18 +86,28 @@ def spread_evenly(activities: tuple[Activity, ...], recording: Recording, chip: 
     work = core_work(
         [a for a, _ in filled], cores=taken, neurons=neurons, steps=recording.steps, chip=chip
     )
-    most = np.bincount(work.argmax(axis=0), minlength=len(filled)).argmax()
-    each = _dynamic(activities, chip, stacked(activities, "messages"))
+    alone = [
+        n * update_times(chip, a.neuron).own for (a, _), n in zip(filled, neurons, strict=True)
+    ]
+    own, barrier = max(alone), barrier_of(sum(cores), chip)
+    names = [f"core of {activity.name!r}" for activity, _ in filled]
+    named = dict(zip(names, work[:, :, None], strict=True))
+    busiest, step, bound = barrier.step(named, own)
+    each = _dynamic(activities, chip, stacked(activities, "messages"), cores, recording.steps)
     return Run(
         activities,
-        work.max(axis=0),
-        f"core of {filled[int(most)][0].name!r}",
+        busiest,
+        step,
+        bound,
+        own,
+        barrier,
         sum(cores),
         each.sum(axis=0),
         tuple(map(mean_of, each)),
         (
             *_of_neurons(activities),
             ("message", "message_energy", _mean(a.messages for a in activities)),
+            ("step of a core", "core_step_energy", float(sum(cores) * recording.steps)),
         ),
     )
 
@@ -104,12 +121,21 @@ def on_placement(
     counted = count_messages(recording, placement)
     way = traffic(counted, chip, ways)
     work = count_work(recording, counted, placement, ways)
-    busiest, bound = step_seconds(work, placement, chip, ways)
+    own = max(
+        max(part.held) * update_times(chip, part.population.neuron.kind).own
+        for part in placement.partitions
+    )
+    barrier = barrier_of(placement.cores_used, chip)
+    busiest, step, bound = barrier.step(work_seconds(work, placement, chip, ways), own)
+    of_zero = "stored_zero_energy" if "stored_zero_energy" in chip.constants else "synop_energy"
     by_input = optional(chip, "neuron_update_by_input_energy")
     driven = driven_updates(recording, placement) if by_input else {}
     nothing = np.zeros(recording.samples)
     dynamic, shares, zeros = nothing, [], nothing
-    for a, alone in zip(activities, _dynamic(activities, chip, 0.0), strict=True):
+    of = {part.population.name: part.cores for part in placement.partitions}
+    taken = [of.get(a.name, 0) for a in activities]
+    priced = _dynamic(activities, chip, 0.0, taken, recording.steps)
+    for a, alone in zip(activities, priced, strict=True):
         read = sum(
             (
                 done.sum(axis=1)
@@ -121,19 +147,31 @@ def on_placement(
         of_zeros = np.maximum(read - a.synops, 0)
         # Copies and hops per message are means, so messages of a sample set its share.
         sent = _per_sample(way.per_population.get(a.name, 0.0), a)
-        joules = alone + sent + of_zeros * chip["synop_energy"]
+        joules = alone + sent + of_zeros * chip[of_zero]
         joules = joules + by_input * driven.get(a.name, 0.0)
         dynamic, zeros = dynamic + joules, zeros + of_zeros
         shares.append(mean_of(joules))
     numbers = (
         *_of_neurons(activities),
-        ("stored zero read", "synop_energy", mean_of(zeros)),
+        ("stored zero read", of_zero, mean_of(zeros)),
         ("message", "message_energy", way.copies),
         ("hop, east-west", "hop_east_west_energy", way.east_west),
         ("hop, north-south", "hop_north_south_energy", way.north_south),
         ("neuron update, by input", "neuron_update_by_input_energy", sum(driven.values())),
+        ("step of a core", "core_step_energy", float(placement.cores_used * recording.steps)),
     )
-    return Run(activities, busiest, bound, placement.cores_used, dynamic, tuple(shares), numbers)
+    return Run(
+        activities,
+        busiest,
+        step,
+        bound,
+        own,
+        barrier,
+        placement.cores_used,
+        dynamic,
+        tuple(shares),
+        numbers,
+    )
 
 
 def cores_of(activity: Activity, chip: Chip) -> int:
@@ -156,7 +194,8 @@ def core_work(
     chip: Chip,
 ) -> FloatArray:
     """Seconds per step, float64 [activities, samples], that a core with so many neurons is busy."""
-    inactive, active = chip["neuron_update_inactive_time"], chip["neuron_update_active_time"]
+    times = [update_times(chip, activity.neuron) for activity in activities]
+    inactive, active = np.array([(t.inactive, t.active) for t in times]).T[:, :, None]
     per_core_step = 1 / (np.array(cores)[:, None] * steps)
     spiking = stacked(activities, "spiking_updates")
     work: FloatArray = (
@@ -182,15 +221,20 @@ def _mean(arrays: Iterable[FloatArray]) -> float:
 
 
 def _dynamic(
-    activities: Sequence[Activity], chip: Chip, messages: FloatArray | float
+    activities: Sequence[Activity],
+    chip: Chip,
+    messages: FloatArray | float,
+    cores: Sequence[int],
+    steps: int,
 ) -> FloatArray:
-    """Joules, float64 [activities, samples], with so many copies of messages."""
+    """Joules, float64 [activities, samples], with so many copies of messages, on such cores."""
     joules: FloatArray = event_joules(
         chip,
         synops=stacked(activities, "synops"),
         updates=stacked(activities, "updates"),
         active=stacked(activities, "spiking_updates"),
         messages=messages,
+        core_steps=steps * np.array(cores, np.float64)[:, None],
     )
     return joules
 

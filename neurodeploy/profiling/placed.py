@@ -1,18 +1,19 @@
 r"""What a placement adds to an estimate: work of every core, copies, hops and links of messages.
 
-Time of a step, with :math:`n_c` neurons, :math:`m_c` messages, :math:`k_c` copies of messages
-that leave and :math:`s_c` stored synapses read (`chip.synops_per_core`) of core c, and :math:`l_i`
-messages over link i of the mesh:
+Work of a step, with :math:`n_c` neurons, :math:`m_c` messages, :math:`k_c` copies of messages
+that leave and :math:`s_c` stored synapses read (`chip.synops_per_core`) of core c, :math:`l_i`
+messages over link i of the mesh, and :math:`x_j` messages that leave chip j:
 
 .. math::
-    t_{step} = \max\left( \max_c \left( n_c t_{inactive} + m_c (t_{active} - t_{inactive})
-        + s_c t_{synop} \right),\; \max_c k_c t_{message},\; \max_i l_i t_{hop} \right)
-        + t_{barrier}
+    t_{work} = \max\left( \max_c \left( n_c t_{inactive} + m_c (t_{active} - t_{inactive})
+        + s_c t_{synop} \right),\; \max_c k_c t_{message},\; \max_i l_i t_{hop},\;
+        \max_j x_j t_{chip link} \right)
 
-It is the max-affine bound of arXiv:2601.10035 with the phases of one core summed, because they
-do not overlap. A hop is taken to keep its link busy for its whole latency. Where every
-population's spikes were recorded, each step is bounded by itself and the mean is taken; from
-counts alone it is the bound of a mean step, which is at most as long.
+`barrier.Barrier` makes a step of it. It is the max-affine bound of arXiv:2601.10035 with the
+phases of one core summed, because they do not overlap. A hop is taken to keep its link busy
+for its whole latency. Where every population's spikes were recorded, each step is bounded by
+itself and the mean is taken; from counts alone it is the bound of a mean step, which is at most
+as long.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from numpy.typing import NDArray
 
 from ..chip import Chip, Placement
 from ..chip.balance import checked_counts, neuron_events
+from ..chip.energy import update_times
 from ..chip.routes import Routes
 from ..chip.tally import WAY, Tally, reads_of_way, tallies
 from ..errors import RecordingError
@@ -182,23 +184,19 @@ def count_work(recording: Recording, counted: Counted, placement: Placement, way
     return Work(messages, done, rates)
 
 
-def step_seconds(
-    work: Work, placement: Placement, chip: Chip, ways: Ways
-) -> tuple[FloatArray, str]:
-    """Time of a step without its barrier, and what sets it most often.
+def work_seconds(work: Work, placement: Placement, chip: Chip, ways: Ways) -> dict[str, FloatArray]:
+    """Time that each candidate for the longest is at work, float64 [samples, steps or 1].
 
-    Returns
-    -------
-    float64 [samples], str
-        Mean over steps; ``core of POPULATION``, ``messages leaving a core of POPULATION`` or
-        ``link of the mesh``.
+    Their names are ``core of POPULATION``, ``messages leaving a core of POPULATION``, ``link of
+    the mesh`` and ``link between chips``.
     """
     found: dict[str, FloatArray] = {}
     for partition in placement.partitions:
         name = partition.population.name
-        inactive = chip["neuron_update_inactive_time"]
+        update = update_times(chip, partition.population.neuron.kind)
+        inactive = update.inactive
         sent, rate = work.messages[name], work.rates[name]
-        parts = [(rate, sent * (chip["neuron_update_active_time"] - inactive))]
+        parts = [(rate, sent * (update.active - inactive))]
         parts += [
             (work.rates[way.projection.source], done * chip["synop_time"])
             for way, done in zip(ways, work.operations, strict=True)
@@ -221,9 +219,35 @@ def step_seconds(
         each_link = np.tile(np.repeat(hops, 2), on_links[0][1].shape[1] // 4)
         on_links = [(rate, load * each_link) for rate, load in on_links]
         found["link of the mesh"] = _busiest(on_links, np.zeros(len(each_link)))
-    seconds = np.array(list(found.values()))
-    most = np.bincount(seconds.argmax(axis=0).ravel(), minlength=len(found)).argmax()
-    return seconds.max(axis=0).mean(axis=1), list(found)[int(most)]
+    between = _between_chips(work, placement, chip, ways)
+    if between:
+        found["link between chips"] = _busiest(between, np.zeros(placement.chips_used))
+    return found
+
+
+def _between_chips(
+    work: Work, placement: Placement, chip: Chip, ways: Ways
+) -> list[tuple[FloatArray, FloatArray]]:
+    """Rates, and seconds that messages of each chip take on its way out, for each way.
+
+    All that leaves a chip is taken to leave by one link: how the chips of a board are linked is
+    not public. A graded message is longer than a spike.
+    """
+    if placement.chips_used < 2 or "chip_link_graded_time" not in chip.constants:
+        return []
+    per_chip = placement.chip.limit("cores_per_chip")
+    found = []
+    for way in ways:
+        source = way.projection.source
+        if source not in work.messages or not way.off_chip.any():
+            continue
+        graded = placement.laid_out[source].neuron.graded
+        each = chip["chip_link_graded_time" if graded else "chip_link_spike_time"]
+        chip_of = (placement.places_of(source) // per_chip).astype(np.int64)
+        leaves = np.zeros((len(chip_of), placement.chips_used))
+        leaves[np.arange(len(chip_of)), chip_of] = way.off_chip * each
+        found.append((work.rates[source], work.messages[source] @ leaves))
+    return found
 
 
 def _busiest(parts: Sequence[tuple[FloatArray, FloatArray]], idle: FloatArray) -> FloatArray:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from ..chip import Constant
 from ..errors import RecordingError
+from ..numbers import si, si_range
 
 Kind = Literal["measured", "estimated", "unavailable"]
 
@@ -25,6 +26,8 @@ class Band:
         Time.
     reason : str
         How the ends were found.
+    low_dynamic_joules, high_dynamic_joules : float
+        Dynamic energy.
     """
 
     low_joules: float
@@ -32,6 +35,8 @@ class Band:
     low_seconds: float
     high_seconds: float
     reason: str
+    low_dynamic_joules: float = math.nan
+    high_dynamic_joules: float = math.nan
 
 
 STATIC = "static power"
@@ -53,6 +58,12 @@ class Part:
         Per inference.
     source : str
         Where `joules_each` comes from.
+    low_each, high_each : float
+        Its band; NaN where nothing says how wide.
+    confidence : str
+        How well it is known; may be empty.
+    unit : str
+        Of `joules_each`: ``J``, or ``W`` for so many chip-seconds.
     """
 
     kind: str
@@ -60,6 +71,10 @@ class Part:
     joules_each: float
     joules: float
     source: str
+    low_each: float = math.nan
+    high_each: float = math.nan
+    confidence: str = ""
+    unit: str = "J"
 
 
 @dataclass(frozen=True)
@@ -122,7 +137,8 @@ class Profile:
     constants : mapping of str to Constant
         The chip's constants that entered.
     bound : str
-        What sets the time of a step: the busiest core, its messages, or a link.
+        What sets the time of a step: the busiest core, its messages, a link, input and output,
+        or the ``barrier``: then the network is too small for its neurons to matter.
     workload : str
         What was run, to tell profiles of several networks apart; may be empty.
     notes : tuple of str
@@ -130,6 +146,12 @@ class Profile:
     host_updates : float
         Neuron updates of encoders that run on the host: in none of the other figures, but the
         N-DNS proxy counts every neuron.
+    placed : str
+        How it was placed (``compiler``, ``balanced``); empty without a placement.
+    stepwise : bool
+        Whether each step was bound by itself rather than a mean step.
+    beside : tuple of Part
+        Power of the board that is in none of the figures.
     """
 
     energy_joules: float
@@ -157,6 +179,35 @@ class Profile:
     bound: str = ""
     workload: str = ""
     host_updates: float = 0.0
+    placed: str = ""
+    stepwise: bool = False
+    beside: tuple[Part, ...] = ()
+
+    @property
+    def headline(self) -> str:
+        """The figures to quote, with all that they hang on.
+
+        Chip, steps, samples and placement, then total and dynamic energy with their bands, the
+        time of a step and what sets it.
+        """
+        samples = f"{self.samples} sample{'s' * (self.samples != 1)}"
+        where = "without a placement"
+        if self.kind == "estimated" and self.placed:
+            where = f"placed on {self.cores} core{'s' * (self.cores != 1)} ({self.placed})"
+        if self.kind != "estimated":
+            where = self.model
+        total, dynamic = si(self.energy_joules, "J"), si(self.dynamic_joules, "J")
+        if self.band is not None:
+            total += f" ({si_range(self.band.low_joules, self.band.high_joules, 'J')})"
+            ends = (self.band.low_dynamic_joules, self.band.high_dynamic_joules)
+            dynamic += f" ({si_range(*ends, 'J')})"
+        step = f"{si(self.seconds_per_step, 's')} a step"
+        if self.bound:
+            step += f", bound by {'the ' * (self.bound == 'barrier')}{self.bound}"
+        return (
+            f"{self.label}, {self.steps} steps, mean of {samples}, {where}: {total} in all, "
+            f"{dynamic} dynamic, {step}; {self.kind}"
+        )
 
     @classmethod
     def join(cls, profiles: Sequence[Profile]) -> Profile:
@@ -210,6 +261,9 @@ class Profile:
             parts=tuple(
                 _joined(shares, each) for each in _by_name("kind", [p.parts for p in profiles])
             ),
+            beside=tuple(
+                _joined(shares, each) for each in _by_name("kind", [p.beside for p in profiles])
+            ),
             per_population=tuple(
                 _joined(shares, each)
                 for each in _by_name("name", [p.per_population for p in profiles])
@@ -241,6 +295,8 @@ class Profile:
         plain = {name: value for name, value in vars(self).items() if name != "constants"}
         plain["band"] = asdict(self.band) if self.band else None
         plain["parts"] = [asdict(part) for part in self.parts]
+        plain["beside"] = [asdict(part) for part in self.beside]
+        plain["headline"] = self.headline
         plain["per_population"] = [asdict(share) for share in self.per_population]
         cleaned: dict[str, Any] = _without_nan({**plain, "constants": constants})
         return cleaned
@@ -261,7 +317,7 @@ def _joined(shares: Sequence[float], things: Sequence[Any]) -> Any:
             item.name: _mean([s for s, _ in there], [getattr(t, item.name) for _, t in there])
             for item in fields(there[0][1])
             # What one event costs is the same everywhere.
-            if isinstance(getattr(there[0][1], item.name), float) and item.name != "joules_each"
+            if isinstance(getattr(there[0][1], item.name), float) and not item.name.endswith("_each")
         },
     )
 

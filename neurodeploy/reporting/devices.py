@@ -9,8 +9,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from ..numbers import NOTHING, count, si
-from ..profiling.elsewhere import Elsewhere, elsewhere
+from ..numbers import NOTHING, count, si, si_range
+from ..profiling.elsewhere import Elsewhere, Published, elsewhere, published_networks
 from .blocks import Block, Cell, table
 from .report_sources import Sources
 
@@ -18,18 +18,22 @@ CAPTION = "The same work elsewhere (estimated: published constants, dynamic ener
 
 FOOT = (
     "Events: those that were counted. Dense: every synapse in every step, as a device computes "
-    "that knows no events. One pass: every synapse once, a network that is not spiking."
+    "that knows no events. One pass: every synapse once, a network that is not spiking. With "
+    "static power: of the chip alone; what the others take besides is not known."
 )
+
+PUBLISHED = "What others measured there: other networks, so compare orders of magnitude alone"
 
 _FIGURES = (
     ("events", "dynamic_joules"),
     ("dense", "dense_joules"),
     ("one pass", "one_pass_joules"),
+    ("with static power", "total_joules"),
 )
 
 
 def elsewhere_block(sources: Sources) -> list[Block]:
-    """For the page: the first estimate's work on other devices."""
+    """For the page: the first estimate's work on its chip and on other devices."""
     profile = next((p for p in sources.profiles if p.kind == "estimated"), None)
     if profile is None:
         return []
@@ -38,26 +42,68 @@ def elsewhere_block(sources: Sources) -> list[Block]:
     rows: list[list[str | Cell]] = [
         [
             device.device,
-            *(_joules(getattr(device, figure)) for _, figure in _FIGURES),
+            _joules(device.dynamic_joules),
+            _band(device.low_joules, device.high_joules),
+            *(_joules(getattr(device, figure)) for _, figure in _FIGURES[1:]),
             Cell(device.source, long=True),
         ]
         for device in elsewhere(profile, sources.network if known else None)
     ]
-    head = ("device", *(f"#{name}" for name, _ in _FIGURES), "source")
-    return [table(head, rows, f"{CAPTION}, {profile.label}", FOOT)]
+    names = [f"#{name}" for name, _ in _FIGURES]
+    head = ("device", names[0], "#band", *names[1:], "source")
+    published: list[list[str | Cell]] = [
+        [*_published(row), Cell(row.source, long=True)] for row in published_networks()
+    ]
+    return [
+        table(head, rows, f"{CAPTION}, {profile.label}", FOOT),
+        table(("device", "network", "#total", "#dynamic", "#time", "source"), published, PUBLISHED),
+    ]
 
 
 def elsewhere_table(devices: Sequence[Elsewhere]) -> Table:
     """For the terminal."""
     made = Table(title=CAPTION, title_justify="left", box=None, padding=(0, 2, 0, 0))
     made.add_column("device", overflow="fold")
-    for name, _ in _FIGURES:
-        made.add_column(name, justify="right", no_wrap=True)
-    made.add_column("constants", overflow="fold", style="dim")
+    made.add_column("events", justify="right", no_wrap=True)
+    made.add_column("band", justify="right")
+    for name, _ in _FIGURES[1:]:
+        made.add_column(name, justify="right")
     for device in devices:
-        joules = (_joules(getattr(device, figure)) for _, figure in _FIGURES)
-        made.add_row(device.device, *joules, device.source)
+        first = _joules(device.dynamic_joules), _band(device.low_joules, device.high_joules)
+        others = (_joules(getattr(device, figure)) for _, figure in _FIGURES[1:])
+        made.add_row(device.device, *first, *others)
     return made
+
+
+def published_table(rows: Sequence[Published]) -> Table:
+    """Networks that others measured, for the terminal."""
+    made = Table(title=PUBLISHED, title_justify="left", box=None, padding=(0, 2, 0, 0))
+    for name in ("device", "network"):
+        made.add_column(name, overflow="fold")
+    for name in ("total", "dynamic", "time"):
+        made.add_column(name, justify="right", no_wrap=True)
+    made.add_column("source", overflow="fold", style="dim")
+    for row in rows:
+        made.add_row(*_published(row), row.source)
+    return made
+
+
+def _published(row: Published) -> list[str]:
+    total = NOTHING if row.total_joules is None else si(row.total_joules, "J")
+    if row.low_joules is not None and row.high_joules is not None:
+        total = si_range(row.low_joules, row.high_joules, "J")
+    dynamic = NOTHING if row.dynamic_joules is None else si(row.dynamic_joules, "J")
+    return [row.device, row.network, total, dynamic, _seconds(row.seconds)]
+
+
+def _seconds(value: float | None) -> str:
+    return NOTHING if value is None else si(value, "s")
+
+
+def _band(low: float, high: float) -> str:
+    if math.isnan(high):
+        return NOTHING if math.isnan(low) else f"at least {si(low, 'J')}"
+    return si_range(low, high, "J")
 
 
 def metrics_table(title: str, metrics: Mapping[str, Any]) -> Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ..numbers import NOTHING, count, percent, si, si_range
-from ..profiling import STATIC, Profile
+from ..profiling import Profile
 from .blocks import Block, Cell, Items, Section, table
 from .devices import elsewhere_block
 from .energy_drawings import cost_figures
@@ -22,6 +22,7 @@ def energy_section(sources: Sources) -> Section | None:
         return Section("energy", "Energy", tuple(read)) if read else None
     blocks: list[Block] = [_figures(sources.profiles), *energy_figures(sources), *read]
     blocks += cost_figures(sources)
+    blocks.insert(0, Items("To quote", tuple(p.headline for p in sources.profiles)))
     for profile in sources.profiles:
         blocks += _behind(profile)
     blocks += elsewhere_block(sources)
@@ -81,15 +82,16 @@ def _behind(profile: Profile) -> list[Block]:
         rows = [
             (
                 part.kind,
-                si(part.number, "s") if part.kind == STATIC else count(part.number),
-                si(part.joules_each, "W" if part.kind == STATIC else "J"),
+                si(part.number, "s") if part.unit == "W" else count(part.number),
+                si(part.joules_each, part.unit),
+                si_range(part.low_each, part.high_each, part.unit),
                 si(part.joules, "J"),
-                _share(part.joules, total),
+                _share(part.joules, total) if part in profile.parts else "beside",
                 Cell(part.source, long=True),
             )
-            for part in profile.parts
+            for part in (*profile.parts, *profile.beside)
         ]
-        head = ("event", "#number", "#each", "#energy", "#share", "source")
+        head = ("event", "#number", "#each", "#band of each", "#energy", "#share", "source")
         blocks.append(table(head, rows, f"Energy by kind of event, {profile.label} (estimated)"))
     if profile.per_population:
         blocks.append(_populations(profile))
@@ -128,10 +130,12 @@ def constants_section(sources: Sources) -> Section | None:
                 name.replace("_", " "),
                 f"{constant.value:g}",
                 ("" if constant.unit == "1" else constant.unit.replace("u", "µ")),
+                NOTHING if constant.low is None else f"{constant.low:g} to {constant.high:g}",
+                Cell(constant.confidence, long=True),
                 Cell(constant.source, long=True),
             )
             for name, constant in constants.items()
         ]
-        head = ("constant", "#value", "unit", "source")
+        head = ("constant", "#value", "unit", "band", "confidence", "source")
         blocks.append(table(head, rows, caption=chip))
     return Section("constants", "Constants", tuple(blocks)) if blocks else None

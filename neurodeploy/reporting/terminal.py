@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..network import Audit, Network
-from ..numbers import NOTHING, count, percent, si, signed
+from ..numbers import NOTHING, count, percent, si, si_range, signed
 from ..profiling import Profile
 from ..recording import Recording
 from .report_sources import StepLike, labels_of
@@ -88,10 +88,28 @@ def profile_table(profiles: Sequence[Profile]) -> Group:
             table.add_row("  at most", *(_band(profile, "high_joules") for profile in profiles))
             spreads = (_figure(profile, "spread", "J") for profile in profiles)
             table.add_row("  spread over samples", *spreads)
+    table.add_row("  bound by", *(Text(profile.bound) for profile in profiles))
     for name in ("synops", "neuron_updates", "messages"):
         numbers = (_number(getattr(profile, name)) for profile in profiles)
         table.add_row(name.replace("_", " "), *numbers)
     return Group(table, Text("\n".join(_behind(profiles)), style="dim"))
+
+
+def parts_table(profile: Profile) -> Table:
+    """Energy by kind of event, and of what is beside: each with its band and how it is known."""
+    table = _table(f"energy by kind of event, {profile.label}")
+    _names(table, "event")
+    _numbers(table, "number", "each")
+    _names(table, "band of each")
+    _numbers(table, "energy")
+    _names(table, "confidence")
+    for part in (*profile.parts, *profile.beside):
+        number = si(part.number, "s") if part.unit == "W" else count(part.number)
+        each = si(part.joules_each, part.unit)
+        band = si_range(part.low_each, part.high_each, part.unit)
+        known = part.confidence or NOTHING
+        _row(table, part.kind, number, each, band, si(part.joules, "J"), known)
+    return table
 
 
 def audit_table(audit: Audit) -> Table:
@@ -167,6 +185,12 @@ def _tagged(text: str, tag: str) -> Text:
 def _behind(profiles: Sequence[Profile]) -> list[str]:
     """Model and first note of each profile; the page has the rest."""
     lines = [f"{p.label}: {line}" for p in profiles for line in (p.model, *p.notes[:1])]
+    lines += [
+        f"{p.label}: not in these figures: {part.kind}, {si(part.joules_each, 'W')} or "
+        f"{si(part.joules, 'J')} (confidence {part.confidence})"
+        for p in profiles
+        for part in p.beside
+    ]
     return list(dict.fromkeys(lines))
 
 

@@ -6,7 +6,7 @@ from neurodeploy.chip import Constant, load_chip
 from neurodeploy.chip.specification import REQUIRED
 from neurodeploy.errors import ChipError
 
-CHIPS = ("loihi1", "loihi2", "loihi1-sanafe", "loihi2-fitted")
+CHIPS = ("loihi1", "loihi2", "loihi1-sanafe", "loihi2-fitted", "loihi2-n3c1")
 
 
 def chip_file(tmp_path, **changes):
@@ -56,12 +56,13 @@ def test_loihi1_has_the_numbers_of_davies_2018_in_si_units():
 def test_loihi2_says_that_its_event_energies_are_those_of_loihi1():
     one, two = load_chip("loihi1"), load_chip("loihi2")
     energies = [name for name, unit in REQUIRED.items() if unit == "J"]
+    # Of events. What a core takes in a step is measured, and a stored zero is an open question.
     assert energies
     for name in energies:
         assert two[name] == one[name]
         assert two.constants[name].source.startswith("LOIHI 1's")
     assert "No per-operation energies of Loihi 2 are public" in two.notes[0]
-    assert two["dynamic_energy_high"] / two["dynamic_energy_low"] >= 100
+    assert two["dynamic_energy_high"] / two["dynamic_energy_low"] >= 10
 
 
 def test_loihi2_times_are_near_the_published_speed_ups():
@@ -71,7 +72,8 @@ def test_loihi2_times_are_near_the_published_speed_ups():
     assert two[active] == pytest.approx(one[active] / 2, rel=0.06)
     assert two[synop] == pytest.approx(one[synop] / 5, rel=0.06)
     assert two["message_time"] == pytest.approx(one["message_time"] / 10)
-    assert two["barrier_time_whole_chip"] == pytest.approx(200e-9)
+    # Its barrier is not: the brief says below 200 ns, two neurons take 1.16 us (NECOTIS).
+    assert two["barrier_time_one_tile"] > 5 * 200e-9
 
 
 @pytest.mark.parametrize("name", CHIPS)
@@ -93,6 +95,16 @@ def test_a_constant_keeps_its_own_unit_and_knows_its_si_value(value, unit, si, b
     assert constant.base_unit == base
 
 
+def test_a_constant_may_have_a_band_of_its_own():
+    constant = Constant(2.0, "pJ", "a paper", low=1.0, high=3.0)
+    assert constant.band(0.1, 10) == pytest.approx((1e-12, 3e-12))
+    assert Constant(2.0, "pJ", "a paper").band(0.1, 10) == pytest.approx((0.2e-12, 20e-12))
+    barrier = load_chip("loihi2").constants["barrier_time_one_tile"]
+    assert barrier.rows
+    assert barrier.confidence.startswith("high")
+    assert barrier.low < barrier.value < barrier.high
+
+
 def test_a_chip_file_of_the_user_is_read_by_path(tmp_path):
     chip = load_chip(str(chip_file(tmp_path, synop_energy={"value": 7.5})))
     assert chip.name == "mine"
@@ -110,7 +122,13 @@ def test_a_chip_file_is_of_the_kind_of_its_base(tmp_path):
     file = tmp_path / "loihi9.toml"
     file.write_text('name = "loihi9"\nbase = "loihi2-fitted"\n[constants]\n', encoding="utf-8")
     assert load_chip(str(file)).kind == "loihi2"
-    assert [load_chip(name).kind for name in CHIPS] == ["loihi1", "loihi2"] * 2
+    assert [load_chip(name).kind for name in CHIPS] == [
+        "loihi1",
+        "loihi2",
+        "loihi1",
+        "loihi2",
+        "loihi2",
+    ]
     assert load_chip(str(chip_file(tmp_path))).kind == "mine"
 
 
@@ -145,6 +163,9 @@ def test_a_missing_file_is_named(tmp_path):
         ({"unit": "ns"}, r"constant 'synop_energy' is in ns; give it in J"),
         ({"value": -1}, r"constant 'synop_energy' has value -1; give a number"),
         ({"value": "much"}, r"constant 'synop_energy' has value 'much'; give a number"),
+        ({"low": 0.5}, r"has low 0.5, high None; give both as numbers, around its value 1"),
+        ({"low": 2, "high": 3}, r"has low 2, high 3; give both as numbers, around its value 1"),
+        ({"low": "a", "high": 3}, r"has low 'a', high 3; give both as numbers"),
     ],
 )
 def test_what_a_chip_file_lacks_is_named(tmp_path, change, says):

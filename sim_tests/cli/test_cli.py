@@ -225,6 +225,26 @@ def test_profile_prices_the_run_elsewhere_and_by_the_benchmarks_metrics(call, fi
     assert "The same work elsewhere" in (files / "p.html").read_text()
 
 
+def test_profile_begins_with_the_line_to_quote_and_prices_part_by_part(call, files):
+    assert call("run", "a.net", "--input", "x.npy", "-o", "q.h5", "--record", "spikes")[0] == 0
+    status, out, _ = call("profile", "q.h5", "--net", "a.net", "--json")
+    headline = json.loads(out)["headline"]
+    assert status == 0
+    status, out, _ = call("profile", "q.h5", "--net", "a.net", "--parts", "--report", "q.html")
+    assert status == 0
+    assert " ".join(out.split()).startswith(headline)
+    for word in ("step of a core", "band of each", "x86 cores of the board", "bound by"):
+        assert word in out
+    page = (files / "q.html").read_text()
+    assert "To quote" in page
+    assert "band of each" in page
+    status, out, _ = call("profile", "q.h5", "--net", "a.net", "--embedded-io", "--json")
+    assert json.loads(out)["bound"] == "embedded input and output"
+    status, _, said = call("profile", "q.h5", "--host-io", "--embedded-io")
+    assert status == 2
+    assert "one of them feeds a network" in said
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [

@@ -13,7 +13,7 @@ import pytest
 import neurodeploy as nd
 from neurodeploy.network import CubaLIF, Dense, Network, Population, Projection, Source
 from neurodeploy.profiling.benchmarks import ndns_proxy, neurobench
-from neurodeploy.profiling.elsewhere import elsewhere
+from neurodeploy.profiling.elsewhere import elsewhere, published_networks
 
 ROOT = Path(__file__).parents[2]
 PEERS = Path(os.environ.get("NEURODEPLOY_PEERS", ROOT / ".venv-peers"))
@@ -119,12 +119,38 @@ def test_the_ndns_proxy_is_operations_per_second_of_signal(case):
 def test_other_devices_are_priced_by_the_same_events(case):
     profile = nd.profile(case[2], "loihi2")
     found = {e.name: e for e in elsewhere(profile)}
-    assert set(found) == {"cpu", "gpu", "arm", "spinnaker", "spinnaker2"}
+    assert set(found) == {
+        "loihi2", "cpu", "gpu", "arm", "orin", "a100", "spinnaker", "spinnaker2"
+    }  # fmt: skip
     cpu = 8.6e-9 * (profile.synops + profile.neuron_updates)
     assert found["cpu"].dynamic_joules == pytest.approx(cpu)
-    assert all("KerasSpiking" in e.source and "IEEE" in e.source for e in found.values())
+    assert all(e.source for e in found.values())
     assert all(np.isnan(e.dense_joules) for e in found.values())
+    orin = found["orin"]
+    assert orin.low_joules < orin.dynamic_joules < orin.high_joules
+    assert found["a100"].low_joules == pytest.approx(found["a100"].dynamic_joules)
     json.dumps([e.as_dict() for e in found.values()], allow_nan=False)
+
+
+def test_the_chip_itself_comes_first_on_the_same_basis(case):
+    profile = nd.profile(case[2], "loihi2")
+    first, *others = elsewhere(profile)
+    assert first.name == "loihi2"
+    assert first.dynamic_joules == profile.dynamic_joules
+    assert first.total_joules == profile.energy_joules
+    assert first.low_joules == profile.band.low_dynamic_joules
+    # What others take besides is not known, so no total stands beside the chip's.
+    assert all(np.isnan(other.total_joules) for other in others)
+
+
+def test_every_published_network_has_a_source_and_a_figure():
+    rows = published_networks()
+    for row in rows:
+        assert "arXiv" in row.source or "secondary" in row.source
+        assert (row.total_joules or row.dynamic_joules or row.low_joules) is not None
+    devices = " ".join(row.device for row in rows)
+    for device in ("Jetson Orin", "A100", "Cortex-M", "Xylo", "SpiNNaker 2", "Loihi 2"):
+        assert device in devices
 
 
 def test_devices_that_know_no_events_compute_every_synapse(case):

@@ -189,16 +189,18 @@ def test_steps_one_by_one_are_bound_by_their_own_busiest_core():
     chip = load_chip("loihi2")
     part = placement["hidden"]
     cores = np.bincount(part.core_of)
-    steps = []
+    steps_of_work: list[float] = []
     for sample in range(2):
         sent = inputs[sample].sum(axis=1)
         own = stepwise["hidden"].spikes[sample].sum(axis=1)
         out = placement["output"].core_of.size
         hidden = (cores.max() * (4e-9 + 0.66e-9 * sent)).astype(float)
         output = out * (4e-9 + 0.66e-9 * own)
-        steps.append(np.maximum(hidden, output).mean())
-    barrier = chip["barrier_time_one_tile"]
-    assert each.seconds_per_step == pytest.approx(np.mean(steps) + barrier, rel=0.02)
+        steps_of_work += list(np.maximum(hidden, output))
+    # A step is its work or its barrier, whichever is longer.
+    steps = np.maximum(steps_of_work, chip["barrier_time_one_tile"])
+    assert (np.array(steps_of_work) > chip["barrier_time_one_tile"]).any()
+    assert each.seconds_per_step == pytest.approx(np.mean(steps), rel=0.02)
 
 
 def test_zeros_that_a_dense_list_stores_are_read_and_paid_for():
@@ -213,7 +215,7 @@ def test_zeros_that_a_dense_list_stores_are_read_and_paid_for():
     parts = {part.kind: part.number for part in result.parts}
     assert parts["synaptic operation"] == result.synops == 5 * 8 * 3
     assert parts["stored zero read"] == 5 * 8 * 7
-    assert result.bound == "core of 'layer'"
+    assert result.bound == "barrier"  # ten neurons are done long before
     assert sum(part.joules for part in result.parts) == pytest.approx(result.energy_joules)
 
 
@@ -221,15 +223,14 @@ def test_the_host_hands_over_every_value_of_every_step(run):
     network, recording = run
     placement = nd.fit(network)
     alone, fed = (nd.profile(recording, "loihi2", placement, host_io=on) for on in (False, True))
-    waiting = (256 + 40) * 1.497e-6
+    waiting = (256 + 40) * 1.83e-6
     assert fed.seconds_per_step == pytest.approx(alone.seconds_per_step + waiting)
     assert fed.dynamic_joules == alone.dynamic_joules
     assert "host's input and output" in fed.model
-    # The host's time is in both ends of the band, by the same factors as the model's.
-    waited = 20 * waiting
-    assert fed.band.high_seconds == pytest.approx(alone.band.high_seconds + 20.0 * waited)
-    assert fed.band.low_seconds == pytest.approx(alone.band.low_seconds + 0.5 * waited)
-    assert fed.band.low_seconds > 0.4 * fed.seconds
+    # The host's time is in both ends of the band, from the fastest run to the slowest.
+    values = 20 * (256 + 40)
+    assert fed.band.high_seconds == pytest.approx(alone.band.high_seconds + values * 2.24e-6)
+    assert fed.band.low_seconds == pytest.approx(alone.band.low_seconds + values * 1.48e-6)
     with pytest.raises(ChipError, match=r"loihi1: constant 'host_value_time' is missing"):
         nd.profile(recording, "loihi1", host_io=True)
 

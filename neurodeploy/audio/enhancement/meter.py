@@ -155,8 +155,8 @@ class Meter:
         self.neurons = sum(sizes)
         encoders = (p for p in network.populations if p.neuron.runs_on_host == "first")
         self.host_neurons = sum(p.size for p in encoders if p.name not in self._of_chip)
-        cores = sum(math.ceil(size / self.chip["neurons_per_core"]) for size in sizes)
-        self.chips = max(1, math.ceil(cores / self.chip["cores_per_chip"]))
+        self.cores = sum(math.ceil(size / self.chip["neurons_per_core"]) for size in sizes)
+        self.chips = max(1, math.ceil(self.cores / self.chip["cores_per_chip"]))
         self.reset()
 
     def reset(self) -> None:
@@ -193,6 +193,7 @@ class Meter:
             updates=updates * self.chip_steps,
             active=sum(count for name, count in self.messages.items() if name in self._of_chip),
             messages=sum(self.messages.values()),
+            core_steps=self.cores * self.blocks * self.chip_steps,
         )
         dynamic = joules / seconds
         chip, static = self.chip, self.chip["static_power"] * self.chips

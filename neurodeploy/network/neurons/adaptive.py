@@ -67,6 +67,7 @@ class ALIF(Neuron):
     graded_spike: bool = field(default=False, metadata=flag())
     input_exponent: int = field(default=ACTIVATION_SHIFT, metadata=one_integer(-24, 16))
     kind: ClassVar[str] = "alif"
+    has_own_microcode: ClassVar[bool] = True
     states: ClassVar[tuple[str, ...]] = ("u", "v", "threshold", "refractory")
     has_initial_voltage: ClassVar[bool] = True
 

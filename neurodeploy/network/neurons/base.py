@@ -56,6 +56,12 @@ class Neuron(Declared):
         Whether v may be other than 0 at the start of a sample.
     fires_above : str
         The parameter that v, in units of 1 / 2^`mantissa_shift`, must pass for a message.
+    update_passes : int
+        Times that a core runs its program in an update: 2 for a sigma-delta neuron (a public
+        profiling script of YOLO-KP for lava-dl).
+    has_own_microcode : bool
+        Whether an update is a program of its own rather than one of the chip's plain neurons,
+        which takes several times as long (``microcoded_update_time`` of a chip's file).
     beyond_limits : mapping of str to str
         What became of a number that an engine's overflow counter, by name, has counted.
     """
@@ -73,6 +79,8 @@ class Neuron(Declared):
     is_readout: ClassVar[bool] = False
     has_initial_voltage: ClassVar[bool] = False
     fires_above: ClassVar[str] = "threshold"
+    update_passes: ClassVar[int] = 1
+    has_own_microcode: ClassVar[bool] = False
     beyond_limits: ClassVar[Mapping[str, str]] = {
         "u_overflows": "u wrapped",
         "v_overflows": "v saturated",

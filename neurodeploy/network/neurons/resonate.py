@@ -59,6 +59,7 @@ class ResonateFire(Neuron):
     graded_spike: bool = field(default=False, metadata=flag())
     input_exponent: int = field(default=ACTIVATION_SHIFT, metadata=one_integer(-24, 16))
     kind: ClassVar[str] = "rf"
+    has_own_microcode: ClassVar[bool] = True
     states: ClassVar[tuple[str, ...]] = ("u", "v")
     ports: ClassVar[int] = 2
     beyond_limits: ClassVar[Mapping[str, str]] = _CLIPPED
@@ -137,6 +138,7 @@ class AdaptiveResonateFire(Neuron):
     graded_spike: bool = field(default=False, metadata=flag())
     input_exponent: int = field(default=ACTIVATION_SHIFT, metadata=one_integer(-24, 16))
     kind: ClassVar[str] = "adrf"
+    has_own_microcode: ClassVar[bool] = True
     states: ClassVar[tuple[str, ...]] = ("u", "v", "threshold", "refractory")
     ports: ClassVar[int] = 2
     beyond_limits: ClassVar[Mapping[str, str]] = _CLIPPED
@@ -209,6 +211,7 @@ class ResonateFireZero(Neuron):
     cos_decay: Parameter = field(metadata=integers(-_UNITY, _UNITY))
     threshold: Parameter = field(metadata=integers())
     kind: ClassVar[str] = "rf-zero"
+    has_own_microcode: ClassVar[bool] = True
     states: ClassVar[tuple[str, ...]] = ("u", "v")
     ports: ClassVar[int] = 2
     graded: ClassVar[bool] = True

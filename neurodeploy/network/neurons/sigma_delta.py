@@ -99,6 +99,7 @@ class SigmaDelta(Neuron):
     rectify: bool = field(default=True, metadata=flag())
     fraction_bits: int = field(default=0, metadata=one_integer(0, SIGMA_DELTA_SHIFT))
     kind: ClassVar[str] = "sigma-delta"
+    update_passes: ClassVar[int] = 2
     states: ClassVar[tuple[str, ...]] = ("u", "v", "residue")
     graded: ClassVar[bool] = True
     resettable: ClassVar[bool] = False
@@ -164,6 +165,7 @@ class GeneralSigmaDelta(Neuron):
     highest: int = field(default=HIGHEST, metadata=one_integer())
     message_shift: int = field(default=STATE_EXPONENT, metadata=one_integer(0, STATE_BITS))
     kind: ClassVar[str] = "general-sigma-delta"
+    update_passes: ClassVar[int] = 2
     states: ClassVar[tuple[str, ...]] = ("u", "v", "residue")
     graded: ClassVar[bool] = True
     resettable: ClassVar[bool] = False
