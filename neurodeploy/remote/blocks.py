@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from ..errors import BackendError
 from ..network import Network
-from ..numpy_files import read_archive
+from ..numpy_files import read_archive, write_archive
 from ..recording import Header, RecordingWriter
 from ..recording.assemble import BlockAssembler, Events
 from ..recording.run_options import RunOptions, recorded_states
@@ -141,7 +141,7 @@ class Blocks:
         if not any(a <= start and block.stop <= b for a, b in self.gaps()):
             raise ValueError(f"samples {start}..{block.stop} are done, or not of this job")
         file = io.BytesIO()
-        np.savez(file, **arrays)
+        write_archive(file, arrays)
         data = file.getbuffer()
         record = {"sha256": hashlib.sha256(data).hexdigest(), "measured": block.measured}
         try:

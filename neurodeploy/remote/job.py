@@ -29,7 +29,7 @@ from .._version import __version__
 from ..errors import BackendError, NeurodeployError
 from ..network import Network
 from ..network.canonical import flatten, hash_values, unflatten
-from ..numpy_files import map_array, read_archive
+from ..numpy_files import map_array, read_archive, write_archive
 from ..recording.run_options import RunOptions, to_record
 from .blocks import samples_done, write_into_place
 from .folder import check_plain, fresh, take_lock
@@ -82,7 +82,7 @@ def write_job(
     try:
         job.mkdir(parents=True, exist_ok=True)
         with fresh(job / "network.npz") as file:
-            np.savez(file, **arrays)
+            write_archive(file, arrays)
         with fresh(job / "inputs.npy") as file:
             np.save(file, values, allow_pickle=False)
         write_into_place(job / "job.json", text.encode())  # last: now the job is there

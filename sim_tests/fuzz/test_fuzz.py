@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
+from neurodeploy.audio.enhancement.codec import MaskCodec
+from neurodeploy.comparison.junit import write_junit
 from neurodeploy.errors import NeurodeployError
 from neurodeploy.hdf5 import open_hdf5
 from neurodeploy.inputs import read_inputs
 
-from .sound_files import chain, network
+from .sound_files import RNG, chain, network
 
 HOSTILE = Path(__file__).parents[2].parent / "shared" / "cases" / "faults" / "hostile"
 samples = pytest.mark.skipif(not HOSTILE.is_dir(), reason="the hostile files are not here")
@@ -122,22 +124,36 @@ def test_an_archive_that_claims_too_much_is_refused_before_it_is_read(tmp_path):
         read_inputs(path)
 
 
-@pytest.mark.parametrize("room", [0, 3_000, 10_000])
-@pytest.mark.parametrize("name", ["a.net", "b.net", "a.nir", "a.h5"])
+@pytest.mark.parametrize("room", [0, 300, 3_000, 10_000])
+@pytest.mark.parametrize("name", ["a.net", "b.net", "a.nir", "a.h5", "a.html", "a.xml", "a.npz"])
 def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, room, name):
     if name.endswith(".nir"):
         needs_nir()
     inputs = np.ones((20, 50, 2, 4, 4), np.uint8)
     recording = nd.run(network(), inputs, record=("counts", "spikes", "u", "v"))
     path = tmp_path / name
+    if name == "a.xml" and room > 300:
+        pytest.skip("a JUnit file has less than 3,000 bytes")
     whole = network() if name == "a.net" else chain()
+    compared = nd.compare(recording, recording)
+    codec = MaskCodec(*(RNG.random(shape) for shape in ((9, 80), 9, (9, 80), 9)), 1.0, 3, 7, 0.1, 9)
+
+    def write():
+        writers = {
+            ".h5": lambda: recording.save(path),
+            ".html": lambda: nd.report(path, net=whole, comparison=compared),
+            ".xml": lambda: write_junit(path, compared),
+            ".npz": lambda: codec.save(path),
+        }
+        writers.get(path.suffix, lambda: nd.save(whole, path))()
+
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
     try:
         with pytest.raises(NeurodeployError, match="cannot be written whole"):
-            recording.save(path) if name == "a.h5" else nd.save(whole, path)
+            write()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(tmp_path.iterdir()) == []
-    recording.save(path) if name == "a.h5" else nd.save(whole, path)
+    write()
     assert path.stat().st_size > room

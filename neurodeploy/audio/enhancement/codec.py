@@ -15,7 +15,7 @@ from ...core.sound import Mask
 from ...errors import InputError
 from ...files import damaged, written_whole
 from ...network import Network
-from ...numpy_files import read_archive
+from ...numpy_files import read_archive, write_archive
 from ..encoders.codec import ConvDecoder, ConvEncoder
 from .denoise import Denoiser
 from .fronts import Front
@@ -104,7 +104,7 @@ class MaskCodec:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write an .npz file, whole or not at all."""
         with written_whole(path) as beside, open(beside, "wb") as file:
-            np.savez_compressed(file, **vars(self))
+            write_archive(file, vars(self), packed=True)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> MaskCodec:
