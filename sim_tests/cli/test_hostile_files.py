@@ -54,8 +54,7 @@ def test_every_hostile_file_runs_or_is_one_line(tmp_path: Path) -> None:
         said = tmp_path / "stderr"
         with said.open("wb") as stderr:
             program = subprocess.Popen(
-                [sys.executable, "-P" if sys.version_info >= (3, 11) else "-s", "-m", "neurodeploy"]
-                + arguments,
+                [sys.executable, "-m", "neurodeploy", *arguments],
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
                 cwd=Path(__file__).parents[2],
