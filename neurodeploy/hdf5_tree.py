@@ -34,6 +34,7 @@ class Dataset:
     read : callable
         Gives the array.
     attrs : dict, optional
+        Read only: none is written.
     """
 
     __slots__ = ("_read", "attrs", "dtype", "name", "shape")
@@ -129,53 +130,47 @@ def write_tree(file: h5py.File, root: Group) -> None:
     """Write all that a tree holds to a new file."""
     writer = _Writer()
     top = h5g.open(file.id, b"/")
-    writer.small(top, root, {})
+    writer.small(top, root)
     writer.rest(top, root)
 
 
 class _Writer:
-    """Makes groups in two rounds: first small arrays, which equal groups have in common."""
+    """Writes in two rounds: first what is small, which equal groups have in common."""
 
     def __init__(self) -> None:
+        self._made: dict[Hashable, Any] = {}
+        self._parts: dict[int, Hashable] = {}
         self._types: dict[Any, Any] = {}
-        self._spaces: dict[tuple[int, ...], Any] = {}
+        self._spaces: dict[tuple[int, ...], Any] = {(): h5s.create(h5s.SCALAR)}
         self._links = h5p.create(h5p.LINK_CREATE)
         self._links.set_char_encoding(h5t.CSET_UTF8)
         self._compact = h5p.create(h5p.DATASET_CREATE)
         self._compact.set_layout(h5d.COMPACT)
 
-    def group(self, parent: Any, key: str, group: Group, known: dict[Hashable, Any]) -> None:
-        """Make a group with what is small in it, or copy one that is there with the same."""
-        parts = _parts_of(group)
-        if parts in known:
-            h5o.copy(known[parts], b".", parent, key.encode(), lcpl=self._links)
-            return
-        made = known[parts] = h5g.create(parent, key.encode(), lcpl=self._links)
-        self.small(made, group, known)
-
-    def small(self, made: Any, group: Group, known: dict[Hashable, Any]) -> None:
+    def small(self, made: Any, group: Group) -> None:
+        """Put in what is small, and groups, each copied where there is one with the same."""
         for key, item in group.items():
-            if _content_of(item) is None:
+            if isinstance(item, Dataset):
+                if _is_small(item):
+                    self._array(made, key, item)
                 continue
-            if isinstance(item, Group):
-                self.group(made, key, item, known)
+            parts = self._parts_of(item)
+            if parts in self._made:
+                h5o.copy(self._made[parts], b".", made, key.encode(), lcpl=self._links)
             else:
-                self._array(made, key, item)
+                inner = h5g.create(made, key.encode(), lcpl=self._links)
+                self._made[parts] = inner
+                self.small(inner, item)
 
     def rest(self, made: Any, group: Group) -> None:
-        """Add what is not small, and attributes."""
-        held = h5py.Group(made)
+        """Add what is not small, and attributes, once nothing is copied any more."""
         for name, value in group.attrs.items():
-            held.attrs[name] = value
-        more = [(key, item) for key, item in group.items() if _content_of(item) is None]
-        known: dict[Hashable, Any] = {}
-        for key, item in more:
+            h5py.Group(made).attrs[name] = value
+        for key, item in group.items():
             if isinstance(item, Group):
-                self.group(made, key, item, known)
-        for key, item in more:
-            if isinstance(item, Group):
-                self.rest(h5g.open(made, key.encode()), item)
-            else:
+                if _has_more(item):
+                    self.rest(h5g.open(made, key.encode()), item)
+            elif not _is_small(item):
                 self._array(made, key, item)
 
     def _array(self, parent: Any, key: str, item: Dataset) -> None:
@@ -183,9 +178,7 @@ class _Writer:
         if array.dtype not in self._types:
             self._types[array.dtype] = h5t.py_create(item.dtype, logical=True)
         if array.shape not in self._spaces:
-            self._spaces[array.shape] = (
-                h5s.create_simple(array.shape) if array.ndim else (h5s.create(h5s.SCALAR))
-            )
+            self._spaces[array.shape] = h5s.create_simple(array.shape)
         # Numbers lie in the object's header: one place to go to. Text lies in a heap anyway.
         plan = self._compact if array.nbytes <= SMALL and array.dtype.kind != "O" else None
         kind, space = self._types[array.dtype], self._spaces[array.shape]
@@ -193,22 +186,31 @@ class _Writer:
         if array.size:
             dataset.write(h5s.ALL, h5s.ALL, array, None if array.dtype.kind == "O" else kind)
 
+    def _parts_of(self, group: Group) -> Hashable:
+        """What is small in a group and in those within it."""
+        if id(group) not in self._parts:
+            self._parts[id(group)] = tuple(
+                (key, self._parts_of(item) if isinstance(item, Group) else _content_of(item))
+                for key, item in group.items()
+                if isinstance(item, Group) or _is_small(item)
+            )
+        return self._parts[id(group)]
 
-def _parts_of(group: Group) -> Hashable:
-    """What is small in a group."""
-    found = ((key, _content_of(item)) for key, item in group.items())
-    return tuple(part for part in found if part[1] is not None)
+
+def _is_small(item: Dataset) -> bool:
+    if item.dtype.kind == "O":
+        return item.shape == () and len(item.value) <= SMALL
+    return item.size * item.dtype.itemsize <= SMALL
 
 
-def _content_of(item: Group | Dataset) -> Hashable:
-    """All of what something small holds; None of what is not small."""
-    if item.attrs:
-        return None
-    if isinstance(item, Group):
-        parts = _parts_of(item)
-        return parts if len(parts) == len(item) else None  # type: ignore[arg-type]
-    if item.size * item.dtype.itemsize > SMALL:
-        return None
-    array = item.array
-    held = array.tobytes() if array.dtype.kind != "O" else repr(array.tolist())
-    return (array.dtype.str, array.shape, held) if len(held) <= SMALL else None
+def _content_of(item: Dataset) -> Hashable:
+    held = item.value if item.dtype.kind == "O" else item.array.tobytes()
+    return item.dtype.str, item.shape, held
+
+
+def _has_more(group: Group) -> bool:
+    """Whether a group, or one within it, has attributes or anything that is not small."""
+    return bool(group.attrs) or any(
+        _has_more(item) if isinstance(item, Group) else not _is_small(item)
+        for item in group.values()
+    )

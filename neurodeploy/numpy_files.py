@@ -65,6 +65,7 @@ def read_archive(
         If its arrays do not fit into memory.
     """
     found: dict[str, NDArray[Any]] = {}
+    _check_regular(path, error)
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             parts = archive.infolist()
@@ -93,6 +94,7 @@ def map_array(
         Of the type `error`: if the file is missing or damaged, holds objects, or less than its
         header says.
     """
+    _check_regular(path, error)
     try:
         return np.asanyarray(np.load(path, mmap_mode="r", allow_pickle=False))
     except UNREADABLE as problem:
@@ -116,6 +118,13 @@ def names_in(path: Path) -> list[str]:
     """Names of the arrays in an archive; errors as `UNREADABLE`."""
     with path.open("rb") as file, zipfile.ZipFile(file) as archive:
         return [n.removesuffix(".npy") for n in archive.namelist() if n.endswith(".npy")]
+
+
+def _check_regular(path: Path, error: type[NeurodeployError]) -> None:
+    """Refuse a pipe, over which opening waits for ever."""
+    if not path.is_file():
+        there = "no regular file" if path.exists() else "no such file"
+        raise error(f"{path}: {there}; check the path")
 
 
 def _check_sizes(path: Path, parts: list[zipfile.ZipInfo], packable: bool) -> None:
