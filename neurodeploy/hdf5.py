@@ -12,6 +12,7 @@ import io
 import math
 import os
 import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,9 +20,11 @@ from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from .errors import FormatError, NeurodeployError
 from .files import DEBUG
+from .hdf5_tree import Dataset, Group
 
 EXPANSION = 1_100
 """Bytes in memory for each one of the file; deflate gains 1,032 of zeros."""
@@ -35,6 +38,9 @@ SPARE = 1 << 20
 MAX_DEPTH = 64
 """Groups within groups."""
 
+READ_AT_ONCE = 1 << 12
+"""Bytes of an array up to which it is read when it is looked at."""
+
 FILTERS = {
     h5py.h5z.FILTER_DEFLATE,
     h5py.h5z.FILTER_SHUFFLE,
@@ -45,6 +51,9 @@ FILTERS = {
 
 _HEAP = b"GCOL\x01"
 _PIECE = 1 << 22
+_ATTRIBUTE, _CONTINUED, _LAYOUT = 0x0C, 0x10, 0x08
+"""Kinds of messages in an object's header."""
+
 _SIMPLE = {h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.STRING, h5py.h5t.ENUM}
 
 
@@ -72,6 +81,27 @@ def open_hdf5(
         other files, holds something else than numbers and strings, holds something twice, or
         claims more than what it stores can hold.
     """
+    return _opened(path, error, cure)[0]
+
+
+@contextmanager
+def read_hdf5(
+    path: Path, error: type[NeurodeployError] = FormatError, cure: str = "export it again"
+) -> Iterator[Group]:
+    """Give a tree of what is in a file; parameters and errors are those of `open_hdf5`.
+
+    Arrays up to `READ_AT_ONCE` bytes are read, each where it was looked at, and the others when
+    they are asked for, which must be before the block ends.
+    """
+    file, tree = _opened(path, error, cure)
+    with file:
+        try:
+            yield tree
+        except _Unsound as problem:
+            raise error(f"{path}: {problem}") from None
+
+
+def _opened(path: Path, error: type[NeurodeployError], cure: str) -> tuple[h5py.File, Group]:
     if path.is_dir():
         raise error(f"{path}: is a folder; give the path of a file")
     if not path.is_file():
@@ -85,14 +115,14 @@ def open_hdf5(
             longest = _check_heaps(path)
             file = h5py.File(path, "r")
             with path.open("rb") as raw:
-                _check_objects(file, raw, longest)
+                tree = _Walk(file, raw, longest, cure).tree()
     except BaseException as problem:
         if file is not None:
             file.close()
         if isinstance(problem, _Unsound):
             raise error(f"{path}: {problem}") from None
         raise
-    return file
+    return file, tree
 
 
 @contextmanager
@@ -259,94 +289,239 @@ def _longest_in(file: Any, there: int) -> int:
     return longest
 
 
-def _check_objects(file: h5py.File, raw: Any, longest: int) -> None:
-    """Walk through groups, datasets and attributes, each once."""
-    if file.id.get_create_plist().get_sizes() != (8, 8):
-        raise _Unsound("HDF5 with addresses that are not of 64 bits; write it again")
-    seen: set[int] = set()
-    beyond = 0
-    waiting: list[tuple[Any, str, int]] = [(h5py.h5g.open(file.id, b"/"), "", 0)]
-    while waiting:
-        item, where, depth = waiting.pop()
-        address = h5py.h5o.get_info(item).addr
-        if address in seen:
-            raise _Unsound(f"{where}: is there twice or within itself; write each part once")
-        seen.add(address)
-        for number in range(h5py.h5a.get_num_attrs(item)):
-            beyond += _claimed_by_attribute(h5py.h5a.open(item, index=number), where)
-        if isinstance(item, h5py.h5g.GroupID):
+class _Walk:
+    """Goes through groups, datasets and attributes of a file, each once."""
+
+    def __init__(self, file: h5py.File, raw: Any, longest: int, cure: str) -> None:
+        self.file, self.raw, self.longest, self.cure = file, raw, longest, cure
+        self.size = os.fstat(raw.fileno()).st_size
+        self.base = file.id.get_create_plist().get_userblock()
+        self.seen: set[int] = set()
+        self.beyond = 0
+        self.types: dict[np.dtype[Any], Any] = {}
+
+    def tree(self) -> Group:
+        """Look at all, and give it."""
+        if self.file.id.get_create_plist().get_sizes() != (8, 8):
+            raise _Unsound("HDF5 with addresses that are not of 64 bits; write it again")
+        root = Group()
+        waiting: list[tuple[Any, Group, int]] = [(h5py.h5g.open(self.file.id, b"/"), root, 0)]
+        while waiting:
+            item, group, depth = waiting.pop()
+            where = group.name
+            group.attrs = self._attributes(item, where)
             if depth >= MAX_DEPTH:
                 raise _Unsound(f"{where}: more than {MAX_DEPTH} groups within each other; flatten")
-            waiting += [(one, name, depth + 1) for one, name in _members(item, where)]
-        elif isinstance(item, h5py.h5d.DatasetID):
-            beyond += _claimed_by_dataset(item, where, raw, longest)
-        else:
-            raise _Unsound(f"{where}: a named type; a file holds groups and datasets only")
-        if beyond > SPARE:
+            for key, one in _members(item, where):
+                name = _shown(f"{where}/{key}".lstrip("/"))
+                if isinstance(one, h5py.h5g.GroupID):
+                    group.members[key] = inner = Group(name)
+                    waiting.append((one, inner, depth + 1))
+                elif isinstance(one, h5py.h5d.DatasetID):
+                    group.members[key] = self._dataset(one, name)
+                else:
+                    raise _Unsound(f"{name}: a named type; a file holds groups and datasets only")
+        return root
+
+    def _attributes(self, item: Any, where: str) -> dict[str, Any]:
+        address = h5py.h5o.get_info(item).addr
+        if address in self.seen:
+            raise _Unsound(f"{where}: is there twice or within itself; write each part once")
+        self.seen.add(address)
+        count = h5py.h5a.get_num_attrs(item)
+        if not count:
+            return {}
+        for number in range(count):
+            self._attribute(h5py.h5a.open(item, index=number), item, where)
+        kind = h5py.Group if isinstance(item, h5py.h5g.GroupID) else h5py.Dataset
+        return dict(kind(item).attrs)
+
+    def _attribute(self, item: Any, holder: Any, where: str) -> None:
+        kind = item.get_type()
+        name = _shown(item.name)
+        if kind.get_class() not in _SIMPLE or _dtype_of(kind) is None:
+            raise _Unsound(f"{where}: attribute {name!r}: needs numbers or text; write it again")
+        numbers = _numbers_in(item.shape)
+        # What an object's header holds is there.
+        self._claim(where, numbers * int(kind.get_size()) - (1 << 16))
+        if _is_text(kind):
+            self._check_texts(f"{where}: attribute {name!r}", self._in_header(holder, item.name))
+
+    def _dataset(self, item: Any, where: str) -> Dataset:
+        attributes = self._attributes(item, where)
+        kind, shape = item.get_type(), item.shape
+        # None where it is not in one piece in this file.
+        place = item.get_offset()
+        plan = item.get_create_plist() if place is None else None
+        if plan and (plan.get_external_count() or plan.get_layout() == h5py.h5d.VIRTUAL):
+            raise _Unsound(f"{where}: its data lies in another file; a file holds its own data")
+        dtype = _dtype_of(kind)
+        if kind.get_class() not in _SIMPLE or dtype is None:
+            raise _Unsound(f"{where}: holds something else than numbers and text; write it again")
+        numbers, width = _numbers_in(shape), int(kind.get_size())
+        self._claim(where, self._beyond(item, where, numbers, width, plan))
+        if _is_text(kind):
+            self._claim(where, numbers * (self.longest + width) - STRING_EXPANSION * self.size)
+            self._check_texts(where, self._references(item, numbers, place, plan))
+        array: NDArray[Any] | None = None
+        if shape is None or numbers * width <= READ_AT_ONCE:
+            array = self._read(item, where, dtype, shape)
+
+        def read() -> NDArray[Any]:
+            return self._read(item, where, dtype, shape) if array is None else array
+
+        if array is not None:
+            item = None  # closes it
+        return Dataset(where, dtype, shape, read, attributes)
+
+    def _read(
+        self, item: Any, where: str, dtype: np.dtype[Any], shape: tuple[int, ...] | None
+    ) -> NDArray[Any]:
+        array = np.zeros(shape or (), dtype)
+        if dtype not in self.types:
+            self.types[dtype] = h5py.h5t.py_create(dtype)
+        if shape is not None and array.size:
+            try:
+                item.read(h5py.h5s.ALL, h5py.h5s.ALL, array, self.types[dtype])
+            except OSError as problem:
+                raise _Unsound(f"{where}: cannot be read, the file is damaged; {self.cure}") from (
+                    problem
+                )
+        return array
+
+    def _claim(self, where: str, beyond: int) -> None:
+        """Count bytes that something claims beyond what it can hold by what is stored."""
+        self.beyond += max(0, beyond)
+        if self.beyond > SPARE:
             raise _Unsound(
-                f"{where}: claims {beyond:,} bytes more than what is stored can hold; write it "
-                "again"
+                f"{where}: claims {self.beyond:,} bytes more than what is stored can hold; write "
+                "it again"
             )
 
+    @staticmethod
+    def _beyond(item: Any, where: str, numbers: int, width: int, plan: Any) -> int:
+        stored = int(item.get_storage_size())
+        if plan is None or plan.get_layout() != h5py.h5d.CHUNKED:
+            return numbers * width - stored
+        filters = [plan.get_filter(number)[0] for number in range(plan.get_nfilters())]
+        if set(filters) - FILTERS or len(set(filters)) < len(filters):
+            raise _Unsound(
+                f"{where}: compressed in another way than gzip or lzf; write it again so"
+            )
+        numbers = max(numbers, math.prod(plan.get_chunk()) if stored else 0)
+        return numbers * width - EXPANSION * stored
 
-def _members(group: Any, where: str) -> Iterator[tuple[Any, str]]:
-    links: list[tuple[bytes, int]] = []
-    group.links.iterate(lambda name, info: links.append((name, info.type)), info=True)
-    for raw, kind in links:
-        name = f"{where}/{raw.decode('utf8', 'backslashreplace')}".lstrip("/")
-        name = name.encode("unicode_escape").decode() if not name.isprintable() else name
-        if kind != h5py.h5l.TYPE_HARD:
-            raise _Unsound(f"{name}: a link to somewhere else; a file holds its own data")
-        if not isinstance(_text_of(raw), str):
-            raise _Unsound(f"{name}: a name that is no UTF-8; write it again")
-        yield h5py.h5o.open(group, raw), name
+    def _check_texts(self, where: str, found: bytes | None) -> None:
+        """Refuse lengths of text that no heap holds: libhdf5 takes memory by them first."""
+        if found is None:
+            raise _Unsound(f"{where}: text kept where it cannot be checked; write it again")
+        # Length, address and number of each.
+        lengths = np.frombuffer(found[: len(found) // 16 * 16], "<u4")[::4]
+        if lengths.max(initial=0) > self.longest:
+            raise _Unsound(f"{where}: text longer than any that is stored; write it again")
 
+    def _references(self, item: Any, numbers: int, place: int | None, plan: Any) -> bytes | None:
+        """What a dataset holds of its texts; None where it cannot be told."""
+        if not item.get_storage_size():
+            return b""
+        if place is not None:
+            return self._bytes(self.base + place, 16 * numbers)
+        if plan.get_layout() == h5py.h5d.COMPACT:
+            bodies = [body for kind, body in self._messages(item) if kind == _LAYOUT]
+            whole = len(bodies) == 1 and bodies[0][0] in (3, 4)
+            return bodies[0][4 : 4 + 16 * numbers] if whole else None
+        filters = [plan.get_filter(number)[0] for number in range(plan.get_nfilters())]
+        if filters not in ([], [h5py.h5z.FILTER_DEFLATE]):
+            return None
+        size, found = 16 * math.prod(plan.get_chunk()), []
+        for number in range(item.get_num_chunks()):
+            left_out, chunk = item.read_direct_chunk(item.get_chunk_info(number).chunk_offset)
+            packed = filters and not left_out
+            found.append(zlib.decompressobj().decompress(chunk, size) if packed else chunk)
+        return b"".join(found)
 
-def _text_of(raw: bytes) -> str | None:
-    try:
-        return raw.decode("utf8")
-    except UnicodeDecodeError:
+    def _in_header(self, item: Any, name: bytes) -> bytes | None:
+        """What an object's header holds of an attribute; None where it is somewhere else."""
+        for kind, body in self._messages(item):
+            if kind != _ATTRIBUTE or len(body) < 9:
+                continue
+            sizes = struct.unpack("<3H", body[2:8])
+            padded = [-(-size // 8) * 8 if body[0] == 1 else size for size in sizes]
+            start = 9 if body[0] == 3 else 8
+            if body[start : start + sizes[0]].rstrip(b"\0") == name:
+                return body[start + sum(padded) :]
         return None
 
+    def _messages(self, item: Any) -> Iterator[tuple[int, bytes]]:
+        """Kind and body of each message in an object's header, but of those shared with others.
 
-def _claimed_by_attribute(item: Any, where: str) -> int:
-    kind = item.get_type()
-    if kind.get_class() not in _SIMPLE or _dtype_of(kind) is None:
-        raise _Unsound(f"{where}: attribute {item.name!r}: needs numbers or text; write it again")
-    claimed = _numbers_in(item) * int(kind.get_size())
-    return max(0, claimed - (1 << 16))  # what an object's header holds is there
+        Of both versions, see HDF5's file format specification 3.0, IV.A.1.
+        """
+        start = self.base + h5py.h5o.get_info(item).addr
+        head = self._bytes(start, 32)
+        newer = head[:4] == b"OHDR"
+        if newer:
+            flags, at = head[5], 6 + 16 * bool(head[5] & 0x20) + 4 * bool(head[5] & 0x10)
+            width = 1 << (flags & 3)
+            size = int.from_bytes(head[at : at + width], "little")
+            blocks, width = [(start + at + width, size)], 4 + 2 * bool(flags & 4)
+        else:
+            blocks, width = [(start + 16, int.from_bytes(head[8:12], "little"))], 8
+        left = self.size
+        for number, (first, size) in enumerate(blocks):  # which grows by those that it goes on in
+            left -= size
+            if left < 0:
+                return
+            block, at = self._bytes(first, size), 0
+            if newer and number:
+                block = block[4:-4]  # signature and checksum
+            while at + width <= len(block):
+                kind = block[at] if newer else int.from_bytes(block[at : at + 2], "little")
+                length = int.from_bytes(block[at + (1 if newer else 2) :][:2], "little")
+                shared = block[at + (3 if newer else 4)] & 2
+                body = block[at + width : at + width + length]
+                at += width + length
+                if kind == _CONTINUED and len(body) >= 16:
+                    place, size = struct.unpack("<2Q", body[:16])
+                    blocks.append((self.base + place, size))
+                elif not shared:
+                    yield kind, body
+
+    def _bytes(self, start: int, size: int) -> bytes:
+        """Bytes of the file, as far as they are there."""
+        start, end = min(start, self.size), min(start + size, self.size)
+        return os.pread(self.raw.fileno(), end - start, start)
 
 
-def _claimed_by_dataset(item: Any, where: str, raw: Any, longest: int) -> int:
-    """Bytes that a dataset claims beyond what it can hold by what is stored."""
-    kind, plan = item.get_type(), item.get_create_plist()
-    if plan.get_external_count() or plan.get_layout() == h5py.h5d.VIRTUAL:
-        raise _Unsound(f"{where}: its data lies in another file; a file holds its own data")
-    if kind.get_class() not in _SIMPLE or _dtype_of(kind) is None:
-        raise _Unsound(f"{where}: holds something else than numbers and text; write it again")
-    stored = int(item.get_storage_size())
-    numbers = _numbers_in(item)
-    if kind.get_class() == h5py.h5t.STRING and kind.is_variable_str():
-        file_size = os.fstat(raw.fileno()).st_size
-        place = item.get_offset() if plan.get_layout() == h5py.h5d.CONTIGUOUS else None
-        if place is not None and 16 * numbers <= file_size:
-            # Length, address and number of each; libhdf5 takes memory by the first.
-            block = h5py.h5i.get_file_id(item).get_create_plist().get_userblock()
-            held = np.frombuffer(os.pread(raw.fileno(), 16 * numbers, block + place), "<u4")[::4]
-            if held.max(initial=0) > longest:
-                raise _Unsound(f"{where}: text longer than any that is stored; write it again")
-        return max(0, numbers * (longest + int(kind.get_size())) - STRING_EXPANSION * file_size)
-    if plan.get_layout() != h5py.h5d.CHUNKED:
-        return max(0, numbers * int(kind.get_size()) - stored)
-    filters = [plan.get_filter(number)[0] for number in range(plan.get_nfilters())]
-    if set(filters) - FILTERS or len(set(filters)) < len(filters):
-        raise _Unsound(f"{where}: compressed in another way than gzip or lzf; write it again so")
-    numbers = max(numbers, math.prod(plan.get_chunk()) if stored else 0)
-    return max(0, numbers * int(kind.get_size()) - EXPANSION * stored)
+def _members(group: Any, where: str) -> Iterator[tuple[str, Any]]:
+    """Names and objects in a group, in the order in which h5py gives them."""
+    tracked = group.get_create_plist().get_link_creation_order() & h5py.h5p.CRT_ORDER_TRACKED
+    by = h5py.h5.INDEX_CRT_ORDER if tracked else h5py.h5.INDEX_NAME
+    links: list[tuple[bytes, int]] = []
+    group.links.iterate(lambda name, info: links.append((name, info.type)), idx_type=by, info=True)
+    for raw, kind in links:
+        name = _shown(f"{where}/{raw.decode('utf8', 'backslashreplace')}".lstrip("/"))
+        if kind != h5py.h5l.TYPE_HARD:
+            raise _Unsound(f"{name}: a link to somewhere else; a file holds its own data")
+        try:
+            key = raw.decode("utf8")
+        except UnicodeDecodeError:
+            raise _Unsound(f"{name}: a name that is no UTF-8; write it again") from None
+        yield key, h5py.h5o.open(group, raw)
 
 
-def _numbers_in(item: Any) -> int:
-    return 0 if item.shape is None else math.prod(item.shape)  # None: made without a value
+def _shown(name: str | bytes) -> str:
+    text = name.decode("utf8", "backslashreplace") if isinstance(name, bytes) else name
+    return text if text.isprintable() else text.encode("unicode_escape").decode()
+
+
+def _is_text(kind: Any) -> bool:
+    """Whether it is text that lies in a heap."""
+    return kind.get_class() == h5py.h5t.STRING and bool(kind.is_variable_str())
+
+
+def _numbers_in(shape: tuple[int, ...] | None) -> int:
+    return 0 if shape is None else math.prod(shape)  # None: made without a value
 
 
 def _dtype_of(kind: Any) -> Any:

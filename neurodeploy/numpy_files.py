@@ -1,4 +1,4 @@
-"""Reads ``.npz`` archives that strangers wrote: their sizes are added up before any is unpacked."""
+"""Reads ``.npy`` and ``.npz`` files that strangers wrote: sizes are checked first."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -40,6 +40,7 @@ def read_archive(
     names: Collection[str] | None = None,
     error: type[NeurodeployError] = InputError,
     cure: str = "write it again",
+    packed: bool = True,
 ) -> dict[str, NDArray[Any]]:
     """Read arrays of an archive.
 
@@ -52,20 +53,23 @@ def read_archive(
         What is raised.
     cure : str
         What its message tells to do.
+    packed : bool
+        Whether it may be compressed, and its arrays larger than the file.
 
     Raises
     ------
     NeurodeployError
-        Of the type `error`: if the archive is damaged, holds objects, or claims more than a file
-        of its size can hold.
+        Of the type `error`: if the archive is missing or damaged, holds objects, or claims more
+        than a file of its size can hold.
     TooLargeError
         If its arrays do not fit into memory.
     """
     found: dict[str, NDArray[Any]] = {}
+    _check_regular(path, error)
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             parts = archive.infolist()
-            _check_sizes(path, parts)
+            _check_sizes(path, parts, packed)
             for part in parts:
                 name = part.filename.removesuffix(".npy")
                 if part.filename.endswith(".npy") and (names is None or name in names):
@@ -79,16 +83,54 @@ def read_archive(
     return found
 
 
+def map_array(
+    path: Path, error: type[NeurodeployError] = InputError, cure: str = "write it again"
+) -> NDArray[Any]:
+    """Map the array of an ``.npy`` file from the disk; parameters as `read_archive`.
+
+    Raises
+    ------
+    NeurodeployError
+        Of the type `error`: if the file is missing or damaged, holds objects, or less than its
+        header says.
+    """
+    _check_regular(path, error)
+    try:
+        return np.asanyarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    except UNREADABLE as problem:
+        what = str(problem) or type(problem).__name__
+        raise error(f"{path}: damaged, or no array ({what}); {cure}") from problem
+
+
+def write_archive(file: IO[bytes], arrays: Mapping[str, Any], packed: bool = False) -> None:
+    """Write arrays as ``np.savez`` does.
+
+    On a full disk that leaves its archive open, which Python complains of when it finds it.
+    """
+    how = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
+    with zipfile.ZipFile(file, "w", how) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as part:
+                _FORMAT.write_array(part, np.asanyarray(array), allow_pickle=False)
+
+
 def names_in(path: Path) -> list[str]:
     """Names of the arrays in an archive; errors as `UNREADABLE`."""
     with path.open("rb") as file, zipfile.ZipFile(file) as archive:
         return [n.removesuffix(".npy") for n in archive.namelist() if n.endswith(".npy")]
 
 
-def _check_sizes(path: Path, parts: list[zipfile.ZipInfo]) -> None:
+def _check_regular(path: Path, error: type[NeurodeployError]) -> None:
+    """Refuse a pipe, over which opening waits for ever."""
+    if not path.is_file():
+        there = "no regular file" if path.exists() else "no such file"
+        raise error(f"{path}: {there}; check the path")
+
+
+def _check_sizes(path: Path, parts: list[zipfile.ZipInfo], packable: bool) -> None:
     size = path.stat().st_size
     claimed, packed = sum(p.file_size for p in parts), sum(p.compress_size for p in parts)
-    if packed > size or claimed > EXPANSION * size + SPARE:
+    if packed > size or claimed > (EXPANSION * size + SPARE if packable else size):
         raise ValueError(f"claims {claimed:,} bytes in a file of {size:,}")
     for part in parts:
         if part.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):

@@ -316,6 +316,8 @@ def read_toml(path: Path, label: str) -> dict[str, Any]:
         import tomllib
     else:
         import tomli as tomllib
+    if path.exists() and not path.is_file():  # opening a pipe waits for ever
+        raise ChipError(f"{label}: no regular file; give the path of a chip file (.toml)")
     try:
         return dict(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Sequence
 
 from ..errors import ChipWarning, InputWarning, PluginWarning
 from .statuses import DONE, FAILED, INTERRUPTED, INTERRUPTED_LINE, Interrupted, Stop
+
+TYPE_CHECKING = False  # as in the package's own face
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 stop = Stop()
 

@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import BackendError, InputError, how_to_add
 from ..files import written_whole
 from ..formats.slayer.importing import quiet
+from ..hdf5 import written_hdf5
 from ..recording import decide as decide_from_sums
 
 PIXELS = 64
@@ -284,7 +284,7 @@ def export_netx(module: Any, path: str | os.PathLike[str]) -> None:
     if any(block.shape is None for block in blocks):
         # A block learns its shape in its first forward pass and cannot be exported before.
         layer_spikes(module, np.zeros((1, 1, blocks[0].synapse.in_channels), np.uint8))
-    with written_whole(path) as temporary, h5py.File(temporary, "w") as file:
+    with written_whole(path) as temporary, written_hdf5(temporary) as file:
         for i, block in enumerate(blocks):
             block.export_hdf5(file.create_group(f"layer/{i}"))
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..formats import load
 from ..network import Network
+from ..numpy_files import map_array
 from ..recording import Recording, RecordingWriter
 from ..recording.assemble import BlockAssembler, header_of
 from ..recording.run_options import RunOptions
@@ -57,7 +58,7 @@ def folder() -> Path | None:
 def load_pilotnet(place: Path) -> PilotNet:
     """Read the network, the frame and the record from `folder`."""
     network = load(place / "network.net")
-    frame = np.load(place / "image.npy", allow_pickle=False).transpose(2, 1, 0)
+    frame = map_array(place / "image.npy").transpose(2, 1, 0)
     return PilotNet(network, frame, _record(place, network))
 
 
@@ -84,7 +85,7 @@ def _record(place: Path, network: Network) -> Recording:
 
 def _array(path: Path) -> NDArray[np.int32]:
     """Read a [W, H, C, steps] or [neurons, steps] file as [1, steps, neurons]."""
-    array = np.moveaxis(np.load(path, allow_pickle=False), -1, 0)
+    array = np.moveaxis(map_array(path), -1, 0)
     if array.ndim == 4:
         array = array.transpose(0, 3, 2, 1)
     return np.ascontiguousarray(array.reshape(1, len(array), -1), dtype=np.int32)

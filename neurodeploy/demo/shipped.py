@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..errors import BackendError
 from ..inputs import read_inputs
 from ..network import Dense, FloatLIF, Network, Population, Projection, Source
+from ..numpy_files import read_archive
 
 _PLACES = (
     Path(__file__).parent / "data",  # in an installed wheel
@@ -50,8 +51,7 @@ def shipped_digits() -> Shipped:
         if (place / "digits.net").is_file():
             inputs, labels = read_inputs(place / "digits_test.npz")
             assert labels is not None
-            with np.load(place / "digits_float.npz", allow_pickle=False) as archive:
-                float_weights = {name: archive[name] for name in archive.files}
+            float_weights = read_archive(place / "digits_float.npz", error=BackendError)
             return Shipped(place / "digits.net", inputs, labels, float_weights)
     raise BackendError("digits.net: not in this installation; install neurodeploy again")
 

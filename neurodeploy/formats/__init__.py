@@ -51,8 +51,10 @@ def format_of(source: str | os.PathLike[str] | Any) -> Format:
     for kind in FORMATS.values():
         if kind.can_read(source):
             return kind
-    from .hdf5 import open_hdf5
+    from ..hdf5 import open_hdf5
+    from .hdf5 import check_hdf5
 
+    check_hdf5(Path(source))
     open_hdf5(Path(source)).close()
     return FORMATS["netx"]
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -15,6 +12,7 @@ from numpy.typing import NDArray
 
 from .. import hdf5
 from ..errors import FormatError, NeurodeployError
+from ..hdf5_tree import Dataset, Group
 from ..memory import Need, check_memory
 
 MAX_ELEMENTS = 1 << 30
@@ -29,17 +27,29 @@ RAW_LOSS = 0.1
 weights spread evenly up to 5 it takes so much; of raw weights below 1, nearly all."""
 
 
-def open_hdf5(path: Path) -> h5py.File:
-    """Open a file for reading.
+@contextmanager
+def read_hdf5(path: Path) -> Iterator[Group]:
+    """Give a tree of what is in a file, see `hdf5.read_hdf5`.
 
     Raises
     ------
     FormatError
-        If it is missing, not HDF5, cut short or damaged, see `hdf5.open_hdf5`.
+        If it is missing, not HDF5, cut short or damaged.
+    """
+    check_hdf5(path)
+    with hdf5.read_hdf5(path) as tree:
+        yield tree
+
+
+def check_hdf5(path: Path) -> None:
+    """Say of a file that is no HDF5 what it is instead.
+
+    Raises
+    ------
+    FormatError
     """
     if path.is_file() and not _is_hdf5(path):
         raise FormatError(f"{path}: not an HDF5 file; {_what_else(path)}")
-    return hdf5.open_hdf5(path)
 
 
 @contextmanager
@@ -86,7 +96,7 @@ class Layer:
 
     Parameters
     ----------
-    group : h5py.Group
+    group : Group
     path : Path
         The file, for messages.
 
@@ -97,25 +107,20 @@ class Layer:
         the groups inside.
     """
 
-    def __init__(self, group: h5py.Group, path: Path) -> None:
+    def __init__(self, group: Group, path: Path) -> None:
         self.group = group
-        self.where = group.name.strip("/")
+        self.where = group.name
         self.path = path
         self.read: set[str] = set()
         self.clipped: dict[str, int] = {}
 
-    @cached_property
-    def held(self) -> dict[str, h5py.Group | h5py.Dataset]:
-        """What is in the group, each opened once, which takes h5py long."""
-        return dict(self.group.items())
-
     def __contains__(self, key: str) -> bool:
-        return key in self.held and not self._is_empty(key)
+        return key in self.group and not self._is_empty(key)
 
     def _is_empty(self, key: str) -> bool:
         """Whether a dataset was made without a value, as some writers do; it says nothing."""
-        item = self.held.get(key)
-        return isinstance(item, h5py.Dataset) and item.shape is None
+        item = self.group.get(key)
+        return isinstance(item, Dataset) and item.shape is None
 
     def fail(self, key: str, problem: str) -> FormatError:
         """Build the error for a dataset of this group."""
@@ -124,7 +129,7 @@ class Layer:
     def text(self, key: str) -> str:
         """Read a string, stored as a scalar or as an array of one."""
         dataset = self._dataset(key)
-        value = np.ravel(dataset[()])[0] if dataset.size else b""
+        value = np.ravel(dataset.value)[0] if dataset.size else b""
         return value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
 
     def numbers(self, key: str) -> NDArray[np.float64]:
@@ -132,10 +137,7 @@ class Layer:
         dataset = self._dataset(key)
         if dataset.dtype.kind not in "biuf":
             raise self.fail(key, f"holds {dataset.dtype}, needs numbers")
-        try:
-            values = np.asarray(dataset[()], dtype=np.float64)
-        except OSError as error:
-            raise self.fail(key, "cannot be read; the file is damaged, export it again") from error
+        values = dataset.array.astype(np.float64)
         if not np.isfinite(values).all():
             count = int(np.count_nonzero(~np.isfinite(values)))
             raise self.fail(key, f"{count} of {values.size} values are NaN or infinite; retrain")
@@ -179,8 +181,8 @@ class Layer:
 
     def sub(self, key: str) -> Layer:
         """Open a group inside this one."""
-        group = self.held.get(key)
-        if not isinstance(group, h5py.Group):
+        group = self.group.get(key)
+        if not isinstance(group, Group):
             raise self.fail(key, "group is missing; export the layer again")
         self.read.add(key)
         inside = Layer(group, self.path)
@@ -189,20 +191,20 @@ class Layer:
 
     def unread(self) -> list[str]:
         """Names that nothing asked for, of what holds a value."""
-        return [key for key in self.held if key not in self.read and key in self]
+        return [key for key in self.group if key not in self.read and key in self]
 
     def empty(self) -> list[str]:
         """Names of datasets without a value."""
-        return [key for key in self.held if self._is_empty(key)]
+        return [key for key in self.group if self._is_empty(key)]
 
-    def _dataset(self, key: str) -> Any:
-        dataset = self.held.get(key)
-        if not isinstance(dataset, h5py.Dataset):
+    def _dataset(self, key: str) -> Dataset:
+        dataset = self.group.get(key)
+        if not isinstance(dataset, Dataset):
             raise self.fail(key, "dataset is missing; export the layer again")
         if self._is_empty(key):
             raise self.fail(key, "dataset is empty, without a value; export the layer again")
         self.read.add(key)
-        count = math.prod(dataset.shape)
+        count = dataset.size
         if count > MAX_ELEMENTS:
             raise self.fail(key, f"has {count:,} numbers, limit {MAX_ELEMENTS:,}")
         what = f"{self.path}: {self.where}/{key}: {count:,} numbers"

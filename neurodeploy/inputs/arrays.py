@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, InputWarning
 from ..network import InputTransform, Network
-from ..numpy_files import UNREADABLE, names_in, read_archive
+from ..numpy_files import UNREADABLE, map_array, names_in, read_archive
 
 _HASHED_SAMPLES = 64
 
@@ -77,8 +77,7 @@ def _is_archive(path: Path) -> bool:
 
 
 def _mapped(path: Path, what: str) -> NDArray[Any]:
-    with _readable(path, what):
-        return np.asanyarray(np.load(path, allow_pickle=False, mmap_mode="r"))
+    return map_array(path, InputError, f"give {what} as .npy or .npz")
 
 
 @contextmanager

@@ -316,8 +316,8 @@ def _joined(shares: Sequence[float], things: Sequence[Any]) -> Any:
         **{
             item.name: _mean([s for s, _ in there], [getattr(t, item.name) for _, t in there])
             for item in fields(there[0][1])
-            # What one event costs is the same everywhere.
-            if isinstance(getattr(there[0][1], item.name), float) and not item.name.endswith("_each")
+            if isinstance(getattr(there[0][1], item.name), float)
+            and not item.name.endswith("_each")  # what one event costs is the same everywhere
         },
     )
 

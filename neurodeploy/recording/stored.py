@@ -87,7 +87,7 @@ class FileArrays:
 
         def add(name: str, item: Any) -> None:
             if isinstance(item, h5py.Dataset):
-                if not item.shape or item.dtype.kind not in "biuf":
+                if not item.shape or item.dtype.kind not in "iuf":
                     raise RecordingError(f"{self.path}: {name}: no array of numbers; {CURE}")
                 found[name] = StoredArray(self.path, item)
 
@@ -156,7 +156,7 @@ class FileArrays:
         array = self[key]
         if array.shape != shape:
             raise self._fail(key, f"has shape {array.shape}, needs {shape}")
-        if whole and array.dtype.kind not in "biu":
+        if whole and array.dtype.kind not in "iu":
             raise self._fail(key, f"holds {array.dtype}, needs whole numbers")
 
     def _fail(self, key: str, problem: str) -> RecordingError:

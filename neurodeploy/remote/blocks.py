@@ -25,10 +25,11 @@ from numpy.typing import NDArray
 
 from ..errors import BackendError
 from ..network import Network
+from ..numpy_files import read_archive, write_archive
 from ..recording import Header, RecordingWriter
 from ..recording.assemble import BlockAssembler, Events
 from ..recording.run_options import RunOptions, recorded_states
-from .folder import BLOCKS, fresh, read_arrays
+from .folder import BLOCKS, fresh
 
 FOLDER = BLOCKS
 
@@ -140,7 +141,7 @@ class Blocks:
         if not any(a <= start and block.stop <= b for a, b in self.gaps()):
             raise ValueError(f"samples {start}..{block.stop} are done, or not of this job")
         file = io.BytesIO()
-        np.savez(file, **arrays)
+        write_archive(file, arrays)
         data = file.getbuffer()
         record = {"sha256": hashlib.sha256(data).hexdigest(), "measured": block.measured}
         try:
@@ -255,7 +256,7 @@ class Blocks:
         samples = block.stop - block.start
         numbers = ("int32", "float32")
         try:
-            arrays = read_arrays(path)
+            arrays = read_archive(path, error=BackendError, packed=False)
             for number, population in enumerate(self.network.populations):
                 name, size, key = population.name, population.size, f"{number}."
                 told = _checked(arrays, f"{key}step_counts", (samples, self.options.steps))

@@ -5,12 +5,8 @@ from __future__ import annotations
 import os
 import stat
 import time
-import zipfile
 from pathlib import Path
-from typing import IO, Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import IO
 
 from ..errors import BackendError
 
@@ -102,27 +98,3 @@ def take_lock(path: Path, seconds: float, busy: str) -> int | None:
         if time.monotonic() >= deadline or not path.exists():
             raise BackendError(f"{path}: {busy}")
         time.sleep(0.2)
-
-
-def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """Read an ``.npz`` that takes no more memory than its file: not packed, all as it says.
-
-    Raises
-    ------
-    OSError, ValueError, zipfile.BadZipFile and others
-        Whatever a damaged file makes NumPy raise.
-    """
-    npy: Any = np.lib.format  # untyped
-    with zipfile.ZipFile(path) as archive:
-        entries = archive.infolist()
-        if sum(entry.file_size for entry in entries) > path.stat().st_size:
-            raise ValueError("it claims more bytes than it has")
-        for entry in entries:
-            with archive.open(entry) as file:
-                if npy.read_magic(file) != (1, 0):
-                    raise ValueError(f"{entry.filename}: no array of version 1.0")
-                shape, _, dtype = npy.read_array_header_1_0(file)
-            if int(np.prod(shape, dtype=object)) * dtype.itemsize > entry.file_size:
-                raise ValueError(f"{entry.filename}: it claims more numbers than it has")
-    with np.load(path, allow_pickle=False) as arrays:
-        return dict(arrays)

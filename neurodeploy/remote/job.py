@@ -29,9 +29,10 @@ from .._version import __version__
 from ..errors import BackendError, NeurodeployError
 from ..network import Network
 from ..network.canonical import flatten, hash_values, unflatten
+from ..numpy_files import map_array, read_archive, write_archive
 from ..recording.run_options import RunOptions, to_record
 from .blocks import samples_done, write_into_place
-from .folder import check_plain, fresh, read_arrays, take_lock
+from .folder import check_plain, fresh, take_lock
 
 OPTIONS = ("steps", "record", "reset_interval", "reset_offset", "inputs_fingerprint", "chip")
 """The options that a worker follows; the others concern the process that started it."""
@@ -81,7 +82,7 @@ def write_job(
     try:
         job.mkdir(parents=True, exist_ok=True)
         with fresh(job / "network.npz") as file:
-            np.savez(file, **arrays)
+            write_archive(file, arrays)
         with fresh(job / "inputs.npy") as file:
             np.save(file, values, allow_pickle=False)
         write_into_place(job / "job.json", text.encode())  # last: now the job is there
@@ -163,9 +164,10 @@ def read_job(job: Path) -> Work:
     """
     wanted = header_of_job(job)
     try:
-        populations, projections = unflatten(wanted["network"], read_arrays(job / "network.npz"))
+        arrays = read_archive(job / "network.npz", error=BackendError, packed=False)
+        populations, projections = unflatten(wanted["network"], arrays)
         network = Network(populations, projections, metadata=wanted["metadata"])
-        values = np.load(job / "inputs.npy", mmap_mode="r", allow_pickle=False)
+        values = map_array(job / "inputs.npy", BackendError)
         work = Work(wanted["backend"], network, values, _options_of(wanted["options"], network))
         steps = work.options.steps
         if values.dtype.name not in ("int32", "float32") or values.ndim < 2:

@@ -162,3 +162,17 @@ def test_what_nohup_ignores_stays_ignored(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("neurodeploy ")
+
+
+def test_little_is_imported_before_signals_are_heard() -> None:
+    """Until then Ctrl-C shows Python's own traceback."""
+    code = (
+        "import re, sys\n"  # as the programs that pip writes do
+        "before = set(sys.modules)\n"
+        "from neurodeploy.cli import main\n"
+        "print(*sorted(set(sys.modules) - before))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    others = {name for name in done.stdout.split() if name.split(".")[0] != "neurodeploy"}
+    light = {"__future__", "signal", "warnings", "importlib", "importlib.machinery"}
+    assert others <= {*light, *(f"importlib.{m}" for m in ("_bootstrap", "_bootstrap_external"))}

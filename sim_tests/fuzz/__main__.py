@@ -27,10 +27,10 @@ MEMORY = 1 << 30
 """Bytes that a child may take beyond what it took for the sound files."""
 
 
-def watch(files: int, seed: int, kinds: list[str], folder: Path) -> Counter[str]:
+def watch(files: int, first: int, seed: int, kinds: list[str], folder: Path) -> Counter[str]:
     """Read damaged files in a child, and in another one after what ended it; count outcomes."""
     counts: Counter[str] = Counter()
-    at = 0
+    at = first
     while at < files:
         command = [sys.executable, "-m", "sim_tests.fuzz", "--child", "--files", str(files)]
         command += ["--first", str(at), "--seed", str(seed), "--folder", str(folder)]
@@ -114,9 +114,9 @@ def read_damaged(files: int, first: int, seed: int, kinds: list[str], folder: Pa
 def main() -> int:
     """Run, print counts, and give 1 if any file was neither read nor refused."""
     parser = argparse.ArgumentParser(prog="python -m sim_tests.fuzz", description=__doc__)
-    parser.add_argument("--files", type=int, default=20_000)
+    parser.add_argument("--files", type=int, default=20_000, help="number behind the last file")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--first", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument("--first", type=int, default=0, help="number of the first file")
     parser.add_argument("--folder", type=Path, default=None, help=argparse.SUPPRESS)
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("kinds", nargs="*", help="kinds of files; by default all")
@@ -125,7 +125,7 @@ def main() -> int:
         read_damaged(given.files, given.first, given.seed, given.kinds, given.folder)
         return 0
     with tempfile.TemporaryDirectory() as folder:
-        counts = watch(given.files, given.seed, given.kinds, Path(folder))
+        counts = watch(given.files, given.first, given.seed, given.kinds, Path(folder))
     print(", ".join(f"{count:,} {outcome}" for outcome, count in counts.most_common()))
     return int(set(counts) > {"read", "refused"})
 

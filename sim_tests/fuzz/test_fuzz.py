@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -13,11 +15,15 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
-from neurodeploy.errors import NeurodeployError
+from neurodeploy.audio.encoders.named import parse_encoder
+from neurodeploy.audio.enhancement.codec import MaskCodec
+from neurodeploy.chip.specification import load_chip
+from neurodeploy.comparison.junit import write_junit
+from neurodeploy.errors import NeurodeployError, RecordingError
 from neurodeploy.hdf5 import open_hdf5
-from neurodeploy.inputs import read_inputs
+from neurodeploy.inputs import read_inputs, read_labels
 
-from .sound_files import chain, network
+from .sound_files import RNG, chain, network
 
 HOSTILE = Path(__file__).parents[2].parent / "shared" / "cases" / "faults" / "hostile"
 samples = pytest.mark.skipif(not HOSTILE.is_dir(), reason="the hostile files are not here")
@@ -122,22 +128,107 @@ def test_an_archive_that_claims_too_much_is_refused_before_it_is_read(tmp_path):
         read_inputs(path)
 
 
-@pytest.mark.parametrize("room", [0, 3_000, 10_000])
-@pytest.mark.parametrize("name", ["a.net", "b.net", "a.nir", "a.h5"])
+def test_a_pipe_is_no_input(tmp_path):
+    """Opening one waits until somebody writes."""
+    readers = {
+        "a.net": nd.load,
+        "a.nir": nd.load,
+        "a.h5": nd.Recording.load,
+        "a.npz": read_inputs,
+        "a.npy": read_labels,
+        "a.toml": load_chip,
+        "codec.npz": MaskCodec.load,
+        "filters.npz": lambda path: parse_encoder(f"conv:weights={path},stride=2", 16000),
+    }
+    for name, read in readers.items():
+        os.mkfifo(tmp_path / name)
+        with pytest.raises(NeurodeployError, match=r"no regular file|no such file"):
+            read(tmp_path / name)
+
+
+@pytest.mark.parametrize("kind", ["external link", "soft link", "virtual", "external storage"])
+def test_a_recording_holds_its_own_data(tmp_path, kind):
+    path, name = tmp_path / "a.h5", "populations/out/v"
+    nd.run(network(), np.ones((2, 9, 2, 4, 4), np.uint8), record=("counts", "v")).save(path)
+    other = tmp_path / "other.h5"
+    shutil.copyfile(path, other)
+    with h5py.File(path, "a") as file:
+        held = file[name]
+        shape, dtype = held.shape, held.dtype
+        del file[name]
+        if kind == "external link":
+            file[name] = h5py.ExternalLink(str(other), name)
+        elif kind == "soft link":
+            file[name] = h5py.SoftLink("/populations/conv/v")
+        elif kind == "virtual":
+            layout = h5py.VirtualLayout(shape, dtype)
+            layout[...] = h5py.VirtualSource(str(other), name, shape)
+            file.create_virtual_dataset(name, layout)
+        else:
+            file.create_dataset(name, shape, dtype, external=[(str(other), 0, 1 << 20)])
+    with pytest.raises(RecordingError, match=rf"{name}: .*(somewhere else|in another file)"):
+        nd.Recording.load(path)
+
+
+def test_a_recording_whose_neurons_are_truths_is_refused(tmp_path):
+    path, name = tmp_path / "a.h5", "populations/out/neuron"
+    nd.run(network(), np.ones((2, 9, 2, 4, 4), np.uint8), record=("counts", "spikes")).save(path)
+    with h5py.File(path, "a") as file:
+        neurons = file[name][()] > 0
+        del file[name]
+        file[name] = neurons
+    with pytest.raises(RecordingError, match=f"{name}: no array of numbers"):
+        nd.Recording.load(path)
+
+
+@pytest.mark.parametrize("megabytes", [300, 600])
+def test_want_of_address_space_is_one_line(tmp_path, megabytes):
+    """Or no want at all."""
+    nd.save(network(), tmp_path / "a.net")
+    np.save(tmp_path / "a.npy", np.ones((2, 2000, 2, 4, 4), np.uint8))
+    given = ["run", "a.net", "--input", "a.npy", "-o", "a.h5"]
+    room = megabytes << 20
+    ran = subprocess.run(
+        [sys.executable, "-m", "neurodeploy", *given],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (room, room)),
+    )
+    assert ran.returncode == 0 or (ran.returncode == 2 and ran.stderr.count("\n") == 1), ran
+
+
+@pytest.mark.parametrize("room", [0, 300, 3_000, 10_000])
+@pytest.mark.parametrize("name", ["a.net", "b.net", "a.nir", "a.h5", "a.html", "a.xml", "a.npz"])
 def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, room, name):
     if name.endswith(".nir"):
         needs_nir()
     inputs = np.ones((20, 50, 2, 4, 4), np.uint8)
     recording = nd.run(network(), inputs, record=("counts", "spikes", "u", "v"))
     path = tmp_path / name
+    if name == "a.xml" and room > 300:
+        pytest.skip("a JUnit file has less than 3,000 bytes")
     whole = network() if name == "a.net" else chain()
+    compared = nd.compare(recording, recording)
+    codec = MaskCodec(*(RNG.random(shape) for shape in ((9, 80), 9, (9, 80), 9)), 1.0, 3, 7, 0.1, 9)
+
+    def write():
+        writers = {
+            ".h5": lambda: recording.save(path),
+            ".html": lambda: nd.report(path, net=whole, comparison=compared),
+            ".xml": lambda: write_junit(path, compared),
+            ".npz": lambda: codec.save(path),
+        }
+        writers.get(path.suffix, lambda: nd.save(whole, path))()
+
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
     try:
         with pytest.raises(NeurodeployError, match="cannot be written whole"):
-            recording.save(path) if name == "a.h5" else nd.save(whole, path)
+            write()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(tmp_path.iterdir()) == []
-    recording.save(path) if name == "a.h5" else nd.save(whole, path)
+    write()
     assert path.stat().st_size > room

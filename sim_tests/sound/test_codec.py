@@ -122,7 +122,7 @@ def test_a_codec_through_a_file(tmp_path):
         ({"epsilon": -1.0}, "epsilon is '-1.0'; give one number above 0"),
         ({"encoder": np.full((24, 80), 1e200)}, "encoder holds 1e"),
         ({"encoder": None}, "no 'encoder' in it"),
-        ({"encoder": np.array([{}], object)}, "cannot be read"),
+        ({"encoder": np.array([{}], object)}, "damaged, or no archive"),
     ],
 )
 def test_a_codec_that_is_none(tmp_path, changes, said):
@@ -136,11 +136,11 @@ def test_a_codec_that_is_none(tmp_path, changes, said):
 @pytest.mark.parametrize("content", [b"", b"not a file of arrays", b"PK\x03\x04"])
 def test_a_file_that_is_no_codec(tmp_path, content):
     (tmp_path / "c.npz").write_bytes(content)
-    with pytest.raises(InputError, match=r"c\.npz: cannot be read"):
+    with pytest.raises(InputError, match=r"c\.npz: damaged, or no archive"):
         MaskCodec.load(tmp_path / "c.npz")
     np.save(tmp_path / "c.npy", np.zeros(3))
     for name in ("none.npz", "c.npy"):
-        with pytest.raises(InputError, match="cannot be read"):
+        with pytest.raises(InputError, match="damaged, or no archive"):
             MaskCodec.load(tmp_path / name)
 
 
@@ -157,7 +157,7 @@ def test_any_damage_is_said_in_one_line(tmp_path):
         except InputError as error:
             refused.append(str(error))
     assert len(refused) > 75
-    assert all("codec" in line and "\n" not in line for line in refused)
+    assert all("d.npz" in line and "\n" not in line for line in refused)
 
 
 def test_integer_filters_are_numbers_too():
@@ -193,5 +193,5 @@ def test_the_network_through_a_file(tmp_path):
 
 def test_a_codec_that_is_too_large(tmp_path):
     np.savez_compressed(tmp_path / "c.npz", **{**vars(CODEC), "decoder": np.zeros(1 << 23)})
-    with pytest.raises(InputError, match="decoder has 67108992 bytes, the limit is 33554432"):
+    with pytest.raises(InputError, match="decoder has shape"):
         MaskCodec.load(tmp_path / "c.npz")

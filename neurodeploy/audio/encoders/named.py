@@ -8,12 +8,15 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InputError
+from ...files import damaged
+from ...numpy_files import read_archive
 from ..files import AudioReader, to_pcm16
 from .base import Chain, Coder, rounded_shift
 from .codec import ConvEncoder
@@ -59,16 +62,10 @@ class Magnitude(Coder):
 
 def _conv(weights: str, stride: int, shift: int = 0, fixed: bool = True) -> ConvEncoder:
     """Read filters: array ``weight`` [channels, size] and optional ``bias`` of an ``.npz``."""
-    try:
-        with np.load(weights, allow_pickle=False) as archive:
-            bias = archive["bias"] if "bias" in archive.files else None
-            return ConvEncoder(archive["weight"], stride, bias, shift=shift)
-    except InputError:
-        raise
-    except Exception as error:  # zipfile and header parsers raise many kinds
-        raise InputError(
-            f"{weights}: no filters to be read ({error}); give an .npz with 'weight'"
-        ) from error
+    cure = "give an .npz with 'weight'"
+    found = read_archive(Path(weights), ("weight", "bias"), InputError, cure)
+    with damaged(weights, InputError, cure):
+        return ConvEncoder(found["weight"], stride, found.get("bias"), shift=shift)
 
 
 ENCODERS: dict[str, Callable[..., Coder]] = {

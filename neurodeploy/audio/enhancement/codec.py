@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,12 @@ from numpy.typing import NDArray
 
 from ...core.sound import Mask
 from ...errors import InputError
-from ...files import written_whole
+from ...files import damaged, written_whole
 from ...network import Network
+from ...numpy_files import read_archive, write_archive
 from ..encoders.codec import ConvDecoder, ConvEncoder
 from .denoise import Denoiser
 from .fronts import Front
-
-LARGEST = 1 << 25
-"""Bytes that an array of a codec's file may have."""
 
 LARGEST_COEFFICIENT = 1e6
 """Filters of sound in -1..1 are far below; beyond, sums leave float32."""
@@ -105,7 +104,7 @@ class MaskCodec:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write an .npz file, whole or not at all."""
         with written_whole(path) as beside, open(beside, "wb") as file:
-            np.savez_compressed(file, **vars(self))
+            write_archive(file, vars(self), packed=True)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> MaskCodec:
@@ -116,35 +115,20 @@ class MaskCodec:
         InputError
             If the file is not such a one.
         """
-        try:
-            with open(path, "rb") as source, np.load(source, allow_pickle=False) as file:
-                missing = {field.name for field in fields(cls)} - set(file.files)
-                if missing:
-                    raise InputError(
-                        f"codec {path}: no {min(missing)!r} in it; give a codec's .npz"
-                    )
-                held = {field.name: _array(path, file, field.name) for field in fields(cls)}
-        except InputError:
-            raise
-        except Exception as error:  # a damaged file breaks zip, zlib and numpy in many ways
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise InputError(
-                f"codec {path}: cannot be read ({reason}); give a codec's .npz"
-            ) from error
+        names, cure = [field.name for field in fields(cls)], "give a codec's .npz"
+        held = read_archive(Path(path), names, InputError, cure)
+        for name in names:
+            if name not in held:
+                raise InputError(f"codec {path}: no {name!r} in it; {cure}")
+            found = held[name]
+            if found.dtype.kind not in "iuf" or not np.isfinite(found).all():
+                raise InputError(
+                    f"codec {path}: {name} is {found.dtype} {found.shape} or holds NaN; give "
+                    f"finite numbers"
+                )
         numbers: dict[str, Any] = {k: v if v.ndim else v.item() for k, v in held.items()}
-        return cls(**numbers)
-
-
-def _array(path: Any, file: Any, name: str) -> NDArray[Any]:
-    size = file.zip.getinfo(f"{name}.npy").file_size
-    if size > LARGEST:
-        raise InputError(f"codec {path}: {name} has {size} bytes, the limit is {LARGEST}")
-    found: NDArray[Any] = file[name]
-    if found.dtype.kind not in "iuf" or not np.isfinite(found).all():
-        raise InputError(
-            f"codec {path}: {name} is {found.dtype} {found.shape} or holds NaN; give finite numbers"
-        )
-    return found
+        with damaged(f"codec {path}", InputError, cure):
+            return cls(**numbers)
 
 
 class MaskFront(Front):

@@ -43,9 +43,13 @@ def trained_starts(
     """
     starts: dict[str, int] = {}
     lag: dict[str, int] = {}
+    into: dict[str, list[Projection]] = {}
+    for projection in projections:
+        if projection.source != projection.target:
+            into.setdefault(projection.target, []).append(projection)
     for population in populations:
-        into = [p for p in projections if p.target == population.name != p.source]
-        arrival = max((lag[p.source] + p.synapse.steps for p in into), default=0)
+        feeds = into.get(population.name, ())
+        arrival = max((lag[p.source] + p.synapse.steps for p in feeds), default=0)
         lag[population.name] = arrival - (not isinstance(population.neuron, SAME_STEP))
         starts[population.name] = max(arrival, 0)
     return starts

@@ -42,19 +42,18 @@ def list_losses(network: Network, again: Network) -> Iterator[tuple[str, str]]:
         ("projection", network.projections, again.projections),
     )
     for kind, given, back in pairs:
-        left = list(back)
+        left = {other.name: other for other in back}
         for item in given:
             element = f"{kind} {item.name!r}" if kind == "population" else f"{kind} {item.name}"
-            found = next((other for other in left if other.name == item.name), None)
+            found = left.pop(item.name, None)
             if found is None:
                 yield element, "is not there when the file is read"
                 continue
-            left.remove(found)
             changes = list(_changes(item, found))
             if changes:
                 cures = [CURES[name] for name, _ in changes if name in CURES]
                 yield element, "; ".join([*(text for _, text in changes), *cures])
-        for other in left:
+        for other in left.values():
             yield f"{kind} {other.name}", "is there when the file is read, but not before"
 
 

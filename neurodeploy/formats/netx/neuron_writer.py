@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UnsupportedError
+from ...hdf5_tree import Group
 from ...network import (
     ALIF,
     AdaptiveResonateFire,
@@ -53,12 +53,12 @@ _ADAPTATION = {
 }  # fmt: skip
 
 
-def write_neuron(group: h5py.Group, population: Population, exponent: int) -> None:
+def write_neuron(group: Group, population: Population, exponent: int) -> None:
     """Write a population's ``neuron`` group and ``bias``.
 
     Parameters
     ----------
-    group : h5py.Group
+    group : Group
     population : Population
     exponent : int
         The `input_exponent` that a reader gives it, by what feeds it.
@@ -71,7 +71,7 @@ def write_neuron(group: h5py.Group, population: Population, exponent: int) -> No
     neuron: Neuron = population.neuron
     if type(neuron) not in WRITTEN:  # not one derived from them either
         raise UnsupportedError(f"population {population.name!r}: NetX has no {neuron.kind} neuron")
-    out = group.create_group("neuron")
+    out = group.require_group("neuron")
     more = getattr(neuron, "input_exponent", ACTIVATION_SHIFT) - exponent
     has_exponent = isinstance(neuron, (GeneralCubaLIF, LeakyIntegrator))
     least, most = WEIGHT_EXPONENTS if has_exponent else (0, 0)
@@ -108,7 +108,7 @@ def _in_64ths(value: Parameter, neuron: Neuron) -> Parameter:
     return rounded if rounded.ndim else int(rounded)
 
 
-def _write_cuba(out: h5py.Group, population: Population, weight_exponent: int) -> None:
+def _write_cuba(out: Group, population: Population, weight_exponent: int) -> None:
     neuron = population.neuron
     if isinstance(neuron, GeneralCubaLIF):
         into_current = neuron.bias_into == "current" and np.any(neuron.bias != 0)
@@ -129,7 +129,7 @@ def _write_cuba(out: h5py.Group, population: Population, weight_exponent: int) -
 
 
 def _write_parameters(
-    out: h5py.Group, population: Population, parameters: dict[str, str | Parameter]
+    out: Group, population: Population, parameters: dict[str, str | Parameter]
 ) -> None:
     """Write parameters given by the name of the neuron's field, or by value."""
     for key, value in parameters.items():
@@ -138,7 +138,7 @@ def _write_parameters(
         out[key] = per_channel(population, value)
 
 
-def _write_sigma_delta(out: h5py.Group, population: Population) -> None:
+def _write_sigma_delta(out: Group, population: Population) -> None:
     neuron = population.neuron
     out["type"] = "SDNN"
     out["activation"] = "relu"
@@ -154,7 +154,7 @@ def _write_sigma_delta(out: h5py.Group, population: Population) -> None:
     out["vThMant"] = per_channel(population, _in_64ths(neuron.threshold, neuron))
 
 
-def _write_bias(group: h5py.Group, population: Population, bias: Parameter) -> None:
+def _write_bias(group: Group, population: Population, bias: Parameter) -> None:
     if len(population.shape) == 1:
         group["bias"] = np.broadcast_to(bias, population.shape).astype(np.float32)
         return

@@ -22,11 +22,11 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from ...errors import FormatError, NetworkError, UnsupportedError
 from ...files import damaged
+from ...hdf5_tree import Group
 from ...memory import Need, check_memory
 from ...network import (
     Audit,
@@ -46,7 +46,7 @@ from ...network import (
     Synapse,
 )
 from ...network.graph import CLIPPED
-from ..hdf5 import Layer, open_hdf5, reading
+from ..hdf5 import Layer, read_hdf5, reading
 from .late_starts import STARTS, with_starts
 from .neuron_reader import input_exponent_after, note_empty, read_bias, read_neuron
 from .synapse_reader import (
@@ -120,29 +120,41 @@ def load_netx(
         If an element cannot be carried and `allow` does not name it.
     """
     path = Path(path)
-    with reading(path), open_hdf5(path) as file:
-        if isinstance(file.get(GROUP), h5py.Group):
-            whole = read_whole(file, path)
-            if whole is not None:
-                return whole
-        if not isinstance(file.get("layer"), h5py.Group) or not len(file["layer"]):
-            raise FormatError(
-                f"{path}: HDF5, but no NetX network (no group 'layer') and no NIR graph "
-                f"(no group 'node'); export it with SLAYER's export_hdf5 or nir.write"
-            )
-        reader = _Reader(path, frozenset(allow), input_shape)
-        count = len(file["layer"])
-        for index in range(count):
-            layer = file["layer"].get(str(index))
-            if not isinstance(layer, h5py.Group):
-                what = "missing" if layer is None else "no group"
-                raise FormatError(f"{path}: layer/{index}: {what}, though there are {count}")
-            reader.read(index, Layer(layer, path))
-        populations = with_starts(
-            reader.populations, reader.projections, reader.biased, as_trained, reader.note
+    with reading(path), read_hdf5(path) as file:
+        return read_tree(file, path, allow=allow, input_shape=input_shape, as_trained=as_trained)
+
+
+def read_tree(
+    file: Group,
+    path: Path,
+    *,
+    allow: Collection[str] = (),
+    input_shape: tuple[int, ...] | None = None,
+    as_trained: bool = False,
+) -> Network:
+    """Read a network from a tree of what a file holds, or will; see `load_netx`."""
+    if isinstance(file.get(GROUP), Group):
+        whole = read_whole(file, path)
+        if whole is not None:
+            return whole
+    layers = file.get("layer")
+    if not isinstance(layers, Group) or not layers:
+        raise FormatError(
+            f"{path}: HDF5, but no NetX network (no group 'layer') and no NIR graph "
+            f"(no group 'node'); export it with SLAYER's export_hdf5 or nir.write"
         )
-        metadata = reader.metadata(file)
-        return Network(populations, tuple(reader.projections), Audit(tuple(reader.audit)), metadata)
+    reader = _Reader(path, frozenset(allow), input_shape)
+    for index in range(len(layers)):
+        layer = layers.get(str(index))
+        if not isinstance(layer, Group):
+            what = "missing" if layer is None else "no group"
+            raise FormatError(f"{path}: layer/{index}: {what}, though there are {len(layers)}")
+        reader.read(index, Layer(layer, path))
+    populations = with_starts(
+        reader.populations, reader.projections, reader.biased, as_trained, reader.note
+    )
+    metadata = reader.metadata(file)
+    return Network(populations, tuple(reader.projections), Audit(tuple(reader.audit)), metadata)
 
 
 def kind_of(layer: Layer) -> str:
@@ -360,10 +372,11 @@ class _Reader:
 
     def _sender(self, name: str) -> Neuron:
         """Give the neuron whose messages leave a population; readouts pass on another's."""
-        (neuron,) = (p.neuron for p in self.populations if p.name == name)
+        # A layer is fed by the one before, so it stands near the end.
+        neuron = next(p.neuron for p in reversed(self.populations) if p.name == name)
         if not isinstance(neuron, Average):
             return neuron
-        return self._sender(next(p.source for p in self.projections if p.target == name))
+        return self._sender(next(p.source for p in reversed(self.projections) if p.target == name))
 
     def _note_axon(self, layer: Layer, has_bias: bool) -> None:
         where = f"{layer.where}/delay"
@@ -373,11 +386,11 @@ class _Reader:
             reason = "kept on the axon; netx moves it to the input, which differs with a bias"
             self.note(where, Rating.FAITHFUL, reason)
 
-    def metadata(self, file: h5py.File) -> dict[str, str | int | float]:
+    def metadata(self, file: Group) -> dict[str, str | int | float]:
         """Read the facts of ``simulation`` and ``quantize``; name every group not known."""
         facts = self.facts
         for key in file:
-            known = key in ("simulation", "quantize") and isinstance(file[key], h5py.Group)
+            known = key in ("simulation", "quantize") and isinstance(file[key], Group)
             if known and key == "simulation":
                 group = Layer(file[key], self.path)
                 for name in group.group:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UnsupportedError
+from ...hdf5_tree import Group
 from ...network import (
     ComplexConv,
     ComplexDense,
@@ -74,7 +74,7 @@ def _raw(values: NDArray[np.float64]) -> str:
 
 def is_complex(layer: Layer) -> bool:
     """Whether the layer has a real and an imaginary weight."""
-    return isinstance(layer.group.get("weight"), h5py.Group)
+    return isinstance(layer.group.get("weight"), Group)
 
 
 def read_dense(layer: Layer, size: int, note: Note) -> Dense | ComplexDense:
@@ -157,7 +157,7 @@ def read_kernel(layer: Layer, kind: str, note: Note) -> Synapse:
 
 
 def _kernel_weight(layer: Layer, key: str, kind: str, note: Note) -> NDArray[np.int32]:
-    if isinstance(layer.group.get(key), h5py.Group):
+    if isinstance(layer.group.get(key), Group):
         raise UnsupportedError(
             f"{layer.path}: {layer.where}/{key}: complex weights of a {kind} layer are not "
             f"supported; supported are dense and conv"
@@ -299,7 +299,7 @@ def source_of(synapse: Synapse, shape: tuple[int, ...]) -> tuple[int, ...] | Non
     return synapse.weight.shape[1] * synapse.groups, size[0], size[1]
 
 
-def write_dense(group: h5py.Group, synapse: Dense | DelayedDense | ComplexDense) -> None:
+def write_dense(group: Group, synapse: Dense | DelayedDense | ComplexDense) -> None:
     """Write the weights of a dense layer, and the delays of its synapses."""
     if isinstance(synapse, ComplexDense):
         group["outFeatures"], group["inFeatures"] = synapse.real.shape
@@ -312,7 +312,7 @@ def write_dense(group: h5py.Group, synapse: Dense | DelayedDense | ComplexDense)
         group["delay"] = synapse.delay.astype(np.float32)
 
 
-def write_kernel(group: h5py.Group, synapse: Synapse, source_shape: tuple[int, ...]) -> str:
+def write_kernel(group: Group, synapse: Synapse, source_shape: tuple[int, ...]) -> str:
     """Write a convolution or pool; give NetX's name for it.
 
     Raises

@@ -19,12 +19,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import FormatError, NetworkError
 from ...files import damaged
+from ...hdf5_tree import Dataset, Group
 from ...network import Audit, AuditEntry, Network, Rating
 from ...network.canonical import flatten, unflatten
 
@@ -33,9 +33,9 @@ VERSION = 2
 PARTS = ("populations", "projections", "audit")
 
 
-def write_whole(file: h5py.File, network: Network) -> None:
-    """Write a network into the group of an open file, after ``layer`` if there is one."""
-    group = file.create_group(GROUP)
+def write_whole(file: Group, network: Network) -> None:
+    """Put a network into the group of a file's tree, after ``layer`` if there is one."""
+    group = file.require_group(GROUP)
     group.attrs["version"] = VERSION
     group.attrs["fingerprint"] = network.fingerprint
     group.attrs["layer_sha256"] = layer_hash(file)
@@ -43,13 +43,13 @@ def write_whole(file: h5py.File, network: Network) -> None:
     items = (network.populations, network.projections, network.audit.entries)
     tree = {name: flatten(item, arrays) for name, item in zip(PARTS, items, strict=True)}
     group["network"] = json.dumps({**tree, "metadata": dict(network.metadata)})
-    held = group.create_group("arrays")
+    held = group.require_group("arrays")
     for key, array in arrays.items():
         held[key] = array
 
 
-def read_whole(file: h5py.File, path: Path) -> Network | None:
-    """Read the group of an open file, of this version or an older one.
+def read_whole(file: Group, path: Path) -> Network | None:
+    """Read the group of a file, of this version or an older one.
 
     Where the network is not the one whose fingerprint was written beside it, the audit says so.
 
@@ -96,13 +96,13 @@ def with_mismatch(network: Network, element: str) -> Network:
     return replace(network, audit=network.audit + Audit((entry,)))
 
 
-def _read(group: h5py.Group) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    arrays = {key: held[()] for key, held in group["arrays"].items()}
-    tree: dict[str, Any] = json.loads(group["network"][()])
+def _read(group: Group) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    arrays = {key: held.value for key, held in group["arrays"].items()}
+    tree: dict[str, Any] = json.loads(group["network"].value)
     return tree, arrays
 
 
-def _read_version_1(group: h5py.Group) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+def _read_version_1(group: Group) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     arrays: dict[str, NDArray[Any]] = {}
     tree: dict[str, Any] = {
         name: [_tree_of_version_1(group[name][key], arrays) for key in sorted(group[name])]
@@ -112,34 +112,31 @@ def _read_version_1(group: h5py.Group) -> tuple[dict[str, Any], dict[str, NDArra
     return tree, arrays
 
 
-def layer_hash(file: h5py.File) -> str:
+def layer_hash(file: Group) -> str:
     """SHA-256 over names, types and contents of everything in ``layer``; of nothing without it."""
     digest = hashlib.sha256()
-
-    def feed(name: str, item: h5py.Group | h5py.Dataset) -> None:
+    layers = file.get("layer")
+    for name, item in layers.walk() if isinstance(layers, Group) else ():
         digest.update(name.encode())
         for key in sorted(item.attrs):
             digest.update(f"{key}={item.attrs[key]!r}".encode())
-        if isinstance(item, h5py.Dataset):
-            value = np.asarray(item[()])
+        if isinstance(item, Dataset):
+            value = np.asarray(item.value)
             digest.update(f"{value.shape}{item.dtype.kind}".encode())
             held = value.tobytes() if value.dtype.kind != "O" else repr(value.tolist()).encode()
             digest.update(held)
-
-    if "layer" in file:
-        file["layer"].visititems(feed)
     return digest.hexdigest()
 
 
-def _tree_of_version_1(group: h5py.Group, arrays: dict[str, NDArray[Any]]) -> Any:
+def _tree_of_version_1(group: Group, arrays: dict[str, NDArray[Any]]) -> Any:
     """Read a group that stands for a dataclass, as version 1 wrote it, into `canonical`'s form."""
     held = {key: _plain(value) for key, value in group.attrs.items()}
     name = held.pop("class")
     for key, item in group.items():
-        if isinstance(item, h5py.Group):
+        if isinstance(item, Group):
             held[key] = _tree_of_version_1(item, arrays)
         else:
-            arrays[item.name] = item[()]
+            arrays[item.name] = item.value
             held[key] = {"array": item.name}
     return {"class": name, "fields": held}
 

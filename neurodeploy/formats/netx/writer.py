@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import NeurodeployError, UnsupportedError
 from ...files import written_whole
 from ...hdf5 import written_hdf5
+from ...hdf5_tree import Group, write_tree
 from ...network import (
     Average,
     ComplexConv,
@@ -68,38 +67,37 @@ def save_netx(network: Network, path: str | os.PathLike[str], *, netx_only: bool
         With `netx_only`, if NetX cannot hold an element, or not all of it.
     """
     missing = ""
-    with written_whole(path) as temporary:
-        try:
-            _write_layers(network, temporary)
-            if netx_only:
-                _check_complete(network, temporary)
-            if netx_only or _reads_the_same(network, temporary):
-                return missing
-        except UnsupportedError as error:
-            if netx_only:
-                raise
-            missing = str(error)
-        with written_hdf5(temporary, "w" if missing else "r+") as file:
-            write_whole(file, network)
+    file = Group()
+    try:
+        file = _layers_of(network)
+        if netx_only:
+            _check_complete(network, file, Path(path))
+    except UnsupportedError as error:
+        if netx_only:
+            raise
+        missing = str(error)
+    if missing or not (netx_only or _reads_the_same(network, file, Path(path))):
+        write_whole(file, network)
+    with written_whole(path) as temporary, written_hdf5(temporary) as written:
+        write_tree(written, file)
     return missing
 
 
 def why_no_layers(network: Network) -> str:
     """Why NetX cannot hold a network, so that its file has no ``layer``; nothing if it can."""
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            _write_layers(network, Path(folder) / "a.net")
-        except UnsupportedError as error:
-            return str(error)
+    try:
+        _layers_of(network)
+    except UnsupportedError as error:
+        return str(error)
     return ""
 
 
-def _check_complete(network: Network, path: Path) -> None:
+def _check_complete(network: Network, file: Group, path: Path) -> None:
     """Refuse a network that a reader of its layers does not get back."""
-    from .reader import load_netx  # reads through this module's neighbours
+    from .reader import read_tree  # reads through this module's neighbours
 
     try:
-        again = load_netx(path)
+        again = read_tree(file, path)
     except NeurodeployError as error:
         reason = str(error).replace(f"{path}: ", "")
         raise UnsupportedError(f"NetX cannot give this network back: {reason}") from error
@@ -109,43 +107,44 @@ def _check_complete(network: Network, path: Path) -> None:
         )
 
 
-def _reads_the_same(network: Network, path: Path) -> bool:
-    from .reader import load_netx  # reads through this module's neighbours
+def _reads_the_same(network: Network, file: Group, path: Path) -> bool:
+    from .reader import read_tree  # reads through this module's neighbours
 
     if network.audit.worst is not Rating.FAITHFUL:
         return False  # what a conversion lost must not be forgotten on the way
     try:
-        again = load_netx(path)
+        again = read_tree(file, path)
         return again == network and dict(again.metadata) == dict(network.metadata)
     except NeurodeployError:
         return False
 
 
-def _write_layers(network: Network, path: Path) -> None:
-    layers = list(_chain(network))
-    with written_hdf5(path) as file:
-        root = file.create_group("layer")
-        index = 0
-        for population, projection in layers:
-            if is_axon(network, population):
-                continue  # its delays are in the layer before
-            if projection is not None and _needs_flatten(network, projection):
-                group = root.create_group(str(index))
-                _text(group, "type", "flatten")
-                group["shape"] = np.array([network[projection.source].size, 1, 1])
-                index += 1
-            elif projection is None and _implicit(network):
-                continue
-            group = root.create_group(str(index))
-            kind = _write_layer(group, network, population, projection)
-            if population.name != ("input" if kind == "input" else f"{index}_{kind}"):
-                group.attrs["name"] = population.name
+def _layers_of(network: Network) -> Group:
+    """A file's tree, with the network in ``layer``."""
+    file = Group()
+    root = file.require_group("layer")
+    index = 0
+    for population, projection in list(_chain(network)):
+        if is_axon(network, population):
+            continue  # its delays are in the layer before
+        if projection is not None and _needs_flatten(network, projection):
+            group = root.require_group(str(index))
+            _text(group, "type", "flatten")
+            group["shape"] = np.array([network[projection.source].size, 1, 1])
             index += 1
-        for key, value in network.metadata.items():
-            if key.startswith("simulation/"):
-                file[key] = value
-            elif key.startswith("quantize/"):  # how it was rounded; other readers need not know
-                file.require_group("quantize").attrs[key.partition("/")[2]] = value
+        elif projection is None and _implicit(network):
+            continue
+        group = root.require_group(str(index))
+        kind = _write_layer(group, network, population, projection)
+        if population.name != ("input" if kind == "input" else f"{index}_{kind}"):
+            group.attrs["name"] = population.name
+        index += 1
+    for key, value in network.metadata.items():
+        if key.startswith("simulation/"):
+            file[key] = value
+        elif key.startswith("quantize/"):  # how it was rounded; other readers need not know
+            file.require_group("quantize").attrs[key.partition("/")[2]] = value
+    return file
 
 
 def _chain(network: Network) -> Iterator[tuple[Population, Projection | None]]:
@@ -174,7 +173,7 @@ def _needs_flatten(network: Network, projection: Projection) -> bool:
 
 
 def _write_layer(
-    group: h5py.Group, network: Network, population: Population, projection: Projection | None
+    group: Group, network: Network, population: Population, projection: Projection | None
 ) -> str:
     group["shape"] = np.array(population.shape)
     if projection is None:
@@ -204,7 +203,7 @@ def _write_layer(
     return kind
 
 
-def _write_synapses(group: h5py.Group, network: Network, projection: Projection) -> str:
+def _write_synapses(group: Group, network: Network, projection: Projection) -> str:
     synapse = projection.synapse
     if isinstance(synapse, DENSE):
         write_dense(group, synapse)
@@ -220,7 +219,7 @@ def _write_synapses(group: h5py.Group, network: Network, projection: Projection)
     )
 
 
-def _write_loops(group: h5py.Group, network: Network, population: Population, kind: str) -> None:
+def _write_loops(group: Group, network: Network, population: Population, kind: str) -> None:
     loops = [p for p in network.into(population.name) if p.source == population.name]
     for loop in loops:
         if kind != "dense_rec" or not isinstance(loop.synapse, Dense) or len(loops) > 1:
@@ -266,5 +265,5 @@ def _axon_delay(network: Network, population: Population) -> NDArray[np.int32] |
     return population.axon_delay if axon is None else axon.axon_delay
 
 
-def _text(group: h5py.Group, key: str, text: str) -> None:
-    group.create_dataset(key, (1,), "S10", [text.encode("ascii")])
+def _text(group: Group, key: str, text: str) -> None:
+    group[key] = np.array([text.encode("ascii")], "S10")

@@ -11,11 +11,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import h5py
 import numpy as np
 
 from ...errors import FormatError, UnsupportedError, how_to_add
-from ..hdf5 import open_hdf5
+from ...hdf5_tree import Dataset, Group
+from ..hdf5 import read_hdf5
 
 MAX_BYTES = 1 << 30
 """All arrays of a file together; 1 GiB is a thousand times the largest graph published."""
@@ -49,9 +49,9 @@ def nir_package() -> ModuleType:
     return module
 
 
-def has_nir_layout(file: h5py.File) -> bool:
+def has_nir_layout(file: Group) -> bool:
     """Whether an HDF5 file has NIR's layout: a group ``node`` and a ``version``."""
-    return isinstance(file.get("node"), h5py.Group) and "version" in file
+    return isinstance(file.get("node"), Group) and "version" in file
 
 
 def read_file(path: Path) -> tuple[dict[str, Any], str]:
@@ -63,8 +63,8 @@ def read_file(path: Path) -> tuple[dict[str, Any], str]:
         If it is no NIR file, damaged, of a newer version, or beyond a bound.
     """
     nir = nir_package()
-    with open_hdf5(path) as file:
-        if isinstance(file.get("node"), h5py.Group) and "version" not in file:
+    with read_hdf5(path) as file:
+        if isinstance(file.get("node"), Group) and "version" not in file:
             raise FormatError(
                 f"{path}: a NIR file without 'version', which says how to read its group 'node'; "
                 f"write it again with nir.write"
@@ -92,7 +92,7 @@ def _check_version(path: Path, version: str, ours: str) -> None:
         )
 
 
-def _check_sizes(path: Path, root: h5py.Group) -> None:
+def _check_sizes(path: Path, root: Group) -> None:
     """Add up what is to be read, before reading it."""
     total, waiting, groups = 0, [(root, 0)], 0
     while waiting:
@@ -103,19 +103,18 @@ def _check_sizes(path: Path, root: h5py.Group) -> None:
                 f"{path}: {group.name}: more than {2 * MAX_DEPTH} levels or {4 * MAX_NODES:,} "
                 f"groups; no network needs them"
             )
-        for key in group:
-            item = group[key]
-            if isinstance(item, h5py.Group):
+        for key, item in group.items():
+            if isinstance(item, Group):
                 waiting.append((item, depth + 1))
                 continue
             if item.shape is None:
                 raise FormatError(f"{path}: {item.name}: has no value; export it again")
-            if key == "edges" and (item.size or 0) > 2 * MAX_EDGES:
+            if key == "edges" and item.size > 2 * MAX_EDGES:
                 raise FormatError(
                     f"{path}: {item.name}: {item.size // 2:,} edges, limit {MAX_EDGES:,}; no known "
                     f"network has as many"
                 )
-            total += int(item.size or 0) * item.dtype.itemsize
+            total += item.size * item.dtype.itemsize
             if total > MAX_BYTES:
                 raise FormatError(
                     f"{path}: {item.name}: arrays of {total:,} bytes up to here, limit "
@@ -123,22 +122,22 @@ def _check_sizes(path: Path, root: h5py.Group) -> None:
                 )
 
 
-def _text(path: Path, dataset: h5py.Dataset) -> str:
-    if not isinstance(dataset, h5py.Dataset) or dataset.size != 1 or dataset.dtype.kind not in "SO":
+def _text(path: Path, dataset: Group | Dataset) -> str:
+    if not isinstance(dataset, Dataset) or dataset.size != 1 or dataset.dtype.kind not in "SO":
         raise FormatError(f"{path}: {dataset.name}: needs a string; export it again")
-    value = np.ravel(dataset[()])[0]
+    value = np.ravel(dataset.value)[0]
     return value[:MAX_TEXT].decode("utf8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def _read_group(path: Path, group: h5py.Group) -> dict[str, Any]:
+def _read_group(path: Path, group: Group) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, item in group.items():
-        if isinstance(item, h5py.Group):
+        if isinstance(item, Group):
             found[key] = _read_group(path, item)
-        elif item.dtype.kind in "SO" and item.size == 1 and item.ndim == 0:
+        elif item.dtype.kind in "SO" and item.shape == ():
             found[key] = _text(path, item)
         else:
-            found[key] = item[()]
+            found[key] = item.value
     return found
 
 

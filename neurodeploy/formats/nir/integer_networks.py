@@ -8,6 +8,7 @@ reads the graph runs it without the chip's rounding of states.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -146,13 +147,15 @@ def as_fixed(network: Network, facts: dict[str, Any]) -> Network:
             for p in network.populations
         ]
         names, pairs = facts["populations"], [tuple(pair[:2]) for pair in facts["projections"]]
-        parallel = {pair for pair in pairs if pairs.count(pair) > 1}
+        place = {name: number for number, name in enumerate(names)}
+        places = {pair: number for number, pair in reversed(list(enumerate(pairs)))}  # the first
+        parallel = {pair for pair, count in Counter(pairs).items() if count > 1}
         projections = [
             replace(p, synapse=_whole(p.synapse)) for p in _merged(network.projections, parallel)
         ]
-        populations.sort(key=lambda p: names.index(p.name))
-        projections = [p for p in projections if (p.source, p.target) in pairs]
-        projections.sort(key=lambda p: pairs.index((p.source, p.target)))
+        populations.sort(key=lambda p: place[p.name])
+        projections = [p for p in projections if (p.source, p.target) in places]
+        projections.sort(key=lambda p: places[p.source, p.target])
         projections = [
             _of_kind(p, pair[2:]) for p, pair in zip(projections, facts["projections"], strict=True)
         ]
