@@ -127,6 +127,7 @@ def test_networks_of_other_frameworks_run_on_lava(lava, name):
     if labels is not None:
         right, kept = ready.change.accuracy
         assert kept >= right - 0.13  # one of eight
+        assert all(step.exact for step in ready.steps[1:])
     else:
         assert all(step.change.coincidence > 0.85 for step in ready.steps if not step.exact)
 

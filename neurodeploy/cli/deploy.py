@@ -31,6 +31,7 @@ REWRITES = (
     "plain-form",
     "pool-as-conv",
     "pruned-as-sparse",
+    "refractory-steps-forced",
     "refractory-steps-left-out",
     "soft-reset-approximated",
     "soft-reset-as-adaptation",

@@ -25,6 +25,7 @@ from ..targets import TARGETS, Rewrite
 from ..targets.look_ahead import look_ahead
 from ..targets.rewrite import forms, noted, rewrites_of
 from ..targets.rewrite.for_target import changed_elements
+from ..targets.rewrite.refractory import LATER
 from .loading import load
 from .measured_steps import Change, Example, Measured, change_between
 from .verify import Verification, verify
@@ -397,6 +398,9 @@ class _Way:
 def _reading(network: Network) -> list[str]:
     """What a network's output is read from, where it is not its messages, and in which unit."""
     output = network.output
+    if later := int(network.metadata.get(LATER, 0)):
+        steps = "a step" if later == 1 else f"{later} steps"
+        return [f"{output.name!r} sends {steps} later than the network that was given"]
     if output.neuron.is_readout:
         scale = network.metadata.get(f"quantize/scale/{output.name}")
         unit = (

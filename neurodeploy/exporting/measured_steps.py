@@ -14,6 +14,7 @@ from ..backends import run
 from ..inputs import as_samples
 from ..network import Effect, Network
 from ..recording import Recording
+from ..targets.rewrite.refractory import LATER
 
 LARGEST = 1 << 24
 """Numbers of the largest population, over all samples and steps, that a measurement looks at."""
@@ -87,6 +88,7 @@ class Measured:
         self.network = network
         self.example = example
         self.shift = hops if network.is_float else 0
+        self.later = int(network.metadata.get(LATER, 0))
         self.steps = example.inputs.shape[1] + (0 if network.is_float else hops)
 
     @cached_property
@@ -199,6 +201,8 @@ def _pair(
     before: Measured, after: Measured, one: str, other: str
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     old, new = before.numbers(one), after.numbers(other)
+    if one == before.network.output.name:
+        new = new[:, after.later - before.later :]
     steps = min(old.shape[1], new.shape[1])
     return old[:, :steps], new[:, :steps]
 

@@ -23,6 +23,7 @@ from .plain_neurons import (
 )
 from .pools import pool_as_conv
 from .readout import averages_on_host
+from .refractory import refractory_steps_forced
 from .relays import axon_delays_by_relays, host_relays_as_delays
 from .sums import sums_in_parts
 from .taps import taps_as_delays
@@ -45,6 +46,7 @@ __all__ = [
     "plain_form",
     "pool_as_conv",
     "pruned_as_sparse",
+    "refractory_steps_forced",
     "refractory_steps_left_out",
     "rewrites_of",
     "rewritten_for",

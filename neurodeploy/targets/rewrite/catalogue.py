@@ -21,6 +21,7 @@ from .plain_neurons import (
     soft_reset_as_hard,
 )
 from .pools import pool_as_conv
+from .refractory import refractory_steps_forced
 from .relays import axon_delays_by_relays, host_relays_as_delays
 from .sums import wrapped_sums_in_parts
 from .taps import taps_as_delays
@@ -91,6 +92,11 @@ SOFT_EXACT = Rewrite(
 )
 SOFT = Rewrite(soft_reset_approximated, "soft resets nearly", exact=False, refused_only=True)
 HARD = Rewrite(soft_reset_as_hard, "soft resets as hard ones", exact=False, refused_only=True)
+FORCED = Rewrite(
+    refractory_steps_forced,
+    "refractory steps as spikes that are forced and not heard",
+    refused_only=True,
+)
 WAITS = Rewrite(refractory_steps_left_out, "no refractory steps", exact=False, refused_only=True)
 FRACTIONS = Rewrite(
     thresholds_in_64ths,
@@ -100,13 +106,13 @@ FRACTIONS = Rewrite(
 )
 
 FOR_LAVA = (
-    TAPS, POOLS, LISTS, HOST_RELAYS, RELAYS, WIDE, UNITS, PLAIN, NORMS, PLAIN, LATE_BIAS,
+    TAPS, POOLS, LISTS, HOST_RELAYS, RELAYS, UNITS, PLAIN, NORMS, FORCED, WIDE, PLAIN, LATE_BIAS,
     SOFT_EXACT, SOFT, WAITS, PLAIN, EARLY_BIAS, SUMS,
 )  # fmt: skip
 
 FOR_LOIHI2 = (
-    TAPS, AXONS, POOLS, LISTS, HOST_RELAYS, RELAYS, WIDE, UNITS, PLAIN, NORMS, PLAIN,
-    replace(LATE_BIAS, refused_only=True), CLOCK, SOFT_EXACT, SOFT,
+    TAPS, AXONS, POOLS, LISTS, HOST_RELAYS, RELAYS, UNITS, PLAIN, NORMS, FORCED, WIDE,
+    PLAIN, replace(LATE_BIAS, refused_only=True), CLOCK, SOFT_EXACT, SOFT,
     WAITS, PLAIN, EARLY_BIAS, FRACTIONS,
     GROUPS, SUMS, SPARSE,
 )  # fmt: skip
