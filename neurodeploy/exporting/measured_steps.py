@@ -101,13 +101,13 @@ class Measured:
             self.network, self.example.inputs, backend=backend, record=record, steps=self.steps
         )
 
-    def numbers(self, name: str) -> NDArray[np.float64]:
+    def numbers(self, name: str) -> NDArray[Any]:
         """Messages of a population, or v of a readout that sends none, [samples, steps, n]."""
         record = self.recording[name]
         readout = self.network[name].neuron.is_readout and not self.network.is_float
         values = record.v if readout else record.spikes
-        flat = values.reshape(*values.shape[:2], -1).astype(np.float64)
-        return np.pad(flat, ((0, 0), (self.shift, 0), (0, 0)))
+        flat = values.reshape(*values.shape[:2], -1)
+        return np.pad(flat, ((0, 0), (self.shift, 0), (0, 0))) if self.shift else flat
 
     @property
     def accuracy(self) -> float | None:
@@ -199,7 +199,7 @@ def change_between(before: Measured, after: Measured, name: str | None = None) -
 
 def _pair(
     before: Measured, after: Measured, one: str, other: str
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[NDArray[Any], NDArray[Any]]:
     old, new = before.numbers(one), after.numbers(other)
     if one == before.network.output.name:
         new = new[:, after.later - before.later :]
@@ -207,5 +207,6 @@ def _pair(
     return old[:, :steps], new[:, :steps]
 
 
-def _relative(before: NDArray[np.float64], after: NDArray[np.float64]) -> float:
-    return float(np.abs(after - before).sum() / (np.abs(before).sum() or 1))
+def _relative(before: NDArray[Any], after: NDArray[Any]) -> float:
+    error = np.abs(after - before).sum(dtype=np.float64)
+    return float(error / (np.abs(before).sum(dtype=np.float64) or 1))
