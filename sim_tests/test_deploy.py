@@ -154,7 +154,10 @@ def test_networks_in_integers(make, target):
     network, inputs = make()
     ready = nd.deploy(network, target, inputs=inputs, verified=False)
     assert not ready.left
-    assert all(step.exact for step in ready.steps)
+    if target == "netx" and make is cases.pruned_chain:  # its biases are not delayed there
+        assert [step.name for step in ready.steps if not step.exact] == ["delays-before-the-layer"]
+    else:
+        assert all(step.exact for step in ready.steps)
     if target == "netx" and make is cases.payload_network:
         assert "give netx input_message_bits=8" in ready.needs[0]
 

@@ -105,7 +105,8 @@ class Deployment:
     not_verified : str
         Why there is none.
     needs : tuple of str
-        What whoever runs it there must give, and what its output is read from.
+        What whoever runs it there must give, what its output is read from, and what may be
+        otherwise there.
     """
 
     network: Network
@@ -317,6 +318,7 @@ class _Way:
             facts = {**network.metadata, TARGET: self.target, STEPS: json.dumps(names)}
             network = replace(network, metadata=facts)
         left = Audit(tuple(self._left(network)))
+        otherwise = look_ahead(network, self.target).rated(Rating.APPROXIMATE) if not left else ()
         found, why = None, "left out"
         if left:
             why = f"{self.target} cannot run it yet"
@@ -324,7 +326,11 @@ class _Way:
             found, why = self._verified(network, how, progress)
         return Deployment(
             network, self.target, tuple(self.steps), left, change, found, why,
-            (*TARGETS[self.target].needs(network, self._presented(network)), *_reading(network)),
+            (
+                *TARGETS[self.target].needs(network, self._presented(network)),
+                *_reading(network),
+                *(f"{entry.element}: {entry.reason}" for entry in otherwise),
+            ),
         )  # fmt: skip
 
     def _presented(self, network: Network) -> NDArray[Any]:
