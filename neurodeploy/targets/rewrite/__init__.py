@@ -27,7 +27,7 @@ from .readout import averages_on_host
 from .refractory import refractory_steps_forced
 from .relays import axon_delays_by_relays, host_relays_as_delays
 from .resonators import decays_through_floats
-from .sums import sums_in_parts
+from .sums import sums_in_parts, wrapped_sums_in_parts
 from .taps import taps_as_delays
 
 __all__ = [
@@ -63,4 +63,5 @@ __all__ = [
     "thresholds_in_64ths",
     "voltage_before",
     "wide_weights_in_parts",
+    "wrapped_sums_in_parts",
 ]
