@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..formats.netx.writer import is_axon, why_no_layers
 from ..network import Network, Neuron, Population, Projection, Rating, Synapse, neurons, synapses
 from ..network.fixed_point import ACTIVATION_SHIFT, MAX_DELAY, WEIGHT_MAX_UNSIGNED, WEIGHT_MIN
+from .lava_rules import HINTS
 from .registry import TARGETS, Finding, Target
 from .rewrite.catalogue import FOR_NETX
 from .rewrite.resonators import through_floats
@@ -295,7 +296,11 @@ class NetX(Target):
         synapse = projection.synapse
         parts_of = PARTS.get(type(synapse))
         if parts_of is None:
-            yield Rating.UNSUPPORTED, f"netx has no {synapse.kind} layer (NotImplementedError)"
+            hint = HINTS.get(type(synapse), "").format(target=self.name)
+            yield (
+                Rating.UNSUPPORTED,
+                f"netx has no {synapse.kind} layer (NotImplementedError){hint}",
+            )
             return
         parts = parts_of(synapse)
         if not parts or projection.source == projection.target:
