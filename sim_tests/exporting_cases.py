@@ -268,7 +268,7 @@ def pilotnet():
     return nd.load(SHARED / "compiled" / "pilotnet_sdnn_200x66.net"), frames
 
 
-def published_l2mu(samples=4, steps=100):
+def published_l2mu(samples=8, steps=256):
     """The published 7-letter Braille reader with an LMU's memory, its inputs and labels."""
     with np.load(SHARED / "systems" / "l2mu_braille7" / "l2mu_7class.npz") as held:
         network = l2mu(dict(held))

@@ -280,3 +280,13 @@ def test_a_readout_says_where_its_numbers_are():
 def test_the_verb_knows_every_rewrite():
     known = {r.name for t in TARGETS.values() for r in t.rewrites}
     assert tuple(sorted(known)) == REWRITES
+
+
+def test_an_output_that_falls_silent_decides_nothing():
+    """It is a loss like others, not an error: another form may do better."""
+    before, inputs = soft(decay=300), spikes(4)
+    labels = nd.run(before, inputs).decisions()
+    silent = replace(before["b"], neuron=CubaLIF(4096, 300, 1 << 16))
+    network = replace(before, populations=(*before.populations[:2], silent))
+    ready = nd.deploy(network, "lava", inputs=inputs, labels=labels, verified=False)
+    assert ready.change.accuracy == (0.0, 0.0)

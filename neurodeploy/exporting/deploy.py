@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -105,8 +105,9 @@ class Deployment:
     not_verified : str
         Why there is none.
     needs : tuple of str
-        What whoever runs it there must give, what its output is read from, and what may be
-        otherwise there.
+        What whoever runs it there must give, and what its output is read from.
+    otherwise : Audit
+        What may be otherwise there, of what runs.
     """
 
     network: Network
@@ -117,6 +118,7 @@ class Deployment:
     verification: Verification | None
     not_verified: str
     needs: tuple[str, ...] = ()
+    otherwise: Audit = field(default_factory=Audit)
 
     @property
     def audit(self) -> Audit:
@@ -143,6 +145,7 @@ class Deployment:
         if self.change is not None:
             lines.append(f"all steps together: {self.change}")
         lines += self.needs
+        lines += [f"{entry.element}: {entry.reason}" for entry in self.otherwise]
         if self.placement is not None:
             used = self.placement.cores_used
             lines.append(f"{used} {'core' if used == 1 else 'cores'} of {self.target}")
@@ -150,6 +153,7 @@ class Deployment:
             header = self.verification.recordings[1].header
             summary = self.verification.comparison.summary()
             lines.append(f"verified on {header.backend}: {summary}")
+            lines += header.warnings
         elif self.not_verified:
             lines.append(f"not verified: {self.not_verified}")
         return lines
@@ -169,6 +173,7 @@ class Deployment:
             "verified": None if found is None else found.comparison.as_dict(),
             "not_verified": self.not_verified,
             "needs": self.needs,
+            "otherwise": [entry.as_dict() for entry in self.otherwise],
         }
 
 
@@ -318,7 +323,8 @@ class _Way:
             facts = {**network.metadata, TARGET: self.target, STEPS: json.dumps(names)}
             network = replace(network, metadata=facts)
         left = Audit(tuple(self._left(network)))
-        otherwise = look_ahead(network, self.target).rated(Rating.APPROXIMATE) if not left else ()
+        ahead = Audit() if left else look_ahead(network, self.target)
+        otherwise = Audit(tuple(ahead.rated(Rating.APPROXIMATE)))
         found, why = None, "left out"
         if left:
             why = f"{self.target} cannot run it yet"
@@ -329,8 +335,8 @@ class _Way:
             (
                 *TARGETS[self.target].needs(network, self._presented(network)),
                 *_reading(network),
-                *(f"{entry.element}: {entry.reason}" for entry in otherwise),
             ),
+            otherwise,
         )  # fmt: skip
 
     def _presented(self, network: Network) -> NDArray[Any]:

@@ -111,9 +111,13 @@ class Measured:
 
     @property
     def accuracy(self) -> float | None:
-        """Share of samples decided as labelled; None without labels."""
+        """Share of samples decided as labelled, 0 where nothing is sent; None without labels."""
         labels = self.example.labels
-        return None if labels is None else self.recording.accuracy(labels)
+        if labels is None:
+            return None
+        output = self.network.output
+        silent = not output.neuron.is_readout and not self.recording[output.name].counts.any()
+        return 0.0 if silent else self.recording.accuracy(labels)
 
     @property
     def wrapped(self) -> list[str]:
