@@ -290,3 +290,20 @@ def test_an_output_that_falls_silent_decides_nothing():
     network = replace(before, populations=(*before.populations[:2], silent))
     ready = nd.deploy(network, "lava", inputs=inputs, labels=labels, verified=False)
     assert ready.change.accuracy == (0.0, 0.0)
+
+
+def test_each_neuron_gets_the_threshold_that_fits_it():
+    """And keeps its number of spikes better than one threshold for all keeps them."""
+    before, inputs = soft(decay=300), spikes(8)
+    ready = nd.deploy(before, "netx", inputs=inputs, verified=False)
+    assert "for each neuron the threshold that fits it" in ready.steps[0].says
+    found = ready.network["a"].neuron.threshold
+    assert len(np.unique(found)) > 1
+    old = nd.run(before, inputs)["a"].counts
+
+    def lost(threshold):
+        hard = replace(before["a"], neuron=CubaLIF(4096, 300, threshold))
+        changed = replace(before, populations=(before.input, hard, before["b"]))
+        return np.abs(nd.run(changed, inputs)["a"].counts - old).sum()
+
+    assert lost(found) < min(lost(int(threshold)) for threshold in np.unique(found))

@@ -26,6 +26,7 @@ from ..targets.look_ahead import look_ahead
 from ..targets.rewrite import forms, noted, rewrites_of
 from ..targets.rewrite.for_target import changed_elements
 from ..targets.rewrite.refractory import LATER
+from .fitted_thresholds import own_thresholds
 from .loading import load
 from .measured_steps import Change, Example, Measured, change_between
 from .verify import Verification, verify
@@ -307,6 +308,10 @@ class _Way:
                 found = [(step, network) for step, network in found if step.exact]
             if not found:
                 return
+            if rewrite.fits_thresholds:
+                tried = [(step.says, network) for step, network in found]
+                if (own := own_thresholds(self.network, tried, self._run)) is not None:
+                    found.append(self._step(rewrite, *own))
             step, network = found[0] if len(found) == 1 else min(found, key=self._price)
             rating = Rating.FAITHFUL if step.exact else Rating.APPROXIMATE
             effect = None if step.change is None else step.change.effect

@@ -92,14 +92,32 @@ SOFT_EXACT = Rewrite(
     refused_only=True,
     only_if_exact=True,
 )
-SOFT = Rewrite(soft_reset_approximated, "soft resets nearly", exact=False, refused_only=True)
-HARD = Rewrite(soft_reset_as_hard, "soft resets as hard ones", exact=False, refused_only=True)
+SOFT = Rewrite(
+    soft_reset_approximated,
+    "soft resets nearly",
+    exact=False,
+    refused_only=True,
+    fits_thresholds=True,
+)
+HARD = Rewrite(
+    soft_reset_as_hard,
+    "soft resets as hard ones",
+    exact=False,
+    refused_only=True,
+    fits_thresholds=True,
+)
 FORCED = Rewrite(
     refractory_steps_forced,
     "refractory steps as spikes that are forced and not heard",
     refused_only=True,
 )
-WAITS = Rewrite(refractory_steps_left_out, "no refractory steps", exact=False, refused_only=True)
+WAITS = Rewrite(
+    refractory_steps_left_out,
+    "no refractory steps",
+    exact=False,
+    refused_only=True,
+    fits_thresholds=True,
+)
 FRACTIONS = Rewrite(
     thresholds_in_64ths,
     "thresholds and biases of sigma-delta neurons rounded to 1/64",
