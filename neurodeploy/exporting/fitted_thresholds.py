@@ -41,7 +41,8 @@ def own_thresholds(
     for says, made in forms:
         population = made[changed_elements(network, made)[0]]
         if "threshold" in population.neuron.parameters:
-            bare: Any = replace(population.neuron, threshold=1)
+            neuron: Any = population.neuron
+            bare = replace(neuron, threshold=1)
             key = _with(made, replace(population, neuron=bare)).fingerprint
             alike.setdefault(key, []).append((says, made))
     some = max(alike.values(), key=len, default=[])
@@ -63,9 +64,9 @@ def own_thresholds(
     chosen = np.stack(thresholds)[best, np.arange(population.size)].astype(np.int32)
     if np.all(best == best[0]):
         return None
-    neuron: Any = replace(population.neuron, threshold=chosen)  # type: ignore[call-arg]
+    found: Any = population.neuron
     kind = "channel" if len(population.shape) == 3 else "neuron"
-    own = _with(first, replace(population, neuron=neuron))
+    own = _with(first, replace(population, neuron=replace(found, threshold=chosen)))
     return f"{says}, for each {kind} the threshold that fits it", own
 
 

@@ -65,7 +65,7 @@ def _begun(population: Population, delay: NDArray[np.int32]) -> NDArray[np.int32
     """Voltage from which each neuron's bias leads to where it began, in as many steps."""
     first = np.broadcast_to(np.asarray(population.initial_voltage, np.int32), delay.shape).copy()
     if not population.neuron.has_initial_voltage or population.starts:
-        return population.initial_voltage  # type: ignore[return-value]
+        return population.initial_voltage
     for steps in np.unique(delay[delay > 0]).tolist():
         then = population.initial_voltage
         found = voltage_before(population.neuron, population.size, steps, then)

@@ -49,7 +49,7 @@ def _moved(population: Population) -> Population:
     pairs = {pair: _nearest(*pair) for pair in set(zip(sin.tolist(), cos.tolist(), strict=True))}
     moved = np.array([pairs[pair] for pair in zip(sin.tolist(), cos.tolist(), strict=True)])
     own = {
-        name: moved[:, k].astype(np.int32) if np.ndim(np.broadcast(*given)) else int(moved[0, k])
+        name: moved[:, k].astype(np.int32) if np.broadcast(*given).ndim else int(moved[0, k])
         for k, name in enumerate(("sin_decay", "cos_decay"))
     }
     return replace(population, neuron=replace(neuron, **own))
