@@ -1,7 +1,9 @@
 """Prints what becomes of ordinary trained networks on each target, by taking them there.
 
-    python -m sim_tests.deploy_table             # Lava's simulator runs each of them, too
+    python -m sim_tests.deploy_table               # and runs each on Lava's simulator and through
+                                                   # the stand-in of the chip's software
     python -m sim_tests.deploy_table --no-verify
+    python -m sim_tests.deploy_table SLAYER        # those alone whose name holds a word
 
 The table stands in README.md. Needs torch, lava-dl, nir and the shared folder; what of them is
 missing leaves its rows out.
@@ -11,36 +13,16 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import neurodeploy as nd
 from sim_tests import exporting_cases as cases
+from sim_tests.backends.standin import StandIn
 
 TARGETS = ("netx", "lava", "loihi2")
-
-
-def networks() -> Iterator[tuple[str, Any, Any, Any]]:
-    """What was trained, the network, inputs, labels."""
-    if find_spec("lava") and find_spec("lava.lib.dl"):
-        for name, make in cases.slayer_networks().items():
-            module, inputs = make()
-            yield f"SLAYER: {name}", nd.load(module, example=inputs, measure=False), inputs, None
-    if find_spec("nir") and cases.SHARED.is_dir():
-        for name in cases.NIR_FILES:
-            yield (name, *cases.nir_network(name))
-    if find_spec("nir"):
-        import nir
-
-        graph, inputs = cases.sinabs_cnn()
-        with tempfile.TemporaryDirectory() as folder:
-            nir.write(Path(folder) / "cnn.nir", graph)
-            network = nd.load(Path(folder) / "cnn.nir", dt=1.0, preset="sinabs")
-        yield "Sinabs: CNN of IAF, soft reset", network, inputs, None
-    yield ("sigma-delta chain, 75 % pruned, delays", *cases.pruned_chain(), None)
-    yield ("4-24-3 CUBA, payload inputs", *cases.payload_network(), None)
 
 
 def told(steps: Any, network: Any) -> str:
@@ -78,26 +60,43 @@ def cell(ready: Any) -> str:
     elif ready.needs:
         text += f", {first_words(ready.needs[0])}"
     if ready.verification is not None:
-        text += ", Lava equal" if ready.verification.equal else ", **Lava differs**"
+        where = "Lava" if ready.target == "lava" else "stand-in"
+        text += f", {where} equal" if ready.verification.equal else f", **{where} differs**"
+        if not ready.verification.equal:
+            warnings = ready.verification.recordings[1].header.warnings
+            text += "".join(f": {warning}" for warning in warnings[:1])
     return text
 
 
-def main(verify: bool) -> None:
-    """Print the table as Markdown."""
+def main(chosen: str, verify: bool) -> None:
+    """Print the table as Markdown, of networks whose name holds some words."""
     print("| trained | to integers | " + " | ".join(TARGETS) + " |")
     print("|---" * (2 + len(TARGETS)) + "|", flush=True)
-    for name, network, inputs, labels in networks():
-        cells, rounded = [], "exact"
-        for target in TARGETS:
-            ready = nd.deploy(
-                network, target, inputs=inputs, labels=labels, verified=verify and target == "lava"
-            )
-            for step in ready.steps:
-                if step.name == "quantize":
-                    rounded = told([step], ready.network)
-            cells.append(cell(ready))
-        print(f"| {name} | {rounded} | " + " | ".join(cells) + " |", flush=True)
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        chip = {
+            "place": StandIn(Path(folder), patch).host,
+            "board_settings": {"measure": False},
+            "timeout_seconds": 600,
+        }
+        for name, make in cases.every_network(Path(folder)).items():
+            if chosen not in name:
+                continue
+            network, inputs, labels = (*make(), None)[:3]
+            cells, rounded = [], "exact"
+            for target in TARGETS:
+                ready = nd.deploy(
+                    network, target, inputs=inputs, labels=labels,
+                    verified=verify and target != "netx", **(chip if target == "loihi2" else {}),
+                )  # fmt: skip
+                for step in ready.steps:
+                    if step.name == "quantize":
+                        rounded = told([step], ready.network)
+                cells.append(cell(ready))
+                if verify and target != "netx" and ready.verification is None:
+                    cells[-1] += f", not run: {ready.not_verified}"
+            print(f"| {name} | {rounded} | " + " | ".join(cells) + " |", flush=True)
 
 
 if __name__ == "__main__":
-    main("--no-verify" not in sys.argv)
+    words = [word for word in sys.argv[1:] if not word.startswith("--")]
+    main(" ".join(words), "--no-verify" not in sys.argv)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -216,3 +217,113 @@ def sinabs_cnn():
     graph = nir.NIRGraph(nodes, list(itertools.pairwise(names)))
     inputs = (rng.random((4, 40, 2, 8, 8)) < 0.2).astype(np.float32)
     return graph, inputs
+
+
+def l2mu(weights):
+    """The 7-class network: encoder u, memory m, hidden h, output; each snnTorch's Leaky."""
+
+    from neurodeploy.network import Dense, FloatLIF, Network, Population, Projection, Source
+
+    def leaky(name, bias=0.0):
+        keep = float(np.clip(weights[f"spk_{name}.beta"], 0, 1))
+        threshold = float(weights[f"spk_{name}.threshold"])
+        return FloatLIF(
+            voltage_keep=keep, threshold=threshold, voltage_bias=bias,
+            reset="subtract", reset_time="after",
+        )  # fmt: skip
+
+    def dense(source, target, name, blocks=1):
+        weight = np.kron(
+            np.eye(blocks, dtype=np.float32), weights[f"{name}.weight"].astype(np.float32)
+        )
+        return Projection(source, target, Dense(weight))
+
+    bias = weights["output_transformation.bias"].astype(np.float32)
+    return Network(
+        (Population("input", (12,), Source()), Population("u", (70,), leaky("u")),
+         Population("m", (490,), leaky("m")), Population("h", (120,), leaky("h")),
+         Population("out", (7,), leaky("output", bias))),
+        (dense("input", "u", "e_x"), dense("input", "h", "W_x"), dense("u", "m", "B", 70),
+         dense("m", "m", "A", 70), dense("m", "h", "W_m"), dense("h", "h", "W_h"),
+         dense("h", "u", "e_h"), dense("m", "u", "e_m"),
+         dense("h", "out", "output_transformation")),
+    )  # fmt: skip
+
+
+def ndns():
+    """Intel's denoising network, and what a spectrum that drifts presents to it."""
+    import neurodeploy as nd
+
+    frames = np.cumsum(np.random.default_rng(0).integers(-4, 5, (1, 90, 257)), axis=1)
+    return nd.load(SHARED / "ndns" / "network.net"), np.abs(frames)
+
+
+def pilotnet():
+    """lava-dl's trained PilotNet of sigma-delta neurons, and pictures that drift."""
+    import neurodeploy as nd
+
+    rng = np.random.default_rng(0)
+    first = rng.integers(-32, 33, (1, 1, 3, 66, 200))
+    frames = first + np.cumsum(rng.integers(-1, 2, (1, 14, 3, 66, 200)), axis=1)
+    return nd.load(SHARED / "compiled" / "pilotnet_sdnn_200x66.net"), frames
+
+
+def published_l2mu(samples=8, steps=256):
+    """The published 7-letter Braille reader with an LMU's memory, its inputs and labels."""
+    with np.load(SHARED / "systems" / "l2mu_braille7" / "l2mu_7class.npz") as held:
+        network = l2mu(dict(held))
+    with np.load(SHARED / "braille7" / "val_0.npz") as held:
+        return network, held["spikes"][:samples, :steps], held["labels"][:samples]
+
+
+INTEGER_NETWORKS = {
+    "sigma-delta chain, 75 % pruned, delays": pruned_chain,
+    "4-24-3 CUBA, payload inputs": payload_network,
+}
+"""Made here, in integers."""
+
+PUBLISHED = {
+    "Intel N-DNS, sigma-delta": ndns,
+    "lava-dl PilotNet SDNN, 200 x 66": pilotnet,
+    "L2MU Braille reader, snnTorch": published_l2mu,
+}
+"""From the shared folder, large."""
+
+
+def every_network(folder):
+    """All of the above: its name, and what makes network, inputs and labels.
+
+    What is missing here (torch, lava-dl, nir, the shared folder) leaves its networks out.
+
+    Parameters
+    ----------
+    folder : Path
+        For a file that is written and read.
+    """
+    from importlib.util import find_spec
+
+    import neurodeploy as nd
+
+    def of_slayer(make):
+        module, inputs = make()
+        return nd.load(module, example=inputs, measure=False), inputs, None
+
+    def of_sinabs():
+        import nir
+
+        graph, inputs = sinabs_cnn()
+        nir.write(folder / "cnn.nir", graph)
+        return nd.load(folder / "cnn.nir", dt=1.0, preset="sinabs"), inputs, None
+
+    found = {}
+    if find_spec("lava") and find_spec("lava.lib.dl"):
+        for name, make in slayer_networks().items():
+            found[f"SLAYER: {name}"] = partial(of_slayer, make)
+    if find_spec("nir"):
+        if SHARED.is_dir():
+            found |= {name: partial(nir_network, name) for name in NIR_FILES}
+        found["Sinabs: CNN of IAF, soft reset"] = of_sinabs
+    found |= INTEGER_NETWORKS
+    if SHARED.is_dir():
+        found |= PUBLISHED
+    return found

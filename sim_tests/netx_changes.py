@@ -5,7 +5,8 @@
 For each ``NAME.net`` in the folder, ``facts.json`` says what netx made of it; where
 there is ``NAME.npy`` [steps, *shape] too, it runs on Lava and leaves ``NAME.out.npy``
 [steps, neurons] in (C, H, W) order. A name that starts with ``graded`` is run with
-24 message bits at the input, with ``bits8_`` with 8, any other with netx's default of 0.
+24 message bits at the input, with ``bits8_`` with 8, any other with netx's default of 0. One with
+``begin_`` in it begins at the voltages that the file holds.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
+
+import neurodeploy as nd
+from neurodeploy.targets.netx_importer import begin
 
 
 def facts_of(imported) -> dict:
@@ -73,6 +77,8 @@ def main(folder: Path) -> None:
         try:
             imported = netx.hdf5.Network(str(path), input_message_bits=bits, input_shape=shape)
             facts[path.stem] = facts_of(imported)
+            if "begin_" in path.stem:
+                begin(imported, nd.load(path))
             if given is not None:
                 by_hand = facts[path.stem]["neuron"] is not None and path.stem.startswith("input")
                 np.save(path.with_suffix(".out.npy"), run(imported, given, by_hand))

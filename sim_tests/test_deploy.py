@@ -127,6 +127,7 @@ def test_networks_of_other_frameworks_run_on_lava(lava, name):
     if labels is not None:
         right, kept = ready.change.accuracy
         assert kept >= right - 0.13  # one of eight
+        assert all(step.exact for step in ready.steps[1:])
     else:
         assert all(step.change.coincidence > 0.85 for step in ready.steps if not step.exact)
 
@@ -153,7 +154,10 @@ def test_networks_in_integers(make, target):
     network, inputs = make()
     ready = nd.deploy(network, target, inputs=inputs, verified=False)
     assert not ready.left
-    assert all(step.exact for step in ready.steps)
+    if target == "netx" and make is cases.pruned_chain:  # its biases are not delayed there
+        assert [step.name for step in ready.steps if not step.exact] == ["delays-before-the-layer"]
+    else:
+        assert all(step.exact for step in ready.steps)
     if target == "netx" and make is cases.payload_network:
         assert "give netx input_message_bits=8" in ready.needs[0]
 
@@ -293,3 +297,30 @@ def test_a_compiler_bounds_what_a_chip_holds_and_is_refused_elsewhere():
 def test_the_verb_knows_every_rewrite():
     known = {r.name for t in TARGETS.values() for r in t.rewrites}
     assert tuple(sorted(known)) == REWRITES
+
+
+def test_an_output_that_falls_silent_decides_nothing():
+    """It is a loss like others, not an error: another form may do better."""
+    before, inputs = soft(decay=300), spikes(4)
+    labels = nd.run(before, inputs).decisions()
+    silent = replace(before["b"], neuron=CubaLIF(4096, 300, 1 << 16))
+    network = replace(before, populations=(*before.populations[:2], silent))
+    ready = nd.deploy(network, "lava", inputs=inputs, labels=labels, verified=False)
+    assert ready.change.accuracy == (0.0, 0.0)
+
+
+def test_each_neuron_gets_the_threshold_that_fits_it():
+    """And keeps its number of spikes better than one threshold for all keeps them."""
+    before, inputs = soft(decay=300), spikes(8)
+    ready = nd.deploy(before, "netx", inputs=inputs, verified=False)
+    assert "for each neuron the threshold that fits it" in ready.steps[0].says
+    found = ready.network["a"].neuron.threshold
+    assert len(np.unique(found)) > 1
+    old = nd.run(before, inputs)["a"].counts
+
+    def lost(threshold):
+        hard = replace(before["a"], neuron=CubaLIF(4096, 300, threshold))
+        changed = replace(before, populations=(before.input, hard, before["b"]))
+        return np.abs(nd.run(changed, inputs)["a"].counts - old).sum()
+
+    assert lost(found) < min(lost(int(threshold)) for threshold in np.unique(found))

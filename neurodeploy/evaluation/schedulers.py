@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..backends.engine import thread_count
-from ..errors import BackendError, InputError
+from ..errors import BackendError, InputError, how_to_add
 from .crews import Crew, Here, Task
 
 
@@ -43,8 +43,7 @@ def crew_of(scheduler: Any, threads: int | None, task: Callable[[int], Task]) ->
         from . import clusters
     except ImportError as error:
         raise BackendError(
-            f"scheduler: needs Dask, which is not installed ({error}); in a clone of neurodeploy: "
-            f"pip install '.[scale]'"
+            f"scheduler: needs Dask, which is not installed ({error}); {how_to_add('scale')}"
         ) from error
     with clusters.crew(kind, number, scheduler, threads, task) as crew:
         yield crew

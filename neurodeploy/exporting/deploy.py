@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ from ..targets import TARGETS, Rewrite
 from ..targets.look_ahead import look_ahead
 from ..targets.rewrite import forms, noted, rewrites_of
 from ..targets.rewrite.for_target import changed_elements
+from ..targets.rewrite.refractory import LATER
+from .fitted_thresholds import own_thresholds
 from .loading import load
 from .measured_steps import Change, Example, Measured, change_between
 from .verify import Verification, price, verify
@@ -111,6 +113,8 @@ class Deployment:
     profile : Profile or None
         What its first sample costs: as it was verified, else as the engine runs it. None where
         neither was tried.
+    otherwise : Audit
+        What may be otherwise there, of what runs.
     """
 
     network: Network
@@ -123,6 +127,7 @@ class Deployment:
     needs: tuple[str, ...] = ()
     compiler: str | None = None
     profile: Profile | None = None
+    otherwise: Audit = field(default_factory=Audit)
 
     @property
     def audit(self) -> Audit:
@@ -149,6 +154,7 @@ class Deployment:
         if self.change is not None:
             lines.append(f"all steps together: {self.change}")
         lines += self.needs
+        lines += [f"{entry.element}: {entry.reason}" for entry in self.otherwise]
         if self.placement is not None:
             used = self.placement.cores_used
             by = f", compiler {self.compiler}" if self.compiler else ""
@@ -157,6 +163,7 @@ class Deployment:
             header = self.verification.recordings[1].header
             summary = self.verification.comparison.summary()
             lines.append(f"verified on {header.backend}: {summary}")
+            lines += header.warnings
         elif self.not_verified:
             lines.append(f"not verified: {self.not_verified}")
         if self.profile is not None:
@@ -180,6 +187,7 @@ class Deployment:
             "not_verified": self.not_verified,
             "needs": self.needs,
             "profile": None if self.profile is None else self.profile.as_dict(),
+            "otherwise": [entry.as_dict() for entry in self.otherwise],
         }
 
 
@@ -324,6 +332,10 @@ class _Way:
                 found = [(step, network) for step, network in found if step.exact]
             if not found:
                 return
+            if rewrite.fits_thresholds:
+                tried = [(step.says, network) for step, network in found]
+                if (own := own_thresholds(self.network, tried, self._run)) is not None:
+                    found.append(self._step(rewrite, *own))
             step, network = found[0] if len(found) == 1 else min(found, key=self._price)
             rating = Rating.FAITHFUL if step.exact else Rating.APPROXIMATE
             effect = None if step.change is None else step.change.effect
@@ -340,6 +352,8 @@ class _Way:
             facts = {**network.metadata, TARGET: self.target, STEPS: json.dumps(names)}
             network = replace(network, metadata=facts)
         left = Audit(tuple(self._left(network)))
+        ahead = Audit() if left else look_ahead(network, self.target)
+        otherwise = Audit(tuple(ahead.rated(Rating.APPROXIMATE)))
         found, why, cost = None, "left out", None
         if left:
             why = f"{self.target} cannot run it yet"
@@ -348,9 +362,13 @@ class _Way:
             cost = self._cost(network) if found is None else found.profiles[0]
         return Deployment(
             network, self.target, tuple(self.steps), left, change, found, why,
-            (*TARGETS[self.target].needs(network, self._presented(network)), *_reading(network)),
+            (
+                *TARGETS[self.target].needs(network, self._presented(network)),
+                *_reading(network),
+            ),
             self.compiler,
             cost,
+            otherwise,
         )  # fmt: skip
 
     def _cost(self, network: Network) -> Profile | None:
@@ -431,6 +449,9 @@ class _Way:
 def _reading(network: Network) -> list[str]:
     """What a network's output is read from, where it is not its messages, and in which unit."""
     output = network.output
+    if later := int(network.metadata.get(LATER, 0)):
+        steps = "a step" if later == 1 else f"{later} steps"
+        return [f"{output.name!r} sends {steps} later than the network that was given"]
     if output.neuron.is_readout:
         scale = network.metadata.get(f"quantize/scale/{output.name}")
         unit = (

@@ -21,7 +21,7 @@ from ..inputs import read_inputs
 from ..network import Audit, AuditEntry, Network, Rating
 from ..targets.look_ahead import look_ahead
 from ..targets.netx_importer import netx_needs
-from ..targets.rewrite import sums_in_parts
+from ..targets.rewrite import wrapped_sums_in_parts
 from .forward_pass import Agreement, compare_forward_pass, with_measured_audit
 
 
@@ -190,32 +190,23 @@ def export(
 def split_until_none_wraps(
     export: Export, held: Sequence[Agreement]
 ) -> tuple[Export, tuple[Agreement, ...]]:
-    """Split convolutions into more and more parts, until no sum wraps on the example."""
-    whole, parts = export, dict[str, int]()
-    while True:
-        more = {
-            a.population: min(4 * parts.get(a.population, 1), most)
-            for a in held
-            if a.wrapped
-            and parts.get(a.population, 1) < (most := _channels(whole.network, a.population))
-        }
-        if not more:
-            return export, tuple(held)
-        parts |= more
-        network = sums_in_parts(whole.network, parts)
-        notes = tuple(
-            AuditEntry(name, Rating.FAITHFUL, f"its sums in {count} parts, so that fewer wrap")
-            for name, count in parts.items()
-        )
-        network = replace(network, audit=whole.network.audit + Audit(notes))
-        export = replace(whole, network=network)
+    """Use the rewrite `wrapped_sums_in_parts` until no sum wraps on the example, or none helps."""
+    whole = network = export.network
+    while wrapped := frozenset(a.population for a in held if a.wrapped):
+        split = wrapped_sums_in_parts(network, wrapped)
+        if len(split.projections) == len(network.projections):
+            break
+        network = split
+        export = replace(export, network=network)
         held = compare_forward_pass(export)
-
-
-def _channels(network: Network, population: str) -> int:
-    """Into how many parts the convolutions into a population can be split."""
-    found = [p.synapse for p in network.into(population)]
-    return max((s.only_array.shape[1] for s in found if s.sums_wrap), default=1)
+    parts = {p.name: len(network.into(p.name)) for p in network.populations}
+    notes = tuple(
+        AuditEntry(name, Rating.FAITHFUL, f"its sums in {count} parts, so that fewer wrap")
+        for name, count in parts.items()
+        if count > len(whole.into(name))
+    )
+    network = replace(network, audit=whole.audit + Audit(notes))
+    return replace(export, network=network), tuple(held)
 
 
 def _check_out(out: Path) -> None:

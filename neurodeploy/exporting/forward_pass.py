@@ -185,7 +185,7 @@ def _why(agreement: Agreement, differing: Sequence[str]) -> str:
         return (
             f"{agreement.wrapped:,} of {agreement.compared:,} sums of convolutions left 24 bits "
             f"and wrapped, as Lava's and the chip's do; SLAYER's do not: split them "
-            f"(targets.rewrite.sums_in_parts, export --split-sums) or scale down what feeds it"
+            f"(deploy does, or export --split-sums) or scale down what feeds it"
         )
     if agreement.differing:
         floats = f"{agreement.inexact:,} of SLAYER's numbers are beyond float32"

@@ -14,6 +14,7 @@ from ..backends import run
 from ..inputs import as_samples
 from ..network import Effect, Network
 from ..recording import Recording
+from ..targets.rewrite.refractory import LATER
 
 LARGEST = 1 << 24
 """Numbers of the largest population, over all samples and steps, that a measurement looks at."""
@@ -87,6 +88,7 @@ class Measured:
         self.network = network
         self.example = example
         self.shift = hops if network.is_float else 0
+        self.later = int(network.metadata.get(LATER, 0))
         self.steps = example.inputs.shape[1] + (0 if network.is_float else hops)
 
     @cached_property
@@ -99,19 +101,23 @@ class Measured:
             self.network, self.example.inputs, backend=backend, record=record, steps=self.steps
         )
 
-    def numbers(self, name: str) -> NDArray[np.float64]:
+    def numbers(self, name: str) -> NDArray[Any]:
         """Messages of a population, or v of a readout that sends none, [samples, steps, n]."""
         record = self.recording[name]
         readout = self.network[name].neuron.is_readout and not self.network.is_float
         values = record.v if readout else record.spikes
-        flat = values.reshape(*values.shape[:2], -1).astype(np.float64)
-        return np.pad(flat, ((0, 0), (self.shift, 0), (0, 0)))
+        flat = values.reshape(*values.shape[:2], -1)
+        return np.pad(flat, ((0, 0), (self.shift, 0), (0, 0))) if self.shift else flat
 
     @property
     def accuracy(self) -> float | None:
-        """Share of samples decided as labelled; None without labels."""
+        """Share of samples decided as labelled, 0 where nothing is sent; None without labels."""
         labels = self.example.labels
-        return None if labels is None else self.recording.accuracy(labels)
+        if labels is None:
+            return None
+        output = self.network.output
+        silent = not output.neuron.is_readout and not self.recording[output.name].counts.any()
+        return 0.0 if silent else self.recording.accuracy(labels)
 
     @property
     def wrapped(self) -> list[str]:
@@ -197,11 +203,14 @@ def change_between(before: Measured, after: Measured, name: str | None = None) -
 
 def _pair(
     before: Measured, after: Measured, one: str, other: str
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[NDArray[Any], NDArray[Any]]:
     old, new = before.numbers(one), after.numbers(other)
+    if one == before.network.output.name:
+        new = new[:, after.later - before.later :]
     steps = min(old.shape[1], new.shape[1])
     return old[:, :steps], new[:, :steps]
 
 
-def _relative(before: NDArray[np.float64], after: NDArray[np.float64]) -> float:
-    return float(np.abs(after - before).sum() / (np.abs(before).sum() or 1))
+def _relative(before: NDArray[Any], after: NDArray[Any]) -> float:
+    error = np.abs(after - before).sum(dtype=np.float64)
+    return float(error / (np.abs(before).sum(dtype=np.float64) or 1))

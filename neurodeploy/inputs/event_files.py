@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from ..errors import InputError, how_to_add
 from ..hdf5 import hdf5_damage, open_hdf5
 from .events import EVENT, Events, as_events, bin_events, hot_pixels, read_binning
 
@@ -97,8 +97,7 @@ def _library(name: str, path: Path) -> Any:
         return import_module(name)
     except ImportError as error:
         raise InputError(
-            f"{path}: needs {name}, which is not installed; in a clone of neurodeploy: "
-            f"pip install '.[events]'"
+            f"{path}: needs {name}, which is not installed; {how_to_add('events')}"
         ) from error
 
 

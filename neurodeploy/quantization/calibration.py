@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -61,13 +62,27 @@ class Calibration:
 
     def rates(self, name: str) -> NDArray[np.float64]:
         """Mean square of each neuron's messages, float64 [neurons]."""
-        return np.asarray(np.mean(np.square(self.sent[name], dtype=np.float64), axis=(0, 1)))
+        if name not in self._rates:  # asked for thousands of times in a search
+            squares = np.square(self.sent[name], dtype=np.float64)
+            self._rates[name] = np.asarray(np.mean(squares, axis=(0, 1)))
+        return self._rates[name]
+
+    @cached_property
+    def _rates(self) -> dict[str, NDArray[np.float64]]:
+        return {}
 
     def peak(self, population: Population) -> float:
         """Largest absolute current or voltage that a population reached, in the voltage's unit."""
-        neuron, name = float_neuron(population), population.name
-        gain = np.abs(np.asarray(neuron.voltage_gain))
-        return float(max(np.abs(self.u[name] * gain).max(), np.abs(self.v[name]).max()))
+        name = population.name
+        if name not in self._peaks:
+            gain = np.abs(np.asarray(float_neuron(population).voltage_gain))
+            largest = np.abs(self.u[name] * gain).max(), np.abs(self.v[name]).max()
+            self._peaks[name] = float(max(largest))
+        return self._peaks[name]
+
+    @cached_property
+    def _peaks(self) -> dict[str, float]:
+        return {}
 
 
 def fitting(network: Network, inputs: NDArray[Any]) -> NDArray[Any]:

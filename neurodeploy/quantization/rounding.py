@@ -171,9 +171,10 @@ class Rounding:
             reason += f", threshold by {error:.2g} of itself"
         if shape.reset != "zero":
             late = " in the next step, after the decay" if shape.reset == "subtract-late" else ""
-            reason += f"; soft reset{late}, on the engine only: NetX and Lava's LIF have none"
+            reason += f"; soft reset{late}, which NetX and Lava's LIF have not: deploy it"
         if shape.refractory > 1:
-            reason += "; a refractory step after a spike (NetX refDelay), which Lava's LIF has not"
+            reason += "; a refractory step after a spike (NetX refDelay), which Lava's LIF has not:"
+            reason += " deploy it"
         bias = shape.bias * factor
         lost = float(np.abs(np.rint(bias) - bias).max())
         if not whole(bias):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import FormatError, InputError
+from ..errors import FormatError, InputError, how_to_add
 from ..files import damaged, written_whole
 from ..hdf5 import open_hdf5
 from .recording import Recording
@@ -112,8 +112,7 @@ def _nir() -> Any:
         import nir
     except ImportError as error:
         raise InputError(
-            "NIR data: needs nir, which is not installed; in a clone of neurodeploy: "
-            "pip install '.[nir]'"
+            f"NIR data: needs nir, which is not installed; {how_to_add('nir')}"
         ) from error
     if not hasattr(nir, "NIRGraphData"):
         raise InputError(f"NIR data: nir {nir.__version__} has none; install nir 1.0.7 or later")

@@ -101,8 +101,8 @@ def check_chip_population(network: Network, population: Population) -> None:
     if np.any(neuron.constant_current):
         raise UnsupportedError(
             f"population {name!r}: a bias of its current, and Lava's process of {neuron.kind} "
-            f"neurons has none; give it as synapses from neurons that fire at every step, or run "
-            f"it on backend 'lava' or 'engine'"
+            f"neurons has none; 'neurodeploy deploy' gives it as synapses from a neuron that fires "
+            f"at every step"
         )
     if population.starts and not starts_by_itself(network, population):
         # A reset in a run brings v to 0, which is no way to another first voltage.
@@ -242,7 +242,7 @@ class Loihi2(Target):
                 yield Rating.FAITHFUL, f"weights need exponent {exponent}"
         if synapse.sums_wrap and _may_leave_24_bits(network, projection):
             reason = (
-                "a convolution's sum may leave 24 bits, where it wraps; SLAYER's does not: run "
-                "inputs on the engine, which counts it; rewrite.sums_in_parts splits it"
+                "a convolution's sum may leave 24 bits, where it wraps; SLAYER's does not: where "
+                "that happens on given inputs, deploy splits it (wrapped-sums-in-parts)"
             )
             yield Rating.APPROXIMATE, reason

@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from ..formats.netx.writer import is_axon, why_no_layers
 from ..network import Network, Neuron, Population, Projection, Rating, Synapse, neurons, synapses
 from ..network.fixed_point import ACTIVATION_SHIFT, MAX_DELAY, WEIGHT_MAX_UNSIGNED, WEIGHT_MIN
+from .lava_rules import HINTS
 from .registry import TARGETS, Finding, Target
 from .rewrite.catalogue import FOR_NETX
+from .rewrite.resonators import through_floats
 
 WEIGHT_BITS = 8
 
@@ -42,6 +44,31 @@ def message_bits(inputs: NDArray[np.int32]) -> int:
     return next((bits for bits in (8, 16) if most < 1 << (bits - 1)), 24)
 
 
+def begin(imported: Any, network: Network) -> None:
+    """Let a network that netx made of a file begin at the voltages that stand in the file.
+
+    netx knows no first voltages; Lava's processes do.
+
+    Parameters
+    ----------
+    imported : lava.lib.dl.netx.hdf5.Network
+        Not yet run.
+    network : Network
+        As `nd.load` reads the same file.
+
+    Examples
+    --------
+    >>> imported = netx.hdf5.Network("chip.net")
+    >>> begin(imported, nd.load("chip.net"))
+    """
+    chain = [p for p in network.populations if not p.neuron.is_port and not is_axon(network, p)]
+    layers = [layer for layer in imported.layers if layer.neuron is not None]
+    for population, layer in zip(chain, layers, strict=True):
+        first = np.broadcast_to(population.initial_voltage, population.size)
+        if first.any():  # in Lava's (W, H, C) order
+            layer.neuron.v.init = first.reshape(population.shape).T.copy()
+
+
 def _needs(
     network: Network, population: Population, inputs: NDArray[np.int32] | None
 ) -> Iterator[str]:
@@ -64,6 +91,11 @@ def _needs(
             yield "netx's port for it is flat: give it the inputs flattened in (C, H, W) order"
     if need := NEEDS.get(type(neuron)):
         yield need
+    if np.any(population.initial_voltage):
+        yield (
+            "its v begins elsewhere than at 0: give the network that netx made its voltages, "
+            "neurodeploy.targets.netx_importer.begin(imported, nd.load(file))"
+        )
 
 
 def _delayed_loop(network: Network, name: str, where: str) -> Finding:
@@ -114,17 +146,18 @@ def _fraction(neuron: neurons.Delta | neurons.SigmaDelta) -> Iterator[Finding]:
         yield Rating.APPROXIMATE, f"threshold and bias have {bits} bits below 1/64, NetX none"
 
 
+def _decays(neuron: neurons.ResonateFire) -> Iterator[Finding]:
+    given = neuron.sin_decay, neuron.cos_decay
+    off = max(np.abs(a - b).max() for a, b in zip(given, through_floats(*given), strict=True))
+    if off:
+        yield Rating.APPROXIMATE, f"netx takes its decays through floats: they are {off}/4096 less"
+
+
 _ADAPTS = Rating.APPROXIMATE, "netx reads it as a resonator that does not adapt"
-_THROUGH_FLOATS = (
-    Rating.APPROXIMATE,
-    "netx takes its decays through floats; they may be 1/4096 less",
-)
 READ_AS: dict[type[Neuron], Finding] = {
     neurons.ALIF: (Rating.UNSUPPORTED, "netx crashes on ALIF; deploy --target lava runs it"),
     neurons.AdaptiveResonateFire: _ADAPTS,
     neurons.AdaptiveResonateFireIzhikevich: _ADAPTS,
-    neurons.ResonateFire: _THROUGH_FLOATS,
-    neurons.ResonateFireIzhikevich: _THROUGH_FLOATS,
 }
 """What netx makes of a neuron model, whatever its parameters."""
 
@@ -133,6 +166,8 @@ LEAVES_OUT: dict[type[Neuron], Callable[[Any], Iterator[Finding]]] = {
     neurons.LeakyIntegrator: _general,
     neurons.Delta: _fraction,
     neurons.SigmaDelta: _fraction,
+    neurons.ResonateFire: _decays,
+    neurons.ResonateFireIzhikevich: _decays,
 }
 """Which parameters of a neuron model netx leaves out."""
 
@@ -254,8 +289,6 @@ class NetX(Target):
         if population.starts:
             reason = f"its bias acts from step 0 on, not from step {population.starts} on"
             yield Rating.APPROXIMATE, reason
-        if np.any(population.initial_voltage):
-            yield Rating.APPROXIMATE, "its v begins at 0, not where the network says"
         yield from _delays(network, population)
 
     def of_projection(self, network: Network, projection: Projection) -> Iterator[Finding]:
@@ -263,7 +296,11 @@ class NetX(Target):
         synapse = projection.synapse
         parts_of = PARTS.get(type(synapse))
         if parts_of is None:
-            yield Rating.UNSUPPORTED, f"netx has no {synapse.kind} layer (NotImplementedError)"
+            hint = HINTS.get(type(synapse), "").format(target=self.name)
+            yield (
+                Rating.UNSUPPORTED,
+                f"netx has no {synapse.kind} layer (NotImplementedError){hint}",
+            )
             return
         parts = parts_of(synapse)
         if not parts or projection.source == projection.target:

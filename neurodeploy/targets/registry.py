@@ -63,6 +63,9 @@ class Rewrite:
     where_sums_wrap : bool
         Whether it is for populations alone into which sums have wrapped on those inputs; it is
         given their names.
+    fits_thresholds : bool
+        Whether forms that differ in a population's threshold alone may be mixed: each neuron, of
+        an image each channel, then gets the one that fits it best.
     """
 
     apply: Callable[..., Network | Iterator[tuple[str, Network]]]
@@ -71,6 +74,7 @@ class Rewrite:
     refused_only: bool = False
     only_if_exact: bool = False
     where_sums_wrap: bool = False
+    fits_thresholds: bool = False
 
     @property
     def name(self) -> str:

@@ -15,6 +15,7 @@ import pytest
 
 import neurodeploy as nd
 from neurodeploy.formats.slayer import export_slayer
+from neurodeploy.inputs import as_samples, present
 from neurodeploy.network import (
     CubaLIF,
     Dense,
@@ -29,6 +30,7 @@ from neurodeploy.network import (
 )
 from neurodeploy.targets.look_ahead import look_ahead
 from neurodeploy.targets.netx_importer import message_bits, netx_needs, weights_of_netx
+from sim_tests import exporting_cases
 from sim_tests.formats.test_netx import write_dense
 from sim_tests.formats.test_slayer import BLOCKS, CANNOT, PARAMETERS, module_of
 from sim_tests.random_networks import Draw
@@ -258,6 +260,35 @@ def test_payloads_need_the_message_bits_that_are_named(layers):
     assert output.any()
     assert netx_needs(network, np.minimum(values, 1)) == []
     assert "input_message_bits" in next(iter(look_ahead(network, "netx"))).reason
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory):
+    """Ordinary networks made ready for netx, and what netx runs of them."""
+    pytest.importorskip("lava.lib.dl.netx", reason="needs lava-dl (extra lava)")
+    networks = {}
+    for name, make in exporting_cases.every_network(tmp_path_factory.mktemp("made")).items():
+        if name in exporting_cases.PUBLISHED:
+            continue
+        network, inputs, _ = (*make(), None)[:3]
+        ready = nd.deploy(network, "netx", inputs=inputs[:1], verified=False)
+        if not ready.left:
+            values = present(ready.network, as_samples(ready.network, inputs[:1]))
+            stem = f"begin_{len(networks)}"
+            if "payload" in name:
+                stem = f"bits8_{stem}"
+            networks[stem] = ready.network, values.block(slice(None)).astype(np.int32)
+    return networks, run_netx(tmp_path_factory.mktemp("deployed"), networks)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_what_deploy_makes_netx_runs_the_same(deployed):
+    """Norms, delays, resonators: what netx would leave out was left out before, and measured."""
+    networks, found = deployed
+    same, otherwise = check(networks, found)
+    assert not otherwise
+    assert len(same) == len(networks) >= 9
 
 
 @pytest.mark.slow

@@ -22,37 +22,11 @@ from neurodeploy.network import (
 from neurodeploy.quantization.calibration import Calibration
 from neurodeploy.quantization.population_alone import PopulationAlone
 from neurodeploy.quantization.scale_choice import Site
+from sim_tests.exporting_cases import l2mu
 from sim_tests.reference import simulate
 
 F = np.float32
 SAME = nd.QuantConfig(late_reset="same")
-
-
-def l2mu(weights):
-    """The 7-class network: encoder u, memory m, hidden h, output; each snnTorch's Leaky."""
-
-    def leaky(name, bias=0.0):
-        keep = float(np.clip(weights[f"spk_{name}.beta"], 0, 1))
-        threshold = float(weights[f"spk_{name}.threshold"])
-        return FloatLIF(
-            voltage_keep=keep, threshold=threshold, voltage_bias=bias,
-            reset="subtract", reset_time="after",
-        )  # fmt: skip
-
-    def dense(source, target, name, blocks=1):
-        weight = np.kron(np.eye(blocks, dtype=F), weights[f"{name}.weight"].astype(F))
-        return Projection(source, target, Dense(weight))
-
-    bias = weights["output_transformation.bias"].astype(F)
-    return Network(
-        (Population("input", (12,), Source()), Population("u", (70,), leaky("u")),
-         Population("m", (490,), leaky("m")), Population("h", (120,), leaky("h")),
-         Population("out", (7,), leaky("output", bias))),
-        (dense("input", "u", "e_x"), dense("input", "h", "W_x"), dense("u", "m", "B", 70),
-         dense("m", "m", "A", 70), dense("m", "h", "W_m"), dense("h", "h", "W_h"),
-         dense("h", "u", "e_h"), dense("m", "u", "e_m"),
-         dense("h", "out", "output_transformation")),
-    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")

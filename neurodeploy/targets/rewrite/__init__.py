@@ -11,6 +11,7 @@ from .fractions import thresholds_in_64ths
 from .groups import neurons_alike_in_groups
 from .late_bias import bias_from_the_start, late_bias_as_initial_voltage, voltage_before
 from .matrices import operators_as_lists, pruned_as_sparse, wide_weights_in_parts
+from .netx_delays import delays_before_the_layer, delays_left_out
 from .plain_neurons import (
     current_bias_from_a_clock,
     input_exponents_in_weights,
@@ -23,8 +24,10 @@ from .plain_neurons import (
 )
 from .pools import pool_as_conv
 from .readout import averages_on_host
+from .refractory import refractory_steps_forced
 from .relays import axon_delays_by_relays, host_relays_as_delays
-from .sums import sums_in_parts
+from .resonators import decays_through_floats
+from .sums import sums_in_parts, wrapped_sums_in_parts
 from .taps import taps_as_delays
 
 __all__ = [
@@ -33,6 +36,9 @@ __all__ = [
     "bias_from_the_start",
     "columns_in_order",
     "current_bias_from_a_clock",
+    "decays_through_floats",
+    "delays_before_the_layer",
+    "delays_left_out",
     "delays_on_axons",
     "forms",
     "host_relays_as_delays",
@@ -45,6 +51,7 @@ __all__ = [
     "plain_form",
     "pool_as_conv",
     "pruned_as_sparse",
+    "refractory_steps_forced",
     "refractory_steps_left_out",
     "rewrites_of",
     "rewritten_for",
@@ -56,4 +63,5 @@ __all__ = [
     "thresholds_in_64ths",
     "voltage_before",
     "wide_weights_in_parts",
+    "wrapped_sums_in_parts",
 ]

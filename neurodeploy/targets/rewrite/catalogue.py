@@ -10,6 +10,7 @@ from .fractions import thresholds_in_64ths
 from .groups import neurons_alike_in_groups
 from .late_bias import bias_from_the_start, late_bias_as_initial_voltage
 from .matrices import operators_as_lists, pruned_as_sparse, wide_weights_in_parts
+from .netx_delays import delays_before_the_layer, delays_left_out
 from .plain_neurons import (
     current_bias_from_a_clock,
     input_exponents_in_weights,
@@ -21,7 +22,9 @@ from .plain_neurons import (
     soft_reset_as_hard,
 )
 from .pools import pool_as_conv
+from .refractory import refractory_steps_forced
 from .relays import axon_delays_by_relays, host_relays_as_delays
+from .resonators import decays_through_floats
 from .sums import wrapped_sums_in_parts
 from .taps import taps_as_delays
 
@@ -89,9 +92,32 @@ SOFT_EXACT = Rewrite(
     refused_only=True,
     only_if_exact=True,
 )
-SOFT = Rewrite(soft_reset_approximated, "soft resets nearly", exact=False, refused_only=True)
-HARD = Rewrite(soft_reset_as_hard, "soft resets as hard ones", exact=False, refused_only=True)
-WAITS = Rewrite(refractory_steps_left_out, "no refractory steps", exact=False, refused_only=True)
+SOFT = Rewrite(
+    soft_reset_approximated,
+    "soft resets nearly",
+    exact=False,
+    refused_only=True,
+    fits_thresholds=True,
+)
+HARD = Rewrite(
+    soft_reset_as_hard,
+    "soft resets as hard ones",
+    exact=False,
+    refused_only=True,
+    fits_thresholds=True,
+)
+FORCED = Rewrite(
+    refractory_steps_forced,
+    "refractory steps as spikes that are forced and not heard",
+    refused_only=True,
+)
+WAITS = Rewrite(
+    refractory_steps_left_out,
+    "no refractory steps",
+    exact=False,
+    refused_only=True,
+    fits_thresholds=True,
+)
 FRACTIONS = Rewrite(
     thresholds_in_64ths,
     "thresholds and biases of sigma-delta neurons rounded to 1/64",
@@ -99,16 +125,34 @@ FRACTIONS = Rewrite(
     refused_only=True,
 )
 
+DELAYS_OUT = Rewrite(
+    delays_left_out, "delays before convolutions left out", exact=False, refused_only=True
+)
+DELAYS_BEFORE = Rewrite(
+    delays_before_the_layer,
+    "delays of dense layers' axons on the synapses before them",
+    exact=False,
+    refused_only=True,
+)
+FLOAT_DECAYS = Rewrite(
+    decays_through_floats,
+    "decays of resonators moved to the nearest that netx keeps",
+    exact=False,
+    refused_only=True,
+)
+
 FOR_LAVA = (
-    TAPS, POOLS, LISTS, HOST_RELAYS, RELAYS, WIDE, UNITS, PLAIN, NORMS, PLAIN, LATE_BIAS,
+    TAPS, POOLS, LISTS, HOST_RELAYS, RELAYS, UNITS, PLAIN, NORMS, FORCED, WIDE, PLAIN, LATE_BIAS,
     SOFT_EXACT, SOFT, WAITS, PLAIN, EARLY_BIAS, SUMS,
 )  # fmt: skip
 
 FOR_LOIHI2 = (
-    TAPS, AXONS, POOLS, LISTS, HOST_RELAYS, RELAYS, WIDE, UNITS, PLAIN, NORMS, PLAIN,
-    replace(LATE_BIAS, refused_only=True), CLOCK, SOFT_EXACT, SOFT,
-    WAITS, PLAIN, EARLY_BIAS, FRACTIONS,
-    GROUPS, SUMS, SPARSE,
+    TAPS, AXONS, POOLS, LISTS, HOST_RELAYS, RELAYS, UNITS, PLAIN, NORMS, FORCED, WIDE,
+    PLAIN, replace(LATE_BIAS, refused_only=True), CLOCK, SOFT_EXACT, SOFT,
+    WAITS, PLAIN, EARLY_BIAS, GROUPS, SUMS, SPARSE,
 )  # fmt: skip
 
-FOR_NETX = (TAPS, POOLS, UNITS, PLAIN, NORMS, HARD, WAITS, PLAIN, EARLY_BIAS, FRACTIONS)
+FOR_NETX = (
+    TAPS, POOLS, UNITS, PLAIN, NORMS, HARD, WAITS, PLAIN, replace(LATE_BIAS, refused_only=True),
+    EARLY_BIAS, DELAYS_OUT, DELAYS_BEFORE, FRACTIONS, FLOAT_DECAYS,
+)  # fmt: skip
