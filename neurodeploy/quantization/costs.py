@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -126,8 +127,9 @@ class Meter:
         updates, active, messages = self._events(recording)
         synops = sum(into.values())
         joules = event_joules(
-            self.chip, synops=synops, updates=updates, active=active, messages=messages
-        )
+            self.chip, synops=synops, updates=updates, active=active, messages=messages,
+            core_steps=recording.steps * self._cores(recording),
+        )  # fmt: skip
         right = original = None
         if self.labels is not None:
             right = float((decided == self.labels).mean())
@@ -150,6 +152,11 @@ class Meter:
                 updates += own
                 active += min(own, float(sent))
         return updates, active, messages
+
+    def _cores(self, recording: Recording) -> int:
+        """Fewest cores that hold the neurons, as a profile without a placement has them."""
+        most = self.chip["neurons_per_core"]
+        return sum(math.ceil(p.size / most) for p in recording.header.populations if p.on_chip)
 
     def _aligned(self, network: Network, recording: Recording, name: str, what: str) -> Any:
         hops = network.hops(name)

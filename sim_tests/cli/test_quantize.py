@@ -99,7 +99,7 @@ def test_configuration_from_a_file_gives_way_to_options(call):
 
 @pytest.mark.parametrize(
     ("option", "limit", "key"),
-    [("--budget", 2500, "memory_bits"), ("--budget-energy", 6e-8, "joules")],
+    [("--budget", 2500, "memory_bits"), ("--budget-energy", 5.56e-7, "joules")],
 )
 def test_budget_is_kept(call, option, limit, key):
     options = ("--method", "mse", "--calibration", "x.npy", option, limit, "--json")

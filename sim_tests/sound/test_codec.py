@@ -78,7 +78,8 @@ def test_latency_and_what_several_chip_steps_cost():
         NETWORK[name].size for name in ("project", "temporal", "adaptive", "readout", "mask")
     )
     # The pipeline still holds messages, which have not cost anything yet.
-    other_than_idle = one.dynamic_watts - 5 * neurons * idle / 0.0025
+    waking = neurons * idle + gated.meter.cores * gated.meter.chip["core_step_energy"]
+    other_than_idle = one.dynamic_watts - 5 * waking / 0.0025
     assert other_than_idle == pytest.approx(other.dynamic_watts, rel=0.1)
     assert one.neuron_updates_per_second == other.neuron_updates_per_second
 
