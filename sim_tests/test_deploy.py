@@ -103,6 +103,42 @@ def test_and_through_the_stand_in_of_the_chip(lava, tmp_path, monkeypatch, name)
     assert ready.verification.equal
 
 
+MORE = (*cases.NIR_FILES, "Sinabs: CNN of IAF, soft reset", *cases.INTEGER_NETWORKS)
+
+
+def one_of_every(name, folder):
+    """A network by name, its inputs and labels, or a skip."""
+    found = cases.every_network(folder)
+    if name not in found:
+        pytest.skip("needs nir, or the shared folder")
+    return (*found[name](), None)[:3]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*MORE, *cases.PUBLISHED])
+def test_all_others_end_equal_on_lava(lava, tmp_path, name):
+    network, inputs, labels = one_of_every(name, tmp_path)
+    ready = nd.deploy(network, "lava", inputs=inputs, labels=labels)
+    assert not ready.left
+    assert ready.verification is not None, ready.not_verified
+    assert ready.verification.equal
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*MORE, *(n for n in cases.PUBLISHED if "PilotNet" not in n)])
+def test_and_all_but_one_through_the_stand_in(lava, tmp_path, monkeypatch, name):
+    """PilotNet's sigma-delta neurons have biases, which begin before the late inputs do."""
+    network, inputs, labels = one_of_every(name, tmp_path)
+    ready = nd.deploy(
+        network, "loihi2", inputs=inputs, labels=labels,
+        place=StandIn(tmp_path, monkeypatch).host,
+        board_settings={"measure": False}, timeout_seconds=600,
+    )  # fmt: skip
+    assert not ready.left
+    assert ready.verification is not None, ready.not_verified
+    assert ready.verification.equal
+
+
 @pytest.mark.parametrize("name", SLAYER)
 def test_and_nothing_of_it_is_left_for_the_chip(name):
     pytest.importorskip("lava.lib.dl")
