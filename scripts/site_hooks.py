@@ -129,7 +129,7 @@ def verbs() -> Iterator[str]:
         arguments = [p for p in shown if p.param_type_name == "argument"]
         words = " ".join(p.metavar or p.name.upper() for p in arguments)
         yield f"```\nneurodeploy {name} {words}{' ' if words else ''}[OPTIONS]\n```\n"
-        yield "| | | |\n|---|---|---|"
+        yield "| | |\n|---|---|"
         for parameter in (*arguments, *(p for p in shown if p not in arguments)):
             yield _row(parameter)
         yield ""
@@ -137,18 +137,18 @@ def verbs() -> Iterator[str]:
 
 def _row(parameter: Any) -> str:
     if parameter.param_type_name == "argument":
-        spelt, value = f"`{parameter.metavar or parameter.name.upper()}`", ""
+        spelt = f"`{parameter.metavar or parameter.name.upper()}`"
     else:
-        spelt = ", ".join(f"`{word}`" for word in (*parameter.opts, *parameter.secondary_opts))
-        is_flag = getattr(parameter, "is_flag", False)
-        value = "" if is_flag else f"`{parameter.metavar or parameter.name.upper()}`"
+        value = "" if parameter.is_flag else f" {parameter.metavar or parameter.name.upper()}"
+        words = [*parameter.opts, *parameter.secondary_opts]
+        spelt = ", ".join([*(f"`{word}`" for word in words[:-1]), f"`{words[-1]}{value}`"])
     said = " ".join((parameter.help or "").split())
     if parameter.required and parameter.param_type_name != "argument":
         said += " Must be given."
     default = parameter.default
     if isinstance(default, (str, int, float)) and not isinstance(default, bool):
         said += f" Default: `{default}`."
-    cells = (cell.replace("|", "\\|") for cell in (spelt, value, said))
+    cells = (cell.replace("|", "\\|") for cell in (spelt, said))
     return f"| {' | '.join(cells)} |"
 
 
