@@ -113,7 +113,7 @@ class _Sent(snntorch.SpikingNeuron):  # type: ignore[misc]
         return sent
 
 
-class _Layers(torch.nn.Module):  # type: ignore[misc]
+class _Layers(torch.nn.Module):
     """A network's projections and populations as torch layers."""
 
     def __init__(self, network: Network) -> None:
@@ -149,7 +149,8 @@ class _Layers(torch.nn.Module):  # type: ignore[misc]
 
 def _linear(projection: Projection) -> torch.nn.Module:
     weight = _weights(projection)
-    layer = torch.nn.Linear(*weight.shape[::-1], bias=False)
+    targets, sources = weight.shape
+    layer = torch.nn.Linear(sources, targets, bias=False)
     layer.weight = torch.nn.Parameter(weight, requires_grad=False)
     return layer
 
@@ -160,7 +161,7 @@ def _convolution(projection: Projection) -> torch.nn.Module:
     layer = torch.nn.Conv2d(
         weight.shape[1] * synapse.groups,
         weight.shape[0],
-        tuple(weight.shape[2:]),
+        (weight.shape[2], weight.shape[3]),
         synapse.stride,
         synapse.padding,
         synapse.dilation,

@@ -133,6 +133,15 @@ def _numpy(path: Path) -> Recorded:
     return Recorded(chunks)
 
 
+_COLUMNS = {
+    "x": ("x", "xs"),
+    "y": ("y", "ys"),
+    "t": ("t", "ts", "timestamp", "timestamps"),
+    "p": ("p", "ps", "polarity", "polarities", "on"),
+}
+"""What HDF5 files call the fields of an event."""
+
+
 def _hdf5(path: Path) -> Recorded:
     """Columns x, y, t and p in the root or in a group, as Prophesee and DSEC store them.
 
@@ -140,44 +149,45 @@ def _hdf5(path: Path) -> Recorded:
     """
     cure = "give x, y, t and p as arrays of one length"
     file = open_hdf5(path, InputError, cure)
-    other = {"x": ("x", "xs"), "y": ("y", "ys"), "t": ("t", "ts", "timestamp", "timestamps")}
-    other["p"] = ("p", "ps", "polarity", "polarities", "on")
     places = [file, *(file[n] for n in ("events", "CD/events", "CD") if n in file)]
-    for place in places:
-        if getattr(place, "dtype", None) is not None and place.dtype.names:
-            columns: Any = place
-
-            def part(first: int, whole: Any = columns) -> Events:
-                return as_events(whole[first : first + AT_ONCE])
-
-            break
-        if not hasattr(place, "keys"):
-            continue
-        found = {k: next((n for n in names if n in place), None) for k, names in other.items()}
-        if all(found.values()):
-            columns = place[found["t"]]
-            if len({place[n].shape for n in found.values()}) != 1 or len(columns.shape) != 1:
-                raise InputError(f"{path}: x, y, t and p are of different shapes; {cure}")
-
-            def part(first: int, group: Any = place, names: Any = found) -> Events:
-                cut = slice(first, first + AT_ONCE)
-                each = {k: np.asarray(group[n][cut]) for k, n in names.items()}
-                kinds = [(k, v.dtype) for k, v in each.items()]
-                whole = np.empty(len(each["t"]), kinds)
-                for k, v in each.items():
-                    whole[k] = v
-                return as_events(whole)
-
-            break
-    else:
+    tables = [found for found in map(_columns_of, places) if found]
+    if not tables:
         raise InputError(f"{path}: no events in it; {cure}")
+    columns = tables[0]
+    if len({column.shape for column in columns.values()}) != 1:
+        raise InputError(f"{path}: x, y, t and p are of different shapes; {cure}")
+    (length,) = next(iter(columns.values())).shape
 
     def chunks() -> Iterator[Events]:
-        for first in range(0, len(columns), AT_ONCE):
+        for first in range(0, length, AT_ONCE):
             with hdf5_damage(path, InputError, cure), _damage(path):
-                yield part(first)
+                cut = slice(first, first + AT_ONCE)
+                parts = {name: np.asarray(column[cut]) for name, column in columns.items()}
+                yield as_events(parts.get("all", _table(parts)))
 
     return Recorded(chunks)
+
+
+def _columns_of(place: Any) -> dict[str, Any]:
+    """Datasets of one axis by the fields that they hold; ``all``: one structured dataset."""
+    if getattr(place, "dtype", None) is not None:
+        return {"all": place} if place.dtype.names and len(place.shape) == 1 else {}
+    names = {field: [n for n in known if n in place] for field, known in _COLUMNS.items()}
+    if not all(names.values()):
+        return {}
+    found = {field: place[there[0]] for field, there in names.items()}
+    flat = all(len(getattr(column, "shape", ())) == 1 for column in found.values())
+    return found if flat else {}
+
+
+def _table(columns: dict[str, NDArray[Any]]) -> NDArray[Any]:
+    """Columns as one structured array."""
+    table = np.empty(
+        len(next(iter(columns.values()))), [(name, c.dtype) for name, c in columns.items()]
+    )
+    for name, column in columns.items():
+        table[name] = column
+    return table
 
 
 def _n_mnist(path: Path) -> Recorded:
@@ -269,8 +279,9 @@ def _packet(path: Path, file: BinaryIO, head: bytes) -> Events:
         raise InputError(f"{path}: polarity events of {size} bytes; AEDAT 3.1 has 8")
     pairs = np.frombuffer(raw, "<u4").reshape(-1, 2).astype(np.int64)
     data, t = pairs[:, 0], pairs[:, 1] + (over << 31)
-    made = _made(data >> 17, data >> 2 & 0x7FFF, t, data >> 1 & 1)
-    return made[data & 1 == 1]
+    real = data & 1 == 1
+    data, t = data[real], t[real]
+    return _made(data >> 17, data >> 2 & 0x7FFF, t, data >> 1 & 1)
 
 
 def _aedat4(path: Path) -> Recorded:
@@ -326,8 +337,8 @@ def _ros(path: Path) -> Recorded:
             for connection, _, raw in reader.messages(connections=first):
                 events = reader.deserialize(raw, connection.msgtype).events
                 t = [1_000_000 * e.ts.sec + e.ts.nanosec // 1000 for e in events]
-                columns = ([getattr(e, n) for e in events] for n in ("x", "y"))
-                yield _made(*columns, t, [e.polarity for e in events])
+                x, y, p = ([getattr(e, n) for e in events] for n in ("x", "y", "polarity"))
+                yield _made(x, y, t, p)
 
     return Recorded(chunks)
 

@@ -137,7 +137,7 @@ def _events(nir: Any, recording: Recording, name: str, dt: float) -> Any:
 
 
 def _nodes(data: Any, before: str) -> list[tuple[str, Any]]:
-    found = []
+    found: list[tuple[str, Any]] = []
     for name, node in data.nodes.items():
         inner = hasattr(node, "nodes")
         found += _nodes(node, f"{before}{name}.") if inner else [(before + name, node)]

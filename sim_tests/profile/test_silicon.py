@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import inspect
 import math
 from dataclasses import replace
 
@@ -242,8 +241,7 @@ def test_every_workload_is_in_the_drawing():
 
 def _placed(network: Network, chip: str = "loihi2") -> Placement:
     """As the compiler of 2022 places, whose boards were measured."""
-    known = "compiler" in inspect.signature(nd.fit).parameters and chip == "loihi2"
-    return nd.fit(network, chip, **({"compiler": "2022"} if known else {}))
+    return nd.fit(network, chip, compiler="2022" if chip == "loihi2" else None)
 
 
 @pytest.fixture(scope="module")

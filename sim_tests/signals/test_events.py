@@ -249,6 +249,7 @@ class TestRealTime:
         deadline = time.monotonic() + 10
         while writer.getClientCount() < 1 and time.monotonic() < deadline:
             time.sleep(0.01)
+        events["t"] += int(1e6 * time.time())  # it passes on what is of today
         store = dv.EventStore()
         for e in events[:500]:
             store.push_back(int(e["t"]), int(e["x"]), int(e["y"]), bool(e["p"]))
