@@ -133,7 +133,7 @@ def test_a_missing_package_is_named_with_the_extra_that_brings_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-    with pytest.raises(BackendError, match=r"sklearn\.datasets.*neurodeploy\[demo\]"):
+    with pytest.raises(BackendError, match=r"sklearn\.datasets.*\.\[demo\]"):
         digits.load_split()
 
 
