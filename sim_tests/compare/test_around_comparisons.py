@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import numpy as np
@@ -12,10 +13,13 @@ import pytest
 import neurodeploy as nd
 from neurodeploy.cli import main
 from neurodeploy.comparison import FloorOptions
+from neurodeploy.comparison.junit import write_junit
 from neurodeploy.comparison.sensitivity import perturb
 from neurodeploy.errors import InputError
 from neurodeploy.network import (
     Complex,
+    CubaLIF,
+    Dense,
     Network,
     OneToOne,
     Population,
@@ -211,6 +215,24 @@ def test_junit_has_a_case_per_population(files, tmp_path):
     assert (suite.get("tests"), suite.get("failures")) == ("3", "1")
     cases = {case.get("name"): case.find("failure") is not None for case in suite}
     assert cases == {"input": False, "0_dense": True, "1_dense": False}
+
+
+def test_junit_is_valid_for_any_name(tmp_path):
+    names = ("<script>&amp;]]>", "\u00e9 \u4e2d \U0001f600", "a'\"b")
+    neuron, weight = CubaLIF(900, 300, 50), Dense(np.full((3, 3), 40, np.int32))
+    made = []
+    for threshold in (50, 5000):
+        populations = [Population("input", (3,), Source())]
+        populations += [Population(n, (3,), replace(neuron, threshold=threshold)) for n in names]
+        pairs = pairwise(populations)
+        projections = [Projection(a.name, b.name, weight) for a, b in pairs]
+        network = nd.Network(tuple(populations), tuple(projections))
+        made.append(nd.run(network, np.ones((2, 20, 3), np.int32)))
+    path = tmp_path / "out.xml"
+    write_junit(path, nd.compare(*made, anyway=True))
+    suite = ElementTree.parse(path).getroot().find("testsuite")
+    assert [case.get("name") for case in suite] == ["input", *names]
+    assert int(suite.get("failures")) > 0
 
 
 @pytest.mark.parametrize("kind", ["short", "newer", "other"])
