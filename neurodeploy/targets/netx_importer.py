@@ -33,7 +33,8 @@ def netx_needs(network: Network, inputs: NDArray[np.int32]) -> list[str]:
     inputs : int [samples, steps, *shape]
         What is presented.
     """
-    return [need for p in network.populations for need in _needs(network, p, inputs)]
+    needs = [need for p in network.populations for need in _needs(network, p, inputs)]
+    return list(dict.fromkeys(needs))  # what several need once
 
 
 def message_bits(inputs: NDArray[np.int32]) -> int:
@@ -93,8 +94,8 @@ def _needs(
         yield need
     if np.any(population.initial_voltage):
         yield (
-            "its v begins elsewhere than at 0: give the network that netx made its voltages, "
-            "neurodeploy.targets.netx_importer.begin(imported, nd.load(file))"
+            "give netx's network the first voltages; "
+            "neurodeploy.targets.netx_importer.begin(imported, nd.load(file)) does"
         )
 
 

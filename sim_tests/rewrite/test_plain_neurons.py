@@ -15,8 +15,10 @@ from neurodeploy.network import (
     Network,
     Population,
     Projection,
+    Rating,
     Source,
 )
+from neurodeploy.targets.look_ahead import look_ahead
 from neurodeploy.targets.rewrite import (
     input_exponents_in_weights,
     neurons_alike_in_groups,
@@ -228,3 +230,16 @@ def test_neurons_that_differ_in_groups(how):
             assert {part.shape[2]} == {np.count_nonzero(chosen)} or how == "neurons"
             assert any(np.array_equal(part, whole[:, :, kind == k]) for k in np.unique(kind))
     assert neurons_alike_in_groups(after) == after
+
+
+def test_a_constant_from_a_clock_fits_8_bits():
+    """Else the target refuses it, and a form that loses more is taken."""
+    before = layered(2, GeneralCubaLIF(4096, 1500, 11360, reset="subtract-late"))
+    forms = dict(soft_reset_approximated(before, frozenset({"a"})))
+    clocked = next(made for says, made in forms.items() if "fires at every step" in says)
+    weights = [p.synapse.weight for p in clocked.out_of("a_clock")]
+    assert len(weights) == 2
+    assert np.abs(np.sum(weights, axis=0)).min() > 256
+    for projection in clocked.out_of("a_clock"):
+        found = [e for e in look_ahead(clocked, "loihi2") if e.element == projection.name]
+        assert all(e.rating is Rating.FAITHFUL for e in found)

@@ -30,6 +30,7 @@ from ...network.fixed_point import (
 )
 from ...network.neurons import Parameter
 from ..registry import Refused
+from .matrices import wide_weights_in_parts
 
 Form = tuple[str, Network]
 
@@ -186,11 +187,13 @@ def current_bias_from_a_clock(network: Network, refused: Refused | None = None) 
         network = _with(network, made)
         place = network.populations.index(made)
         weight = bias.astype(np.int32)[:, None]
+        constant = Projection(clock.name, made.name, Dense(weight))
         network = replace(
             network,
             populations=(*network.populations[:place], clock, *network.populations[place:]),
-            projections=(*network.projections, Projection(clock.name, made.name, Dense(weight))),
+            projections=(*network.projections, constant),
         )
+        network = wide_weights_in_parts(network, frozenset({constant.name}))
     return network
 
 
