@@ -7,7 +7,8 @@ that are named. ``... build Darwin-aarch64`` compiles all for another machine, w
 
 With ``$CXX``, else the machine's C++ compiler, else Zig's, which comes from PyPI (`ziglang`). Needs
 no header beyond the compiler's own and no CMake. Nothing of neurodeploy is imported here, so that
-a build in isolation can load this file alone.
+a build in isolation can load this file alone; and what only compiling needs is imported there,
+because every process asks here for the library's name.
 """
 
 from __future__ import annotations
@@ -15,15 +16,9 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import shlex
-import shutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 SOURCES = Path(__file__).parent
@@ -98,8 +93,7 @@ class Machine:
 
 def source_files() -> list[Path]:
     """All files that the library is made of, this one too: it holds the flags."""
-    files = [p for kind in ("*.hpp", "*.cpp") for p in SOURCES.rglob(kind)]
-    return [*sorted(files), Path(__file__)]
+    return [*sorted(SOURCES.rglob("*.[ch]pp")), Path(__file__)]
 
 
 def source_hash() -> str:
@@ -128,6 +122,10 @@ def find_compiler(machine: Machine) -> tuple[list[str], bool]:
     NoCompiler
         If there is none; it says what to install.
     """
+    import shlex
+    import shutil
+    from importlib.util import find_spec
+
     here = Machine.here()
     if machine == here:
         given = os.environ.get("CXX")
@@ -168,6 +166,9 @@ def compile_core(
     NoCompiler
         If there is no compiler, or it fails; with its last lines.
     """
+    from concurrent.futures import ThreadPoolExecutor
+    from tempfile import TemporaryDirectory
+
     machine = machine or Machine.here()
     compiler, zig = find_compiler(machine)
     units = units or units_of(machine)
@@ -178,7 +179,7 @@ def compile_core(
     jobs = [(source, source, [named] if source == "level" else []) for source in ONCE]
     for name, own in units.items():
         jobs += [(source, f"{source}-{name}", [f"-DND_ISA={name}", *own]) for source in EACH]
-    with tempfile.TemporaryDirectory(dir=out.parent) as folder:
+    with TemporaryDirectory(dir=out.parent) as folder:
 
         def compile_unit(job: tuple[str, str, list[str]]) -> str:
             source, name, own = job
@@ -217,14 +218,19 @@ def units_of(machine: Machine) -> dict[str, tuple[str, ...]]:
 
 def levels_here() -> tuple[str, ...]:
     """Instruction sets that this machine has, lowest first: by a small program, compiled for it."""
+    from tempfile import TemporaryDirectory
+
     compiler, _ = find_compiler(Machine.here())
-    with tempfile.TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder:
         program = os.path.join(folder, "levels.exe")
         _run([*compiler, *FLAGS, "-DND_PROGRAM", str(SOURCES / "cpu.cpp"), "-o", program])
         return tuple(filter(None, _run([program]).strip().split(",")))
 
 
 def _run(command: list[str]) -> str:
+    import shlex
+    import subprocess
+
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines()[-20:]

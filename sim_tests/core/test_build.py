@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import platform
 import shutil
@@ -74,8 +75,8 @@ def test_library_is_named_by_its_sources(monkeypatch, tmp_path):
 
 
 def test_missing_compiler_is_said_with_what_to_install(monkeypatch):
-    monkeypatch.setattr(build.shutil, "which", lambda name: None)
-    monkeypatch.setattr(build, "find_spec", lambda name: None)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.delenv("CXX", raising=False)
     with pytest.raises(build.NoCompiler, match="pip install ziglang"):
         build.find_compiler(build.Machine.here())
