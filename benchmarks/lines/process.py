@@ -139,14 +139,10 @@ def startup(settings: Settings) -> Iterator[Row]:
             environment.pop("PYTHONDONTWRITEBYTECODE", None)
             if kind == "first":
                 environment["PYTHONDONTWRITEBYTECODE"] = "1"
-            before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+            busy, started = _processor_seconds(), time.perf_counter()
             command = [sys.executable, "-c", code, str(path)]
             subprocess.run(command, check=True, env=environment, cwd=places[kind])
-            wall, after = (
-                time.perf_counter() - started,
-                resource.getrusage(resource.RUSAGE_CHILDREN),
-            )
-            return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+            return time.perf_counter() - started, _processor_seconds() - busy
 
         seconds("later")  # writes the bytecode
         found: dict[str, list[tuple[float, float]]] = {kind: [] for kind in works}
