@@ -8,6 +8,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -140,3 +141,38 @@ def test_unknown_levels_and_machines_are_named():
     for arguments in (["Plan9-x86_64"], ["Linux-aarch64", "x86_64_v3"]):
         with pytest.raises(build.NoCompiler, match="name one of Linux-x86_64"):
             build.main(arguments)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the wheel's tag is Linux's")
+def test_without_a_compiler_pip_builds_a_wheel_with_zig_from_a_path_with_spaces(tmp_path):
+    """PATH holds nothing, so that no compiler is found; Zig comes from the package index."""
+    tree, wheels = tmp_path / "a tree with spaces", tmp_path / "wheels"
+    ignored = shutil.ignore_patterns("_built", "__pycache__", ".venv*", ".ci-*", ".git")
+    shutil.copytree(ROOT, tree, ignore=ignored)
+    (tmp_path / "empty").mkdir()
+    level = units()[-1]
+    variables = {"PATH": str(tmp_path / "empty"), "CXX": "", "NEURODEPLOY_LEVELS": level}
+    pip = ["-m", "pip", "--disable-pip-version-check"]
+    probe = [
+        sys.executable,
+        *pip,
+        "download",
+        "--no-deps",
+        "-q",
+        "-d",
+        tmp_path / "probe",
+        "hatchling",
+    ]
+    if subprocess.run(probe, capture_output=True, check=False).returncode:
+        pytest.skip("needs a package index, which gives hatchling and ziglang")
+    python(*pip, "wheel", "-q", "--no-deps", "-w", wheels, tree, **variables)
+    (wheel,) = wheels.iterdir()
+    assert wheel.name.endswith(f"-py3-none-manylinux_2_17_{build.Machine.here().name}.whl")
+    installed = tmp_path / "installed"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(installed)
+    (made,) = (installed / "neurodeploy" / "core" / "_built").iterdir()
+    assert level in made.name
+    code = "from neurodeploy.core.library import units; print(*units())"
+    assert python("-c", code, PYTHONPATH=str(installed), **variables).split() == [level]
