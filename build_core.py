@@ -1,11 +1,14 @@
 """Hook of hatchling: compiles the core into the wheel, beside the sources where it is editable.
 
+A wheel gets every instruction set of its kind of machine, an editable installation the best of
+this machine; ``NEURODEPLOY_LEVELS`` names others (``all``, or names with spaces between them).
 Where the machine has no C++ compiler, the build asks for Zig's, which comes from PyPI.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 import sysconfig
 from pathlib import Path
@@ -30,7 +33,12 @@ class CoreHook(BuildHookInterface[Any]):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile, and say what of it belongs into the wheel."""
         build = self._build()
-        library = build.build_in_place(tell=self.app.display_info)
+        asked = os.environ.get("NEURODEPLOY_LEVELS", "")
+        if version == "editable" and not asked:
+            levels = None  # the best of this machine
+        else:  # a wheel may move on to another
+            levels = tuple(asked.replace("all", "").split())
+        library = build.build_in_place(tell=self.app.display_info, levels=levels)
         if version == "editable":
             return
         machine = build.Machine.here()

@@ -26,7 +26,8 @@ def main() -> int:
     from .report import as_markdown, machine_facts, print_table, write_json, write_readme
 
     only = arguments.only or (["old"] if arguments.old else [])
-    names = [n for n in LINES if not only or any(n.startswith(o) for o in only)]
+    every = not only or "all" in only
+    names = [n for n in LINES if every or any(n.startswith(o) for o in only)]
     if not names:
         print(f"--only {' '.join(only)}: there are {', '.join(LINES)}", file=sys.stderr)
         return 2
@@ -64,7 +65,9 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="lines, or beginnings of names")
+    parser.add_argument(
+        "--only", nargs="+", metavar="NAME", help="lines, or beginnings of names, or all"
+    )
     parser.add_argument("--repeats", type=int, help="7, or 3 with --quick")
     parser.add_argument("--threads", type=int, help="on both sides; all cores by default")
     parser.add_argument(

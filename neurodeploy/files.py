@@ -5,10 +5,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import platform
 import re
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -92,6 +90,8 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     _check_kind(path)
     _remove_left(path.parent)
     prefix = f".{path.name[:40]}.{_this_machine()}-{os.getpid()}."
+    import tempfile  # for those who write
+
     try:
         handle, name = tempfile.mkstemp(prefix=prefix, suffix=".part", dir=path.parent)
     except OSError as error:
@@ -165,4 +165,6 @@ def _this_machine() -> str:
         processes = os.readlink("/proc/self/ns/pid")
     except OSError:
         processes = ""
+    import platform
+
     return hashlib.sha256(f"{platform.node()} {processes}".encode()).hexdigest()[:8]

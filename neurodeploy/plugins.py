@@ -5,10 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .errors import NeurodeployError, PluginWarning
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
@@ -76,6 +78,8 @@ class Registry(Mapping[str, T]):
     @cached_property
     def _from_elsewhere(self) -> dict[str, T]:
         """What the entry points of installed packages lead to."""
+        from importlib.metadata import entry_points  # takes long, and is seldom needed
+
         found: dict[str, T] = {}
         for entry in entry_points(group=self.group):
             try:

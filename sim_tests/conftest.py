@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from neurodeploy.core.build import NoCompiler, build_in_place
+
 ROOT = Path(__file__).parents[1]
 CASES = ROOT.parent / "shared" / "cases"
 HAS_LAVA = importlib.util.find_spec("lava") is not None
 HAS_TORCH = HAS_LAVA and importlib.util.find_spec("torch") is not None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile the core for every instruction set, before workers start: the tests take each."""
+    if hasattr(config, "workerinput") or os.environ.get("NEURODEPLOY_CORE"):
+        return
+    try:
+        build_in_place(tell=lambda line: print(line, file=sys.stderr), levels=())
+    except NoCompiler as error:
+        pytest.exit(f"the core cannot be compiled for all instruction sets: {error}", 2)
 
 
 @pytest.fixture(scope="session")

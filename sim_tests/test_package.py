@@ -52,6 +52,33 @@ def test_reading_a_file_and_the_verb_export_bring_no_torch():
     assert not {"torch", "lava"} & set(loaded)
 
 
+def test_loading_and_running_a_network_imports_what_it_needs_and_no_more():
+    """Each of these takes a good part of the time in which a short process could be done."""
+    loaded = run(
+        "import sys, numpy, neurodeploy as nd\n"
+        f"net = nd.load({str(PACKAGE.parent / 'netx_exports' / 'digits.net')!r})\n"
+        "nd.run(net, numpy.zeros((10, *net.input.shape), numpy.uint8))\n"
+        "print(*sys.modules)"
+    ).split()
+    assert "neurodeploy.core.library" in loaded
+    needless = {
+        "importlib.metadata",
+        "email",
+        "concurrent.futures",
+        "zipfile",
+        "rich",
+        "typer",
+        "jinja2",
+        "soundfile",
+        "neurodeploy.formats.slayer",
+        "neurodeploy.formats.nir",
+        "neurodeploy.backends.lava.environment",
+        "neurodeploy.core.floating",
+        "neurodeploy.remote",
+    }
+    assert not needless & set(loaded)
+
+
 def test_import_is_quick():
     """Well under a second of processor time; the best of five, because machines are shared."""
     code = (

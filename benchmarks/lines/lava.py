@@ -31,8 +31,8 @@ AGAINST = "Lava CPU simulator"
 
 def pilotnet(settings: Settings) -> Iterator[Row]:
     """PilotNet LIF on its recorded frame, one sample and 32."""
-    works = [("PilotNet LIF, its frame, 1 sample", 1, 300.0)]
-    works.append(("PilotNet LIF, its frame, 32 samples", 32, 600.0))
+    works = [("PilotNet LIF, its frame, 1 sample", 1, 800.0)]
+    works.append(("PilotNet LIF, its frame, 32 samples", 32, 1000.0))
     place = shipped_pilotnet.folder()
     if place is None:
         for work, _, target in works:
@@ -48,10 +48,10 @@ def pilotnet(settings: Settings) -> Iterator[Row]:
 
 def mnist(settings: Settings) -> Iterator[Row]:
     """mnist.net, an untrained 784-512-512-10 that lava-dl ships, 10 % of the inputs spiking."""
-    works = [("mnist.net, 10 % input, 1 sample", 1, 300.0)]
+    works = [("mnist.net, 10 % input, 1 sample", 1, 600.0)]
     path = shipped("mnist.net")
     if path is None:
-        yield missing("mnist-lava", works[0][0], AGAINST, "needs lava-dl (extra lava)", 300.0)
+        yield missing("mnist-lava", works[0][0], AGAINST, "needs lava-dl (extra lava)", 600.0)
         return
     inputs = MNIST_SPIKE * spikes((1, MNIST_LONG, 784), 0.1).astype(np.int32)
     options = {"apply_transform": False}

@@ -49,7 +49,7 @@ def machine_limit(settings: Settings) -> Iterator[Row]:
             theirs=microseconds(seconds["limit"], sample_steps),
             run=ratio(seconds["limit"], seconds["run"], share),
             engine=ratio(seconds["limit"], seconds["engine"], share),
-            target=0.6,
+            target=0.75,
             note=f"G/s: nd.run {rate['run'] / 1e9:.1f}, engine {rate['engine'] / 1e9:.1f}, limit "
             f"{limit / 1e9:.1f} ({name}); {synops:,} SynOps",
             extra={"limit_per_second": limit, "engine_per_second": rate["engine"]},

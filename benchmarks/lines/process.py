@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -12,11 +15,17 @@ from pathlib import Path
 
 import numpy as np
 
+import neurodeploy
+from neurodeploy.core.library import library
+
 from ..measure import Ratio, Row, Settings, missing
 from ..networks import shipped, spikes
 from .lava import MNIST_SPIKE
 
 SAMPLES, STEPS, INPUTS = 10_000, 100, 784
+
+MEMORY_MB, STARTUP_SECONDS = 300.0, 0.6
+"""What each may take."""
 
 MEMORY = """
 import sys, threading, time
@@ -38,6 +47,8 @@ seconds = time.perf_counter() - started
 print(rss / 1e3, peak[0] / 1e3, seconds)
 """
 
+PACKAGE = Path(neurodeploy.__file__).parent
+
 STARTUP = """
 import sys, numpy as np, neurodeploy as nd
 net = nd.load(sys.argv[1])
@@ -56,7 +67,13 @@ def memory(settings: Settings) -> Iterator[Row]:
     path = shipped("mnist.net")
     if path is None:
         yield missing(
-            "memory", work, "a limit", "needs lava-dl (extra lava)", 500.0, at_most=True, unit="MB"
+            "memory",
+            work,
+            "a limit",
+            "needs lava-dl (extra lava)",
+            MEMORY_MB,
+            at_most=True,
+            unit="MB",
         )
         return
     with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
@@ -74,7 +91,7 @@ def memory(settings: Settings) -> Iterator[Row]:
         )
         if done.returncode:
             reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-            yield missing("memory", work, "a limit", reason, 500.0, at_most=True, unit="MB")
+            yield missing("memory", work, "a limit", reason, MEMORY_MB, at_most=True, unit="MB")
             return
         size = (folder / "out.h5").stat().st_size / 1e6
     rss, anonymous, seconds = map(float, done.stdout.split())
@@ -84,7 +101,7 @@ def memory(settings: Settings) -> Iterator[Row]:
         "a limit",
         ours_run=seconds / samples / STEPS * 1e6,
         run=Ratio(rss, rss, rss),
-        target=500.0,
+        target=MEMORY_MB,
         at_most=True,
         unit="MB",
         note=f"of it not file pages: {anonymous:.0f} MB; inputs {np.prod(shape) / 1e6:.0f} MB as "
@@ -94,31 +111,62 @@ def memory(settings: Settings) -> Iterator[Row]:
 
 
 def startup(settings: Settings) -> Iterator[Row]:
-    """Second process that loads and runs a network of the same kind, from start to end."""
-    work = "mnist.net, 10 steps: a whole process, compiled before"
+    """Processes that load and run a network: the first on a machine, and later ones.
+
+    The first finds the core compiled, as an installation leaves it, and none of our bytecode;
+    both run a copy of the package, so that neither hangs on what ran here before.
+    """
+    works = {
+        "first": "mnist.net, 10 steps: a whole process, no bytecode yet",
+        "later": "mnist.net, 10 steps: a whole process, later ones",
+    }
     path = shipped("mnist.net")
     if path is None:
-        yield missing(
-            "startup", work, "a limit", "needs lava-dl (extra lava)", 2.0, at_most=True, unit="s"
-        )
+        for work in works.values():
+            reason, target = "needs lava-dl (extra lava)", STARTUP_SECONDS
+            yield missing("startup", work, "a limit", reason, target, at_most=True, unit="s")
         return
+    library()  # compiled, if it is not
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
+        places = {kind: Path(name, kind) for kind in works}
+        for place in places.values():
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(PACKAGE, place / PACKAGE.name, ignore=ignored)
 
-    def seconds(code: str) -> float:
-        started = time.perf_counter()
-        subprocess.run([sys.executable, "-c", code, str(path)], check=True)
-        return time.perf_counter() - started
+        def seconds(kind: str, code: str = STARTUP) -> tuple[float, float]:
+            """Give wall and processor time."""
+            environment = {**os.environ, "PYTHONPATH": str(places[kind])}
+            environment.pop("PYTHONDONTWRITEBYTECODE", None)
+            if kind == "first":
+                environment["PYTHONDONTWRITEBYTECODE"] = "1"
+            busy, started = _processor_seconds(), time.perf_counter()
+            command = [sys.executable, "-c", code, str(path)]
+            subprocess.run(command, check=True, env=environment, cwd=places[kind])
+            return time.perf_counter() - started, _processor_seconds() - busy
 
-    first = seconds(STARTUP)
-    runs = [seconds(STARTUP) for _ in range(settings.repeats)]
-    bare = statistics.median(seconds("import numpy") for _ in range(3))
-    yield Row(
-        "startup",
-        work,
-        "a limit",
-        run=Ratio.of(runs),
-        target=2.0,
-        at_most=True,
-        unit="s",
-        note=f"the process before it {first:.2f} s; Python with NumPy alone {bare:.2f} s",
-        extra={"seconds": runs},
-    )
+        seconds("later")  # writes the bytecode
+        found: dict[str, list[tuple[float, float]]] = {kind: [] for kind in works}
+        for _ in range(settings.repeats):
+            for kind, times in found.items():
+                times.append(seconds(kind))
+        bare = statistics.median(seconds("later", "import numpy, h5py")[0] for _ in range(3))
+    for kind, work in works.items():
+        walls, busy = map(list, zip(*found[kind], strict=True))
+        yield Row(
+            "startup",
+            work,
+            "a limit",
+            run=Ratio.of(walls),
+            target=STARTUP_SECONDS,
+            at_most=True,
+            unit="s",
+            note=f"processor time {statistics.median(busy):.2f} s; Python with NumPy and h5py "
+            f"alone {bare:.2f} s",
+            extra={"seconds": walls, "processor_seconds": busy},
+        )
+
+
+def _processor_seconds() -> float:
+    """Of all processes that were started here and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

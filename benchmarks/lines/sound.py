@@ -36,7 +36,7 @@ def denoise(settings: Settings) -> Iterator[Row]:
         return
     network = nd.load(NETWORK)
     sound = _sound(HOPS * HOP)
-    yield from _live("denoise", work, Denoiser(network), sound, settings, target=0.1)
+    yield from _live("denoise", work, Denoiser(network), sound, settings, target=0.011)
     inputs = NdnsEncoder().encode(sound)
     try:
         theirs = slayer_forward(network, inputs, settings.threads)
@@ -58,7 +58,7 @@ def separate(settings: Settings) -> Iterator[Row]:
     frames = int(FRAMES_SECONDS * 16000) // codec.hop
     work = f"DPSNN {network.input.size} wide, {frames} hops of 2.5 ms"
     sound = _sound(frames * codec.hop)
-    yield from _live("separate", work, separator(network, codec), sound, settings, target=0.2)
+    yield from _live("separate", work, separator(network, codec), sound, settings, target=0.053)
     inputs = MaskFront(codec).encode(sound)
     if find_spec("torch") is None:
         yield missing("separate", f"{work}: the network", "torch, forward", "needs torch")

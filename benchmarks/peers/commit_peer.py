@@ -47,7 +47,10 @@ def prepare(arrays, options):
     network, inputs, more = WORKS[options["work"]](options["samples"], options["steps"])
     recording = nd.run(network, inputs, **more)
     counts = [np.asarray(recording[p.name].counts, np.int64) for p in network.populations]
-    if options["way"] == "run":
+    if options["way"] == "profile":
+        placement = nd.fit(network, "loihi2")
+        run = lambda: nd.profile(recording, "loihi2", placement)  # noqa: E731
+    elif options["way"] == "run":
         run = ours.as_user(network, inputs, **more)
     else:  # asked for what `nd.run` asks for
         run = ours.engine_alone(network, inputs, messages=(network.output.name,), **more)

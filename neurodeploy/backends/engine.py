@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 from .._version import __version__
 from ..core.simulate import simulate
@@ -82,6 +81,8 @@ def _fingerprint_of(values: Presented) -> Callable[[], str]:
     """Hash large inputs beside the run, which leaves a core idle where there is one sample."""
     if values.given.nbytes < BESIDE_BYTES:
         return values.fingerprint
+    from concurrent.futures import ThreadPoolExecutor  # which a short run can do without
+
     pool = ThreadPoolExecutor(1)
     found = pool.submit(values.fingerprint)
     pool.shutdown(wait=False)

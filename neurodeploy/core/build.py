@@ -1,10 +1,14 @@
 """Compiles the core: ``python -m neurodeploy.core.build``, and the hook of ``pip install``.
 
-``python -m neurodeploy.core.build Darwin-aarch64`` compiles for another machine, with Zig.
+``python -m neurodeploy.core.build`` compiles the best instruction set that this machine has,
+``... build all`` all of its kind of machine, as a wheel holds them; ``... build x86_64_v2`` those
+that are named. ``... build Darwin-aarch64`` compiles all for another machine, with Zig,
+``... build Windows-x86_64 x86_64_v3`` one for it.
 
 With ``$CXX``, else the machine's C++ compiler, else Zig's, which comes from PyPI (`ziglang`). Needs
 no header beyond the compiler's own and no CMake. Nothing of neurodeploy is imported here, so that
-a build in isolation can load this file alone.
+a build in isolation can load this file alone; and what only compiling needs is imported there,
+because every process asks here for the library's name.
 """
 
 from __future__ import annotations
@@ -12,15 +16,9 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import shlex
-import shutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 SOURCES = Path(__file__).parent
@@ -41,6 +39,10 @@ UNITS: dict[str, dict[str, tuple[str, ...]]] = {
     "aarch64": {"neon": ("-march=armv8-a",)},
 }
 """Instruction sets of each machine, lowest first, with the flags of their unit."""
+
+ONCE = ("api", "counting", "cpu", "level", "floating_api", "rounding", "sound")
+EACH = ("run", "neurons", "floating")
+"""Files that are compiled once, and those for each instruction set; what takes longest first."""
 
 ZIG_TARGETS = {
     "Linux": "{machine}-linux-gnu.2.17",
@@ -91,8 +93,7 @@ class Machine:
 
 def source_files() -> list[Path]:
     """All files that the library is made of, this one too: it holds the flags."""
-    files = [p for kind in ("*.hpp", "*.cpp") for p in SOURCES.rglob(kind)]
-    return [*sorted(files), Path(__file__)]
+    return [*sorted(SOURCES.rglob("*.[ch]pp")), Path(__file__)]
 
 
 def source_hash() -> str:
@@ -104,10 +105,13 @@ def source_hash() -> str:
     return digest.hexdigest()[:16]
 
 
-def library_name(machine: Machine | None = None) -> str:
-    """File name of the library of these sources."""
+def library_name(
+    machine: Machine | None = None, levels: tuple[str, ...] = (), sources: str = ""
+) -> str:
+    """File name of the library with some instruction sets, or all; of these sources or others."""
     machine = machine or Machine.here()
-    return f"core-{machine.system}-{machine.name}-{source_hash()}{machine.suffix}"
+    what = "+".join(levels) or machine.name
+    return f"core-{machine.system}-{what}-{sources or source_hash()}{machine.suffix}"
 
 
 def find_compiler(machine: Machine) -> tuple[list[str], bool]:
@@ -118,6 +122,10 @@ def find_compiler(machine: Machine) -> tuple[list[str], bool]:
     NoCompiler
         If there is none; it says what to install.
     """
+    import shlex
+    import shutil
+    from importlib.util import find_spec
+
     here = Machine.here()
     if machine == here:
         given = os.environ.get("CXX")
@@ -158,20 +166,20 @@ def compile_core(
     NoCompiler
         If there is no compiler, or it fails; with its last lines.
     """
+    from concurrent.futures import ThreadPoolExecutor
+    from tempfile import TemporaryDirectory
+
     machine = machine or Machine.here()
     compiler, zig = find_compiler(machine)
-    units = units or UNITS.get(machine.name)
-    if units is None:
-        raise NoCompiler(f"the core knows {' and '.join(UNITS)}, not {machine.name}")
-    tell(f"compiling the core with {' '.join(compiler[:4])}")
+    units = units or units_of(machine)
+    tell(f"compiling the core with {' '.join(compiler[:4])} for {', '.join(units)}")
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent) as folder:
-        # The lowest first: of a function that several units hold, a linker keeps the first.
-        once = ("api", "counting", "level", "floating_api", "rounding", "sound")
-        jobs: list[tuple[str, str, list[str]]] = [(f"{name}.cpp", name, []) for name in once]
-        for name, own in units.items():
-            for source in ("run", "floating"):
-                jobs.append((f"{source}.cpp", f"{source}_{name}", [f"-DND_ISA={name}", *own]))
+    named = "-DND_UNITS=" + "".join(f"X({name})" for name in units)
+    # The lowest first: of a function that several units hold, a linker keeps the first.
+    jobs = [(source, source, [named] if source == "level" else []) for source in ONCE]
+    for name, own in units.items():
+        jobs += [(source, f"{source}-{name}", [f"-DND_ISA={name}", *own]) for source in EACH]
+    with TemporaryDirectory(dir=out.parent) as folder:
 
         def compile_unit(job: tuple[str, str, list[str]]) -> str:
             source, name, own = job
@@ -180,11 +188,13 @@ def compile_core(
                 own = [flag.replace("-march=x86-64-v", "-mcpu=x86_64_v") for flag in own]
                 own = [flag for flag in own if flag != "-march=armv8-a"]
             command = [*compiler, *FLAGS, *QUIET, *flags, *own]
-            _run([*command, "-c", str(SOURCES / source), "-o", target])
+            _run([*command, "-c", str(SOURCES / f"{source}.cpp"), "-o", target])
             return target
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            objects = list(pool.map(compile_unit, jobs))
+            longest_first = sorted(jobs, key=lambda job: (*EACH, *ONCE).index(job[0]))
+            running = {job[1]: pool.submit(compile_unit, job) for job in longest_first}
+            objects = [running[name].result() for _, name, _ in jobs]
         whole = os.path.join(folder, out.name)
         strip = [] if flags else ["-s"]
         threads = [] if machine.system == "Windows" else ["-pthread"]
@@ -193,34 +203,91 @@ def compile_core(
     return out
 
 
-def _run(command: list[str]) -> None:
+def units_of(machine: Machine) -> dict[str, tuple[str, ...]]:
+    """`UNITS` of a machine.
+
+    Raises
+    ------
+    NoCompiler
+        If the core knows no such machine.
+    """
+    if machine.name not in UNITS:
+        raise NoCompiler(f"the core knows {' and '.join(UNITS)}, not {machine.name}")
+    return UNITS[machine.name]
+
+
+def levels_here() -> tuple[str, ...]:
+    """Instruction sets that this machine has, lowest first: by a small program, compiled for it."""
+    from tempfile import TemporaryDirectory
+
+    compiler, _ = find_compiler(Machine.here())
+    with TemporaryDirectory() as folder:
+        program = os.path.join(folder, "levels.exe")
+        _run([*compiler, *FLAGS, "-DND_PROGRAM", str(SOURCES / "cpu.cpp"), "-o", program])
+        return tuple(filter(None, _run([program]).strip().split(",")))
+
+
+def _run(command: list[str]) -> str:
+    import shlex
+    import subprocess
+
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines()[-20:]
         raise NoCompiler("\n".join([f"{shlex.join(command)} failed:", *lines]))
+    return done.stdout
 
 
-def build_in_place(tell: Callable[[str], None] = lambda line: None) -> Path:
-    """Compile these sources beside themselves, unless that was done; older libraries go."""
-    out = BUILT / library_name()
+def build_in_place(
+    tell: Callable[[str], None] = lambda line: None, levels: tuple[str, ...] | None = None
+) -> Path:
+    """Compile these sources beside themselves, unless that was done; libraries of others go.
+
+    Parameters
+    ----------
+    tell : callable
+        Called with what is happening.
+    levels : tuple of str, optional
+        Instruction sets to compile; none for all. By default the best that this machine has.
+
+    Raises
+    ------
+    NoCompiler
+        If there is no compiler, or it fails, or there is no such instruction set.
+    """
+    machine = Machine.here()
+    units = units_of(machine)
+    if levels is None:
+        levels = levels_here()[-1:]
+    for level in levels:
+        if level not in units:
+            raise NoCompiler(
+                f"{level!r}: the instruction sets of {machine.name} are {', '.join(units)}"
+            )
+    out = BUILT / library_name(machine, levels)
     if not out.exists():
-        compile_core(out, tell=tell)
-        for old in BUILT.glob(f"core-{Machine.here().system}-{Machine.here().name}-*"):
-            if old != out:
+        compile_core(out, units={name: units[name] for name in levels or units}, tell=tell)
+        for old in BUILT.glob(f"core-{machine.system}-{machine.name}*"):
+            if source_hash() not in old.name:
                 old.unlink(missing_ok=True)
     return out
 
 
 def main(arguments: list[str]) -> Path:
-    """Compile for this machine, or for the one named ``SYSTEM-MACHINE``."""
-    if not arguments:
-        return build_in_place(tell=print)
+    """Compile for this machine, or for the one named ``SYSTEM-MACHINE``; see the module."""
+    other = bool(arguments) and "-" in arguments[0]
+    levels = tuple(name for name in arguments[other:] if name != "all")
+    if not other:
+        return build_in_place(tell=print, levels=levels if arguments else None)
     system, _, name = arguments[0].partition("-")
-    if system not in SUFFIXES or name not in UNITS:
+    if system not in SUFFIXES or name not in UNITS or not set(levels) <= set(UNITS[name]):
         known = ", ".join(f"{s}-{n}" for s in SUFFIXES for n in UNITS)
-        raise NoCompiler(f"{arguments[0]!r}: name one of {known}")
-    machine = Machine(system, name)
-    return compile_core(BUILT / library_name(machine), machine, tell=print)
+        raise NoCompiler(
+            f"{' '.join(arguments)!r}: name one of {known}, and its instruction sets or none"
+        )
+    machine, units = Machine(system, name), UNITS[name]
+    out = BUILT / library_name(machine, levels)
+    return compile_core(out, machine, units={n: units[n] for n in levels or units}, tell=print)
 
 
 if __name__ == "__main__":

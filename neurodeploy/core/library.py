@@ -1,8 +1,8 @@
 """The compiled core as ctypes sees it: its functions, and its errors as ours.
 
 The library of exactly these sources is loaded; where it is missing, as in a fresh source tree, it
-is compiled first. ``NEURODEPLOY_ISA`` names the instruction set to use, in place of the best that
-the machine has; ``NEURODEPLOY_CORE`` another library, with sanitizers for example.
+is compiled first, for one instruction set. ``NEURODEPLOY_ISA`` names the one to use, in place of
+the best that the machine has; ``NEURODEPLOY_CORE`` another library, with sanitizers for example.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BackendError, NeurodeployError, TooLargeError, UnsupportedError
-from .build import BUILT, NoCompiler, build_in_place, library_name
+from .build import BUILT, UNITS, Machine, NoCompiler, build_in_place, library_name, source_hash
 
 HostStep = CFUNCTYPE(c_int32, c_void_p, c_void_p, c_void_p)
 """``nd::HostStep``: steps a population in Python."""
@@ -153,6 +153,7 @@ class FloatNeurons(Structure):
 _FUNCTIONS = {
     "nd_error": (c_char_p, ()),
     "nd_error_kind": (c_int, ()),
+    "nd_processor": (c_char_p, ()),
     "nd_units": (c_char_p, ()),
     "nd_describe_neuron": (c_char_p, (c_char_p,)),
     "nd_network_new": (c_void_p, (c_char_p,)),
@@ -203,6 +204,8 @@ _FUNCTIONS = {
     "nd_float_step": (c_int, (c_char_p, POINTER(FloatNeurons))),
 }  # fmt: skip
 
+ISA = "NEURODEPLOY_ISA"
+
 _NUMBERS = count(1)
 _FAILURES: dict[int, BaseException] = {}
 _MOST_FAILURES = 64
@@ -221,12 +224,40 @@ def library() -> ctypes.CDLL:
         If it is not there and cannot be compiled.
     """
     given = os.environ.get("NEURODEPLOY_CORE", "")  # one with sanitizers, for example
-    path = Path(given) if given else BUILT / library_name()
-    if not path.exists():
+    if given:
+        return _loaded(Path(given))
+    levels = _levels_asked_for()
+    found = _found(levels)
+    if found is None:
         try:
-            build_in_place(tell=lambda line: print(line, file=sys.stderr))
+            found = _loaded(build_in_place(lambda line: print(line, file=sys.stderr), levels))
         except (NoCompiler, OSError) as error:
             raise BackendError(f"the engine's core cannot be compiled: {error}") from None
+    return found
+
+
+def _levels_asked_for() -> tuple[str, ...] | None:
+    name = os.environ.get(ISA, "")
+    return (name,) if name in UNITS.get(Machine.here().name, ()) else None
+
+
+def _found(levels: tuple[str, ...] | None) -> ctypes.CDLL | None:
+    """The library that was compiled before, with all instruction sets or with those asked for."""
+    machine, sources = Machine.here(), source_hash()
+    whole = BUILT / library_name(machine, sources=sources)
+    if whole.exists():
+        return _loaded(whole)
+    for level in levels or reversed(UNITS.get(machine.name, ())):
+        path = BUILT / library_name(machine, (level,), sources)
+        if path.exists():
+            found = _loaded(path)
+            # One that another machine of the same files compiled may not be the best here.
+            if levels or found.nd_processor().decode().endswith(level):
+                return found
+    return None
+
+
+def _loaded(path: Path) -> ctypes.CDLL:
     loaded = ctypes.CDLL(str(path))
     for name, (result, arguments) in _FUNCTIONS.items():
         function = getattr(loaded, name)
@@ -247,7 +278,7 @@ def bound(name: str, *arguments: float | NDArray[Any]) -> Callable[[], None]:
 
 @cache
 def units() -> tuple[str, ...]:
-    """Instruction sets that the core can use here, lowest first."""
+    """Instruction sets that the core was compiled for and this machine has, lowest first."""
     names = library().nd_units()
     if names is None:
         raise_error("core")
@@ -263,9 +294,15 @@ def unit_in_use() -> str:
         If the machine or the core has no such instruction set.
     """
     known = units()
-    name = os.environ.get("NEURODEPLOY_ISA", "") or known[-1]
+    name = os.environ.get(ISA, "") or known[-1]
     if name not in known:
-        raise BackendError(f"NEURODEPLOY_ISA: {name!r}; this machine runs {', '.join(known)}")
+        here = library().nd_processor().decode().split(",")
+        if name in here:
+            raise BackendError(
+                f"{ISA}: {name!r}, but the core was loaded with {', '.join(known)}; set it before "
+                "Python starts"
+            )
+        raise BackendError(f"{ISA}: {name!r}; this machine runs {', '.join(here)}")
     return name
 
 

@@ -31,10 +31,4 @@ inline constexpr const NeuronModel* NEURON_MODELS[] = {
     &MODEL_Relay,
 };
 
-inline const NeuronModel* find_model(std::string_view kind) {
-    for (const NeuronModel* model : NEURON_MODELS)
-        if (model->kind == kind) return model;
-    return nullptr;
-}
-
 }  // namespace nd::ND_ISA

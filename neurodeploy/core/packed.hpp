@@ -1,6 +1,6 @@
 // A network laid out for one instruction set: parameters in rows, weights by operator.
 #pragma once
-#include "neurons.hpp"
+#include "neurons/stepper.hpp"
 #include "synapses/conv.hpp"
 #include "synapses/dense.hpp"
 #include "synapses/listed.hpp"

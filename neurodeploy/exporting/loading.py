@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import formats
-from ..formats.slayer import EXAMPLE_STEPS, export_slayer, is_torch_module
 from ..network import Audit, Effect, Network
 from ..network.audit import relative_error
 from ..recording.run_options import names_of
@@ -57,7 +56,7 @@ def load(
     """
     if "allow" in options:
         options["allow"] = names_of(options["allow"])
-    if not is_torch_module(source):
+    if not formats.is_torch_module(source):
         if measure and formats.is_nir(source):
             return _load_nir(source, example, options)
         return formats.load(source, **options)
@@ -65,6 +64,7 @@ def load(
         options["example"] = example
     if not measure:
         return formats.load(source, **options)
+    from ..formats.slayer import EXAMPLE_STEPS, export_slayer
     from .forward_pass import compare_forward_pass, with_measured_audit
 
     if options.get("example") is None:

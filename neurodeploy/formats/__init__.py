@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from ..errors import FormatError, UnsupportedError
 from ..files import check_place
 from ..network import Network
-from .ours import NIR, NetX, SlayerModule
+from .ours import NIR, NetX, SlayerModule, is_torch_module
 from .registry import FORMATS, Format
 
 
@@ -116,6 +115,8 @@ def check_holds(network: Network, path: str | os.PathLike[str]) -> None:
     FormatError, UnsupportedError
         As `save`.
     """
+    from tempfile import TemporaryDirectory
+
     check_out(path)
     with TemporaryDirectory() as folder:
         probe = Path(folder) / Path(path).name
@@ -162,6 +163,7 @@ __all__ = [
     "check_out",
     "format_of",
     "is_nir",
+    "is_torch_module",
     "load",
     "save",
 ]

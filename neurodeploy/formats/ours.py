@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from functools import lru_cache
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -10,16 +12,33 @@ from ..network import Network
 from .registry import FORMATS, Format, Path
 
 
-def _groups_of(source: Any) -> set[str]:
+def _groups_of(source: Any) -> frozenset[str]:
     """Names at the top of an HDF5 file; none of anything else."""
+    if not isinstance(source, (str, os.PathLike)):
+        return frozenset()
+    try:
+        state = os.stat(source)
+    except OSError:
+        return _names_at_top(FilePath(source), ())
+    return _names_at_top(FilePath(source), (state.st_ino, state.st_mtime_ns, state.st_size))
+
+
+@lru_cache(maxsize=1)  # each format asks
+def _names_at_top(path: FilePath, state: tuple[int, ...]) -> frozenset[str]:
     from ..hdf5 import names_at_top
 
-    return names_at_top(FilePath(source)) if isinstance(source, (str, os.PathLike)) else set()
+    return frozenset(names_at_top(path))
 
 
-def _is_nir(held: set[str]) -> bool:
+def _is_nir(held: frozenset[str]) -> bool:
     # A file without a version is NIR's, too: its reader says so.
     return "node" in held and ("version" in held or "layer" not in held)
+
+
+def is_torch_module(thing: Any) -> bool:
+    """Tell whether something is a ``torch.nn.Module``, without importing torch for it."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(thing, torch.nn.Module)
 
 
 @FORMATS.register
@@ -32,8 +51,6 @@ class SlayerModule(Format):
 
     def can_read(self, source: Any) -> bool:
         """See `Format`."""
-        from .slayer.importing import is_torch_module
-
         return is_torch_module(source)
 
     def load(self, source: Any, **options: Any) -> Network:

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, InputWarning
 from ..network import InputTransform, Network
-from ..numpy_files import UNREADABLE, map_array, names_in, read_archive
 
 _HASHED_SAMPLES = 64
 
@@ -77,12 +76,16 @@ def _is_archive(path: Path) -> bool:
 
 
 def _mapped(path: Path, what: str) -> NDArray[Any]:
+    from ..numpy_files import map_array
+
     return map_array(path, InputError, f"give {what} as .npy or .npz")
 
 
 @contextmanager
 def _readable(path: Path, what: str) -> Iterator[None]:
     """Say of anything that NumPy raises over a file that it holds no inputs."""
+    from ..numpy_files import UNREADABLE
+
     try:
         yield
     except UNREADABLE as error:
@@ -92,6 +95,8 @@ def _readable(path: Path, what: str) -> Iterator[None]:
 
 
 def _from_archive(path: Path) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
+    from ..numpy_files import names_in, read_archive
+
     cure = "give inputs as .npy or .npz"
     found = read_archive(path, ("inputs", "labels"), InputError, cure)
     if "inputs" not in found:
@@ -163,6 +168,8 @@ def read_labels(path: str | os.PathLike[str]) -> NDArray[np.int64]:
         raise InputError(f"{path}: no such file; give labels as .npy or .npz")
     if not _is_archive(path):
         return _as_labels(path, _mapped(path, "labels"))
+    from ..numpy_files import read_archive
+
     found = read_archive(path, ("labels",), InputError, "give labels as .npy or .npz")
     if "labels" not in found:
         raise InputError(f"{path}: no array 'labels' in it; save it with labels=...")

@@ -178,7 +178,7 @@ def _feed(digest: Any, value: Any) -> None:
         # The width that an array happens to have is no difference.
         array = array.astype(np.int64 if array.dtype.kind in "iub" else np.float64, copy=False)
         digest.update(f"a{array.shape}{array.dtype.kind}".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update(np.ascontiguousarray(array).reshape(-1).data)
     elif is_dataclass(value):
         model = type(value)
         digest.update(model.__name__.encode())

@@ -9,7 +9,7 @@ from __future__ import annotations
 from ...network import Network
 from ...recording.run_options import RunOptions
 from ..registry import BACKENDS, WorkerBackend
-from .interpreter import PYTHON_VARIABLE, find_lava, lava_place
+from . import PYTHON_VARIABLE
 
 
 @BACKENDS.register
@@ -23,10 +23,14 @@ class Lava(WorkerBackend):
 
     def available(self) -> tuple[bool, str]:
         """See `Backend`."""
+        from .interpreter import find_lava
+
         return find_lava()
 
     def place_by_default(self) -> str:
         """See `WorkerBackend`; Lava's own environment if this interpreter has none."""
+        from .interpreter import lava_place
+
         return lava_place()
 
     def check(self, network: Network, options: RunOptions) -> None:

@@ -11,10 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ...lava_imports import is_changed_here
+from . import PYTHON_VARIABLE
 from .environment import SIMULATOR_NEEDS, own_environment, own_python
-
-PYTHON_VARIABLE = "NEURODEPLOY_LAVA_PYTHON"
-"""Environment variable with the path of an interpreter that has Lava."""
 
 _INSTALL = (
     f"'neurodeploy doctor --add lava' brings it, or set {PYTHON_VARIABLE} to an interpreter with it"

@@ -36,6 +36,8 @@ struct NeuronModel {
     void (*step)(const RowStep&);  // null where the host steps, see HostStep
 };
 
+const NeuronModel* find_model(std::string_view kind);  // null where there is none; neurons.cpp
+
 template <class T>
 constexpr int registers_of() {
     if constexpr (std::is_empty_v<T>) return 0;

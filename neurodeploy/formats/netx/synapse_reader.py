@@ -36,18 +36,20 @@ def read_weight(layer: Layer, key: str, note: Note) -> NDArray[np.int32]:
     values = layer.numbers(key)
     where = f"{layer.where}/{key}"
     weight = np.rint(values)
-    change = np.abs(values - weight)
-    if rounding_loss(values) > RAW_LOSS:
-        note(where, Rating.UNSUPPORTED, _raw(values))
-    elif change.any():
-        reason = (
-            f"{np.count_nonzero(change)} of {values.size} weights are not whole; rounded, by "
-            f"at most {change.max():.3g} (netx truncates)"
-        )
-        note(where, Rating.APPROXIMATE, reason)
+    changed = weight != values
+    if changed.any():
+        if rounding_loss(values) > RAW_LOSS:
+            note(where, Rating.UNSUPPORTED, _raw(values))
+        else:
+            reason = (
+                f"{np.count_nonzero(changed)} of {values.size} weights are not whole; rounded, by "
+                f"at most {np.abs(values - weight).max():.3g} (netx truncates)"
+            )
+            note(where, Rating.APPROXIMATE, reason)
     integers: NDArray[np.int64] = weight.astype(np.int64)
     low, high = weight_limits(integers)
-    outside = (integers < low) | (integers > high)
+    clipped = np.clip(integers, low, high)
+    outside = clipped != integers
     if outside.any():
         layer.clipped[key] = int(np.count_nonzero(outside))
         reason = (
@@ -55,7 +57,7 @@ def read_weight(layer: Layer, key: str, note: Note) -> NDArray[np.int32]:
             f"(range {integers.min()}..{integers.max()}); clipped to it, as netx does"
         )
         note(where, Rating.APPROXIMATE, reason)
-    return np.clip(integers, low, high).astype(np.int32)
+    return clipped.astype(np.int32)
 
 
 def _raw(values: NDArray[np.float64]) -> str:

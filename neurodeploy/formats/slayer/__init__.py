@@ -18,7 +18,7 @@ from ...errors import InputError, NetworkError, UnsupportedError
 from ...network import Audit, AuditEntry, Network, Rating
 from .build import Builder
 from .dataflow import Sent
-from .importing import import_slayer, is_torch_module, quiet
+from .importing import import_slayer, quiet
 from .module_kinds import Rested, in_plain_containers, kind_of
 from .network_output import places_of
 from .weights import Kept, Recomputed
@@ -35,7 +35,6 @@ __all__ = [
     "example_for",
     "export_slayer",
     "import_slayer",
-    "is_torch_module",
     "load_slayer",
     "quiet",
     "with_sample_axis",

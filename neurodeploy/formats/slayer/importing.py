@@ -45,11 +45,3 @@ def import_slayer(what: str = "export") -> tuple[Any, Any]:
             f"{what}: needs torch and lava-dl ({error}); 'neurodeploy doctor --add lava-dl' brings "
             f"them, or give a file that a machine with them wrote"
         ) from error
-
-
-def is_torch_module(thing: Any) -> bool:
-    """Tell whether something is a ``torch.nn.Module``, without importing torch for it."""
-    import sys
-
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(thing, torch.nn.Module)
