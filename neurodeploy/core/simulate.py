@@ -73,20 +73,18 @@ def simulate(
     resets = _resets(network, values.steps, reset_interval, reset_offset)
     wanted = frozenset(packed.names if messages is None else messages)
     neurons = packed.neurons
+    held, given_steps = values.held, values.given.shape[1]
+    if held:  # a picture is looked at once
+        values = replace(values, given=values.given[:, :1])
     if block is None and len(values) == 1:
         block = 1
     elif block is None:
         kept = 4 * len(states) * values.steps * neurons
-        kept += 4 * values.steps * (network.input.size + len(packed.names)) + 8 * neurons
+        kept += 4 * values.given[0].size + 4 * values.steps * len(packed.names) + 8 * neurons
         kept += sum(values.steps * network[name].size for name in wanted)
         block = max(1, min(BLOCK_BYTES // kept, BLOCK_WORK // (values.steps * neurons)))
         if block > threads:
             block -= block % threads
-    # A picture that is held, as `numpy.broadcast_to` makes one, is looked at once.
-    held = values.given.shape[1] > 1 and values.given.strides[1] == 0
-    given_steps = values.given.shape[1]
-    if held:
-        values = replace(values, given=values.given[:, :1])
     for first in range(0, len(values), block):
         made = values.block(slice(first, first + block))
         worth = 1 + len(made) * values.steps * neurons // THREAD_WORK
