@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,8 +130,13 @@ def traffic(counted: Counted, chip: Chip, ways: Ways) -> Traffic:
     totals = np.zeros(WAY)
     joules: dict[str, float] = {}
     prices = _each(chip)
-    for way, tally, number, counts in counted.each_way(ways):
-        source, found = way.projection.source, tally.of_way(number, counts).mean(axis=0)
+    means = {
+        name: found[:1] if len(found) == 1 else found.mean(axis=0, keepdims=True)
+        for name, found in counted.found.items()
+    }
+    for way, tally, number, _ in counted.each_way(ways):
+        source = way.projection.source
+        found = tally.of_way(number, means[source])[0]
         totals += found
         joules[source] = joules.get(source, 0.0) + float(found @ prices)
     return Traffic(float(totals[0]), float(totals[1]), float(totals[2]), joules)
@@ -193,46 +199,111 @@ def step_seconds(
         Mean over steps; ``core of POPULATION``, ``messages leaving a core of POPULATION`` or
         ``link of the mesh``.
     """
-    found: dict[str, FloatArray] = {}
+    inactive, synop = chip["neuron_update_inactive_time"], chip["synop_time"]
+    active, leaving = chip["neuron_update_active_time"], optional(chip, "message_time")
+    columns = _columns_of(placement, ways)
+    # Populations whose messages fall in the same steps, in a mean step all, share their loads.
+    loads: dict[int, tuple[FloatArray, FloatArray]] = {}
+
+    def load_of(source: str) -> FloatArray:
+        rate = work.rates[source]
+        if id(rate) not in loads:
+            loads[id(rate)] = rate, np.zeros((len(rate), len(columns.held)))
+        return loads[id(rate)][1]
+
+    for name, sent in work.messages.items():
+        load = load_of(name)
+        load[:, columns.cores[name]] += sent * (active - inactive)
+        if leaving:
+            load[:, columns.leaving[name]] += sent * (columns.copies[name] * leaving)
+    for way, done in zip(ways, work.operations, strict=True):
+        load = load_of(way.projection.source)
+        load[:, columns.cores[way.projection.target]] += done * synop
+    hops = [optional(chip, f"hop_{axis}_time") for axis in ("east_west", "north_south")]
+    each_link = np.tile(np.repeat(hops, 2), columns.links.stop - columns.links.start >> 2)
+    for way in ways:
+        if way.links.size:
+            passing = work.messages[way.projection.source] @ way.links.reshape(len(way.links), -1)
+            load_of(way.projection.source)[:, columns.links] += passing * each_link
+    seconds = _busiest(list(loads.values()), columns.held * inactive, columns.starts)
+    most = np.bincount(seconds.argmax(axis=2).ravel(), minlength=len(columns.kinds)).argmax()
+    return seconds.max(axis=2).mean(axis=1), columns.kinds[int(most)]
+
+
+@dataclass(frozen=True, eq=False)
+class _Columns:
+    """What may set the time of a step: every core, what leaves it, and every link of the mesh.
+
+    Attributes
+    ----------
+    kinds : tuple of str
+    starts : tuple of int
+        Where the columns of each kind begin.
+    held : float64 [columns]
+        Neurons of a core, 0 of all else.
+    cores, leaving : dict of str to slice
+        Columns of each population.
+    copies : dict of str to float
+        Cores that get a message of a mean neuron of each population.
+    links : slice
+    """
+
+    kinds: tuple[str, ...]
+    starts: tuple[int, ...]
+    held: FloatArray
+    cores: dict[str, slice]
+    leaving: dict[str, slice]
+    copies: dict[str, float]
+    links: slice
+
+
+_KNOWN: WeakKeyDictionary[Placement, _Columns] = WeakKeyDictionary()
+
+
+def _columns_of(placement: Placement, ways: Ways) -> _Columns:
+    """Of a placement, kept with it."""
+    if placement in _KNOWN:
+        return _KNOWN[placement]
+    kinds: list[str] = []
+    held: list[FloatArray] = []
+    starts = [0]
+
+    def add(kind: str, neurons: FloatArray) -> slice:
+        kinds.append(kind)
+        held.append(neurons)
+        starts.append(starts[-1] + len(neurons))
+        return slice(starts[-2], starts[-1])
+
+    cores: dict[str, slice] = {}
+    leaving: dict[str, slice] = {}
     for partition in placement.partitions:
         name = partition.population.name
-        inactive = chip["neuron_update_inactive_time"]
-        sent, rate = work.messages[name], work.rates[name]
-        parts = [(rate, sent * (chip["neuron_update_active_time"] - inactive))]
-        parts += [
-            (work.rates[way.projection.source], done * chip["synop_time"])
-            for way, done in zip(ways, work.operations, strict=True)
-            if way.projection.target == name
-        ]
-        idle = partition.held * inactive
-        found[f"core of {name!r}"] = _busiest(parts, idle)
-        if leaving := optional(chip, "message_time"):
-            each = sum(w.mean_copies for w in ways if w.projection.source == name)
-            found[f"messages leaving a core of {name!r}"] = _busiest(
-                [(rate, sent * each * leaving)], np.zeros(len(idle))
-            )
-    on_links = [
-        (work.rates[source], work.messages[source] @ way.links.reshape(len(way.links), -1))
-        for way in ways
-        if (source := way.projection.source) in work.messages and way.links.size
-    ]
-    if on_links:
-        hops = [optional(chip, f"hop_{axis}_time") for axis in ("east_west", "north_south")]
-        each_link = np.tile(np.repeat(hops, 2), on_links[0][1].shape[1] // 4)
-        on_links = [(rate, load * each_link) for rate, load in on_links]
-        found["link of the mesh"] = _busiest(on_links, np.zeros(len(each_link)))
-    seconds = np.array(list(found.values()))
-    most = np.bincount(seconds.argmax(axis=0).ravel(), minlength=len(found)).argmax()
-    return seconds.max(axis=0).mean(axis=1), list(found)[int(most)]
+        cores[name] = add(f"core of {name!r}", np.asarray(partition.held, np.float64))
+        nothing = np.zeros(partition.cores)
+        leaving[name] = add(f"messages leaving a core of {name!r}", nothing)
+    copies = dict.fromkeys(cores, 0.0)
+    for way in ways:
+        if way.projection.source in copies:
+            copies[way.projection.source] += way.mean_copies
+    on_mesh = max((way.links[0].size for way in ways if way.links.size), default=0)
+    links = add("link of the mesh", np.zeros(on_mesh)) if on_mesh else slice(0, 0)
+    found = _Columns(
+        tuple(kinds), tuple(starts[:-1]), np.concatenate(held), cores, leaving, copies, links
+    )
+    _KNOWN[placement] = found
+    return found
 
 
-def _busiest(parts: Sequence[tuple[FloatArray, FloatArray]], idle: FloatArray) -> FloatArray:
-    """Greatest over cores of the sum of rates times loads, float64 [samples, steps]."""
-    samples, steps = parts[0][0].shape
-    busiest = np.empty((samples, steps))
-    at_once = max(1, _AT_ONCE // (steps * len(idle)))
-    for first in range(0, samples, at_once):
-        some = slice(first, first + at_once)
-        total = idle + sum(rate[some, :, None] * load[some, None] for rate, load in parts)
-        busiest[some] = total.max(axis=2)
-    return busiest
+def _busiest(
+    loads: Sequence[tuple[FloatArray, FloatArray]], idle: FloatArray, starts: Sequence[int]
+) -> FloatArray:
+    """Greatest sum of rates times loads, from each start on, float64 [samples, steps, starts]."""
+    samples, steps = loads[0][0].shape
+    busiest = np.empty((samples * steps, len(starts)))
+    at_once = max(1, _AT_ONCE // len(idle))
+    sample = np.arange(samples * steps) // steps
+    for begin in range(0, len(sample), at_once):
+        some = slice(begin, begin + at_once)
+        total = idle + sum(rate.reshape(-1, 1)[some] * load[sample[some]] for rate, load in loads)
+        busiest[some] = np.maximum.reduceat(total, starts, axis=1)
+    return busiest.reshape(samples, steps, len(starts))
