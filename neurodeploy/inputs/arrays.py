@@ -9,7 +9,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from ..numpy_files import UNREADABLE, names_in, read_archive
 _HASHED_SAMPLES = 64
 
 _LARGE = 1 << 18
-"""Values of which it is worth while to see whether all steps are the same before they are hashed."""
+"""Values from which on it pays to see whether all steps are the same before they are hashed."""
 
 _KEPT_BYTES = 1 << 20
 """Inputs that are made ready once, for all who look at them."""
@@ -224,6 +224,11 @@ class Presented:
         """Whether all steps given are one in memory, as `numpy.broadcast_to` makes them."""
         return self.given.shape[1] > 1 and self.given.strides[1] == 0
 
+    @cached_property
+    def once(self) -> Presented:
+        """Of what is held, one step."""
+        return replace(self, given=self.given[:, :1], steps=1)
+
     def __getitem__(self, samples: slice) -> NDArray[Any]:
         """Make a block: int32 (float32 unless whole) [samples, steps, *shape]."""
         made = self.block(samples)
@@ -274,7 +279,7 @@ class Presented:
         for first in range(0, len(self), _HASHED_SAMPLES):
             part = slice(first, first + _HASHED_SAMPLES)
             if large and self.held:
-                made = self._made(self.given[part, :1])
+                made = self.once.block(part)
             else:
                 made = self.block(part) if whole else self[part]
             if large and (self.held or _all_steps_same(made)):
