@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import mmap
 import os
 import warnings
@@ -275,7 +274,7 @@ class Presented:
         name = "bits" if self.binary else kind.__name__
         digest = hashlib.sha256(f"neurodeploy.inputs.2 {self.shape} {name}".encode())
         whole = self.given.shape[1] == self.steps
-        large = whole and math.prod(self.shape) >= _LARGE
+        large = whole and self.given.size >= _LARGE
         for first in range(0, len(self), _HASHED_SAMPLES):
             part = slice(first, first + _HASHED_SAMPLES)
             if large and self.held:
