@@ -77,8 +77,7 @@ def simulate(
         block = 1
     elif block is None:
         kept = 4 * len(states) * values.steps * neurons
-        kept += 4 * shown.given[0].size + 4 * values.steps * len(packed.names)
-        kept += _count_type(values.steps).itemsize * neurons
+        kept += 4 * shown.given[0].size + 4 * values.steps * len(packed.names) + 8 * neurons
         kept += sum(values.steps * network[name].size for name in wanted)
         block = max(1, min(BLOCK_BYTES // kept, BLOCK_WORK // (values.steps * neurons)))
         if block > threads:
