@@ -79,7 +79,9 @@ class Engine(Backend):
 
 def _fingerprint_of(values: Presented) -> Callable[[], str]:
     """Hash large inputs beside the run, which leaves a core idle where there is one sample."""
-    if values.given.nbytes < BESIDE_BYTES:
+    if values.given.nbytes < BESIDE_BYTES or (
+        values.held and values.once.given.nbytes < BESIDE_BYTES
+    ):
         return values.fingerprint
     from concurrent.futures import ThreadPoolExecutor  # which a short run can do without
 

@@ -72,7 +72,7 @@ struct nd_kernel {
 // `counted`, they are bytes from there on.
 struct nd_results {
     int32_t* step_counts;
-    int64_t* counts;
+    void* counts;  // each of `count_item` bytes
     int64_t* overflows;
     int32_t* const* states;  // of each state [samples][steps][neurons], or null
     uint8_t* fired;
@@ -85,7 +85,7 @@ struct nd_inputs {
     const void* values;
     void* counted;  // or null
     int64_t samples, steps, given_steps, window;
-    int32_t input, item, binary, threads, held, padding;
+    int32_t input, item, binary, threads, held, count_item;
 };
 
 struct nd_run_result {
@@ -267,6 +267,7 @@ API nd_run_result* nd_run(nd_network* network, const nd_inputs* inputs, const nd
         run.input = inputs->input;
         run.values = inputs->values, run.item = inputs->item, run.binary = inputs->binary;
         run.given_steps = inputs->given_steps, run.held = inputs->held;
+        run.count_item = inputs->count_item;
         for (int i = 0; i < count; i++) {
             const nd_results& r = results[i];
             run.given.push_back({r.given_counts, r.given_neuron, r.given_payload});
@@ -276,7 +277,8 @@ API nd_run_result* nd_run(nd_network* network, const nd_inputs* inputs, const nd
                 return at ? reinterpret_cast<decltype(at)>(reinterpret_cast<intptr_t>(at) + base) : at;
             };
             run.step_counts.push_back(placed(r.step_counts));
-            run.counts.push_back(placed(r.counts));
+            run.counts.push_back(static_cast<char*>(placed(r.counts)));
+            require(!r.counts || Run::holds(run.count_item, run.steps), "a count has too few bytes");
             run.overflows.push_back(placed(r.overflows));
             run.states.push_back({r.states, r.states ? r.state_count : 0});
             run.fired.push_back(r.fired);

@@ -35,11 +35,10 @@ inline I clipped(I x) { return smaller(larger(x, all(-STATE_TOP)), all(STATE_TOP
 // collects the range of its states, and once more with `Exact` where one left it. Both offer the
 // same: what is counted, and what becomes of it.
 struct Watched {
-    I least = {}, most = {};
+    I magnitudes = {};  // bits that are set in some
 
     I seen(I x) {
-        least = smaller(least, x);
-        most = larger(most, x);
+        magnitudes |= magnitude(x);
         return x;
     }
     I wrapped_u(I u) { return seen(u); }
@@ -49,7 +48,7 @@ struct Watched {
     void count_u(I) {}
     void count_v(I) {}
     void count_input(I) {}
-    bool left() const { return bits_of((most > STATE_TOP) | (least < -STATE_TOP)) != 0; }
+    bool left() const { return bits_of((magnitudes & ~STATE_TOP) != 0) != 0; }
     void look_at(I) {}
 };
 

@@ -104,7 +104,7 @@ class Inputs(Structure):
         ("values", c_void_p),
         ("counted", c_void_p),
         *((name, c_int64) for name in ("samples", "steps", "given_steps", "window")),
-        *((name, c_int32) for name in ("input", "item", "binary", "threads", "held", "padding")),
+        *((n, c_int32) for n in ("input", "item", "binary", "threads", "held", "count_item")),
     )
 
 

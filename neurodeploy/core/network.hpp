@@ -163,12 +163,17 @@ struct Run {
     int64_t given_steps;
     bool held;    // the same in every step
     bool binary;  // nothing but 0 and 1
+    int count_item;  // bytes of a neuron's count: 1 or 2 (unsigned) or 8
+
+    static bool holds(int count_item, int64_t steps) {
+        return count_item == 8 || ((count_item == 1 || count_item == 2) && steps >> 8 * count_item == 0);
+    }
 
     // Of each population, or null.
     std::vector<Given> given;              // its messages, in place of its neurons
     std::vector<const uint8_t*> resets;    // [steps]: whether states return to zero before it
     std::vector<int32_t*> step_counts;     // [samples][steps]
-    std::vector<int64_t*> counts;          // [samples][neurons]: messages of each, added
+    std::vector<char*> counts;             // [samples][neurons]: messages of each, added
     std::vector<int64_t*> overflows;       // [u, v, input][samples], added
     // [samples][steps][neurons] of each state of the neurons, or null.
     struct States {

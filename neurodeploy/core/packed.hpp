@@ -12,7 +12,7 @@ constexpr size_t TILE_BYTES = 1 << 18;  // a tile's weights should stay in a cor
 constexpr int TILE_COLUMNS = 256;       // few enough for threads to share a layer
 constexpr size_t SLACK = 512;  // numbers that a delivery may write beyond a tile
 
-// One parameter of a population, in rows; all neurons share one register where they are equal.
+// One parameter of a population, in rows; all neurons share one word where they are equal.
 struct Parameter {
     Array<int32_t> values;
     bool varies = false;
@@ -20,7 +20,7 @@ struct Parameter {
     Parameter(const std::vector<int32_t>& given, const Layout& layout) {
         varies = given.size() > 1;
         if (!varies) {
-            values.assign(LANES, given.at(0));
+            values.assign(64, given.at(0));
             return;
         }
         values.assign(layout.padded(), 0);

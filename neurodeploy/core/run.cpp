@@ -10,17 +10,25 @@ namespace {
 
 constexpr int64_t WINDOW_BYTES = 1 << 21;  // messages of one window should stay in a core's cache
 constexpr int64_t SHORTEST_WINDOW = 8;
+constexpr int64_t GROUP_BYTES = 1 << 18;  // messages of samples that run together, beside weights
+constexpr int64_t LARGEST_GROUP = 8;
 
-// Steps that all populations run before any runs further.
-int64_t window_of(const Layers& layers, const std::vector<uint8_t>& graded, int64_t steps,
-                  int64_t most) {
+// Of the messages of a step.
+int64_t bytes_of_step(const Layers& layers, const std::vector<uint8_t>& graded) {
     int64_t bytes = 1;
     for (size_t i = 0; i < layers.members.size(); i++) {
         const Member& m = layers.members[i];
         bytes += int64_t(m.layout.rows) * (m.layout.words + 1) * (m.listed ? 20 : 8);
         if (graded[i]) bytes += 4 * int64_t(m.layout.padded());
     }
-    const int64_t fitting = std::max(SHORTEST_WINDOW, WINDOW_BYTES / bytes);
+    return bytes;
+}
+
+// Steps that all populations run before any runs further.
+int64_t window_of(const Layers& layers, const std::vector<uint8_t>& graded, int64_t steps,
+                  int64_t most) {
+    const int64_t fitting =
+        std::max(SHORTEST_WINDOW, WINDOW_BYTES / bytes_of_step(layers, graded));
     return std::max<int64_t>(1, std::min({steps, fitting, most}));
 }
 
@@ -53,10 +61,11 @@ struct NoTurns {
     }
 };
 
-// Run all populations over the steps t0..t1.
+// Run all populations of some samples over the steps t0..t1. Samples take turns within a tile,
+// whose weights then stay in a core's cache.
 template <class Sharing>
-void run_window(const Layers& layers, Sample& sample, int64_t t0, int64_t t1, Sharing& turns,
-                Scratch& scratch) {
+void run_window(const Layers& layers, const std::vector<Sample*>& samples, int64_t t0, int64_t t1,
+                Sharing& turns, Scratch& scratch) {
     const auto& members = layers.members;
     const int count = static_cast<int>(members.size());
     for (int first = 0; first < count;) {
@@ -66,25 +75,30 @@ void run_window(const Layers& layers, Sample& sample, int64_t t0, int64_t t1, Sh
             last++;
         if (members[first].cycle < 0) {
             turns.share(static_cast<int>(members[first].tiles.size()), [&](int k) {
-                if (k == 0) sample.take_messages(first, t0, t1);
-                sample.run_tile(first, members[first].tiles[k], t0, t1, scratch);
+                for (Sample* sample : samples) {
+                    if (k == 0) sample->take_messages(first, t0, t1);
+                    sample->run_tile(first, members[first].tiles[k], t0, t1, scratch);
+                }
             });
         } else {
             turns.share(1, [&](int) {
-                for (int64_t t = t0; t < t1; t++)
-                    for (int i = first; i < last; i++) {
-                        for (const Tile& tile : members[i].tiles)
-                            sample.run_tile(i, tile, t, t + 1, scratch);
-                        for (int row = 0; row < members[i].layout.rows; row++)
-                            sample.list_row(i, row, t, t + 1);
-                    }
+                for (Sample* sample : samples)
+                    for (int64_t t = t0; t < t1; t++)
+                        for (int i = first; i < last; i++) {
+                            for (const Tile& tile : members[i].tiles)
+                                sample->run_tile(i, tile, t, t + 1, scratch);
+                            for (int row = 0; row < members[i].layout.rows; row++)
+                                sample->list_row(i, row, t, t + 1);
+                        }
             });
         }
         for (int i = first; i < last; i++)
             turns.share(members[i].layout.rows, [&](int row) {
-                if (members[i].cycle < 0) sample.list_row(i, row, t0, t1);
-                sample.count(i, row, t0, t1, scratch);
-                if (row == 0) sample.gather(i, t0, t1);
+                for (Sample* sample : samples) {
+                    if (members[i].cycle < 0) sample->list_row(i, row, t0, t1);
+                    sample->count(i, row, t0, t1, scratch);
+                    if (row == 0) sample->gather(i, t0, t1);
+                }
             });
         first = last;
     }
@@ -175,7 +189,8 @@ private:
             auto moved = [](auto* from, size_t by) { return from ? from + by : nullptr; };
             Results& to = sample.results[i];
             to.step_counts = moved(run.step_counts[i], steps);
-            to.counts = moved(run.counts[i], s * size);
+            to.counts = moved(run.counts[i], s * size * run.count_item);
+            to.count_item = run.count_item;
             for (int k = 0; k < 3; k++)
                 to.overflows[k] = moved(run.overflows[i], k * run.samples + s);
             to.states = run.states[i], to.first_state = steps * size;
@@ -211,18 +226,27 @@ private:
     }
 
     void run_samples(Run& run, const std::vector<uint8_t>& graded, int64_t window) {
+        const int64_t threads = std::max<int64_t>(1, std::min<int64_t>(run.threads, run.samples));
+        const int64_t fitting = GROUP_BYTES / (window * bytes_of_step(layers, graded));
+        const int64_t of_thread = (run.samples + threads - 1) / threads;
+        const int64_t group = std::max<int64_t>(1, std::min({fitting, of_thread, LARGEST_GROUP}));
         std::atomic<int64_t> next{0};
-        on_threads(static_cast<int>(std::min<int64_t>(run.threads, run.samples)), [&] {
-            auto work = workplace(graded, run.steps, window);
+        on_threads(static_cast<int>(threads), [&] {
+            std::vector<std::unique_ptr<Workplace>> work;
+            for (int64_t k = 0; k < group; k++) work.push_back(workplace(graded, run.steps, window));
             NoTurns alone;
-            for (int64_t s; (s = next++) < run.samples;) {
-                point(work->sample, run, s);
-                work->sample.begin();
+            for (int64_t s; (s = next.fetch_add(group)) < run.samples;) {
+                std::vector<Sample*> samples;
+                for (int64_t k = 0; k < group && s + k < run.samples; k++) {
+                    samples.push_back(&work[k]->sample);
+                    point(*samples[k], run, s + k);
+                    samples[k]->begin();
+                }
                 for (int64_t t = 0; t < run.steps; t += window)
-                    run_window(layers, work->sample, t, std::min(t + window, run.steps), alone,
-                               work->scratch);
+                    run_window(layers, samples, t, std::min(t + window, run.steps), alone,
+                               work[0]->scratch);
             }
-            leave(std::move(work));
+            for (auto& own : work) leave(std::move(own));
         }, [&] { next = run.samples; });
     }
 
@@ -232,11 +256,12 @@ private:
         Sample& sample = work->sample;
         point(sample, run, s);
         sample.begin();
+        const std::vector<Sample*> samples{&sample};
         Turns turns(run.threads);
         on_threads(run.threads, [&] {
             Scratch scratch;
             for (int64_t t = 0; t < run.steps; t += window)
-                run_window(layers, sample, t, std::min(t + window, run.steps), turns, scratch);
+                run_window(layers, samples, t, std::min(t + window, run.steps), turns, scratch);
         }, [&] { turns.leave(); });
         leave(std::move(work));
     }
@@ -267,7 +292,7 @@ public:
 
     void step(const int32_t* values, int32_t* out, int32_t* messages, int64_t* synops) override {
         sample_.presented = {reinterpret_cast<const char*>(values), 4, 0, INT64_MAX};
-        run_window(layers_, sample_, clock_, clock_ + 1, alone_, scratch_);
+        run_window(layers_, samples_, clock_, clock_ + 1, alone_, scratch_);
         const Spikes& sent = sample_.sent(output_);
         std::memset(out, 0, 4 * size_t(layers_.members[output_].layout.size()));
         each_sent(output_, [&](int row, int column, int flat) {
@@ -307,6 +332,7 @@ private:
     std::vector<uint8_t> graded_;
     std::vector<std::vector<int64_t>> fan_outs_;  // empty where nothing is counted
     Sample sample_;
+    const std::vector<Sample*> samples_{&sample_};
     Scratch scratch_;
     NoTurns alone_;
     int64_t clock_ = 0;

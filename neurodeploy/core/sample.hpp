@@ -37,7 +37,8 @@ struct Results {
     int32_t* step_counts = nullptr;
     Run::States states = {};
     size_t first_state = 0;  // where this sample's begin
-    int64_t* counts = nullptr;
+    void* counts = nullptr;
+    int count_item = 8;
     int64_t* overflows[3] = {};
     uint8_t* fired = nullptr;
     Run::Messages* messages = nullptr;
@@ -157,17 +158,10 @@ public:
         make_room(scratch.counts, size_t(layout.stride()) + 64);
         count_row(spikes, row, t0, t1, scratch.counts.data());
         const uint32_t* counted = scratch.counts.data();
-        const int n = layout.neurons_in(row);
-        if (in_order(layout)) {
-            int64_t* own = to.counts + size_t(row) * layout.row;
-            for (int j = 0; j < n; j++) own[j] += counted[j];
-            return;
-        }
-        const size_t plane = size_t(layout.height) * layout.width;
-        for (int c = 0; c < layout.channels; c++) {
-            int64_t* own = to.counts + c * plane + size_t(row) * layout.width;
-            for (int x = 0; x < layout.width; x++) own[x] += counted[x * layout.channels + c];
-        }
+        if (to.count_item == 1) add_counts(counted, layout, row, static_cast<uint8_t*>(to.counts));
+        else if (to.count_item == 2)
+            add_counts(counted, layout, row, static_cast<uint16_t*>(to.counts));
+        else add_counts(counted, layout, row, static_cast<int64_t*>(to.counts));
     }
 
     // Append who sent in the steps t0..t1, step after step.
@@ -192,7 +186,8 @@ public:
                 const int32_t first = row * layout.step_of_row();
                 for (int w = 0; w < layout.words; w++) {
                     uint16_t who[64 + LIST_SLACK];
-                    const int found = static_cast<int>(list_bits(bits + w, 1, who) - who);
+                    const int found = std::popcount(bits[w]);
+                    list_bits(bits + w, 1, found, who);
                     for (int i = 0; i < found; i++) *neuron++ = flat[64 * w + who[i]] + first;
                     if (payload)
                         for (int i = 0; i < found; i++) *value++ = payload[64 * w + who[i]];
@@ -225,6 +220,19 @@ private:
         else
             read_spikes(reinterpret_cast<const int32_t*>(at), spikes.layout, row, bits,
                         scratch.flags.data());
+    }
+
+    template <class Count>
+    static void add_counts(const uint32_t* counted, const Layout& layout, int row, Count* to) {
+        const size_t n = layout.neurons_in(row), channels = layout.channels, width = layout.width;
+        if (in_order(layout)) {
+            to += size_t(row) * layout.row;
+            for (size_t j = 0; j < n; j++) to[j] += static_cast<Count>(counted[j]);
+            return;
+        }
+        to += row * width;
+        for (size_t c = 0; c < channels; c++, to += layout.height * width)
+            for (size_t x = 0; x < width; x++) to[x] += static_cast<Count>(counted[x * channels + c]);
     }
 
     struct TileRun {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -70,32 +69,34 @@ def simulate(
         If the core cannot run an element; it names it.
     """
     packed = core_network(network)
-    resets = _resets(network, values.steps, reset_interval, reset_offset)
     wanted = frozenset(packed.names if messages is None else messages)
     neurons = packed.neurons
+    held, given_steps = values.held, values.given.shape[1]
+    shown = values.once if held else values
     if block is None and len(values) == 1:
         block = 1
     elif block is None:
         kept = 4 * len(states) * values.steps * neurons
-        kept += 4 * values.steps * (network.input.size + len(packed.names)) + 8 * neurons
+        kept += 4 * shown.given[0].size + 4 * values.steps * len(packed.names) + 8 * neurons
         kept += sum(values.steps * network[name].size for name in wanted)
         block = max(1, min(BLOCK_BYTES // kept, BLOCK_WORK // (values.steps * neurons)))
         if block > threads:
             block -= block % threads
-    # A picture that is held, as `numpy.broadcast_to` makes one, is looked at once.
-    held = values.given.shape[1] > 1 and values.given.strides[1] == 0
-    given_steps = values.given.shape[1]
-    if held:
-        values = replace(values, given=values.given[:, :1])
     for first in range(0, len(values), block):
-        made = values.block(slice(first, first + block))
+        made = shown.block(slice(first, first + block))
         worth = 1 + len(made) * values.steps * neurons // THREAD_WORK
         inputs = c.Inputs(
             made.ctypes.data, None, len(made), values.steps, given_steps, window,
             packed.names.index(network.input.name), made.itemsize, values.binary,
-            min(threads, worth), held,
+            min(threads, worth), held, _count_type(values.steps).itemsize,
         )  # fmt: skip
-        yield _run_block(packed, network, inputs, wanted, states, resets)
+        room = _room(packed, network, inputs, wanted, (reset_interval, reset_offset))
+        yield _run_block(packed, room, inputs, wanted, states)
+
+
+def _count_type(steps: int) -> np.dtype[Any]:
+    """Of what the core counts of a neuron in so many steps: most counts are never looked at."""
+    return np.dtype(np.uint8 if steps < 1 << 8 else np.uint16 if steps < 1 << 16 else np.int64)
 
 
 def _resets(
@@ -138,7 +139,9 @@ class BlockResults(Mapping[str, Events]):
     def __getitem__(self, name: str) -> Events:
         if name not in self._known:
             first, overflows = self._room.first[name], {}
-            counts = self.counted[first["counts"] : first["end"]].reshape(self.samples, -1)
+            kind = _count_type(self.steps)
+            counts = self.counted[first["counts"] : first["end"]].view(kind)
+            counts = counts[: self.samples * self._room.sizes[name]].reshape(self.samples, -1)
             if (at := first.get("overflows")) is not None:
                 each = self.counted[at : at + len(OVERFLOWS) * self.samples]
                 found = dict(zip(OVERFLOWS, each.reshape(-1, self.samples), strict=True))
@@ -146,7 +149,9 @@ class BlockResults(Mapping[str, Events]):
             neuron, payload = self.messages.get(name, (None, None))
             states = self.states.get(name, {})
             steps = self.step_counts(name)
-            self._known[name] = Events(steps, counts, neuron, payload, states, overflows)
+            self._known[name] = Events(
+                steps, counts.astype(np.int64), neuron, payload, states, overflows
+            )
         return self._known[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -169,15 +174,18 @@ class _Room:
         samples: int,
         steps: int,
         wanted: frozenset[str],
+        resets: tuple[int | None, int],
     ) -> None:
         self.names = tuple(p.name for p in network.populations)
         self.overflows = dict(zip(packed.names, packed.overflows, strict=True))
+        self.sizes = {p.name: p.size for p in network.populations}
         self.samples, self.steps = samples, steps
         self.asked = (c.Results * len(packed.names))()
         self.first: dict[str, dict[str, int]] = {}
         self.words = 1  # nothing is at 0, which is no place to the core
+        item = _count_type(steps).itemsize
         for place, population in enumerate(packed.populations):
-            sizes = {"counts": samples * population.size}
+            sizes = {"counts": -(-samples * population.size * item // 8)}
             if packed.overflows[place]:
                 sizes["overflows"] = samples * len(OVERFLOWS)
             if population.name in wanted:
@@ -188,27 +196,39 @@ class _Room:
                 first[what] = self.words
                 setattr(self.asked[place], what, 8 * self.words)
                 self.words += size
+        self.resets = _resets(network, steps, *resets)
+        for name, before in self.resets.items():
+            self.asked[packed.names.index(name)].resets = before.ctypes.data
 
 
-def _run_block(
+def _room(
     packed: CoreNetwork,
     network: Network,
     inputs: c.Inputs,
     wanted: frozenset[str],
+    resets: tuple[int | None, int],
+) -> _Room:
+    """Of the run before, where this one is like it, as most are."""
+    shape = inputs.samples, inputs.steps, wanted, resets
+    if shape not in packed.rooms:
+        packed.rooms = {shape: _Room(packed, network, *shape)}
+    room: _Room = packed.rooms[shape]
+    return room
+
+
+def _run_block(
+    packed: CoreNetwork,
+    room: _Room,
+    inputs: c.Inputs,
+    wanted: frozenset[str],
     states: tuple[str, ...],
-    resets: Mapping[str, NDArray[np.bool_]],
 ) -> BlockResults:
-    shape = inputs.samples, inputs.steps, wanted
-    room = packed.rooms.get(shape)
-    if room is None:
-        room = _Room(packed, network, *shape)
-        packed.rooms = {shape: room}  # runs that are alike follow one another
     results = BlockResults(room)
     inputs.counted = results.counted.ctypes.data
     asked = room.asked
-    if states or resets:
+    if states:
         asked = type(asked).from_buffer_copy(asked)
-        _point(packed, asked, results, states, resets)
+        _point(packed, asked, results, states)
     core = library()
     handle = core.nd_run(packed.handle, ctypes.byref(inputs), asked, len(asked))
     if not handle:
@@ -228,12 +248,9 @@ def _point(
     asked: Any,
     results: BlockResults,
     states: tuple[str, ...],
-    resets: Mapping[str, NDArray[np.bool_]],
 ) -> None:
-    """Make room for states and tell the core where, and where resets stand."""
+    """Make room for states and tell the core where."""
     for to, population in zip(asked, packed.populations, strict=True):
-        if population.name in resets:
-            to.resets = resets[population.name].ctypes.data
         own, room = population.neuron.states, (results.samples, results.steps, population.size)
         kept = {name: np.empty(room, np.int32) for name in own if name in states}
         results.states[population.name] = kept

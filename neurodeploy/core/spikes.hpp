@@ -32,9 +32,40 @@ constexpr double BUSY = 0.12;  // share of a row, see `Spikes::busy`
 
 constexpr int LIST_SLACK = 64;  // entries that `list_bits` may write beyond the last
 
-// Lists the positions of all bits; gives the new end.
-inline uint16_t* list_bits(const uint64_t* bits, int words, uint16_t* to) {
+#if !defined(ND_AVX512)
+inline uint16_t* list_bytes(uint64_t word, int first, uint16_t* to) {
+    using Eight = uint16_t ND_VECTOR(16);
+    for (int k = 0; k < 64; k += 8) {
+        const unsigned byte = word >> k & 255;
+        store(to, load<Eight>(BYTE_POSITIONS.of[byte]) + static_cast<uint16_t>(first + k));
+        to += __builtin_popcount(byte);
+    }
+    return to;
+}
+
+// Bit by bit, of words with so few; always as many bits, since a loop that ends with the last is
+// guessed wrongly nearly every time.
+template <int FEW>
+uint16_t* list_few(const uint64_t* bits, int words, uint16_t* to) {
+    for (int w = 0; w < words; w++) {
+        const int n = std::popcount(bits[w]);
+        if (n > FEW) {
+            to = list_bytes(bits[w], 64 * w, to);
+            continue;
+        }
+        uint64_t word = bits[w];
+        for (int k = 0; k < FEW; k++, word &= word - 1)
+            to[k] = static_cast<uint16_t>(64 * w + std::countr_zero(word));
+        to += n;
+    }
+    return to;
+}
+#endif
+
+// Lists the positions of all `n` bits; gives the new end.
+inline uint16_t* list_bits(const uint64_t* bits, int words, int n, uint16_t* to) {
 #if defined(ND_AVX512)
+    (void)n;
     const __m512i sixteen = _mm512_set1_epi32(16);
     __m512i place = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
     for (int w = 0; w < words; w++)
@@ -45,29 +76,14 @@ inline uint16_t* list_bits(const uint64_t* bits, int words, uint16_t* to) {
             to += __builtin_popcount(some);
             place = _mm512_add_epi32(place, sixteen);
         }
-#else
-    using Eight = uint16_t ND_VECTOR(16);
-    for (int w = 0; w < words; w++) {
-        // Few are found one by one, many by bytes. One by one always as many, since a loop that
-        // ends with the last bit is guessed wrongly nearly every time.
-        constexpr int FEW = 6;
-        const int n = std::popcount(bits[w]);
-        if (n <= FEW) {
-            uint64_t word = bits[w];
-            for (int k = 0; k < FEW; k++, word &= word - 1)
-                to[k] = static_cast<uint16_t>(64 * w + std::countr_zero(word));
-            to += n;
-            continue;
-        }
-        for (int k = 0; k < 64; k += 8) {
-            const unsigned byte = bits[w] >> k & 255;
-            const auto first = static_cast<uint16_t>(64 * w + k);
-            store(to, load<Eight>(BYTE_POSITIONS.of[byte]) + first);
-            to += __builtin_popcount(byte);
-        }
-    }
-#endif
     return to;
+#else
+    // So that words of a row seldom differ in the way they take.
+    if (2 * n <= 3 * words) return list_few<4>(bits, words, to);
+    if (2 * n <= 7 * words) return list_few<7>(bits, words, to);
+    for (int w = 0; w < words; w++) to = list_bytes(bits[w], 64 * w, to);
+    return to;
+#endif
 }
 
 struct Spikes {
@@ -152,7 +168,7 @@ struct Spikes {
         ends[at(row, t)] = first + n;
         Array<uint16_t>& list = lists[list_of(row, t)];
         make_room(list, first + n + LIST_SLACK);
-        list_bits(sent, layout.words, list.data() + first);
+        list_bits(sent, layout.words, static_cast<int>(n), list.data() + first);
     }
 };
 

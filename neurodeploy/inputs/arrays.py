@@ -8,7 +8,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,9 @@ from ..errors import InputError, InputWarning
 from ..network import InputTransform, Network
 
 _HASHED_SAMPLES = 64
+
+_LARGE = 1 << 18
+"""Values from which on it pays to see whether all steps are the same before they are hashed."""
 
 _KEPT_BYTES = 1 << 20
 """Inputs that are made ready once, for all who look at them."""
@@ -221,6 +224,16 @@ class Presented:
         """Whether there is nothing but 0 and 1, plain spikes without payloads."""
         return self.whole and self.limits[0] >= 0 and self.limits[1] <= 1
 
+    @property
+    def held(self) -> bool:
+        """Whether all steps given are one in memory, as `numpy.broadcast_to` makes them."""
+        return self.given.shape[1] > 1 and self.given.strides[1] == 0
+
+    @cached_property
+    def once(self) -> Presented:
+        """Of what is held, one step."""
+        return replace(self, given=self.given[:, :1], steps=1)
+
     def __getitem__(self, samples: slice) -> NDArray[Any]:
         """Make a block: int32 (float32 unless whole) [samples, steps, *shape]."""
         made = self.block(samples)
@@ -259,13 +272,24 @@ class Presented:
         return np.ascontiguousarray(self.transform(given), np.int32)
 
     def fingerprint(self) -> str:
-        """SHA-256 of what is presented, shape included; the type it came in makes no difference."""
+        """SHA-256 of what is presented, shape included; the type it came in makes no difference.
+
+        Of large inputs that are the same in every step, as where a picture is held, one step is.
+        """
         kind = self._narrowest()
         name = "bits" if self.binary else kind.__name__
         digest = hashlib.sha256(f"neurodeploy.inputs.2 {self.shape} {name}".encode())
+        whole = self.given.shape[1] == self.steps
+        large = whole and self.given.size >= _LARGE
         for first in range(0, len(self), _HASHED_SAMPLES):
             part = slice(first, first + _HASHED_SAMPLES)
-            made = self.block(part) if self.given.shape[1] == self.steps else self[part]
+            if large and self.held:
+                made = self.once.block(part)
+            else:
+                made = self.block(part) if whole else self[part]
+            if large and (self.held or _all_steps_same(made)):
+                digest.update(b"held")
+                made = made[:, :1]
             # Eight spikes a byte: hashing is what takes longest before a short run.
             hashed = np.packbits(made) if self.binary else np.ascontiguousarray(made, kind)
             digest.update(hashed.data)
@@ -385,6 +409,9 @@ def draining_steps(network: Network, inputs: NDArray[Any]) -> int:
 def _ends(given: NDArray[Any]) -> tuple[float, float]:
     """Smallest and largest value; 0 for the smallest of what has no sign, without looking."""
     lows, highs = [0.0] if given.dtype.kind in "bu" else [], []
+    # What `numpy.broadcast_to` repeats is looked at once.
+    if 0 in given.strides:
+        given = given[tuple(slice(0, 1) if step == 0 else slice(None) for step in given.strides)]
     for first in range(0, len(given), _HASHED_SAMPLES):
         part = given[first : first + _HASHED_SAMPLES]
         highs.append(float(part.max()))
@@ -392,6 +419,13 @@ def _ends(given: NDArray[Any]) -> tuple[float, float]:
             lows.append(float(part.min()))
         _let_go(given)
     return min(lows), max(highs)
+
+
+def _all_steps_same(made: NDArray[Any]) -> bool:
+    """Whether each sample presents the same in all its steps, more than one."""
+    return made.shape[1] > 1 and all(
+        (sample[1] == sample[0]).all() and (sample[2:] == sample[0]).all() for sample in made
+    )
 
 
 def _let_go(array: NDArray[Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
@@ -177,6 +178,38 @@ def test_held_picture_is_the_same_in_every_step(unit):
     expected = run_core(network, held.copy(), steps=12)
     for what, array in expected["input"].items():
         np.testing.assert_array_equal(found["input"][what], array)
+
+
+@pytest.mark.parametrize("steps", [255, 256, 65535, 65536])
+def test_counts_go_as_far_as_the_steps(unit, steps):
+    network = network_of(Dense(np.full((70, 3), 2)), (3,), (70,))
+    recording = nd.run(network, np.broadcast_to(np.ones(3, np.uint8), (2, steps, 3)))
+    assert (recording["input"].counts == steps).all()
+    out = recording["neurons"]
+    fired = out.step_counts.sum(axis=1) // 70
+    assert fired.all()
+    np.testing.assert_array_equal(out.counts, np.repeat(fired[:, None], 70, axis=1))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_samples_run_together_as_they_do_alone(unit, threads):
+    rng = np.random.default_rng(0)
+    sizes, populations = (300, 400, 520), [Population("0", (300,), Source())]
+    projections = []
+    for number, (before, size) in enumerate(pairwise(sizes), 1):
+        populations.append(Population(str(number), (size,), CubaLIF(900, 300, 150)))
+        weight = 2 * rng.integers(-30, 40, (size, before))
+        projections.append(Projection(str(number - 1), str(number), Dense(weight)))
+    network = Network(tuple(populations), tuple(projections))
+    inputs = (rng.random((11, 20, 300)) < 0.05).astype(np.uint8)
+    together = nd.run(network, inputs, record=("spikes", "v"), threads=threads)
+    assert together["2"].counts.any()
+    for k, sample in enumerate(inputs):
+        alone = nd.run(network, sample, record=("spikes", "v"), threads=1)
+        for name in together.names:
+            assert (together[name].spikes[k] == alone[name].spikes[0]).all()
+        for name in together.names[1:]:
+            assert (together[name].v[k] == alone[name].v[0]).all()
 
 
 def test_pilotnet_equals_its_record(unit, netx_truth):

@@ -7,7 +7,7 @@ import pytest
 
 import neurodeploy as nd
 from neurodeploy.errors import InputError, InputWarning
-from neurodeploy.inputs import as_samples, draining_steps, order_axes, read_inputs
+from neurodeploy.inputs import arrays, as_samples, draining_steps, order_axes, read_inputs
 from neurodeploy.inputs import present as presented
 from neurodeploy.inputs.arrays import TIME_FIRST
 from neurodeploy.network import (
@@ -113,6 +113,26 @@ def test_fingerprints_tell_inputs_apart():
     assert fingerprint(values) != fingerprint(values, steps=5)
     cut = np.concatenate([values, np.zeros((2, 2, 4), int)], axis=1)
     assert fingerprint(values, steps=5) == fingerprint(cut)
+
+
+@pytest.mark.parametrize("large", [True, False])
+def test_a_held_picture_has_the_fingerprint_of_its_copies(monkeypatch, large):
+    monkeypatch.setattr(arrays, "_LARGE", 0 if large else 1 << 18)
+    network = network_with(Source(), (4,))
+    picture = np.arange(12).reshape(3, 1, 4)
+    held = np.broadcast_to(picture, (3, 5, 4))
+
+    def fingerprint(given, **options):
+        return presented(network, given, **options).fingerprint()
+
+    for kind in (np.int64, np.uint8, float):
+        assert fingerprint(held.astype(kind)) == fingerprint(held)
+    changed = held.copy()
+    changed[2, 4, 3] += 1
+    padded = np.concatenate([held, np.zeros((3, 1, 4), int)], axis=1)
+    assert fingerprint(changed) != fingerprint(held)
+    assert fingerprint(held, steps=4) == fingerprint(held[:, :4].copy()) != fingerprint(held)
+    assert fingerprint(held, steps=6) == fingerprint(padded) != fingerprint(held)
 
 
 def test_blocks_together_are_the_whole():

@@ -53,8 +53,8 @@ struct Block {
     uint64_t fires = 0;
 };
 
-// Parameters of which some neurons have their own. Addresses are copied, so that no store of a
-// state could change them, as far as a compiler knows.
+// Parameters of which some neurons have their own: where those of a block stand. Addresses are
+// copied, so that no store of a state could change them, as far as a compiler knows.
 template <class T>
 struct Own {
     static constexpr int N = registers_of<T>();
@@ -64,41 +64,62 @@ struct Own {
     explicit Own(const RowStep& row) {
         for (int i = 0; i < N; i++) from[i] = row.parameters[i], varies[i] = row.varies[i];
     }
-    T operator()(int64_t at) const {
+    // Of register k of the block.
+    T operator()(int64_t k) const {
         T loaded;
         I registers[N + 1];
-        for (int i = 0; i < N; i++) registers[i] = load<I>(from[i] + (at & varies[i]));
+        for (int i = 0; i < N; i++) registers[i] = load<I>(from[i] + k * LANES);
         std::memcpy(&loaded, registers, N * sizeof(I));
         return loaded;
     }
+    void move_on(int64_t neurons) {
+        for (int i = 0; i < N; i++) from[i] += neurons & varies[i];
+    }
 };
 
+// The same for all neurons, and so in registers.
+template <class T>
+struct Same {
+    T all;
+    T operator()(int64_t) const { return all; }
+    void move_on(int64_t) {}
+};
+
+// States, the first ones, that a model makes anew in every step: stored only for who looks at them.
+template <class Model>
+constexpr int forgotten_of() {
+    if constexpr (requires { Model::FORGOTTEN; }) return Model::FORGOTTEN;
+    else return 0;
+}
+
+// Indices have 64 bits: where overflow wraps, 32 bits would be extended again for each address.
 template <class Model, class Range, class Parameters>
-__attribute__((always_inline)) inline void step_block(const RowStep& row, int first,
+__attribute__((always_inline)) inline void step_block(const RowStep& row, int64_t first,
                                                       const typename Model::Options& options,
                                                       const Parameters& parameters, Range& range,
                                                       Block<Model>& block) {
     constexpr int STATES = registers_of<typename Model::State>();
     uint64_t fires = 0;
 #pragma GCC unroll 4
-    for (int k = 0; k < Block<Model>::REGISTERS; k++) {
-        const int at = first + k * LANES;
+    for (int64_t k = 0; k < Block<Model>::REGISTERS; k++) {
+        const int64_t at = first + k * LANES;
         typename Model::State state;
-        if constexpr (STATES > 0) {
-            auto* registers = reinterpret_cast<I*>(&state);
-            for (int i = 0; i < STATES; i++)
-                registers[i] = load<I>(row.state + i * row.state_stride + at);
-        }
+        auto* registers = reinterpret_cast<I*>(&state);
+        for (int i = 0; i < STATES; i++)
+            registers[i] = load<I>(row.state + i * row.state_stride + at);
         typename Model::Input input;
         auto* ports = reinterpret_cast<I*>(&input);
         for (int i = 0; i < registers_of<typename Model::Input>(); i++)
             ports[i] = load<I>(row.current[i] + at);
-        range.look_at(counting(at) < row.neurons);
-        Sent sent = Model::step(state, input, parameters(at), options, range);
+        range.look_at(counting(static_cast<int32_t>(at)) < row.neurons);
+        Sent sent = Model::step(state, input, parameters(k), options, range);
         if (row.payload) {
             sent.fires &= sent.payload != 0;
             store(row.payload + at, sent.payload);
         }
+        if (row.records)
+            for (int i = 0; i < forgotten_of<Model>(); i++)
+                store(row.state + i * row.state_stride + at, registers[i]);
         block.states[k] = state;
         fires |= bits_of(sent.fires) << (k * LANES);
     }
@@ -107,7 +128,7 @@ __attribute__((always_inline)) inline void step_block(const RowStep& row, int fi
 
 // Seldom: by itself, so that it does not crowd the registers of what is usual.
 template <class Model, class Parameters>
-__attribute__((noinline, cold)) Block<Model> step_exactly(RowStep row, int first,
+__attribute__((noinline, cold)) Block<Model> step_exactly(RowStep row, int64_t first,
                                                           typename Model::Options options,
                                                           Parameters parameters) {
     Exact exact;
@@ -119,42 +140,32 @@ __attribute__((noinline, cold)) Block<Model> step_exactly(RowStep row, int first
     return block;
 }
 
-// States, the first ones, that a model makes anew in every step: stored only for who looks at them.
-template <class Model>
-constexpr int forgotten_of() {
-    if constexpr (requires { Model::FORGOTTEN; }) return Model::FORGOTTEN;
-    else return 0;
-}
-
 template <class Model, class Parameters>
 void step_blocks(const RowStep& given, Parameters parameters) {
-    constexpr int FORGOTTEN = forgotten_of<Model>();
     constexpr int STATES = registers_of<typename Model::State>();
     constexpr int NEURONS = Block<Model>::NEURONS;
     const RowStep row = given;  // of our own, so that no store can change it
     typename Model::Options options;
     if constexpr (!std::is_empty_v<typename Model::Options>)
         std::memcpy(&options, row.options, sizeof options);
-    for (int word = 0; word < row.neurons; word += 64) {
+    for (int64_t word = 0; word < row.neurons; word += 64) {
         uint64_t fires = 0;
-        for (int first = word; first < word + 64; first += NEURONS) {
+        for (int64_t first = word; first < word + 64; first += NEURONS) {
             Block<Model> block;
             Watched watched;
             step_block<Model>(row, first, options, parameters, watched, block);
             if (__builtin_expect(watched.left(), 0))
                 block = step_exactly<Model>(row, first, options, parameters);
+            parameters.move_on(NEURONS);
 #pragma GCC unroll 4
-            for (int k = 0; k < Block<Model>::REGISTERS; k++)
-                if constexpr (STATES > 0) {
-                    const auto* registers = reinterpret_cast<const I*>(&block.states[k]);
-                    for (int i = 0; i < STATES; i++)
-                        if (i >= FORGOTTEN || row.records)
-                            store(row.state + i * row.state_stride + first + k * LANES,
-                                  registers[i]);
-                }
+            for (int64_t k = 0; k < Block<Model>::REGISTERS; k++) {
+                const auto* registers = reinterpret_cast<const I*>(&block.states[k]);
+                for (int i = forgotten_of<Model>(); i < STATES; i++)
+                    store(row.state + i * row.state_stride + first + k * LANES, registers[i]);
+            }
             fires |= block.fires << (first - word);
         }
-        const int rest = row.neurons - word;
+        const int64_t rest = row.neurons - word;
         row.sent[word / 64] = rest < 64 ? fires & ((uint64_t(1) << rest) - 1) : fires;
     }
 }
@@ -166,9 +177,8 @@ void step_row(const RowStep& row) {
     bool vary = false;
     for (int i = 0; i < registers_of<Parameters>(); i++) vary |= row.varies[i] != 0;
     const Own<Parameters> own(row);
-    if (vary) return step_blocks<Model>(row, own);
-    const Parameters same = own(0);
-    step_blocks<Model>(row, [same](int) { return same; });
+    if (vary) step_blocks<Model>(row, own);
+    else step_blocks<Model>(row, Same<Parameters>{own(0)});
 }
 
 constexpr int MOST_PARAMETERS = 16;

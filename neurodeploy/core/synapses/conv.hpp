@@ -101,7 +101,7 @@ struct Conv final : Delivery {
     void prepare(bool graded) override {
         if (!window_suits(*kernel, from)) {
             if (!messages) messages = std::make_unique<ConvMessages>(*kernel, from, to);
-        } else if (!graded && sums_fit_16_bits(*kernel)) {
+        } else if (!graded && (narrow || sums_fit_16_bits(*kernel))) {
             if (!narrow) narrow = std::make_unique<ConvWindows<S16>>(*kernel, from, to);
         } else if (!wide) {
             wide = std::make_unique<ConvWindows<I>>(*kernel, from, to);
