@@ -6,8 +6,18 @@ from typing import Any
 
 from .specification import Chip
 
+LEARNING = "weight_update_energy"
 
-def event_joules(chip: Chip, *, synops: Any, updates: Any, active: Any, messages: Any = 0.0) -> Any:
+
+def event_joules(
+    chip: Chip,
+    *,
+    synops: Any,
+    updates: Any,
+    active: Any,
+    messages: Any = 0.0,
+    weight_updates: Any = 0.0,
+) -> Any:
     """Dynamic energy of counted events.
 
     Parameters
@@ -19,6 +29,9 @@ def event_joules(chip: Chip, *, synops: Any, updates: Any, active: Any, messages
         Neuron updates, and those of them in which a message was sent.
     messages : float or float64 array
         Copies of messages that cores get.
+    weight_updates : float or float64 array
+        Synapses that a learning rule has changed or found that it need not; free on a chip whose
+        file has no ``weight_update_energy``.
 
     Returns
     -------
@@ -30,4 +43,5 @@ def event_joules(chip: Chip, *, synops: Any, updates: Any, active: Any, messages
         + chip["neuron_update_active_energy"] * active
         + chip["neuron_update_inactive_energy"] * (updates - active)
         + chip["message_energy"] * messages
+        + (chip[LEARNING] if LEARNING in chip.constants else 0.0) * weight_updates
     )

@@ -142,7 +142,7 @@ def _partitions(needs: Needs, most: dict[str, int] | None = None) -> tuple[Parti
 def _cut(needs: Needs, population: Population, bound: int) -> Partition:
     limits = needs.limits(population)
     need = partial(needs.of, population)
-    most = max(1, limits[NEURONS] // population.neuron.ports)
+    most = max(1, limits[NEURONS] // population.neuron.currents)
     if bound < population.size:
         most = min(most, bound)
     if needs.is_image(population):

@@ -189,6 +189,22 @@ private:
         }
     }
 
+    void point_learning(Sample& sample, const Run& run, int64_t s) const {
+        for (size_t k = 0; k < sample.learned.size(); k++) {
+            const Learned& how = *layers.learners[k];
+            const int64_t synapses = int64_t(how.from.size()) * how.to.size();
+            const int64_t epochs = run.steps / how.rule->epoch;
+            Run::Learned& to = sample.learned[k] = run.learned.empty() ? Run::Learned{} : run.learned[k];
+            for (int v = 0; v < 3; v++) {
+                if (to.after[v]) to.after[v] += s * synapses;
+                if (to.epochs[v]) to.epochs[v] += s * epochs * synapses;
+            }
+            if (to.x) to.x += s * epochs * 2 * how.from.size();
+            if (to.y) to.y += s * epochs * 3 * how.to.size();
+            if (to.updates) to.updates += s;
+        }
+    }
+
     // Run `body` on some threads; what one throws is thrown here, after `leave`.
     template <class Body, class Leave>
     static void on_threads(int threads, Body body, Leave leave) {
@@ -217,10 +233,12 @@ private:
             NoTurns alone;
             for (int64_t s; (s = next++) < run.samples;) {
                 point(work->sample, run, s);
+                point_learning(work->sample, run, s);
                 work->sample.begin();
                 for (int64_t t = 0; t < run.steps; t += window)
                     run_window(layers, work->sample, t, std::min(t + window, run.steps), alone,
                                work->scratch);
+                work->sample.finish_learning(run.steps);
             }
             leave(std::move(work));
         }, [&] { next = run.samples; });
@@ -231,6 +249,7 @@ private:
         auto work = workplace(graded, run.steps, window);
         Sample& sample = work->sample;
         point(sample, run, s);
+        point_learning(sample, run, s);
         sample.begin();
         Turns turns(run.threads);
         on_threads(run.threads, [&] {
@@ -238,6 +257,7 @@ private:
             for (int64_t t = 0; t < run.steps; t += window)
                 run_window(layers, sample, t, std::min(t + window, run.steps), turns, scratch);
         }, [&] { turns.leave(); });
+        sample.finish_learning(run.steps);
         leave(std::move(work));
     }
 };
@@ -283,6 +303,17 @@ public:
         }
         *synops = reached;
         clock_++;
+    }
+
+    void learned(int number, int16_t* const* to) override {
+        // The last step is learned from when the next begins: here by a sample that looks ahead.
+        if (clock_ > 0) {
+            Sample ahead = sample_;
+            ahead.finish_learning(clock_);
+            for (int v = 0; v < 3; v++) ahead.learners[number].copy(v, to[v]);
+            return;
+        }
+        for (int v = 0; v < 3; v++) sample_.learners[number].copy(v, to[v]);
     }
 
 private:

@@ -14,6 +14,7 @@ from ..inputs import Presented
 from ..network import Network
 from ..recording.assemble import Events
 from . import library as c
+from .learning import Carried, LearnedBlock, learned_bytes, room_for, shape_of
 from .library import library, raise_error
 from .network import OVERFLOWS, CoreNetwork, core_network
 
@@ -38,6 +39,8 @@ def simulate(
     window: int = 0,
     reset_interval: int | None = None,
     reset_offset: int = 0,
+    trajectories: bool = False,
+    learn_across_samples: bool = False,
 ) -> Iterator[BlockResults]:
     """Run samples block by block.
 
@@ -58,6 +61,10 @@ def simulate(
         Steps that a population runs at a time, at most; 0 leaves it to the core.
     reset_interval, reset_offset : int
         See `RunOptions`.
+    trajectories : bool
+        Keep what projections that learn are like after each epoch, too.
+    learn_across_samples : bool
+        See `RunOptions`: samples follow one another, on one thread.
 
     Yields
     ------
@@ -79,6 +86,7 @@ def simulate(
         kept = 4 * len(states) * values.steps * neurons
         kept += 4 * values.steps * (network.input.size + len(packed.names)) + 8 * neurons
         kept += sum(values.steps * network[name].size for name in wanted)
+        kept += sum(learned_bytes(network, p, values.steps, trajectories) for p in network.learning)
         block = max(1, min(BLOCK_BYTES // kept, BLOCK_WORK // (values.steps * neurons)))
         if block > threads:
             block -= block % threads
@@ -87,6 +95,8 @@ def simulate(
     given_steps = values.given.shape[1]
     if held:
         values = replace(values, given=values.given[:, :1])
+    carried = Carried.of(network) if learn_across_samples and network.learning else None
+    threads = 1 if carried else threads
     for first in range(0, len(values), block):
         made = values.block(slice(first, first + block))
         worth = 1 + len(made) * values.steps * neurons // THREAD_WORK
@@ -95,7 +105,7 @@ def simulate(
             packed.names.index(network.input.name), made.itemsize, values.binary,
             min(threads, worth), held,
         )  # fmt: skip
-        yield _run_block(packed, network, inputs, wanted, states, resets)
+        yield _run_block(packed, network, inputs, wanted, states, resets, (trajectories, carried))
 
 
 def _resets(
@@ -118,6 +128,8 @@ class BlockResults(Mapping[str, Events]):
     Attributes
     ----------
     samples, steps : int
+    learned : dict of str to LearnedBlock
+        By projection, of those that learn.
     """
 
     def __init__(self, room: _Room) -> None:
@@ -126,6 +138,7 @@ class BlockResults(Mapping[str, Events]):
         self.counted = np.zeros(room.words, np.int64)
         self.messages: dict[str, tuple[NDArray[np.int32], NDArray[np.int32] | None]] = {}
         self.states: dict[str, dict[str, NDArray[np.int32]]] = {}
+        self.learned: dict[str, LearnedBlock] = {}
         self._known: dict[str, Events] = {}
 
     def step_counts(self, name: str) -> NDArray[np.int32] | None:
@@ -197,6 +210,7 @@ def _run_block(
     wanted: frozenset[str],
     states: tuple[str, ...],
     resets: Mapping[str, NDArray[np.bool_]],
+    learning: tuple[bool, Carried | None],
 ) -> BlockResults:
     shape = inputs.samples, inputs.steps, wanted
     room = packed.rooms.get(shape)
@@ -210,7 +224,8 @@ def _run_block(
         asked = type(asked).from_buffer_copy(asked)
         _point(packed, asked, results, states, resets)
     core = library()
-    handle = core.nd_run(packed.handle, ctypes.byref(inputs), asked, len(asked))
+    told = _learned(network, results, *learning) if network.learning else None
+    handle = core.nd_run(packed.handle, ctypes.byref(inputs), asked, len(asked), told)
     if not handle:
         raise_error("engine")
     try:
@@ -221,6 +236,23 @@ def _run_block(
     for place, name in enumerate(packed.names if states else ()):
         packed.complete(place, results.states[name])
     return results
+
+
+def _learned(
+    network: Network, results: BlockResults, trajectories: bool, carried: Carried | None
+) -> Any:
+    """Make room for what is learned, in the order in which the core knows the projections."""
+    told = (c.Learned * len(network.learning))()
+    for k, projection in enumerate(network.learning):
+        results.learned[projection.name], told[k] = room_for(
+            projection,
+            shape_of(network, projection),
+            results.samples,
+            results.steps,
+            trajectories,
+            carried.buffers[k] if carried else None,
+        )
+    return told
 
 
 def _point(

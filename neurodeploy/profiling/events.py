@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..chip import Chip, Placement
-from ..chip.energy import event_joules
+from ..chip.energy import LEARNING, event_joules
 from ..chip.routes import all_routes
 from .activity import Activity, mean_of
 from .placed import (
@@ -104,7 +104,8 @@ def on_placement(
     counted = count_messages(recording, placement)
     way = traffic(counted, chip, ways)
     work = count_work(recording, counted, placement, ways)
-    busiest, bound = step_seconds(work, placement, chip, ways)
+    learned = {a.name: mean_of(a.weight_updates) / recording.steps for a in activities}
+    busiest, bound = step_seconds(work, placement, chip, ways, learned)
     by_input = optional(chip, "neuron_update_by_input_energy")
     driven = driven_updates(recording, placement) if by_input else {}
     nothing = np.zeros(recording.samples)
@@ -163,6 +164,9 @@ def core_work(
         np.array(neurons)[:, None] * inactive
         + spiking * per_core_step * (active - inactive)
         + stacked(activities, "synops") * per_core_step * chip["synop_time"]
+        + stacked(activities, "weight_updates")
+        * per_core_step
+        * optional(chip, "weight_update_time")
     )
     return work
 
@@ -174,6 +178,7 @@ def _of_neurons(activities: Sequence[Activity]) -> tuple[Number, ...]:
         ("synaptic operation", "synop_energy", _mean(a.synops for a in activities)),
         ("neuron update, active", "neuron_update_active_energy", active),
         ("neuron update, inactive", "neuron_update_inactive_energy", updates - active),
+        ("weight update", LEARNING, _mean(a.weight_updates for a in activities)),
     )
 
 
@@ -191,6 +196,7 @@ def _dynamic(
         updates=stacked(activities, "updates"),
         active=stacked(activities, "spiking_updates"),
         messages=messages,
+        weight_updates=stacked(activities, "weight_updates"),
     )
     return joules
 

@@ -17,8 +17,9 @@ counts alone it is the bound of a mean step, which is at most as long.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -183,9 +184,15 @@ def count_work(recording: Recording, counted: Counted, placement: Placement, way
 
 
 def step_seconds(
-    work: Work, placement: Placement, chip: Chip, ways: Ways
+    work: Work,
+    placement: Placement,
+    chip: Chip,
+    ways: Ways,
+    updates_per_step: Mapping[str, float] = MappingProxyType({}),
 ) -> tuple[FloatArray, str]:
     """Time of a step without its barrier, and what sets it most often.
+
+    `updates_per_step` are weights that learning updates in a step, by population.
 
     Returns
     -------
@@ -204,7 +211,9 @@ def step_seconds(
             for way, done in zip(ways, work.operations, strict=True)
             if way.projection.target == name
         ]
-        idle = partition.held * inactive
+        # What is learned is spread over a population's cores as its neurons are.
+        learned = updates_per_step.get(name, 0.0) * optional(chip, "weight_update_time")
+        idle = partition.held * (inactive + learned / partition.held.sum())
         found[f"core of {name!r}"] = _busiest(parts, idle)
         if leaving := optional(chip, "message_time"):
             each = sum(w.mean_copies for w in ways if w.projection.source == name)

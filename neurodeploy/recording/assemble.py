@@ -11,8 +11,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..network import Network
+from ..network import Network, Projection
 from . import OVERFLOWS, Header, PopulationHeader, ProjectionHeader, RecordingWriter
+from .learning import LearnedArrays, as_arrays, network_arrays
 from .run_options import RunOptions
 
 
@@ -63,6 +64,7 @@ def header_of(network: Network, backend: str, version: str, options: RunOptions)
         record=options.record,
         reset_interval=options.reset_interval,
         reset_offset=options.reset_offset if options.reset_interval is not None else 0,
+        learn_across_samples=options.learn_across_samples,
         warnings=network.beyond_chip,
         **_header_parts(network),
     )
@@ -83,13 +85,17 @@ def _header_parts(network: Network) -> dict[str, Any]:
                 )
                 for p in network.populations
             ),
-            "projections": tuple(
-                ProjectionHeader(p.source, p.target, p.synapse.kind, p.number)
-                for p in network.projections
-            ),
+            "projections": tuple(projection_header(p) for p in network.projections),
         }
     parts: dict[str, Any] = network.kept["header"]
     return parts
+
+
+def projection_header(projection: Projection) -> ProjectionHeader:
+    """What a recording says of a projection."""
+    epoch = projection.rule.epoch if projection.rule else 0
+    ends = projection.source, projection.target
+    return ProjectionHeader(*ends, projection.synapse.kind, projection.number, epoch)
 
 
 def with_host_part(
@@ -198,12 +204,20 @@ class RecordedBlock(Mapping[str, NDArray[Any]]):
     ----------
     entries : dict
     events : mapping of population name to Events
+    learned : mapping of str to array
+        Further arrays, which are there.
     """
 
-    def __init__(self, entries: Entries, events: Mapping[str, Events]) -> None:
+    def __init__(
+        self,
+        entries: Entries,
+        events: Mapping[str, Events],
+        learned: Mapping[str, NDArray[Any]],
+    ) -> None:
         self._entries = entries
         self._events = events
-        self._made: dict[str, NDArray[Any] | None] = {}
+        self._learned = learned
+        self._made: dict[str, NDArray[Any] | None] = dict(learned)
 
     def _get(self, key: str) -> NDArray[Any] | None:
         if key not in self._made and key in self._entries:
@@ -220,7 +234,8 @@ class RecordedBlock(Mapping[str, NDArray[Any]]):
         return isinstance(key, str) and self._get(key) is not None
 
     def __iter__(self) -> Iterator[str]:
-        return (key for key in self._entries if key in self)
+        yield from (key for key in self._entries if key in self)
+        yield from self._learned
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -268,13 +283,23 @@ class BlockAssembler:
         self,
         events: Mapping[str, Events],
         states: Mapping[str, Mapping[str, NDArray[Any]]] | None = None,
+        learned: LearnedArrays | None = None,
     ) -> None:
         """Append a block of samples given as events; see `add`."""
         if states is not None:
             events = {n: replace(e, states=states.get(n, {})) for n, e in events.items()}
-        self.add_block(len(events[self.network.output.name].counts), events)
+        self.add_block(len(events[self.network.output.name].counts), events, learned)
 
-    def add_block(self, samples: int, events: Mapping[str, Events]) -> None:
+    def add_block(
+        self,
+        samples: int,
+        events: Mapping[str, Events],
+        learned: LearnedArrays | None = None,
+    ) -> None:
         """Append a block of so many samples, whose events are looked at only when asked for."""
-        self.writer.put_block(RecordedBlock(self._others if self.samples else self._first, events))
+        extra = as_arrays(learned) if learned else {}
+        if self.network.learning and not self.samples:
+            extra |= network_arrays(self.network)
+        entries = self._others if self.samples else self._first
+        self.writer.put_block(RecordedBlock(entries, events, extra))
         self.samples += samples
