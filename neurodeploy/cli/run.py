@@ -45,6 +45,16 @@ def run(
     rate: Annotated[int | None, typer.Option(help="Sound: Hz to resample to.")] = None,
     channel: Annotated[str | None, typer.Option(help="Sound: which channel, or mix.")] = None,
     axes: options.Axes = None,
+    learn_across_samples: Annotated[
+        bool,
+        typer.Option(
+            "--learn-across-samples", help="Let each sample begin with what the last one learned."
+        ),
+    ] = False,
+    learned: Annotated[
+        Path | None,
+        typer.Option(metavar="NET", help="Write the network with what the last sample learned."),
+    ] = None,
     reading: options.Reading = options.NO_OPTIONS,
     json: options.Json = False,
 ) -> None:
@@ -76,7 +86,10 @@ def run(
         "drain": drain,
         "apply_transform": not raw_input,
         "board_settings": options.read_settings(board_set),
+        "learn_across_samples": learn_across_samples,
     }
+    if learned is not None and not network.learning:
+        raise InputError("--learned: nothing learns in this network; give a projection a rule")
     for flag, value in (("--job-only", job_only), ("--timeout", timeout)):
         if value is not None and not runs_in_worker(BACKENDS[backend]):
             raise InputError(
@@ -99,6 +112,8 @@ def run(
             place=place,
             job=job,
         )
+    if learned is not None:
+        nd.save(recording.learned(), learned)
     header = recording.header
     if json:
         counts = {name: int(recording[name].counts.sum()) for name in recording.names}

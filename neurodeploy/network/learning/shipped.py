@@ -238,7 +238,7 @@ def imprint(*, seed: int = 1) -> LearningRule:
 
     Source: Hajizada et al., "CLP-SNN" (arXiv:2511.01553): x1 is overwritten by payloads, and a
     neuron that fires with its third factor at 127 takes the pattern as its prototype. A payload
-    p of 0..254 becomes a weight of p, give or take 2.
+    p of 0..254 becomes a weight of p, give or take 3.
 
     Notes
     -----
