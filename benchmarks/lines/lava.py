@@ -83,7 +83,10 @@ def learning(settings: Settings) -> Iterator[Row]:
     inputs = spikes((1, LEARNING_LONG, 128), 0.05).astype(np.int32)
     for work, rule in rules.items():
         network = Network(
-            (Population("in", (128,), Source()), Population("out", (64,), CubaLIF(2048, 256, 400))),
+            (
+                Population("in", (128,), Source()),
+                Population("out", (64,), CubaLIF(2048, 256, 3000)),
+            ),
             (Projection("in", "out", Dense(rng.integers(0, 60, (64, 128))), rule=rule),),
         )
         works = [(work, 1, 100.0)]

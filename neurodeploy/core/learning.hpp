@@ -66,7 +66,7 @@ class Learner {
 public:
     explicit Learner(const Learned& how)
         : rule_(how.rule), sources_(how.from.size()), targets_(how.to.size()),
-          from_stride_(how.from.stride()) {
+          from_stride_(how.from.stride()), stride_((targets_ + LANES - 1) / LANES * LANES) {
         for (int j = 0; j < sources_; j++) {
             const auto [row, column] = how.from.place(j);
             const size_t at = size_t(row) * from_stride_ + column;
@@ -78,31 +78,31 @@ public:
             place_.push_back(row * how.to.stride() + column);
             in_order_ &= place_.back() == i;
         }
-        for (Array<int32_t>& variable : variable_) variable.resize(size_t(sources_) * targets_);
+        for (Array<int32_t>& variable : variable_) variable.assign(size_t(sources_) * stride_, 0);
         synapses_of_.assign(sources_, targets_);
-        if (!rule_->exists.empty()) {
-            exists_.resize(variable_[0].size());
-            std::fill(synapses_of_.begin(), synapses_of_.end(), 0);
-            for (int j = 0; j < sources_; j++)
-                for (int i = 0; i < targets_; i++) {
-                    const bool there = rule_->exists[size_t(i) * sources_ + j];
-                    exists_[at(j, i)] = -int32_t(there), synapses_of_[j] += there;
-                }
-        }
+        const bool all = rule_->exists.empty();
+        exists_.assign(all ? stride_ : size_t(sources_) * stride_, 0);
+        if (!all) std::fill(synapses_of_.begin(), synapses_of_.end(), 0);
+        for (int j = 0; j < (all ? 1 : sources_); j++)
+            for (int i = 0; i < targets_; i++) {
+                const bool there = all || rule_->exists[size_t(i) * sources_ + j];
+                exists_[at(j, i)] = -int32_t(there);
+                if (!all) synapses_of_[j] += there;
+            }
         x_.resize(2 * size_t(sources_)), tx_.resize(sources_), low_tag_.resize(sources_);
-        y_.resize(3 * size_t(targets_)), ty_.resize(targets_);
+        y_.assign(3 * size_t(stride_), 0), ty_.assign(stride_, 0);
         const size_t times = rule_->epoch + 1;
         x_history_.resize(times * x_.size()), y_history_.resize(times * y_.size());
         y_at_y0_.resize(y_.size());
-        for (auto* a : {&part_, &x_at_y0_, &fired_}) a->resize(targets_);
-        for (auto& sum : sum_) sum.resize(targets_);
+        for (auto* a : {&part_, &x_at_y0_, &fired_}) a->assign(stride_, 0);
+        for (auto& sum : sum_) sum.resize(stride_);
     }
 
     // Begin a sample with the weights of the network, or with what was `carried` from the one before.
     void begin(const uint64_t* carried) {
         clock_ = 0, updates_ = 0;
         for (auto* a : {&x_, &tx_, &y_, &ty_}) std::fill(a->begin(), a->end(), 0);
-        if (carried && carried[0]) return load(carried);
+        if (carried && carried[0]) return resume(carried);
         // Lava: mixed weights lose their last bit once, and may be odd again from then on.
         const int lost = rule_->sign == LearningRule::MIXED;
         for (int j = 0; j < sources_; j++)
@@ -118,7 +118,7 @@ public:
     // uint64 words in which what is carried from sample to sample stands.
     static size_t words_carried(int64_t synapses) { return 1 + 6 * GENERATORS + (3 * synapses + 1) / 2; }
 
-    void store(uint64_t* to) const {
+    void carry(uint64_t* to) const {
         *to++ = 1;
         for (const Pcg64& random : random_) {
             *to++ = static_cast<uint64_t>(random.state >> 64), *to++ = static_cast<uint64_t>(random.state);
@@ -127,7 +127,8 @@ public:
         }
         auto* values = reinterpret_cast<int32_t*>(to);
         for (const Array<int32_t>& variable : variable_)
-            values = std::copy(variable.begin(), variable.end(), values);
+            for (int j = 0; j < sources_; j++)
+                values = std::copy_n(variable.data() + at(j, 0), targets_, values);
     }
 
     // Add to the currents (or to none) what the sources sent in step `sent` brings with the weights
@@ -158,7 +159,7 @@ public:
         }
         if (rule_->three_factors)
             for (int k = 0; k < 3; k++)
-                for (int i = 0; i < targets_; i++) y_[k * targets_ + i] = states[(2 + k) * stride + place_[i]];
+                for (int i = 0; i < targets_; i++) y_[k * stride_ + i] = states[(2 + k) * stride + place_[i]];
         draw();  // Lava: twice in each step
         if (now == rule_->epoch) learn();
     }
@@ -174,32 +175,45 @@ public:
                 *to++ = static_cast<int16_t>(variable_[variable][at(j, i)]);
     }
     void copy_x(int16_t* to) const { std::copy(x_.begin(), x_.end(), to); }
-    void copy_y(int16_t* to) const { std::copy(y_.begin(), y_.end(), to); }
+    void copy_y(int16_t* to) const {
+        for (int k = 0; k < 3; k++) to = std::copy_n(y_.begin() + k * stride_, targets_, to);
+    }
 
 private:
     enum { X_DECAY, X_IMPULSE, Y_DECAY, Y_IMPULSE, SYNAPTIC, GENERATORS };
 
     std::shared_ptr<const LearningRule> rule_;
-    int sources_, targets_, from_stride_;
+    int sources_, targets_, from_stride_, stride_;  // targets are filled up to whole registers
     bool in_order_ = true;  // currents lie as targets do
     std::vector<int32_t> source_at_, place_;
-    Array<int32_t> variable_[3];         // w, d, t: [sources][targets]
-    std::vector<int32_t> x_, y_;         // [2][sources], [3][targets]
+    Array<int32_t> variable_[3];         // w, d, t: [sources][stride]
+    std::vector<int32_t> x_, y_;         // [2][sources], [3][stride]
     std::vector<int32_t> tx_, ty_;       // time of the last spike within the epoch, or 0
     std::vector<uint8_t> low_tag_;       // see write
     Pcg64 random_[GENERATORS];
     double decay_draw_[2] = {};
     int impulse_draw_[2] = {};
     int64_t clock_ = 0, updates_ = 0;
-    Array<int32_t> exists_;          // as variables, -1 or 0; empty where all synapses are there
+    Array<int32_t> exists_;          // -1 or 0, [sources][stride], or one row for all sources
     std::vector<int64_t> synapses_of_;
-    std::vector<int32_t> x_history_, y_history_;  // [times][traces][neurons]
+    Array<int32_t> x_history_, y_history_;  // [times][traces][neurons]
     Array<int32_t> y_at_y0_, x_at_y0_, fired_, part_, sum_[3];
 
-    size_t at(int j, int i) const { return size_t(j) * targets_ + i; }
+    size_t at(int j, int i) const { return size_t(j) * stride_ + i; }
+    const int32_t* exists(int j) const {
+        return exists_.data() + (rule_->exists.empty() ? 0 : at(j, 0));
+    }
+    // Call step(register of targets) for all of them.
+    template <class Step>
+    void each_register(Step step) const {
+        for (int i = 0; i < stride_; i += LANES) step(i);
+    }
+    static I within(I x, int32_t least, int32_t most) {
+        return smaller(larger(x, all(least)), all(most));
+    }
     int within(int64_t clock) const { return static_cast<int>((clock - 1) % rule_->epoch) + 1; }
 
-    void load(const uint64_t* from) {
+    void resume(const uint64_t* from) {
         from++;
         for (Pcg64& random : random_) {
             random = Pcg64(from);
@@ -207,10 +221,9 @@ private:
             from += 6;
         }
         const auto* values = reinterpret_cast<const int32_t*>(from);
-        for (Array<int32_t>& variable : variable_) {
-            std::copy(values, values + variable.size(), variable.begin());
-            values += variable.size();
-        }
+        for (Array<int32_t>& variable : variable_)
+            for (int j = 0; j < sources_; j++, values += targets_)
+                std::copy_n(values, targets_, variable.data() + at(j, 0));
         for (int j = 0; j < sources_; j++) note_low_tags(j);
     }
 
@@ -225,7 +238,7 @@ private:
         if (!current) return;
         const int32_t* weight = variable_[0].data() + at(j, 0);
         if (in_order_)
-            for (int i = 0; i < targets_; i++) current[i] += weight[i] * payload;
+            each_register([&](int i) { store(current + i, load<I>(current + i) + load<I>(weight + i) * payload); });
         else
             for (int i = 0; i < targets_; i++) current[place_[i]] += weight[i] * payload;
     }
@@ -267,19 +280,20 @@ private:
         const int i = layout.flat(column) + row * layout.step_of_row();
         if (ty_[i] > 0)
             for (int k = 0; k < 3; k++)
-                y_[k * targets_ + i] = risen(y_[k * targets_ + i], 2 + k, impulse_draw_[1]);
+                y_[k * stride_ + i] = risen(y_[k * stride_ + i], 2 + k, impulse_draw_[1]);
         ty_[i] = now;
     }
 
     // Traces at every step of the epoch. Lava: one draw for all steps and neurons, and a trace
     // without a time constant holds nothing but the step of its spike.
     void follow(const std::vector<int32_t>& traces, int first, int count, int neurons,
-                const std::vector<int32_t>& spiked, int side, std::vector<int32_t>& history) {
+                const std::vector<int32_t>& spiked, int side, Array<int32_t>& history) {
         std::copy(traces.begin(), traces.end(), history.begin());
         for (int k = 0; k < count; k++) {
             int32_t next[TRACE_VALUES] = {};
+            const int values = rule_->payload == LearningRule::IMPULSE ? TRACE_TOP + 1 : TRACE_VALUES;
             if (const double keep = rule_->keep[first + k]; keep > 0)
-                for (int value = 0; value < TRACE_VALUES; value++) {
+                for (int value = 0; value < values; value++) {
                     const double kept = keep * value, whole = std::floor(kept);
                     next[value] = int(whole) + (decay_draw_[side] < kept - whole);
                 }
@@ -298,7 +312,7 @@ private:
         // Lava: one draw rounds all synapses, and all variables, of an epoch.
         const int drawn = static_cast<int>(random_[SYNAPTIC].uniform() * 128);
         follow(x_, 0, 2, sources_, tx_, 0, x_history_);
-        follow(y_, 2, 3, targets_, ty_, 1, y_history_);
+        follow(y_, 2, 3, stride_, ty_, 1, y_history_);
         const int last = rule_->epoch;
         std::copy_n(x_history_.end() - x_.size(), x_.size(), x_.begin());
         if (!rule_->three_factors) std::copy_n(y_history_.end() - y_.size(), y_.size(), y_.begin());
@@ -307,7 +321,7 @@ private:
             fired_[i] = ty_[i] > 0;
             anyone |= fired_[i] != 0;
             for (int k = 0; k < 3; k++)
-                y_at_y0_[k * targets_ + i] = y_history_[(size_t(ty_[i]) * 3 + k) * targets_ + i];
+                y_at_y0_[k * stride_ + i] = y_history_[(size_t(ty_[i]) * 3 + k) * stride_ + i];
         }
         const bool epoch_counts =
             rule_->decimation >= 0 && (clock_ / last) % (int64_t(1) << rule_->decimation) == 0;
@@ -326,7 +340,8 @@ private:
             return synapses_of_[j];
         if (!counts[1] || !rule_->depends_on[1]) return 0;
         int64_t n = 0;
-        for (int i = 0; i < targets_; i++) n += fired_[i] & (exists_.empty() ? 1 : exists_[at(j, i)]);
+        const int32_t* there = exists(j);
+        for (int i = 0; i < targets_; i++) n += fired_[i] & there[i];
         return n;
     }
 
@@ -334,7 +349,7 @@ private:
         for (const LearningRule::Equation& equation : rule_->equations) {
             int32_t* sum = sum_[equation.changes].data();
             const int32_t* own = variable_[equation.changes].data() + at(j, 0);
-            for (int i = 0; i < targets_; i++) sum[i] = own[i] << VARIABLE_SHIFT;
+            each_register([&](int i) { store(sum + i, load<I>(own + i) << VARIABLE_SHIFT); });
             for (const LearningRule::Product& product : equation.products) {
                 if (counts[product.dependency]) add(j, product, sum);
                 else if (low_tag_[j])
@@ -353,21 +368,17 @@ private:
         const bool on_y0 = product.dependency == R::ON_Y0;
         int32_t* part = part_.data();
         if (on_y0) std::copy(fired_.begin(), fired_.end(), part);
-        else std::fill(part, part + targets_, 1);
+        else std::fill(part, part + stride_, 1);
         for (const R::Factor& factor : product.factors) {
             const int k = factor.variable;
             const int32_t* values = nullptr;
             int32_t one = 0;
             if (k == R::X1 || k == R::X2) {
                 if (!on_y0) one = x_history_[(size_t(time) * 2 + k) * sources_ + j];
-                else {
-                    for (int i = 0; i < targets_; i++)
-                        x_at_y0_[i] = x_history_[(size_t(ty_[i]) * 2 + k) * sources_ + j];
-                    values = x_at_y0_.data();
-                }
+                else values = trace_at_y0(j, k);
             } else if (k <= R::Y3) {
-                values = on_y0 ? y_at_y0_.data() + (k - R::Y1) * size_t(targets_)
-                               : y_history_.data() + (size_t(time) * 3 + k - R::Y1) * targets_;
+                values = on_y0 ? y_at_y0_.data() + (k - R::Y1) * size_t(stride_)
+                               : y_history_.data() + (size_t(time) * 3 + k - R::Y1) * stride_;
             } else if (k <= R::T) {
                 values = variable_[k - R::W].data() + at(j, 0);
             } else if (k == R::X0) {
@@ -379,27 +390,42 @@ private:
             const int32_t c = factor.constant;
             if (!values) {
                 const int32_t value = std::clamp(one + c, least, most);
-                for (int i = 0; i < targets_; i++) part[i] *= value;
+                each_register([&](int i) { store(part + i, load<I>(part + i) * value); });
             } else if (factor.sign_only) {
-                for (int i = 0; i < targets_; i++)
-                    part[i] *= (values[i] + c > 0) - (values[i] + c < 0);
+                each_register([&](int i) {
+                    const I value = load<I>(values + i) + c;
+                    store(part + i, load<I>(part + i) * ((value < 0) - (value > 0)));
+                });
             } else {
-                for (int i = 0; i < targets_; i++) {
-                    const int32_t low = values[i] + c < least ? least : values[i] + c;
-                    part[i] *= low > most ? most : low;
-                }
+                each_register([&](int i) {
+                    store(part + i, load<I>(part + i) * within(load<I>(values + i) + c, least, most));
+                });
             }
         }
         // Lava: shifted down by what the widths of its factors come to, be they used or not; so a
         // product of two traces is 1/8 of what the equation says.
-        const int32_t mantissa = product.mantissa;
-        const int down = product.shift, up = product.exponent;
-        for (int i = 0; i < targets_; i++) {
-            int32_t scaled = (part[i] * mantissa >> down) << up;
-            scaled = scaled < SUM_LEAST ? SUM_LEAST : scaled > SUM_MOST ? SUM_MOST : scaled;
-            scaled += sum[i];
-            sum[i] = scaled < SUM_LEAST ? SUM_LEAST : scaled > SUM_MOST ? SUM_MOST : scaled;
-        }
+        each_register([&](int i) {
+            const I scaled = (load<I>(part + i) * product.mantissa >> product.shift) << product.exponent;
+            const I one = within(scaled, SUM_LEAST, SUM_MOST);
+            store(sum + i, within(load<I>(sum + i) + one, SUM_LEAST, SUM_MOST));
+        });
+    }
+
+    // A trace of one source at the last spike of each target; where none was, any number.
+    const int32_t* trace_at_y0(int j, int which) {
+        const int32_t* first = x_history_.data() + size_t(which) * sources_ + j;
+        const size_t step = 2 * size_t(sources_);
+        constexpr int FEW = 8;  // times, which are picked faster than looked up
+        if (rule_->epoch <= FEW)
+            each_register([&](int i) {
+                const I when = load<I>(ty_.data() + i);
+                I picked = all(first[step]);
+                for (int t = 2; t <= rule_->epoch; t++) picked = when == t ? all(first[t * step]) : picked;
+                store(x_at_y0_.data() + i, picked);
+            });
+        else
+            for (int i = 0; i < targets_; i++) x_at_y0_[i] = first[ty_[i] * step];
+        return x_at_y0_.data();
     }
 
     void write(int j, int variable, int drawn) {
@@ -409,15 +435,13 @@ private:
         if (variable == 1) least = low = 0;
         // Lava: a tag may be one less than its 9 bits hold, and does not stay there.
         if (variable == 2) least = -257;
-        const int32_t* sum = sum_[variable].data();
+        const int32_t *sum = sum_[variable].data(), *there = exists(j);
         int32_t* to = variable_[variable].data() + at(j, 0);
-        for (int i = 0; i < targets_; i++) {
-            int32_t value = sum[i] < low ? low : sum[i] > high ? high : sum[i];
-            value = (value >> VARIABLE_SHIFT) + ((value & 127) > drawn);
-            to[i] = value < least ? least : value > most ? most : value;
-        }
-        if (exists_.empty()) return;
-        for (int i = 0; i < targets_; i++) to[i] &= exists_[at(j, i)];
+        each_register([&](int i) {
+            const I value = within(load<I>(sum + i), low, high);
+            const I rounded = (value >> VARIABLE_SHIFT) - ((value & 127) > drawn);
+            store(to + i, within(rounded, least, most) & load<I>(there + i));
+        });
     }
 
     // Tags that change even in an epoch in which nothing counts.

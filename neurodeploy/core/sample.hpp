@@ -129,7 +129,7 @@ public:
             for (int v = 0; v < 3; v++)
                 if (learned[k].after[v]) learners[k].copy(v, learned[k].after[v]);
             if (learned[k].updates) *learned[k].updates = learners[k].updates();
-            if (learned[k].carried) learners[k].store(learned[k].carried);
+            if (learned[k].carried) learners[k].carry(learned[k].carried);
         }
     }
 
