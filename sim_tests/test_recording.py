@@ -24,6 +24,7 @@ from neurodeploy.network import (
     Dense,
     GeneralCubaLIF,
     GeneralSigmaDelta,
+    ModulatedLIF,
     Network,
     Population,
     Projection,
@@ -282,7 +283,7 @@ class TestStates:
     @pytest.mark.parametrize("model", CORE_NEURONS, ids=lambda model: model.__name__)
     def test_the_core_names_them_alike(self, model):
         drawn = {m: draw_neuron(np.random.default_rng(0), m, 3) for m in MODELS if m is model}
-        made = (Average(2), CubaLIF(1, 1, 1), Delta(1), SigmaDelta(1))
+        made = (Average(2), CubaLIF(1, 1, 1), Delta(1), ModulatedLIF(1, 1, 1), SigmaDelta(1))
         drawn |= {type(neuron): neuron for neuron in made}
         neuron = drawn[model] if model in drawn else model()
         told = library().nd_describe_neuron(core_neuron(neuron).kind.encode()).decode()

@@ -12,6 +12,7 @@ Line = Callable[[Settings], Iterator[Row]]
 LINES: dict[str, Line] = {
     "pilotnet-lava": lava.pilotnet,
     "mnist-lava": lava.mnist,
+    "learning-lava": lava.learning,
     **{f"random-{name}": peers.random_dense(name) for name in peers.RANDOM},
     "conv-spikingjelly": peers.convolutions,
     "sanafe": energy.sanafe,

@@ -15,7 +15,16 @@ from numpy.typing import NDArray
 import neurodeploy as nd
 from neurodeploy.demo import pilotnet as shipped_pilotnet
 from neurodeploy.errors import NeurodeployError
-from neurodeploy.network import Network
+from neurodeploy.network import (
+    CubaLIF,
+    Dense,
+    LearningRule,
+    Network,
+    Population,
+    Projection,
+    Source,
+)
+from neurodeploy.network.learning import stdp
 
 from .. import ours
 from ..measure import Row, Settings, interleaved, microseconds, missing, ratio, timed
@@ -23,6 +32,7 @@ from ..networks import shipped, spikes
 
 PILOTNET_LONG, PILOTNET_SHORT = 24, 4
 MNIST_LONG, MNIST_SHORT = 2000, 200
+LEARNING_LONG, LEARNING_SHORT = 1000, 100
 MNIST_SPIKE = 140
 """Presented as it is, makes an input neuron of mnist.net (threshold 80) spike at once."""
 
@@ -58,6 +68,31 @@ def mnist(settings: Settings) -> Iterator[Row]:
     yield from _against_lava(
         "mnist-lava", settings, nd.load(path), inputs, MNIST_SHORT, works, options
     )
+
+
+def learning(settings: Settings) -> Iterator[Row]:
+    """A layer that learns by STDP at every step, and by a rule with tags at every fourth."""
+    rng = np.random.default_rng(0)
+    rules = {
+        "STDP, 128-64, epoch 1": stdp(impulse=20, gain=-4),
+        "tags and weights, 128-64, epoch 4": LearningRule(
+            "dw = 2^-4*u0*x1*y1 - 2^-5*u0*t*y2; dt = 2^-3*x0*y1 - 2^-4*u0*t",
+            x1_impulse=20, x1_tau=10, y1_impulse=20, y1_tau=10, y2_impulse=20, y2_tau=30, epoch=4,
+        ),
+    }  # fmt: skip
+    inputs = spikes((1, LEARNING_LONG, 128), 0.05).astype(np.int32)
+    for work, rule in rules.items():
+        network = Network(
+            (
+                Population("in", (128,), Source()),
+                Population("out", (64,), CubaLIF(2048, 256, 3000)),
+            ),
+            (Projection("in", "out", Dense(rng.integers(0, 60, (64, 128))), rule=rule),),
+        )
+        works = [(work, 1, 100.0)]
+        yield from _against_lava(
+            "learning-lava", settings, network, inputs, LEARNING_SHORT, works, {}
+        )
 
 
 def _against_lava(

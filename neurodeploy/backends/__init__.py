@@ -39,6 +39,7 @@ def run(
     axes: str | None = None,
     reset_interval: int | None = None,
     reset_offset: int = 0,
+    learn_across_samples: bool = False,
     out: str | os.PathLike[str] | None = None,
     threads: int | None = None,
     timeout_seconds: float | None = None,
@@ -61,9 +62,10 @@ def run(
         The name of one in `BACKENDS`: ``engine``, ``float``, ``lava``, ``loihi2``, or what
         another package brings, see `registry`.
     record : str or iterable of str
-        Of ``counts``, ``spikes``, and the names of states that the neurons have (``u``, ``v``...,
-        see `Neuron.states`); ``states`` are all of these. Counts, and the messages of the last
-        population, are always recorded.
+        Of ``counts``, ``spikes``, ``weights`` (of synapses that learn, after each epoch, with
+        their traces; what each sample leaves is always recorded), and the names of states that the
+        neurons have (``u``, ``v``..., see `Neuron.states`); ``states`` are all of these. Counts,
+        and the messages of the last population, are always recorded.
     steps : int, optional
         Chip time steps per sample; by default as many as the inputs have.
         The last population lags by ``network.hops(...)`` steps, see `drain`.
@@ -76,6 +78,10 @@ def run(
         neurons]; see `inputs.order_axes`.
     reset_interval, reset_offset : int, optional
         See `RunOptions`; an offset alone resets nothing and is refused.
+    learn_across_samples : bool
+        Of a network whose synapses learn: let each sample begin with what the one before learned.
+        By default samples are independent, each begins with the network's weights. See
+        `RunOptions`.
     out : path, optional
         Stream the recording to this HDF5 file; memory then does not grow
         with the number of samples.
@@ -134,6 +140,11 @@ def run(
         board_settings=board_settings,
     )
     _check_reset(network, reset_interval, reset_offset)
+    if learn_across_samples and not network.learning:
+        raise InputError(
+            "learn_across_samples: nothing learns in this network; leave it out, or give a "
+            "projection a rule"
+        )
     if drain:
         if steps is not None:
             raise InputError(f"drain: together with {steps} steps; give one of the two")
@@ -147,6 +158,7 @@ def run(
         out=None if out is None else Path(out),
         reset_interval=reset_interval,
         reset_offset=reset_offset,
+        learn_across_samples=learn_across_samples,
         threads=threads,
         timeout_seconds=timeout_seconds,
         progress=progress,

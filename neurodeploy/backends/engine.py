@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable
 
 from .._version import __version__
-from ..core.simulate import simulate
+from ..core.simulate import BlockResults, simulate
 from ..errors import BackendError
 from ..inputs import Presented
 from ..network import Network
 from ..recording import Recording, RecordingWriter
 from ..recording.assemble import BlockAssembler, header_of
+from ..recording.learning import WEIGHTS, LearnedArrays
 from ..recording.run_options import RunOptions, recorded_states, refuse_floats
 from .registry import BACKENDS, Backend
 
@@ -68,13 +69,34 @@ class Engine(Backend):
                 threads=options.threads or thread_count(),
                 reset_interval=options.reset_interval,
                 reset_offset=options.reset_offset,
+                trajectories=WEIGHTS in options.record,
+                learn_across_samples=options.learn_across_samples,
             ):
-                assembler.add_block(block.samples, block)
+                last = assembler.samples + block.samples == len(values)
+                assembler.add_block(block.samples, block, _learned_of(block, options, last))
                 if options.progress is not None:
                     options.progress(assembler.samples, len(values))
             seconds = time.perf_counter() - started
             writer.finish(samples=assembler.samples, seconds=seconds, inputs=fingerprint())
         return writer.recording()
+
+
+def _learned_of(block: BlockResults, options: RunOptions, last: bool) -> LearnedArrays:
+    """What a block learned; of samples that learned one after the other, what the last left."""
+    across = options.learn_across_samples
+    return {
+        name: {
+            **{
+                f"learned/{variable}": after[-1:] if across else after
+                for variable, after in learned.after.items()
+                if last or not across
+            },
+            **{f"epochs/{n}": array for n, array in {**learned.epochs, **learned.traces}.items()},
+            "weight_updates": learned.updates,
+            "trace_updates": learned.trace_updates,
+        }
+        for name, learned in block.learned.items()
+    }
 
 
 def _fingerprint_of(values: Presented) -> Callable[[], str]:

@@ -8,6 +8,8 @@ from typing import Any
 from ..network.neurons import model_of
 from .specification import Chip
 
+LEARNING = "weight_update_energy"
+
 
 def event_joules(
     chip: Chip,
@@ -17,6 +19,7 @@ def event_joules(
     active: Any,
     messages: Any = 0.0,
     core_steps: Any = 0.0,
+    weight_updates: Any = 0.0,
 ) -> Any:
     """Dynamic energy of counted events.
 
@@ -31,6 +34,9 @@ def event_joules(
         Copies of messages that cores get.
     core_steps : float or float64 array
         Steps times the cores that take part in them.
+    weight_updates : float or float64 array
+        Synapses that a learning rule has changed or found that it need not; free on a chip whose
+        file has no ``weight_update_energy``.
 
     Returns
     -------
@@ -43,6 +49,7 @@ def event_joules(
         + chip["neuron_update_inactive_energy"] * (updates - active)
         + chip["message_energy"] * messages
         + (chip["core_step_energy"] if "core_step_energy" in chip.constants else 0.0) * core_steps
+        + (chip[LEARNING] if LEARNING in chip.constants else 0.0) * weight_updates
     )
 
 

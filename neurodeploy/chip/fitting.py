@@ -177,7 +177,7 @@ def _cut(
 ) -> Partition:
     limits = needs.limits(population)
     need = partial(needs.of, population)
-    most = max(1, limits[NEURONS] // population.neuron.ports)
+    most = max(1, limits[NEURONS] // population.neuron.currents)
     if bound < population.size:
         most = min(most, bound)
     if needs.is_image(population):

@@ -8,7 +8,8 @@ row). Loihi 1's format is the same in kind (``bits_per_axon`` of nengo-loihi 1.1
 .. math::
     words = \lceil (n (b_w + b_{index} + b_{delay}) + b_{header}) / 64 \rceil
 
-n synapses on this core. A dense list stores zeros too.
+n synapses on this core. A dense list stores zeros too. Synapses that learn are wider, see
+`synapse_bits`; what their traces take besides is in no table of the compiler and not counted.
 
 **Kernels** (convolutions, pools). One list per kernel tap and input channel holds the
 weights of the core's output channels, once per core however many positions share it:
@@ -25,12 +26,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..network import Synapse
+from ..network import LearningRule, Synapse
+from ..network.learning.widths import WEIGHT_BITS
 from ..network.synapses.kernel import Kernel, kernels_of
 from .specification import Chip
 
 WIDEST = 8
 """Bits of the widest weight."""
+
+TAG_BITS = WEIGHT_BITS + 1
+"""Of the tag of a synapse that learns: Lava's width, with its sign (``W_TAG_1_S``). That a synapse
+stores weight, delay and tag side by side is nengo-loihi 1.1.0's ``bits_per_axon``; no compiled row
+of Loihi 2 has any."""
 
 
 def weight_bits(weight: NDArray[Any]) -> int:
@@ -54,12 +61,22 @@ def weight_bits(weight: NDArray[Any]) -> int:
     return WIDEST if bits == WIDEST - 1 else bits
 
 
-def synapse_bits(synapse: Synapse, chip: Chip) -> tuple[int, ...]:
-    """Bits of one synapse of each of an operator's parts."""
+def synapse_bits(synapse: Synapse, chip: Chip, rule: LearningRule | None = None) -> tuple[int, ...]:
+    """Bits of one synapse of each of an operator's parts.
+
+    Where it learns by a `rule`, its weight may become any, so it takes all 8 bits, and a tag and
+    a delay variable take theirs if the rule changes them.
+    """
     found = []
     for part in synapse.parts:
         weights = part.arrays()
         bits = weight_bits(weights[0]) if weights else 1
+        if rule is not None:
+            bits = WIDEST + sum(
+                TAG_BITS if equation.changes == "t" else chip.limit("delay_bits")
+                for equation in rule.equations
+                if equation.changes != "w"
+            )
         if kernels := kernels_of(part):
             bits += stride_bits(kernels[0], chip)
         else:

@@ -172,7 +172,7 @@ class Needs:
         if not incoming:
             inputs = 1
         needs = {
-            NEURONS: piece.neurons * population.neuron.ports,
+            NEURONS: piece.neurons * population.neuron.currents,
             WORDS: words,
             INPUTS: inputs,
             MAPS: self._axon_maps(population, piece),
@@ -187,7 +187,7 @@ class Needs:
     def _bits(self, projection: Projection) -> tuple[int, ...]:
         key = id(projection)  # of the same two populations there may be several
         if key not in self.bits:
-            self.bits[key] = synapse_bits(projection.synapse, self.chip)
+            self.bits[key] = synapse_bits(projection.synapse, self.chip, projection.rule)
         return self.bits[key]
 
     def _axon_maps(self, population: Population, piece: Piece) -> int:

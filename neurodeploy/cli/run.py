@@ -52,6 +52,16 @@ def run(
     channel: Annotated[str | None, typer.Option(help="Sound: which channel, or mix.")] = None,
     axes: options.Axes = None,
     bin: options.Bin = None,
+    learn_across_samples: Annotated[
+        bool,
+        typer.Option(
+            "--learn-across-samples", help="Let each sample begin with what the last one learned."
+        ),
+    ] = False,
+    learned: Annotated[
+        Path | None,
+        typer.Option(metavar="NET", help="Write the network with what the last sample learned."),
+    ] = None,
     reading: options.Reading = options.NO_OPTIONS,
     json: options.Json = False,
 ) -> None:
@@ -87,7 +97,10 @@ def run(
         "drain": drain,
         "apply_transform": not raw_input,
         "board_settings": options.read_settings(board_set),
+        "learn_across_samples": learn_across_samples,
     }
+    if learned is not None and not network.learning:
+        raise InputError("--learned: nothing learns in this network; give a projection a rule")
     for flag, value in (("--job-only", job_only), ("--timeout", timeout)):
         if value is not None and not runs_in_worker(BACKENDS[backend]):
             raise InputError(
@@ -110,6 +123,8 @@ def run(
             place=place,
             job=job,
         )
+    if learned is not None:
+        nd.save(recording.learned(), learned)
     header = recording.header
     accuracy = None
     if truth is not None:

@@ -3,6 +3,7 @@
 from .comparison import Comparison
 from .divergence import Divergence
 from .full_comparison import compare
+from .learned import LearningDifference, LearningDivergence
 from .results import PopulationDifference
 from .sensitivity import FloorOptions
 from .tolerances import Tolerances
@@ -11,6 +12,8 @@ __all__ = [
     "Comparison",
     "Divergence",
     "FloorOptions",
+    "LearningDifference",
+    "LearningDivergence",
     "PopulationDifference",
     "Tolerances",
     "compare",

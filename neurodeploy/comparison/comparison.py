@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from .divergence import Divergence
+from .learned import LearningDifference, LearningDivergence
 from .outputs import OutputComparison
 from .results import Diagnosis, Floor, LocalDifference, PopulationDifference
 from .tolerances import EQUALITY, Tolerances
@@ -48,6 +49,8 @@ class Comparison:
         Where asked for.
     floor : Floor or None
         Where asked for.
+    learning : tuple of LearningDifference
+        Of the projections that learned.
     """
 
     equal: bool
@@ -62,6 +65,13 @@ class Comparison:
     diagnosis: Diagnosis | None = None
     local: tuple[LocalDifference, ...] = ()
     floor: Floor | None = None
+    learning: tuple[LearningDifference, ...] = ()
+
+    @property
+    def first_learned(self) -> LearningDivergence | None:
+        """The earliest synapse that the two learned otherwise; None where there is none."""
+        found = [one.first for one in self.learning if one.first is not None]
+        return min(found, key=lambda one: one.when, default=None)
 
     @property
     def within_tolerance(self) -> bool:
@@ -70,6 +80,8 @@ class Comparison:
         agreement = self.output.agreement if self.output else None
         if allowed is not None and agreement is not None and 1 - agreement > allowed:
             return False
+        if any(one.differing for one in self.learning):
+            return False
         return all(row.within is not False for row in self.rows)
 
     def summary(self) -> str:
@@ -77,11 +89,16 @@ class Comparison:
         a, b = self.labels
         if self.equal:
             what = sorted({name for row in self.rows for name in row.compared})
+            what += ["weights"] if self.learning else []
             return (
                 f"{a} and {b} are equal: {', '.join(what)} of {len(self.rows)} populations, "
                 f"{self.samples} {'sample' if self.samples == 1 else 'samples'}, {self.steps} steps"
             )
         within = ", within tolerance" if self.within_tolerance else ""
+        learned = self.first_learned
+        # Within a step neurons send before synapses learn.
+        if learned and (self.first_divergence is None or learned.when < self.first_divergence.when):
+            return f"{a} and {b} first differ at {learned}"
         if self.first_divergence is None:
             return f"{a} and {b} differ in their counts{within}"
         return f"{a} and {b} first differ at {self.first_divergence}{within}"
@@ -113,6 +130,8 @@ class Comparison:
         labels = self.labels
         found = [tables.exactness_table(labels, self.rows), tables.figures_table(self.rows)]
         found.append(tables.sides_table(labels, self.rows))
+        if self.learning:
+            found.append(tables.learning_table(self.learning))
         if self.output is not None:
             found.append(tables.output_table(labels, self.output))
         if self.local:

@@ -10,6 +10,7 @@ from ..recording import PopulationRecord, Recording
 from .alignment import AlignedBlock, aligned_blocks, overlap
 from .comparison import Comparison
 from .divergence import Divergence, position_of
+from .learned import compare_learning
 from .outputs import OutputComparison, OutputTally
 from .results import PopulationDifference
 from .statistics import PopulationStatistics, PopulationTally, from_counts
@@ -67,13 +68,15 @@ def compare_recordings(
             + (notes[-1] if notes else "no output population in common")
             + "); leave --allow-decision-difference out"
         )
+    learning = compare_learning(a, b, samples, names, notes)
     if all(row.exact is None for row in rows):
         raise RecordingError(
             "the recordings hold nothing to compare: their clocks differ and spikes were not "
             "recorded; run again with --record counts,spikes"
         )
     return Comparison(
-        equal=all(row.exact is not False for row in rows),
+        equal=all(row.exact is not False for row in rows)
+        and not any(one.differing for one in learning),
         labels=names,
         samples=samples,
         steps=a.steps,
@@ -82,6 +85,7 @@ def compare_recordings(
         notes=tuple(notes),
         output=output,
         tolerances=tolerances,
+        learning=learning,
     )
 
 

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..numbers import NOTHING, count, percent, signed
+from .learned import LearningDifference
 from .outputs import OutputComparison
 from .results import Diagnosis, Evidence, Floor, LocalDifference, PopulationDifference
 
@@ -108,6 +109,22 @@ def exactness_table(names: tuple[str, str], rows: Rows) -> Listing:
         verdict = "within tolerance" if within else VERDICTS[row.exact]
         found.append((*cells, Tagged("", verdict)))
     return Listing(f"{a} against {b}", (*head, "verdict"), tuple(found), foot)
+
+
+def learning_table(learning: Sequence[LearningDifference]) -> Listing:
+    """One row per projection that learned: what differs, and where first."""
+    found = tuple(
+        (
+            one.projection,
+            count(one.compared),
+            count(one.differing),
+            count(one.largest),
+            str(one.first) if one.first else NOTHING,
+        )
+        for one in learning
+    )
+    head = ("projection", "#values", "#differing", "#largest difference", "first")
+    return Listing("What synapses learned", head, found, "Values of w, t and d over all epochs.")
 
 
 def figures_table(rows: Rows) -> Listing:

@@ -2,6 +2,7 @@
 // and `nd_error` then says why.
 #include "exported.hpp"
 #include "network.hpp"
+#include <algorithm>
 #include <cstring>
 
 using namespace nd;
@@ -40,7 +41,7 @@ struct nd_network {
     const Unit* unit = nullptr;
     Network network;
     std::unique_ptr<Packed> packed;
-    int populations = 0;
+    int populations = 0, learning = 0;
 };
 
 struct nd_population {
@@ -86,6 +87,18 @@ struct nd_inputs {
     void* counted;  // or null
     int64_t samples, steps, given_steps, window;
     int32_t input, item, binary, threads, held, count_item;
+};
+
+// nd::LearningRule: `code` is [products of w's, d's, t's equation, each -1 where it has none] and, of
+// each product, [dependency, mantissa, exponent, shift, factors] and of each factor [variable,
+// constant, bits, sign only].
+struct nd_rule {
+    int32_t epoch, payload, sign, three_factors, decimation, padding;
+    int32_t impulse[5], impulse_fraction[5];
+    double keep[5];
+    uint64_t generators[20];
+    const int32_t* code;
+    const uint8_t* exists;  // [targets][sources], or null where all synapses are there
 };
 
 struct nd_run_result {
@@ -241,6 +254,51 @@ API int nd_add_list(nd_network* to, const nd_projection* from, int64_t n, const 
     });
 }
 
+// A matrix that learns. Gives its number among those that do.
+API int nd_add_learning(nd_network* to, const nd_projection* from, const int32_t* weight,
+                        const nd_rule* how) {
+    return guarded(-1, [&] {
+        Projection projection = projection_of(to, *from);
+        auto& populations = to->network.populations;
+        const int64_t sources = populations[from->source].layout.size();
+        const int64_t targets = populations[from->target].layout.size();
+        auto rule = std::make_shared<LearningRule>();
+        require(how->epoch > 0 && from->delay == 0 && from->lag > 0 && !from->wraps,
+                "an epoch is empty, or synapses that learn have delays");
+        rule->epoch = how->epoch, rule->payload = how->payload, rule->sign = how->sign;
+        rule->three_factors = how->three_factors, rule->decimation = how->decimation;
+        std::copy_n(how->impulse, 5, rule->impulse);
+        std::copy_n(how->impulse_fraction, 5, rule->impulse_fraction);
+        std::copy_n(how->keep, 5, rule->keep);
+        std::copy_n(how->generators, 20, rule->generators);
+        const int32_t* code = how->code;
+        for (int32_t changes = 0; changes < 3; changes++) {
+            const int32_t products = *code++;
+            if (products < 0) continue;
+            LearningRule::Equation equation{changes, {}};
+            for (int32_t k = 0; k < products; k++) {
+                LearningRule::Product product{code[0], code[1], code[2], code[3], {}};
+                require(product.dependency >= 0 && product.dependency < 3, "a dependency is unknown");
+                rule->depends_on[product.dependency] = true;
+                const int32_t factors = code[4];
+                code += 5;
+                for (int32_t f = 0; f < factors; f++, code += 4) {
+                    require(code[0] >= 0 && code[0] <= LearningRule::Y0, "a factor is unknown");
+                    product.factors.push_back({code[0], code[1], code[2], code[3] != 0});
+                }
+                equation.products.push_back(std::move(product));
+            }
+            rule->equations.push_back(std::move(equation));
+        }
+        rule->weight = copied(weight, sources * targets);
+        if (how->exists) rule->exists.assign(how->exists, how->exists + sources * targets);
+        rule->number = to->learning++;
+        projection.rule = std::move(rule);
+        add(to, *from, std::move(projection));
+        return to->learning - 1;
+    });
+}
+
 // Lay the network out for its instruction set; nothing can be added after it.
 API int nd_pack(nd_network* network) {
     return guarded(-1, [&] {
@@ -253,7 +311,7 @@ API int nd_pack(nd_network* network) {
 }
 
 API nd_run_result* nd_run(nd_network* network, const nd_inputs* inputs, const nd_results* results,
-                          int count) {
+                          int count, const Run::Learned* learned) {
     return guarded(static_cast<nd_run_result*>(nullptr), [&] {
         require(network->packed != nullptr, "the network is not packed");
         require(count == network->populations, "results are of other populations");
@@ -283,6 +341,10 @@ API nd_run_result* nd_run(nd_network* network, const nd_inputs* inputs, const nd
             run.states.push_back({r.states, r.states ? r.state_count : 0});
             run.fired.push_back(r.fired);
             run.wanted.push_back(r.wants_messages != 0);
+        }
+        for (int k = 0; k < network->learning && learned; k++) {
+            run.learned.push_back(learned[k]);
+            require(!learned[k].carried || run.threads <= 1, "samples that carry take one thread");
         }
         network->packed->run(run);
         auto made = std::make_unique<nd_run_result>();
@@ -340,4 +402,9 @@ API int nd_stream_count(nd_stream* stream, int population, const int64_t* fan_ou
 API int nd_stream_step(nd_stream* stream, const int32_t* values, int32_t* out, int32_t* messages,
                        int64_t* synops) {
     return guarded(-1, [&] { return stream->stream->step(values, out, messages, synops), 0; });
+}
+
+// w, d, t of a projection that learns, each int16 [targets][sources], after the last step.
+API int nd_stream_learned(nd_stream* stream, int number, int16_t* const* to) {
+    return guarded(-1, [&] { return stream->stream->learned(number, to), 0; });
 }

@@ -37,7 +37,7 @@ def host_step(population: Population) -> Any:
 
     What it raises is raised again, as it is, by the call that runs the core.
     """
-    size, names, ports = population.size, population.neuron.states, population.neuron.ports
+    size, names, ports = population.size, population.neuron.states, population.neuron.currents
 
     def call(current_at: int, states_at: int, sent_at: int) -> int:
         try:

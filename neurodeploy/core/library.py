@@ -20,6 +20,7 @@ from ctypes import (
     c_int,
     c_int32,
     c_int64,
+    c_uint64,
     c_void_p,
 )
 from functools import cache, partial
@@ -108,6 +109,33 @@ class Inputs(Structure):
     )
 
 
+class Rule(Structure):
+    """``nd_rule``."""
+
+    _fields_ = (
+        *(
+            (name, c_int32)
+            for name in ("epoch", "payload", "sign", "three_factors", "decimation", "padding")
+        ),
+        ("impulse", c_int32 * 5),
+        ("impulse_fraction", c_int32 * 5),
+        ("keep", c_double * 5),
+        ("generators", c_uint64 * 20),
+        ("code", c_void_p),
+        ("exists", c_void_p),
+    )
+
+
+class Learned(Structure):
+    """``nd::Run::Learned``."""
+
+    _fields_ = (
+        ("after", c_void_p * 3),
+        ("epochs", c_void_p * 3),
+        *((name, c_void_p) for name in ("x", "y", "updates", "carried")),
+    )
+
+
 class Rows(Structure):
     """``nd::Rows`` of ``floating.hpp``."""
 
@@ -166,7 +194,11 @@ _FUNCTIONS = {
         c_int, (c_void_p, POINTER(Projection), c_int64, c_void_p, c_void_p, c_void_p, c_void_p),
     ),
     "nd_pack": (c_int, (c_void_p,)),
-    "nd_run": (c_void_p, (c_void_p, POINTER(Inputs), POINTER(Results), c_int)),
+    "nd_add_learning": (c_int, (c_void_p, POINTER(Projection), c_void_p, POINTER(Rule))),
+    "nd_run": (
+        c_void_p, (c_void_p, POINTER(Inputs), POINTER(Results), c_int, POINTER(Learned)),
+    ),
+    "nd_stream_learned": (c_int, (c_void_p, c_int, POINTER(c_void_p))),
     "nd_run_free": (None, (c_void_p,)),
     "nd_has_payloads": (c_int, (c_void_p, c_int)),
     "nd_message_count": (c_int64, (c_void_p, c_int)),

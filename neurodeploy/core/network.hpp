@@ -99,12 +99,44 @@ struct Synapse {
 };
 using List = std::vector<Synapse>;
 
+// How the synapses of a projection learn; see network.LearningRule and learning.hpp.
+struct LearningRule {
+    enum { X1, X2, Y1, Y2, Y3, W, D, T, X0, Y0 };             // variables of factors
+    enum { ON_X0, ON_Y0, ON_EPOCH };                          // dependencies
+    enum { IMPULSE, OVERWRITE, ADD_SATURATING, ADD_OVERFLOW };  // what a payload does to x1
+    enum { MIXED, EXCITATORY, INHIBITORY };
+
+    struct Factor {
+        int32_t variable, constant, bits;
+        bool sign_only;
+    };
+    struct Product {
+        int32_t dependency, mantissa, exponent, shift;  // the sum's unit is 2^-exponent of w's
+        std::vector<Factor> factors;
+    };
+    struct Equation {
+        int32_t changes;  // 0, 1, 2: w, d, t
+        std::vector<Product> products;
+    };
+
+    int number = 0;  // among the projections that learn
+    int32_t epoch = 1, payload = IMPULSE, sign = MIXED, three_factors = 0, decimation = -1;
+    int32_t impulse[5] = {}, impulse_fraction[5] = {};  // of x1, x2, y1, y2, y3
+    double keep[5] = {};             // of a trace from step to step; 0 where it has no time constant
+    uint64_t generators[5 * 4] = {};  // states and increments of PCG64, upper halves first
+    bool depends_on[3] = {};
+    std::vector<Equation> equations;
+    std::vector<int32_t> weight;  // [targets][sources]
+    std::vector<uint8_t> exists;  // of each weight whether it is a synapse; empty where all are
+};
+
 struct Projection {
     int source, lag, delay, port;  // arrives lag + delay steps later
     bool wraps;  // the sum of this projection wraps to 24 bits, and may reach that
-    std::shared_ptr<const Matrix> matrix;  // one of the three
+    std::shared_ptr<const Matrix> matrix;  // one of the four
     std::shared_ptr<const Kernel> kernel;
     std::shared_ptr<const List> list;
+    std::shared_ptr<const LearningRule> rule;
 };
 
 // Steps a population in Python, for which the core has no equations: currents [ports][neurons]
@@ -183,6 +215,18 @@ struct Run {
     std::vector<States> states;
     std::vector<uint8_t*> fired;           // [samples][steps][neurons], before the axon's delay
 
+    // Of each projection that learns, by its number, or null: synaptic variables w, d, t after each
+    // sample, [samples][targets][sources], and these and its traces after each epoch, [samples]
+    // [epochs][...].
+    struct Learned {
+        int16_t* after[3];
+        int16_t* epochs[3];
+        int16_t *x, *y;
+        int64_t* updates;   // [samples]: synapses for which some product of the rule counted
+        uint64_t* carried;  // from sample to sample, which then run one after the other
+    };
+    std::vector<Learned> learned;
+
     // Messages of each population that is asked for, for each sample.
     struct Messages {
         std::vector<int32_t> neuron, payload;
@@ -210,6 +254,8 @@ struct Stream {
     // of each population out, and the synapses that they reach, of populations that are counted.
     virtual void step(const int32_t* values, int32_t* out, int32_t* messages,
                       int64_t* synops) = 0;
+    // Synaptic variables w, d, t of a projection that learns, as they are after the last step.
+    virtual void learned(int number, int16_t* const* to) = 0;
 };
 
 struct Floats;  // kernels of float networks, see floating.hpp

@@ -16,6 +16,7 @@ from ..network import Network, Population, Projection
 from ..network.neurons.registry import has_step
 from . import library as c
 from .host_steps import host_step, prefers_numpy
+from .learning import core_rule
 from .library import HostStep, library, raise_error, unit_in_use
 from .neurons import CORE_NEURONS, CoreNeuron, core_neuron
 from .order import cycles
@@ -89,7 +90,7 @@ class CoreNetwork:
             source, target = place[projection.source], place[projection.target]
             ends = populations[source], populations[target]
             for part in _synapses(projection, *ends):
-                self._connect(source, target, part, projection.name)
+                self._connect(source, target, part, projection)
         if self._core.nd_pack(self.handle) < 0:
             raise_error("core")
 
@@ -115,7 +116,7 @@ class CoreNetwork:
             len(arrays), len(values), ctypes.addressof(pointers), sizes.ctypes.data,
             values.ctypes.data, None if delay is None else delay.ctypes.data,
             None if first_v is None else first_v.ctypes.data,
-            step, len(model.states), model.ports, model.resettable,
+            step, len(model.states), model.currents, model.resettable,
         )  # fmt: skip
         if self._core.nd_add_population(self.handle, ctypes.byref(made)) < 0:
             raise_error(f"population {population.name!r}")
@@ -126,11 +127,17 @@ class CoreNetwork:
             if name in kept:
                 kept[name][...] += rest
 
-    def _connect(self, source: int, target: int, part: CoreSynapses, name: str) -> None:
+    def _connect(
+        self, source: int, target: int, part: CoreSynapses, projection: Projection
+    ) -> None:
         between = c.Projection(source, target, part.lag, part.delay, part.port, part.wraps)
         core, at = self._core, ctypes.byref(between)
         weight = _whole(part.weight)  # type: ignore[attr-defined]
-        if isinstance(part, DenseSynapses):
+        if projection.rule is not None:
+            rule, weight, held = core_rule(projection)
+            done = core.nd_add_learning(self.handle, at, weight.ctypes.data, ctypes.byref(rule))
+            del held
+        elif isinstance(part, DenseSynapses):
             done = core.nd_add_dense(self.handle, at, weight.ctypes.data)
         elif isinstance(part, KernelSynapses):
             kernel = c.Kernel(
@@ -145,7 +152,7 @@ class CoreNetwork:
                 self.handle, at, weight.size, *ends, part.delays.ctypes.data, weight.ctypes.data
             )
         if done < 0:
-            raise_error(f"projection {name}")
+            raise_error(f"projection {projection.name}")
 
 
 def _whole(values: Any) -> NDArray[np.int32]:
@@ -171,7 +178,7 @@ def _neuron(population: Population) -> CoreNeuron:
 def _synapses(
     projection: Projection, source: Population, target: Population
 ) -> tuple[CoreSynapses, ...]:
-    synapses = core_synapses(projection.synapse, source, target)
+    synapses = core_synapses(projection.synapse, source, target, projection.into)
     if synapses is None:
         raise UnsupportedError(
             f"projection {projection.name}: the engine has no {projection.synapse.kind} synapse "

@@ -3,6 +3,7 @@
 #include "neurons/alif.hpp"
 #include "neurons/cuba.hpp"
 #include "neurons/general.hpp"
+#include "neurons/modulated.hpp"
 #include "neurons/resonate.hpp"
 #include "neurons/sigma_delta.hpp"
 #include "neurons/ternary.hpp"
@@ -16,6 +17,7 @@ inline constexpr const NeuronModel* NEURON_MODELS[] = {
     &MODEL_CubaLifOfInput,
     &MODEL_GeneralCubaLif,
     &MODEL_LeakyIntegrator,
+    &MODEL_ModulatedLif,
     &MODEL_ResonateFire,
     &MODEL_ResonateFireIzhikevich,
     &MODEL_ResonateFireZero,

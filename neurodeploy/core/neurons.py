@@ -74,6 +74,23 @@ def _cuba(neuron: Any) -> CoreNeuron:
     return CoreNeuron("cuba-lif-of-input", parameters)
 
 
+def _modulated(neuron: Any) -> CoreNeuron:
+    return CoreNeuron(
+        "modulated-lif",
+        {
+            "keep_u": _kept(neuron.current_decay),
+            "keep_v": _kept(neuron.voltage_decay),
+            "threshold": _state(neuron.threshold),
+            "bias": _state(neuron.bias),
+            "size": neuron.y1_size,
+            "keep_y1": neuron.y1_keep,
+            "keep_signal": neuron.signal_keep,
+            "cost": neuron.message_cost,
+        },
+        {"surrogate": int(neuron.y1_is == "surrogate"), "width": neuron.y1_width},
+    )
+
+
 def _general(neuron: Any) -> CoreNeuron:
     bias, into_current = _state(neuron.bias), neuron.bias_into == "current"
     return CoreNeuron(
@@ -221,6 +238,7 @@ CORE_NEURONS: dict[type[network.Neuron], Callable[[Any], CoreNeuron]] = {
     network.Average: _relay,
     network.CubaLIF: _cuba,
     network.GeneralCubaLIF: _general,
+    network.ModulatedLIF: _modulated,
     network.LeakyIntegrator: _leaky,
     network.TernaryLIF: _ternary,
     network.ALIF: _alif,

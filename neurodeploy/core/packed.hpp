@@ -1,5 +1,6 @@
 // A network laid out for one instruction set: parameters in rows, weights by operator.
 #pragma once
+#include "learning.hpp"
 #include "neurons/stepper.hpp"
 #include "synapses/conv.hpp"
 #include "synapses/dense.hpp"
@@ -48,6 +49,7 @@ struct Member {
     int read_back = 0;    // steps that its targets read back, at most
     bool listed = false;  // somebody reads what it sends
     bool all_listed = true;  // see Spikes
+    bool learns = false;     // synapses into it do: what it was like in the step before is needed
 
     Member(const Population& population)
         : layout(population.layout), model(model_of(population)), host_step(population.host_step),
@@ -129,12 +131,20 @@ struct Member {
 
 struct Layers {
     std::vector<Member> members;
+    std::vector<const Learned*> learners;  // by their number, once all are here
+    std::vector<int> taught;               // the population behind each of them
     std::mutex preparing;
 
     explicit Layers(const Network& network) {
         for (const Population& population : network.populations) members.emplace_back(population);
         for (size_t i = 0; i < members.size(); i++)
             for (const Projection& projection : network.populations[i].into) add(projection, i);
+        const auto by_number = [](const Learned* a, const Learned* b) { return a->number < b->number; };
+        std::sort(learners.begin(), learners.end(), by_number);
+        taught.assign(learners.size(), 0);
+        for (size_t i = 0; i < members.size(); i++)
+            for (const auto& feed : members[i].feeds)
+                if (const Learned* learned = feed->learned()) taught[learned->number] = int(i);
         for (size_t i = 0; i < members.size(); i++) {
             members[i].cut_into_tiles();
             members[i].lay_out_first_v(network.populations[i].first_v);
@@ -157,7 +167,12 @@ private:
     void add(const Projection& projection, size_t target) {
         Member &from = members[projection.source], &to = members[target];
         std::unique_ptr<Delivery> feed;
-        if (projection.matrix)
+        if (projection.rule) {
+            auto learned = std::make_unique<Learned>(projection.rule, from.layout, to.layout);
+            learners.push_back(learned.get());
+            feed = std::move(learned);
+            to.learns = true, to.read_back = std::max(to.read_back, 1);
+        } else if (projection.matrix)
             feed = std::make_unique<Dense>(projection.matrix, from.layout, to.layout);
         else if (projection.list)
             feed = std::make_unique<Listed>(*projection.list, from.layout, to.layout);

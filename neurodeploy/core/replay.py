@@ -154,7 +154,7 @@ def _run(
     presented = None if values is None else values.ctypes.data
     inputs = c.Inputs(presented, None, samples, steps, steps, 0, len(given), 4, False, 1, False)
     core = library()
-    handle = core.nd_run(packed.handle, ctypes.byref(inputs), asked, len(asked))
+    handle = core.nd_run(packed.handle, ctypes.byref(inputs), asked, len(asked), None)
     if not handle:
         raise_error(f"population {population.name!r}")
     try:

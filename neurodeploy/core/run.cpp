@@ -204,6 +204,22 @@ private:
         }
     }
 
+    void point_learning(Sample& sample, const Run& run, int64_t s) const {
+        for (size_t k = 0; k < sample.learned.size(); k++) {
+            const Learned& how = *layers.learners[k];
+            const int64_t synapses = int64_t(how.from.size()) * how.to.size();
+            const int64_t epochs = run.steps / how.rule->epoch;
+            Run::Learned& to = sample.learned[k] = run.learned.empty() ? Run::Learned{} : run.learned[k];
+            for (int v = 0; v < 3; v++) {
+                if (to.after[v]) to.after[v] += s * synapses;
+                if (to.epochs[v]) to.epochs[v] += s * epochs * synapses;
+            }
+            if (to.x) to.x += s * epochs * 2 * how.from.size();
+            if (to.y) to.y += s * epochs * 3 * how.to.size();
+            if (to.updates) to.updates += s;
+        }
+    }
+
     // Run `body` on some threads; what one throws is thrown here, after `leave`.
     template <class Body, class Leave>
     static void on_threads(int threads, Body body, Leave leave) {
@@ -229,7 +245,9 @@ private:
         const int64_t threads = std::max<int64_t>(1, std::min<int64_t>(run.threads, run.samples));
         const int64_t fitting = GROUP_BYTES / (window * bytes_of_step(layers, graded));
         const int64_t of_thread = (run.samples + threads - 1) / threads;
-        const int64_t group = std::max<int64_t>(1, std::min({fitting, of_thread, LARGEST_GROUP}));
+        const int64_t most = std::max<int64_t>(1, std::min({fitting, of_thread, LARGEST_GROUP}));
+        // A sample that learns may begin with what the one before it has learned in the end.
+        const int64_t group = layers.learners.empty() ? most : 1;
         std::atomic<int64_t> next{0};
         on_threads(static_cast<int>(threads), [&] {
             std::vector<std::unique_ptr<Workplace>> work;
@@ -240,11 +258,13 @@ private:
                 for (int64_t k = 0; k < group && s + k < run.samples; k++) {
                     samples.push_back(&work[k]->sample);
                     point(*samples[k], run, s + k);
+                    point_learning(*samples[k], run, s + k);
                     samples[k]->begin();
                 }
                 for (int64_t t = 0; t < run.steps; t += window)
                     run_window(layers, samples, t, std::min(t + window, run.steps), alone,
                                work[0]->scratch);
+                for (Sample* sample : samples) sample->finish_learning(run.steps);
             }
             for (auto& own : work) leave(std::move(own));
         }, [&] { next = run.samples; });
@@ -255,6 +275,7 @@ private:
         auto work = workplace(graded, run.steps, window);
         Sample& sample = work->sample;
         point(sample, run, s);
+        point_learning(sample, run, s);
         sample.begin();
         const std::vector<Sample*> samples{&sample};
         Turns turns(run.threads);
@@ -263,6 +284,7 @@ private:
             for (int64_t t = 0; t < run.steps; t += window)
                 run_window(layers, samples, t, std::min(t + window, run.steps), turns, scratch);
         }, [&] { turns.leave(); });
+        sample.finish_learning(run.steps);
         leave(std::move(work));
     }
 };
@@ -308,6 +330,17 @@ public:
         }
         *synops = reached;
         clock_++;
+    }
+
+    void learned(int number, int16_t* const* to) override {
+        // The last step is learned from when the next begins: here by a sample that looks ahead.
+        if (clock_ > 0) {
+            Sample ahead = sample_;
+            ahead.finish_learning(clock_);
+            for (int v = 0; v < 3; v++) ahead.learners[number].copy(v, to[v]);
+            return;
+        }
+        for (int v = 0; v < 3; v++) sample_.learners[number].copy(v, to[v]);
     }
 
 private:

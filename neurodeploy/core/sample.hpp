@@ -64,9 +64,12 @@ public:
             const Member& m = layers.members[i];
             sent_[i].prepare(m.layout, graded[i], m.listed, steps, window, m.read_back,
                              m.longest_delay);
-            const bool kept = !once_ || m.cycle >= 0;
+            const bool kept = !once_ || m.cycle >= 0 || m.learns;
             states_[i].assign(kept ? m.layout.padded() * m.model->states : 0, 0);
         }
+        learners.clear();
+        for (const Learned* how : layers.learners) learners.emplace_back(*how);
+        learned.assign(learners.size(), {});
         results.assign(n, {});
         given.assign(n, {});
         resets.assign(n, nullptr);
@@ -78,6 +81,8 @@ public:
     std::vector<Results> results;
     std::vector<GivenMessages> given;
     std::vector<const uint8_t*> resets;
+    std::vector<Learner> learners;
+    std::vector<Run::Learned> learned;  // where what they learn goes, of this sample
     std::vector<uint8_t> early;  // populations whose sources are read within the step (gated)
 
     const Spikes& sent(size_t population) const { return sent_[population]; }
@@ -92,11 +97,40 @@ public:
             if (first.empty() || states_[i].empty()) std::fill(states_[i].begin(), states_[i].end(), 0);
             else std::copy(first.begin(), first.end(), states_[i].begin());
         }
+        for (size_t k = 0; k < learners.size(); k++) learners[k].begin(learned[k].carried);
         for (size_t i = 0; i < sent_.size(); i++) {
             Spikes& spikes = sent_[i];
             const int64_t slots = layers_->members[i].longest_delay;
             for (int row = 0; row < spikes.layout.rows; row++)
                 for (int64_t t = 0; t < slots; t++) spikes.clear(row, t);
+        }
+    }
+
+    // Learn from a step, of which all populations have run, and let what was sent in it arrive.
+    void learn(size_t number, int64_t sent, int64_t fired, int32_t* current) {
+        const Learned& how = *layers_->learners[number];
+        const size_t target = layers_->taught[number];
+        Learner& learner = learners[number];
+        learner.step(sent_[how.source], sent, sent_[target], fired, states_[target].data(),
+                     layers_->members[target].layout.padded(), current);
+        if (!learner.ended_an_epoch()) return;
+        Run::Learned& to = learned[number];
+        const size_t synapses = size_t(how.from.size()) * how.to.size();
+        for (int k = 0; k < 3; k++)
+            if (to.epochs[k]) learner.copy(k, to.epochs[k]), to.epochs[k] += synapses;
+        if (to.x) learner.copy_x(to.x), to.x += 2 * how.from.size();
+        if (to.y) learner.copy_y(to.y), to.y += 3 * how.to.size();
+    }
+
+    // Learn from the last step, after which nothing arrives any more.
+    void finish_learning(int64_t steps) {
+        for (size_t k = 0; k < learners.size(); k++) {
+            const int64_t last = steps - layers_->learners[k]->lag;
+            if (last >= 0) learn(k, last, steps - 1, nullptr);
+            for (int v = 0; v < 3; v++)
+                if (learned[k].after[v]) learners[k].copy(v, learned[k].after[v]);
+            if (learned[k].updates) *learned[k].updates = learners[k].updates();
+            if (learned[k].carried) learners[k].carry(learned[k].carried);
         }
     }
 
@@ -289,9 +323,9 @@ private:
                                 0, 8 * size_t(words));
             if (t < m.starts) return rest(t);
             const uint8_t* resets = sample.resets[population];
+            collect(t);  // first: what learns reads the states of the step before
             if (resets && resets[t] && m.model->resets)
                 std::memset(state, 0, 4 * tile.size() * m.model->states);
-            collect(t);
             const Results& to = sample.results[population];
             const bool records = to.states.count || to.fired;
             if (m.host_step) ask_host();
@@ -365,7 +399,9 @@ private:
                 if (clock < feed->lag) continue;
                 const Spikes& from = sample.sent_[feed->source];
                 Currents& into = currents[feed->port];
-                if (!feed->wraps) feed->deliver(from, clock, tile, into);
+                if (const Learned* how = feed->learned())
+                    sample.learn(how->number, clock - feed->lag, t - 1, into.zeroed());
+                else if (!feed->wraps) feed->deliver(from, clock, tile, into);
                 else deliver_wrapped(*feed, from, clock, into);
             }
             for (int port = 0; port < ports; port++) currents[port].zeroed();

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from ..inputs import Presented
 from ..network import Network
 from ..recording.assemble import Events
 from . import library as c
+from .learning import Carried, LearnedBlock, learned_bytes, room_for, shape_of
 from .library import library, raise_error
 from .network import OVERFLOWS, CoreNetwork, core_network
 
@@ -37,6 +39,8 @@ def simulate(
     window: int = 0,
     reset_interval: int | None = None,
     reset_offset: int = 0,
+    trajectories: bool = False,
+    learn_across_samples: bool = False,
 ) -> Iterator[BlockResults]:
     """Run samples block by block.
 
@@ -57,6 +61,10 @@ def simulate(
         Steps that a population runs at a time, at most; 0 leaves it to the core.
     reset_interval, reset_offset : int
         See `RunOptions`.
+    trajectories : bool
+        Keep what projections that learn are like after each epoch, too.
+    learn_across_samples : bool
+        See `RunOptions`: samples follow one another, on one thread.
 
     Yields
     ------
@@ -79,9 +87,12 @@ def simulate(
         kept = 4 * len(states) * values.steps * neurons
         kept += 4 * shown.given[0].size + 4 * values.steps * len(packed.names) + 8 * neurons
         kept += sum(values.steps * network[name].size for name in wanted)
+        kept += sum(learned_bytes(network, p, values.steps, trajectories) for p in network.learning)
         block = max(1, min(BLOCK_BYTES // kept, BLOCK_WORK // (values.steps * neurons)))
         if block > threads:
             block -= block % threads
+    carried = Carried.of(network) if learn_across_samples and network.learning else None
+    threads = 1 if carried else threads
     for first in range(0, len(values), block):
         made = shown.block(slice(first, first + block))
         worth = 1 + len(made) * values.steps * neurons // THREAD_WORK
@@ -91,7 +102,8 @@ def simulate(
             min(threads, worth), held, _count_type(values.steps).itemsize,
         )  # fmt: skip
         room = _room(packed, network, inputs, wanted, (reset_interval, reset_offset))
-        yield _run_block(packed, room, inputs, wanted, states)
+        learning = _Learning(network, trajectories, carried) if network.learning else None
+        yield _run_block(packed, room, inputs, wanted, states, learning)
 
 
 def _count_type(steps: int) -> np.dtype[Any]:
@@ -119,6 +131,8 @@ class BlockResults(Mapping[str, Events]):
     Attributes
     ----------
     samples, steps : int
+    learned : dict of str to LearnedBlock
+        By projection, of those that learn.
     """
 
     def __init__(self, room: _Room) -> None:
@@ -127,6 +141,7 @@ class BlockResults(Mapping[str, Events]):
         self.counted = np.zeros(room.words, np.int64)
         self.messages: dict[str, tuple[NDArray[np.int32], NDArray[np.int32] | None]] = {}
         self.states: dict[str, dict[str, NDArray[np.int32]]] = {}
+        self.learned: dict[str, LearnedBlock] = {}
         self._known: dict[str, Events] = {}
 
     def step_counts(self, name: str) -> NDArray[np.int32] | None:
@@ -222,6 +237,7 @@ def _run_block(
     inputs: c.Inputs,
     wanted: frozenset[str],
     states: tuple[str, ...],
+    learning: _Learning | None,
 ) -> BlockResults:
     results = BlockResults(room)
     inputs.counted = results.counted.ctypes.data
@@ -230,7 +246,8 @@ def _run_block(
         asked = type(asked).from_buffer_copy(asked)
         _point(packed, asked, results, states)
     core = library()
-    handle = core.nd_run(packed.handle, ctypes.byref(inputs), asked, len(asked))
+    told = None if learning is None else learning.room_in(results)
+    handle = core.nd_run(packed.handle, ctypes.byref(inputs), asked, len(asked), told)
     if not handle:
         raise_error("engine")
     try:
@@ -241,6 +258,39 @@ def _run_block(
     for place, name in enumerate(packed.names if states else ()):
         packed.complete(place, results.states[name])
     return results
+
+
+@dataclass(frozen=True)
+class _Learning:
+    """What a run keeps of the projections that learn.
+
+    Attributes
+    ----------
+    network : Network
+    trajectories : bool
+        After each epoch, too.
+    carried : Carried or None
+        Where each sample begins with what the last one learned.
+    """
+
+    network: Network
+    trajectories: bool
+    carried: Carried | None
+
+    def room_in(self, results: BlockResults) -> Any:
+        """Make room for it, in the order in which the core knows the projections."""
+        learning = self.network.learning
+        told = (c.Learned * len(learning))()
+        for k, projection in enumerate(learning):
+            results.learned[projection.name], told[k] = room_for(
+                projection,
+                shape_of(self.network, projection),
+                results.samples,
+                results.steps,
+                self.trajectories,
+                self.carried.buffers[k] if self.carried else None,
+            )
+        return told
 
 
 def _point(

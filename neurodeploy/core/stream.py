@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..network import Network, Population
+from .learning import VARIABLES, pointers
 from .library import library, raise_error
 from .network import core_network
 
@@ -72,6 +73,13 @@ class CoreStream:
         if self._core.nd_stream_step(self._handle, *self._pointers) < 0:
             raise_error("stream")
         return self._out.copy()
+
+    def learned(self, number: int, shape: tuple[int, ...]) -> dict[str, NDArray[np.int16]]:
+        """Variables w, d, t of the projection that learns with this number, as they are now."""
+        held = {name: np.empty(shape, np.int16) for name in VARIABLES}
+        if self._core.nd_stream_learned(self._handle, number, pointers(held)) < 0:
+            raise_error("stream")
+        return held
 
     def reset(self) -> None:
         """Start again from zero state."""

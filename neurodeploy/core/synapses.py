@@ -6,7 +6,7 @@ Everything is in (C, H, W) order; the core lays it out for itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -70,11 +70,16 @@ class ListedSynapses(CoreSynapses):
 
 
 def core_synapses(
-    synapse: Synapse, source: Population, target: Population
+    synapse: Synapse, source: Population, target: Population, into: str = "current"
 ) -> tuple[CoreSynapses, ...] | None:
     """Describe an operator to the core, in parts; None where the core has no such operator."""
     describe = SYNAPSES.get(type(synapse))
-    return None if describe is None else tuple(describe(synapse, source, target))
+    if describe is None:
+        return None
+    parts = tuple(describe(synapse, source, target))
+    if into == "third-factor":  # the second current of neurons that have one
+        return tuple(replace(part, port=target.neuron.ports) for part in parts)
+    return parts
 
 
 Parts = Iterator[CoreSynapses]

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.learning import shape_of
 from ..core.order import cycles
 from ..core.stream import CoreStream
 from ..errors import ChipWarning, InputError, UnsupportedError
 from ..inputs import present, range_of
 from ..network import Network
+from ..recording.learning import with_weights
 
 
 def stream(
@@ -84,6 +86,7 @@ class Stream:
         self.steps = 0
         self._apply_transform = apply_transform
         if gated:
+            _refuse_learning(network)
             _check_order(network)
         self._core = CoreStream(network, gated, count)
         self._counted = tuple(p.name for p in network.populations) if count else ()
@@ -108,6 +111,14 @@ class Stream:
         self.steps = 0
         self.messages, self.synops = dict.fromkeys(self._counted, 0), 0
         self._core.reset()
+
+    def learned(self) -> Network:
+        """Give the network with the weights that it has learned so far; the stream goes on."""
+        weights = {
+            p.name: self._core.learned(number, shape_of(self.network, p))["w"]
+            for number, p in enumerate(self.network.learning)
+        }
+        return with_weights(self.network, weights)
 
     def step(self, x: NDArray[Any]) -> NDArray[np.int32]:
         """Present one step of input and return what the output sends in this step.
@@ -155,3 +166,12 @@ def _check_order(network: Network) -> None:
                 f"stream: populations {names} feed each other in a loop, so none can run before "
                 f"the others within a step; stream it without gated"
             )
+
+
+def _refuse_learning(network: Network) -> None:
+    """Stop a network that learns: which spikes come together differs where messages do not lag."""
+    for projection in network.learning:
+        raise UnsupportedError(
+            f"projection {projection.name}: learns, and in a gated stream its spikes would meet "
+            f"in other steps than on the chip; open the stream without gated"
+        )

@@ -90,7 +90,8 @@ def verify(
     backend : str
         The other backend, of `BACKENDS`; one that runs integers.
     record : str or iterable of str
-        As `run`; with u and v a difference is found where it arises.
+        As `run`; with u and v a difference is found where it arises. Of synapses that learn,
+        weights are compared after each epoch whatever this says.
     steps, drain
         As `run`: by default as many steps as the inputs have.
     labels : int [samples], optional
@@ -106,8 +107,8 @@ def verify(
     on : str, optional
         The older name of `backend`.
     **how
-        More arguments of `run`, for both ``reset_interval`` and ``reset_offset``, for the
-        other backend ``job`` and ``timeout_seconds``.
+        More arguments of `run`, for both ``reset_interval``, ``reset_offset`` and
+        ``learn_across_samples``, for the other backend ``job`` and ``timeout_seconds``.
 
     Returns
     -------
@@ -130,12 +131,14 @@ def verify(
         )
     if steps is None and not drain:
         _check_reach(network, inputs)
+    learned = ("weights",) if network.learning else ()
+    shared = ("reset_interval", "reset_offset", "learn_across_samples")
     common: dict[str, Any] = {
-        "record": names_of(record),
+        "record": (*names_of(record), *learned),
         "steps": steps,
         "drain": drain,
         "apply_transform": apply_transform,
-        **{name: how.pop(name) for name in ("reset_interval", "reset_offset") if name in how},
+        **{name: how.pop(name) for name in shared if name in how},
     }
     tell = progress or (lambda _: lambda *_: None)
     with _folder(out) as folder:

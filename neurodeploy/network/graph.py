@@ -16,8 +16,20 @@ from numpy.typing import NDArray
 from ..errors import NetworkError
 from .audit import Audit
 from .canonical import fingerprint
-from .fields import DERIVED, Declared, flag, indices, integers, one_float, one_integer, shape
+from .fields import (
+    DERIVED,
+    Declared,
+    choice,
+    flag,
+    indices,
+    integers,
+    one_float,
+    one_integer,
+    shape,
+)
 from .fixed_point import MAX_DELAY, STATE_LIMIT
+from .learning import LearningRule
+from .learning.matrix import CAN_LEARN, listed_twice
 from .neurons import Neuron, Parameter, Source
 from .synapses import Synapse
 
@@ -145,12 +157,20 @@ class Projection(Declared):
     synapse : Synapse
     number : int
         0; 1, 2, ... of further projections between the same two populations. `Network` sets it.
+    rule : LearningRule or None
+        How its synapses learn while the network runs: dense or listed ones, between populations
+        without delays. Its weights are those with which each run begins.
+    into : {"current", "third-factor"}
+        What it adds to: the current of its target's neurons, or the third factor of those that
+        have one (`Neuron.has_third_factor`).
     """
 
     source: str
     target: str
     synapse: Synapse
     number: int = field(default=0, metadata={DERIVED: True})
+    rule: LearningRule | None = None
+    into: str = field(default="current", metadata=choice("current", "third-factor"))
 
     @property
     def name(self) -> str:
@@ -268,6 +288,11 @@ class Network(Declared):
         """Whether a population has neurons of its own on the chip, see `Neuron.runs_on_host`."""
         where = population.neuron.runs_on_host
         return where == "never" or (where == "first" and population.name != self.input.name)
+
+    @cached_property
+    def learning(self) -> tuple[Projection, ...]:
+        """Projections whose synapses learn."""
+        return tuple(p for p in self.projections if p.rule is not None)
 
     @cached_property
     def is_float(self) -> bool:
@@ -400,10 +425,53 @@ def _check_projection(source: Population, target: Population, projection: Projec
             f"currents to each neuron, {target.neuron.kind} neurons take {target.neuron.ports}; "
             f"use {'complex' if target.neuron.ports == 2 else 'real'} weights"
         )
+    if projection.into == "third-factor" and not target.neuron.has_third_factor:
+        raise NetworkError(
+            f"projection {projection.name}: leads into the third factor of {target.neuron.kind} "
+            f"neurons, which have none; make them modulated-lif, or let it lead into the current"
+        )
     try:
         synapse.check(source.shape, target.shape)
+        if projection.rule is not None:
+            _check_learning(source, target, projection)
     except NetworkError as error:
         raise NetworkError(f"projection {projection.name}: {error}") from None
+
+
+def _check_learning(source: Population, target: Population, projection: Projection) -> None:
+    """Refuse a learning rule where Lava's learning engine could not be followed."""
+    rule, synapse = projection.rule, projection.synapse
+    if not isinstance(rule, LearningRule):
+        raise NetworkError(f"rule {rule!r:.40} is no LearningRule")
+    if type(synapse) not in CAN_LEARN or listed_twice(synapse):
+        raise NetworkError(
+            f"{synapse.kind} synapses cannot learn, dense ones and lists can, of one synapse "
+            f"between two neurons; make them dense"
+        )
+    if synapse.is_float:
+        raise NetworkError(
+            "float weights cannot learn; quantize the network, then give it the rule"
+        )
+    if projection.into != "current":
+        raise NetworkError("synapses into a third factor cannot learn; leave their rule out")
+    for end in (source, target):
+        if end.axon_delay is not None or end.starts:
+            raise NetworkError(
+                f"its synapses learn, and {end.label} has delays on its axons or starts late; "
+                f"leave these out"
+            )
+    low, high = rule.weight_range
+    weight = synapse.only_array
+    if weight.size and not low <= weight.min() <= weight.max() <= high:
+        worst = weight.min() if weight.min() < low else weight.max()
+        raise NetworkError(
+            f"a weight is {worst}, {rule.sign} weights that learn are {low}..{high}; scale them"
+        )
+    if rule.factors == "three" and not target.neuron.has_third_factor:
+        raise NetworkError(
+            f"a three-factor rule, whose y1, y2 and y3 {target.neuron.kind} neurons do not write; "
+            f"make the target's neurons modulated-lif, or the rule a two-factor one"
+        )
 
 
 def _check_worlds(network: Network) -> None:

@@ -33,6 +33,11 @@ class Activity:
         Sent by this population.
     synops : float64 [samples]
         Of the projections that end here, zero weights not counted.
+    weight_updates : float64 [samples]
+        Of the projections that end here and learn: synapses for which a product of the rule
+        counted at the end of an epoch.
+    trace_updates : float64 [samples]
+        Of the traces that these read, one for each neuron and epoch.
     """
 
     name: str
@@ -41,6 +46,8 @@ class Activity:
     updates: int
     messages: NDArray[np.float64]
     synops: NDArray[np.float64]
+    weight_updates: NDArray[np.float64]
+    trace_updates: NDArray[np.float64]
 
     @property
     def spiking_updates(self) -> NDArray[np.float64]:
@@ -76,6 +83,9 @@ def count_activity(recording: Recording) -> tuple[Activity, ...]:
         )
     feeding = {p.source for p in recording.header.projections if p.target in on_chip}
     synops = _synops_into(recording, on_chip)
+    weights = _learned_into(recording, "weight_updates")
+    traces = _learned_into(recording, "trace_updates")
+    nothing = np.zeros(recording.samples)
     activities = []
     for population in recording.header.populations:
         if population.name not in on_chip | feeding:
@@ -88,7 +98,9 @@ def count_activity(recording: Recording) -> tuple[Activity, ...]:
                 size=size,
                 updates=size * recording.steps,
                 messages=_messages(recording[population.name]),
-                synops=synops.get(population.name, np.zeros(recording.samples)),
+                synops=synops.get(population.name, nothing),
+                weight_updates=weights.get(population.name, nothing),
+                trace_updates=traces.get(population.name, nothing),
             )
         )
     return tuple(activities)
@@ -108,6 +120,16 @@ def _messages(population: PopulationRecord) -> NDArray[np.float64]:
         return np.asarray(population.step_counts.sum(axis=1), dtype=np.float64)
     counts = population.counts
     return np.asarray(counts.reshape(len(counts), -1).sum(axis=1), dtype=np.float64)
+
+
+def _learned_into(recording: Recording, what: str) -> dict[str, NDArray[np.float64]]:
+    """Events of learning by the population that its synapses end in, where they were counted."""
+    into: dict[str, NDArray[np.float64]] = {}
+    for projection in (p for p in recording.header.projections if p.epoch):
+        if (key := f"projections/{projection.name}/{what}") in recording.arrays:
+            counted = np.asarray(recording.arrays[key][:], np.float64)
+            into[projection.target] = into.get(projection.target, 0.0) + counted
+    return into
 
 
 def _synops_into(recording: Recording, on_chip: set[str]) -> dict[str, NDArray[np.float64]]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..chip import Chip, Placement
-from ..chip.energy import event_joules, update_times
+from ..chip.energy import LEARNING, event_joules, update_times
 from ..chip.routes import all_routes
 from .activity import Activity, mean_of
 from .barrier import Barrier, barrier_of
@@ -121,12 +121,13 @@ def on_placement(
     counted = count_messages(recording, placement)
     way = traffic(counted, chip, ways)
     work = count_work(recording, counted, placement, ways)
+    learned = {a.name: mean_of(a.weight_updates) / recording.steps for a in activities}
     own = max(
         max(part.held) * update_times(chip, part.population.neuron.kind).own
         for part in placement.partitions
     )
     barrier = barrier_of(placement.cores_used, chip)
-    busiest, step, bound = barrier.step(work_seconds(work, placement, chip, ways), own)
+    busiest, step, bound = barrier.step(work_seconds(work, placement, chip, ways, learned), own)
     of_zero = "stored_zero_energy" if "stored_zero_energy" in chip.constants else "synop_energy"
     by_input = optional(chip, "neuron_update_by_input_energy")
     driven = driven_updates(recording, placement) if by_input else {}
@@ -202,6 +203,9 @@ def core_work(
         np.array(neurons)[:, None] * inactive
         + spiking * per_core_step * (active - inactive)
         + stacked(activities, "synops") * per_core_step * chip["synop_time"]
+        + stacked(activities, "weight_updates")
+        * per_core_step
+        * optional(chip, "weight_update_time")
     )
     return work
 
@@ -213,6 +217,7 @@ def _of_neurons(activities: Sequence[Activity]) -> tuple[Number, ...]:
         ("synaptic operation", "synop_energy", _mean(a.synops for a in activities)),
         ("neuron update, active", "neuron_update_active_energy", active),
         ("neuron update, inactive", "neuron_update_inactive_energy", updates - active),
+        ("weight update", LEARNING, _mean(a.weight_updates for a in activities)),
     )
 
 
@@ -235,6 +240,7 @@ def _dynamic(
         active=stacked(activities, "spiking_updates"),
         messages=messages,
         core_steps=steps * np.array(cores, np.float64)[:, None],
+        weight_updates=stacked(activities, "weight_updates"),
     )
     return joules
 

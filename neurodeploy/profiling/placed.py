@@ -18,8 +18,9 @@ as long.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -184,11 +185,18 @@ def count_work(recording: Recording, counted: Counted, placement: Placement, way
     return Work(messages, done, rates)
 
 
-def work_seconds(work: Work, placement: Placement, chip: Chip, ways: Ways) -> dict[str, FloatArray]:
+def work_seconds(
+    work: Work,
+    placement: Placement,
+    chip: Chip,
+    ways: Ways,
+    updates_per_step: Mapping[str, float] = MappingProxyType({}),
+) -> dict[str, FloatArray]:
     """Time that each candidate for the longest is at work, float64 [samples, steps or 1].
 
     Their names are ``core of POPULATION``, ``messages leaving a core of POPULATION``, ``link of
-    the mesh`` and ``link between chips``.
+    the mesh`` and ``link between chips``. `updates_per_step` are weights that learning updates in
+    a step, by population.
     """
     found: dict[str, FloatArray] = {}
     for partition in placement.partitions:
@@ -202,7 +210,9 @@ def work_seconds(work: Work, placement: Placement, chip: Chip, ways: Ways) -> di
             for way, done in zip(ways, work.operations, strict=True)
             if way.projection.target == name
         ]
-        idle = partition.held * inactive
+        # What is learned is spread over a population's cores as its neurons are.
+        learned = updates_per_step.get(name, 0.0) * optional(chip, "weight_update_time")
+        idle = partition.held * (inactive + learned / partition.held.sum())
         found[f"core of {name!r}"] = _busiest(parts, idle)
         if leaving := optional(chip, "message_time"):
             each = sum(w.mean_copies for w in ways if w.projection.source == name)

@@ -13,6 +13,8 @@ then, every array with samples along axis 0 unless said otherwise::
     populations/<name>/u_overflows, v_overflows, input_overflows   int64 [samples]
     projections/<source>-><target>/synops, dense_synops      int64 [samples]
     projections/<source>-><target>/weights_clipped           int64 [1]  by the conversion
+    projections/<source>-><target>/learned/..., epochs/...   int16      see `learning`
+    network/...                      the network that learned, where one did
 
 Of a float network states are float32, and so is a payload that its neurons send.
 Events are sorted by sample and step, not within a step. Events of the last

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from ..network import Network
 from .events import Events as Events
 from .events import header_of as header_of
+from .events import projection_header as projection_header
+from .learning import LearnedArrays, as_arrays, network_arrays
 from .population import OVERFLOWS
 from .recording import RecordingWriter
 from .run_options import RunOptions
@@ -125,12 +127,20 @@ class RecordedBlock(Mapping[str, NDArray[Any]]):
     ----------
     entries : dict
     events : mapping of population name to Events
+    learned : mapping of str to array
+        Further arrays, which are there.
     """
 
-    def __init__(self, entries: Entries, events: Mapping[str, Events]) -> None:
+    def __init__(
+        self,
+        entries: Entries,
+        events: Mapping[str, Events],
+        learned: Mapping[str, NDArray[Any]],
+    ) -> None:
         self._entries = entries
         self._events = events
-        self._made: dict[str, NDArray[Any] | None] = {}
+        self._learned = learned
+        self._made: dict[str, NDArray[Any] | None] = dict(learned)
 
     def _get(self, key: str) -> NDArray[Any] | None:
         if key not in self._made and key in self._entries:
@@ -147,7 +157,8 @@ class RecordedBlock(Mapping[str, NDArray[Any]]):
         return isinstance(key, str) and self._get(key) is not None
 
     def __iter__(self) -> Iterator[str]:
-        return (key for key in self._entries if key in self)
+        yield from (key for key in self._entries if key in self)
+        yield from self._learned
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -195,13 +206,23 @@ class BlockAssembler:
         self,
         events: Mapping[str, Events],
         states: Mapping[str, Mapping[str, NDArray[Any]]] | None = None,
+        learned: LearnedArrays | None = None,
     ) -> None:
         """Append a block of samples given as events; see `add`."""
         if states is not None:
             events = {n: replace(e, states=states.get(n, {})) for n, e in events.items()}
-        self.add_block(len(events[self.network.output.name].counts), events)
+        self.add_block(len(events[self.network.output.name].counts), events, learned)
 
-    def add_block(self, samples: int, events: Mapping[str, Events]) -> None:
+    def add_block(
+        self,
+        samples: int,
+        events: Mapping[str, Events],
+        learned: LearnedArrays | None = None,
+    ) -> None:
         """Append a block of so many samples, whose events are looked at only when asked for."""
-        self.writer.put_block(RecordedBlock(self._others if self.samples else self._first, events))
+        extra = as_arrays(learned) if learned else {}
+        if self.network.learning and not self.samples:
+            extra |= network_arrays(self.network)
+        entries = self._others if self.samples else self._first
+        self.writer.put_block(RecordedBlock(entries, events, extra))
         self.samples += samples

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..network import Network
+from ..network import Network, Projection
 from .header import Header, PopulationHeader, ProjectionHeader
 from .run_options import RunOptions
 
@@ -61,6 +61,7 @@ def header_of(network: Network, backend: str, version: str, options: RunOptions)
         record=options.record,
         reset_interval=options.reset_interval,
         reset_offset=options.reset_offset if options.reset_interval is not None else 0,
+        learn_across_samples=options.learn_across_samples,
         warnings=network.beyond_chip,
         **_header_parts(network),
     )
@@ -81,10 +82,14 @@ def _header_parts(network: Network) -> dict[str, Any]:
                 )
                 for p in network.populations
             ),
-            "projections": tuple(
-                ProjectionHeader(p.source, p.target, p.synapse.kind, p.number)
-                for p in network.projections
-            ),
+            "projections": tuple(projection_header(p) for p in network.projections),
         }
     parts: dict[str, Any] = network.kept["header"]
     return parts
+
+
+def projection_header(projection: Projection) -> ProjectionHeader:
+    """What a recording says of a projection."""
+    epoch = projection.rule.epoch if projection.rule else 0
+    ends = projection.source, projection.target
+    return ProjectionHeader(*ends, projection.synapse.kind, projection.number, epoch)

@@ -60,12 +60,19 @@ class PopulationHeader:
 
 @dataclass(frozen=True)
 class ProjectionHeader:
-    """Source, target and operator of a projection."""
+    """Source, target and operator of a projection.
+
+    Attributes
+    ----------
+    epoch : int
+        Steps of an epoch of learning; 0 where it does not learn.
+    """
 
     source: str
     target: str
     synapse: str
     number: int = 0
+    epoch: int = 0
 
     @property
     def name(self) -> str:
@@ -103,6 +110,8 @@ class Header:
     counters : mapping of str to list of float
         What a chip's cores counted per step, by name, one number for each core; ``core``
         names them.
+    learn_across_samples : bool
+        Whether each sample began with the weights that the one before had learned.
     """
 
     backend: str
@@ -120,12 +129,17 @@ class Header:
     warnings: tuple[str, ...] = ()
     counters: Mapping[str, list[float]] = field(default_factory=dict)
     reset_offset: int = 0
+    learn_across_samples: bool = False
 
     def to_json(self) -> str:
-        """The header as JSON text; an offset of 0 is left out, as older versions know none."""
+        """The header as JSON text; older versions do not know what is left out at its default."""
         items = asdict(self)
-        if not self.reset_offset:
-            del items["reset_offset"]
+        for name in ("reset_offset", "learn_across_samples"):
+            if not getattr(self, name):
+                del items[name]
+        for projection in items["projections"]:
+            if not projection["epoch"]:
+                del projection["epoch"]
         return json.dumps(items)
 
     def resets(self, hops: int) -> NDArray[np.bool_]:
@@ -174,6 +188,7 @@ class Header:
         _check_that(seconds, "seconds", "a number")
         _check_that(all(isinstance(word, str) for word in self.record), "record", "words")
         _check_that(isinstance(self.measured, dict), "measured", "figures by name")
+        _check_that(type(self.learn_across_samples) is bool, "learn_across_samples", "a flag")
         lists = isinstance(self.counters, dict) and all(
             isinstance(values, list) and all(type(v) in (int, float) for v in values)
             for values in self.counters.values()
@@ -187,6 +202,7 @@ class Header:
             ends = projection.source, projection.target
             known = all(isinstance(end, str) and end in self.by_name for end in ends)
             sound = type(projection.number) is int and isinstance(projection.synapse, str)
+            sound = sound and type(projection.epoch) is int and projection.epoch >= 0
             _check_that(known and sound, "projections", "known populations, a synapse and a number")
 
     @cached_property

@@ -22,6 +22,7 @@ from ..network import Network
 from .decisions import Readout, check_classes, check_decides, check_labels, decide, readouts
 from .header import SCHEMA, SCHEMA_VERSION, Header
 from .joining import joined_arrays, joined_header
+from .learning import LearningRecord, network_of, with_weights
 from .own_arrays import arrays_of
 from .population import Arrays, PopulationRecord
 from .stored import CURE, FileArrays
@@ -146,6 +147,45 @@ class Recording:
         what = "dense_synops" if dense else "synops"
         keys = {p.name: f"projections/{p.name}/{what}" for p in self.header.projections}
         return {n: np.asarray(self.arrays[k][:]) for n, k in keys.items() if k in self.arrays}
+
+    def learning(self, projection: str) -> LearningRecord:
+        """What a projection learned, by its name, ``source->target``.
+
+        Raises
+        ------
+        RecordingError
+            If there is none of this name that learns.
+        """
+        names = [p.name for p in self.header.projections if p.epoch]
+        for header in self.header.projections:
+            if header.name == projection and header.epoch:
+                return LearningRecord(header, self.arrays)
+        raise RecordingError(
+            f"projection {projection!r}: none that learns in this recording; there are "
+            f"{', '.join(names) or 'none'}"
+        )
+
+    def learned(self, sample: int = -1) -> Network:
+        """Give the network with the weights that a sample left, by default the last one.
+
+        Its rules stay: it goes on learning where it is run.
+
+        Raises
+        ------
+        RecordingError
+            If nothing learned, or there is no such sample. Where samples learned one after the
+            other, the last is the only one.
+        """
+        network = network_of(self.arrays, self.header.network)
+        weights = {}
+        for projection in network.learning:
+            after = self.learning(projection.name).after()
+            if not -len(after) <= sample < len(after):
+                raise RecordingError(
+                    f"sample {sample}: what it learned is not there; there are {len(after)}"
+                )
+            weights[projection.name] = after[sample]
+        return with_weights(network, weights)
 
     def weights_clipped(self) -> dict[str, int]:
         """How many weights of each projection the conversion clipped; silicon holds no more."""

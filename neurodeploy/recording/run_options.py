@@ -23,7 +23,8 @@ class RunOptions:
     steps : int
         Chip time steps to run each sample for.
     record : tuple of str
-        Of counts, spikes and the states of the network's neurons.
+        Of counts, spikes, the states of the network's neurons and, where it learns, weights:
+        what its synapses and traces are like after each epoch.
     out : Path or None
         Stream the recording to this file instead of keeping it in memory.
     reset_interval : int or None
@@ -34,6 +35,10 @@ class RunOptions:
         Step of the first reset, as netx counts it: the population at hop h
         resets where ``t % interval == (reset_offset + 1 + h) % interval``, t
         counted from 1.
+    learn_across_samples : bool
+        Of a network that learns: each sample begins with the weights, tags and random generators
+        that the one before left, in place of those of the network. Neurons, traces and the clock
+        of epochs begin anew with each sample all the same.
     threads : int or None
         Threads of the engine and of the float backend; None takes ``NEURODEPLOY_THREADS``,
         else all cores. Other backends have no use for it.
@@ -58,6 +63,7 @@ class RunOptions:
     out: Path | None = None
     reset_interval: int | None = None
     reset_offset: int = 0
+    learn_across_samples: bool = False
     threads: int | None = None
     timeout_seconds: float | None = None
     progress: Progress | None = None
@@ -87,7 +93,8 @@ def to_record(network: Network, record: str | Iterable[str]) -> tuple[str, ...]:
         return known_before
     wanted = frozenset(names)
     had = dict.fromkeys(s for p in network.populations for s in p.neuron.states)
-    known = ("counts", "spikes", *dict.fromkeys(("u", "v", *had)))
+    learned = ("weights",) if network.learning else ()
+    known = ("counts", "spikes", *learned, *dict.fromkeys(("u", "v", *had)))
     if unknown := sorted(wanted - {*known, "states"}):
         raise InputError(
             f"record {unknown[0]!r}: unknown; there are {', '.join(known)}, and states for all "

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from ..errors import RecordingError
 from ..hdf5 import hdf5_damage, open_hdf5
-from .header import Header
+from .header import Header, ProjectionHeader
+from .learning import shapes_of
 from .population import OVERFLOWS, PopulationRecord
 
 CURE = "record it again"
@@ -129,6 +130,9 @@ class FileArrays:
             prefix = f"projections/{projection.name}/"
             for name in self._direct(prefix):
                 self._check_shape(f"{prefix}{name}", (1 if "clipped" in name else samples,), True)
+            for key, shape in self._learned_shapes(header, projection).items():
+                if prefix + key in self:
+                    self._check_shape(prefix + key, shape, True)
         if sum(array.nbytes for array in self._all.values()) <= READ_AT_ONCE:
             for array in self._all.values():
                 array[:]
@@ -139,6 +143,14 @@ class FileArrays:
                         record.events_of(0, samples)
                     except RecordingError as error:
                         raise RecordingError(f"{self.path}: {error}") from None
+
+    @staticmethod
+    def _learned_shapes(header: Header, projection: ProjectionHeader) -> dict[str, tuple[int, ...]]:
+        ends = (header.by_name[name].size for name in (projection.source, projection.target))
+        found = shapes_of(projection, header.samples, header.steps, *ends)
+        if header.learn_across_samples:  # the last sample alone
+            found |= {k: (1, *s[1:]) for k, s in found.items() if k.startswith("learned/")}
+        return found
 
     def _direct(self, prefix: str) -> list[str]:
         """Names of the arrays right within a group."""

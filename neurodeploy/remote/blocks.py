@@ -24,10 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BackendError
-from ..network import Network
+from ..network import Network, Projection
 from ..numpy_files import read_archive, write_archive
 from ..recording import Header, RecordingWriter
-from ..recording.assemble import BlockAssembler, Events
+from ..recording.assemble import BlockAssembler, Events, projection_header
+from ..recording.learning import WEIGHTS, LearnedArrays, shapes_of
 from ..recording.run_options import RunOptions, recorded_states
 from .folder import BLOCKS, fresh
 
@@ -35,6 +36,9 @@ FOLDER = BLOCKS
 
 HEADER = "header.json"
 """Header of the finished recording, where the blocks are joined elsewhere."""
+
+LEARNED = "learned."
+"""Starts the names of arrays of what synapses learned."""
 
 NAME = re.compile(r"([0-9]{8,})-([0-9]{8,})")
 
@@ -118,6 +122,7 @@ class Blocks:
         spikes: Mapping[str, NDArray[Any]],
         states: Mapping[str, Mapping[str, NDArray[Any]]] | None = None,
         measured: Mapping[str, Any] | None = None,
+        learned: LearnedArrays | None = None,
     ) -> None:
         """Keep a block of finished samples; nothing of the arrays is held on to.
 
@@ -129,6 +134,8 @@ class Blocks:
             As `BlockAssembler.add` takes them.
         measured : mapping, optional
             Figures of this block by name, as JSON has them.
+        learned : mapping, optional
+            Of a network that learns, as `BlockAssembler.add_events` takes it.
 
         Raises
         ------
@@ -136,6 +143,9 @@ class Blocks:
             If it cannot be written.
         """
         arrays = self._arrays(spikes, states or {})
+        for number, projection in enumerate(self.network.learning):
+            for what, array in (learned or {}).get(projection.name, {}).items():
+                arrays[f"{LEARNED}{number}.{what.replace('/', '.')}"] = array
         count = len(arrays["0.counts"])
         block = Block(start, start + count, dict(measured or {}))
         if not any(a <= start and block.stop <= b for a, b in self.gaps()):
@@ -250,9 +260,12 @@ class Blocks:
                     arrays[f"{number}.{state}"] = values
         return arrays
 
-    def _read(self, block: Block) -> tuple[dict[str, Events], dict[str, dict[str, NDArray[Any]]]]:
+    def _read(
+        self, block: Block
+    ) -> tuple[dict[str, Events], dict[str, dict[str, NDArray[Any]]], LearnedArrays]:
         path = self.folder / f"{block.name}.npz"
         events, states = {}, {}
+        learned: LearnedArrays = {}
         samples = block.stop - block.start
         numbers = ("int32", "float32")
         try:
@@ -274,12 +287,34 @@ class Blocks:
                     for state in population.neuron.states
                     if f"{key}{state}" in arrays
                 }
+            for number, projection in enumerate(self.network.learning):
+                learned[projection.name] = self._learned(arrays, number, projection, samples)
         except Exception as error:  # NumPy raises what it likes of a damaged file
             raise BackendError(
                 f"{path}: damaged ({str(error) or type(error).__name__}); delete it and run the "
                 f"job again"
             ) from error
-        return events, states
+        return events, states, learned
+
+    def _learned(
+        self,
+        arrays: Mapping[str, NDArray[Any]],
+        number: int,
+        projection: Projection,
+        samples: int,
+    ) -> dict[str, NDArray[Any]]:
+        """What a projection learned in a block, of the shapes that it must have."""
+        header = projection_header(projection)
+        targets, sources = (self.network[e].size for e in (projection.target, projection.source))
+        across = self.options.learn_across_samples
+        found = {}
+        for what, shape in shapes_of(header, samples, self.options.steps, sources, targets).items():
+            key = f"{LEARNED}{number}.{what.replace('/', '.')}"
+            if key in arrays:
+                last = across and what.startswith("learned/")
+                shape = (1, *shape[1:]) if last else shape
+                found[what] = _checked(arrays, key, shape, "int16", below=None)
+        return found
 
 
 def _checked(
@@ -309,8 +344,15 @@ def largest_block_bytes(network: Network, options: RunOptions, samples: int) -> 
     """Bytes that the file of a block of `samples` can take at most."""
     states = len(recorded_states(network, options))
     neurons = sum(population.size for population in network.populations)
+    learned_bytes = 0
+    for projection in network.learning:
+        assert projection.rule is not None
+        ends = network[projection.target].size, network[projection.source].size
+        epochs = (options.steps // projection.rule.epoch) if WEIGHTS in options.record else 0
+        learned = 6 * (1 + epochs) * ends[0] * ends[1] + 6 * epochs * sum(ends)
+        learned_bytes += samples * learned + 2048 * 11
     at_most = samples * (neurons * (options.steps * (8 + 4 * states) + 8))
-    headers = 2048 * len(network.populations) * 6
+    headers = 2048 * len(network.populations) * 6 + learned_bytes
     return at_most + 4 * samples * options.steps * len(network.populations) + headers
 
 

@@ -34,7 +34,15 @@ from ..recording.run_options import RunOptions, to_record
 from .blocks import samples_done, write_into_place
 from .folder import check_plain, fresh, take_lock
 
-OPTIONS = ("steps", "record", "reset_interval", "reset_offset", "inputs_fingerprint", "chip")
+OPTIONS = (
+    "steps",
+    "record",
+    "reset_interval",
+    "reset_offset",
+    "learn_across_samples",
+    "inputs_fingerprint",
+    "chip",
+)
 """The options that a worker follows; the others concern the process that started it."""
 
 LOCK_SECONDS = 10.0
@@ -101,6 +109,8 @@ def identity_of(work: Work) -> dict[str, Any]:
         "inputs": hash_values(work.values),
         **{key: getattr(work.options, key) for key in OPTIONS if key != "inputs_fingerprint"},
     }
+    if not work.options.learn_across_samples:  # which jobs of older releases do not name
+        del identity["learn_across_samples"]
     same: dict[str, Any] = json.loads(json.dumps(identity))
     return same
 
@@ -197,6 +207,7 @@ def _options_of(told: Mapping[str, Any], network: Network) -> RunOptions:
         (found.steps, int),
         (found.reset_interval, (int, type(None))),
         (found.reset_offset, int),
+        (found.learn_across_samples, bool),
         (found.inputs_fingerprint, str),
         (found.chip, (dict, type(None))),
     )

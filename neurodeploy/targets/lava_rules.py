@@ -171,6 +171,15 @@ def _check_threshold(network: Network, population: Population, widest: int = 1) 
         )
 
 
+def _check_modulated(network: Network, population: Population) -> None:
+    if population.starts or np.any(population.initial_voltage):
+        raise UnsupportedError(
+            f"population {population.name!r}: {population.neuron.kind} neurons that start late or "
+            f"at another voltage than 0; run it on backend 'engine'"
+        )
+    _check_bias(population)
+
+
 def _check_bounds(network: Network, population: Population) -> None:
     neuron: neurons.GeneralSigmaDelta = population.neuron  # type: ignore[assignment]
     if neuron.lowest not in (0, LOWEST) or neuron.highest != HIGHEST:
@@ -216,6 +225,7 @@ PROCESSES: dict[type[Neuron], Callable[[Network, Population], None]] = {
         _check_nothing,
     ),
     **dict.fromkeys((neurons.CubaLIF, neurons.GeneralCubaLIF, neurons.LeakyIntegrator), _check_lif),
+    neurons.ModulatedLIF: _check_modulated,
     neurons.TernaryLIF: _check_ternary,
     neurons.Threshold: _check_threshold,
     neurons.ALIF: _check_alif,
@@ -334,6 +344,8 @@ def check_projection(network: Network, projection: Projection) -> None:
             f"{source.neuron.kind!r} to {target.neuron.kind!r}; 'neurodeploy deploy' "
             f"rewrites pools, taps and relays, backend 'engine' runs the rest"
         )
+    if projection.rule is not None:
+        return  # `Network` has checked what Lava's learning synapses hold
     for part in parts:
         delay = 0 if source.axon_delay is None else int(source.axon_delay.max())
         OPERATORS[type(part)](replace(projection, synapse=part), source, delay)

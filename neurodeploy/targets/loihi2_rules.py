@@ -82,6 +82,12 @@ NEW_ON_CHIP = frozenset(
 """Kinds of neurons that are Lava's to the bit, and that nothing public shows on silicon."""
 
 
+LEARNS = (
+    "learns by a two-factor rule, to the bit as Lava's CPU model does; the chip rounds traces and "
+    "weights by random numbers of its own, so there it is the same in distribution alone"
+)
+
+
 def check_chip_population(network: Network, population: Population) -> None:
     """Refuse neurons that the `loihi2` backend would run otherwise, or has no process of.
 
@@ -92,6 +98,12 @@ def check_chip_population(network: Network, population: Population) -> None:
     neuron, name = population.neuron, population.name
     if neuron.runs_on_host == "always":
         return
+    if neuron.has_third_factor:
+        raise UnsupportedError(
+            f"population {name!r}: {neuron.kind} neurons write y1, y2 and y3, which on the chip "
+            f"needs a neuron program of its own (lava-loihi's NcModels; lava-nc 0.10 has none); "
+            f"backends 'engine' and 'lava' run it, a two-factor rule needs none"
+        )
     if not has_process(neuron):
         raise UnsupportedError(
             f"population {name!r}: {neuron.kind} neurons need microcode of their own, lava-nc 0.10 "
@@ -143,6 +155,12 @@ def check_chip_projection(network: Network, projection: Projection) -> None:
     ------
     UnsupportedError
     """
+    if projection.rule is not None and projection.rule.factors == "three":
+        raise UnsupportedError(
+            f"projection {projection.name}: a three-factor rule, which on the chip needs neurons "
+            f"behind it whose program writes y1, y2 and y3; backends 'engine' and 'lava' run it, "
+            f"or make it a two-factor rule"
+        )
     for weight in _held_weights(projection.synapse):
         exponent, lost = fitting_exponent(weight)
         if lost:
@@ -236,6 +254,9 @@ class Loihi2(Target):
             check_chip_projection(network, projection)
         except UnsupportedError as error:
             yield refusal(error, self.name, synapse)
+            return
+        if projection.rule is not None:
+            yield Rating.FAITHFUL, LEARNS
             return
         for weight in _held_weights(synapse):
             if exponent := fitting_exponent(weight)[0]:

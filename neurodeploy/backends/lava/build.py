@@ -46,6 +46,7 @@ from ...network import (
     GeneralSigmaDelta,
     GradedThreshold,
     LeakyIntegrator,
+    ModulatedLIF,
     Neuron,
     Population,
     Product,
@@ -69,6 +70,7 @@ from ...network.fixed_point import (
 )
 from ...network.neurons import Parameter
 from ...targets.lava_rules import NEVER_REACHED, lava_weight
+from .learning import modulated
 
 Shape: TypeAlias = "tuple[int, ...]"
 Resets: TypeAlias = "tuple[int, int] | None"
@@ -191,10 +193,15 @@ def _sigma(neuron: Sigma, shape: Shape, resets: Resets) -> Any:
     return LavaSigma(shape=shape)
 
 
+def _modulated(neuron: ModulatedLIF, shape: Shape, resets: Resets) -> Any:
+    return modulated(neuron, _leaks(neuron), shape)
+
+
 PROCESSES: dict[type[Neuron], Callable[[Any, Shape, Resets], Any]] = {
     CubaLIF: _lif,
     GeneralCubaLIF: _lif,
     LeakyIntegrator: _readout,
+    ModulatedLIF: _modulated,
     Threshold: _threshold,
     TernaryLIF: _ternary,
     ALIF: _alif,

@@ -8,6 +8,7 @@ are those of `models`.
 from __future__ import annotations
 
 import json
+import math
 import mmap
 import multiprocessing
 import os
@@ -27,6 +28,7 @@ from numpy.typing import NDArray
 
 from ...network import Network, Population, Projection
 from ...recording.assemble import header_of, with_host_part
+from ...recording.learning import WEIGHTS, LearnedArrays
 from ...recording.run_options import RunOptions
 from ...remote.blocks import Blocks
 from ...remote.worker import WorkerError
@@ -42,6 +44,7 @@ from .build import (
     neurons,
     parts_of,
 )
+from .learning import ATTRIBUTES, TRACES, learning_dense
 from .models import MODELS
 
 Spikes: TypeAlias = "dict[str, NDArray[np.int32]]"
@@ -70,6 +73,12 @@ def run_network(network: Network, values: NDArray[np.int32], options: RunOptions
     blocks = Blocks(folder, network, options, len(values))
     graded = are_graded(values)
     check_inputs(network, int(np.abs(values.astype(np.int64)).max(initial=0)))
+    whole = [(0, len(values))]
+    if options.learn_across_samples and blocks.gaps() not in ([], whole):
+        raise WorkerError(
+            "lava: samples that learn one after the other cannot go on in the middle; run the job "
+            "again in a new folder"
+        )
     for first, end in blocks.gaps():
         simulation = Simulation(network, values[first:end], options, folder, graded)
         for start in range(first, end, simulation.block):
@@ -78,7 +87,9 @@ def run_network(network: Network, values: NDArray[np.int32], options: RunOptions
             simulation.run(count)
             seconds = time.perf_counter() - began
             recorded = simulation.block_recorded(start - first, count)
-            blocks.add(start, *recorded, measured={"seconds": seconds})
+            measured = {"seconds": seconds}
+            last = start + count == len(values)
+            blocks.add(start, *recorded, measured, simulation.block_learned(count, last))
         simulation.stop()
     header = header_of(network, "lava", f"lava-nc {version('lava-nc')}", options)
     blocks.join(header, seconds=sum(measured["seconds"] for *_, measured in blocks.measured))
@@ -127,6 +138,9 @@ class Simulation:
         short = BLOCK_STEPS // options.steps
         self.block = max(1, min(len(values), BLOCK_SAMPLES, fitting, short))
         rows = self.block * options.steps
+        self.learned = {
+            p.name: _learned_arrays(network, p, self.block, options) for p in network.learning
+        }
         self.traces = {
             name: {w: _shared_array(rows, network[name].size) for w in what}
             for name, what in recorded.items()
@@ -199,8 +213,34 @@ class Simulation:
         how["rests"] = rests
         return self._prepare(process, name, **how)
 
+    def block_learned(self, count: int, last: bool) -> LearnedArrays:
+        """What the `count` samples that ran last learned; `last` of all, if one after the other."""
+        across = self.options.learn_across_samples
+        found: LearnedArrays = {}
+        for projection in self.network.learning:
+            assert projection.rule is not None
+            name, epochs = projection.name, self.options.steps // projection.rule.epoch
+            targets, sources = (
+                self.network[e].size for e in (projection.target, projection.source)
+            )
+            found[name] = {}
+            for what, rows in self.learned[name].items():
+                group, _, variable = what.partition("/")
+                shape = (targets, sources) if variable in ATTRIBUTES else (rows.shape[1],)
+                times = (count,) if group == "learned" else (count, epochs)
+                held = rows[: math.prod(times)].reshape(*times, *shape).astype(np.int16)
+                if group == "learned" and across:
+                    if last:
+                        found[name][what] = held[-1:]
+                    continue
+                found[name][what] = held
+        return found
+
     def _connect(self, projection: Projection) -> None:
         target = self._processes[projection.target]
+        if projection.into == "third-factor":
+            self._connect_part(projection, target.a_third_factor_in)
+            return
         for part, a_in in zip(parts_of(projection), currents_into(target), strict=True):
             self._connect_part(part, a_in)
 
@@ -208,7 +248,20 @@ class Simulation:
         source, target = self.network[projection.source], self.network[projection.target]
         bits = message_bits(source.neuron, self.graded_input)
         s_out = self._processes[source.name].s_out
-        if is_conv(projection.synapse):
+        if projection.rule is not None:
+            how = {
+                "learned": self.learned[projection.name],
+                "across": self.options.learn_across_samples,
+            }
+            process = self._prepare(learning_dense(projection, bits), projection.name, **how)
+            s_out.connect(process.s_in)
+            process.a_out.connect(a_in)
+            neurons = self._processes[target.name]
+            neurons.s_out.connect(process.s_in_bap)
+            if projection.rule.factors == "three":
+                for name in ("y1", "y2", "y3"):
+                    getattr(neurons, f"s_out_{name}").connect(getattr(process, f"s_in_{name}"))
+        elif is_conv(projection.synapse):
             process = self._prepare(conv(projection.synapse, source.shape, bits), projection.name)
             s_out.reshape(source.shape).transpose((2, 1, 0)).connect(process.s_in)
             process.a_out.transpose((2, 1, 0)).reshape((target.size,)).connect(a_in)
@@ -218,7 +271,7 @@ class Simulation:
             process.a_out.connect(a_in)
 
     def _prepare(self, process: Any, label: str, **parameters: Any) -> Any:
-        """Give a process what its `models.SampleBySample` reads."""
+        """Give a process what its `sample_by_sample.SampleBySample` reads."""
         settings = {
             **self._common,
             "label": label,
@@ -280,6 +333,25 @@ def run_watched(root: Any, call: Callable[[], None], error_of: Callable[[Any], E
     os.close(writer)
     if failure:
         raise failure[0]
+
+
+def _learned_arrays(
+    network: Network, projection: Projection, samples: int, options: RunOptions
+) -> dict[str, NDArray[np.int32]]:
+    """Shared arrays for what a projection learns, by their names in a recording."""
+    rule = projection.rule
+    assert rule is not None
+    targets, sources = network[projection.target].size, network[projection.source].size
+    rows = samples * (options.steps // rule.epoch)
+    made = {}
+    for name in (n for n in ATTRIBUTES if n == "w" or rule.equation_of(n)):
+        made[f"learned/{name}"] = _shared_array(samples, targets * sources)
+        if WEIGHTS in options.record:
+            made[f"epochs/{name}"] = _shared_array(rows, targets * sources)
+    if WEIGHTS in options.record:
+        for name in TRACES:
+            made[f"epochs/{name}"] = _shared_array(rows, sources if name[0] == "x" else targets)
+    return made
 
 
 def _source(values: NDArray[np.int32]) -> Any:

@@ -86,6 +86,11 @@ def check_supported(network: Network, options: RunOptions) -> None:
         raise UnsupportedError(
             f"steps: {options.steps} of one sample, limit {LONGEST_SAMPLE}; split the sample"
         )
+    for projection in network.learning:
+        raise UnsupportedError(
+            f"projection {projection.name}: learns, and this backend has learning run on no chip "
+            f"yet; run it on backend 'lava' or 'engine'"
+        )
     for population in network.populations:
         check_chip_population(network, population)
     for projection in network.projections:

@@ -26,6 +26,8 @@ struct Currents {
     }
 };
 
+struct Learned;  // see learning.hpp
+
 struct Delivery {
     int source = 0, port = 0;
     int lag = 1;  // steps from message to current, the shortest where there are several
@@ -43,6 +45,8 @@ struct Delivery {
     virtual bool needs_all_lists() const { return true; }
     // Make ready what depends on whether messages have payloads; called before any `deliver`.
     virtual void prepare(bool graded) { (void)graded; }
+    // Itself, if its weights change while it runs: `Learner` then delivers in its place.
+    virtual const Learned* learned() const { return nullptr; }
     // Add what arrives at the tile from messages sent `lag` steps before step t (>= lag).
     virtual void deliver(const Spikes& from, int64_t t, const Tile& tile, Currents& into) const = 0;
 };

@@ -71,6 +71,10 @@ def save_nir(
         If nothing can be written there, or an option is impossible.
     """
     nir = nir_package()
+    for projection in network.learning:
+        raise UnsupportedError(
+            f"projection {projection.name}: learns by a rule, and NIR has none; save it as .net"
+        )
     if dt is None:
         dt = float(network.metadata.get("nir/dt_seconds", DEFAULT_DT))
     if not (np.isfinite(dt) and dt > 0):

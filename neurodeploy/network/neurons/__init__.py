@@ -12,6 +12,7 @@ from .adaptive import ALIF
 from .base import Average, Neuron, Parameter, Source
 from .floating import FloatLIF, FloatParameter
 from .lif import CubaLIF, GeneralCubaLIF, LeakyIntegrator, TernaryLIF
+from .modulated import ModulatedLIF
 from .registry import NEURONS, model_of
 from .resonate import (
     AdaptiveResonateFire,
@@ -37,6 +38,7 @@ __all__ = [
     "GeneralSigmaDelta",
     "GradedThreshold",
     "LeakyIntegrator",
+    "ModulatedLIF",
     "Neuron",
     "Parameter",
     "Product",

@@ -33,6 +33,10 @@ class Neuron(Declared):
         Whether messages carry a payload other than 1.
     ports : int
         Currents that enter each neuron: 1, or 2 for a real and an imaginary part.
+    has_third_factor : bool
+        Whether a further current enters each neuron, the third factor of learning; a projection
+        says whether it delivers into that one, see `Projection.into`. Such neurons have states
+        y1, y2 and y3, the traces that three-factor rules read.
     resettable : bool
         Whether ``reset_interval`` has a meaning: all states return to where they started.
     is_float : bool
@@ -69,6 +73,7 @@ class Neuron(Declared):
     kind: ClassVar[str] = "neuron"
     states: ClassVar[tuple[str, ...]] = ()
     ports: ClassVar[int] = 1
+    has_third_factor: ClassVar[bool] = False
     resettable: ClassVar[bool] = True
     is_float: ClassVar[bool] = False
     masks_v: ClassVar[bool] = False
@@ -98,6 +103,11 @@ class Neuron(Declared):
         # So that a << 6 of a LIF and a << 12 of a delta encoder stay in Lava's int32.
         limit = (1 << (31 - SIGMA_DELTA_SHIFT)) - 1
         return -limit - 1, limit
+
+    @property
+    def currents(self) -> int:
+        """How many currents enter each neuron: its ports, and its third factor if it has one."""
+        return self.ports + self.has_third_factor
 
     @property
     def mantissa_shift(self) -> int:
@@ -148,7 +158,7 @@ class Neuron(Declared):
         states : mapping of str to int64 [neurons]
             All of `states` after the last step, zero before the first and after a reset; to be
             left as they are.
-        current : int64 [neurons], or [2, neurons] where there are 2 `ports`
+        current : int64 [neurons], or [2, neurons] where there are 2 `currents`
             What the synapses deliver, in weight units.
 
         Returns

@@ -10,7 +10,7 @@ from ..fields import CLASSES
 from .base import Average, Neuron, Source
 
 NO_STATES = frozenset(
-    {"counts", "event_counts", "spikes", "states", "neuron", "payload", "axon_delay"}
+    {"counts", "event_counts", "spikes", "weights", "states", "neuron", "payload", "axon_delay"}
     | set(Neuron.beyond_limits)
 )
 """What a recording calls something else than a state."""

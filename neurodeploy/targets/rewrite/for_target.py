@@ -64,8 +64,16 @@ def forms(
     """
     refused = refused_by(target, network) if rewrite.refused_only else frozenset[str]()
     for says, made in rewrite.forms(network, refused, wrapped):
-        if made != network:
+        if made != network and _learns_the_same(network, made):
             yield Form(says, made)
+
+
+def _learns_the_same(before: Network, after: Network) -> bool:
+    """Whether a rewrite has left all that learns alone: in other units it would learn otherwise."""
+    one, other = (
+        [(p, n[p.source].neuron, n[p.target]) for p in n.learning] for n in (before, after)
+    )
+    return fingerprint(tuple(one)) == fingerprint(tuple(other))
 
 
 def changed_elements(before: Network, after: Network) -> tuple[str, ...]:
