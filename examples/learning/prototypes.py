@@ -28,8 +28,9 @@ from neurodeploy.network import (
 from neurodeploy.network.learning import imprint
 
 HIDDEN, STEPS = 96, 48
-ROOM = 500  # prototypes
+ROOM = 700  # prototypes
 LENGTH = 300  # of a pattern as payloads; a similarity of 1 is its square, within 17 bits
+KEPT = 0.985  # of a payload in a weight, see `imprint`, with what rounding costs
 ANSWER = 20  # steps in which a prototype may answer
 SIMILARITIES = (0.9, 0.95)
 NETS = 3
@@ -68,7 +69,7 @@ class Memory:
     def __init__(self, size, similarity, seed):
         self.size, self.labels = size, []
         sources = size + ROOM  # behind the pattern a line that teaches each neuron
-        least = round(similarity * LENGTH**2)
+        least = round(similarity * KEPT * LENGTH**2)
         # v rises by what the similarity is above the least, and must gather 1 - similarity once.
         neuron = ModulatedLIF(4096, 0, LENGTH**2 - least)
         lines = np.arange(size, sources)
@@ -100,21 +101,23 @@ class Memory:
             given[:, 0, self.size + teach] = 1
         return given
 
-    def answers(self, x):
-        """Class of each pattern; -1 where no prototype answers."""
-        spikes = nd.run(self.still, self.presented(x), record="spikes")["memory"].spikes != 0
+    def answers(self, x, at_once=False):
+        """Class of each pattern; where no prototype answers, that of the highest v, or -1."""
+        run = nd.run(self.still, self.presented(x), record=("spikes", "v"))["memory"]
+        spikes, taken = run.spikes != 0, len(self.labels)
         labels = np.array([*self.labels, *[-1] * (ROOM - len(self.labels))])
         found = []
-        for sample in spikes:
+        for sample, v in zip(spikes, run.v[:, -1], strict=True):
             when = np.where(sample.any(axis=0), sample.argmax(axis=0), ANSWER + 1)
             first = labels[when == when.min()] if when.min() <= ANSWER else np.array([])
             first = first[first >= 0].astype(int)
-            found.append(int(np.bincount(first).argmax()) if len(first) else -1)
+            silent = -1 if at_once or not taken else self.labels[int(v[:taken].argmax())]
+            found.append(int(np.bincount(first).argmax()) if len(first) else silent)
         return np.array(found)
 
     def teach(self, x, label):
         """Let the next free neuron take a pattern, unless its class is answered already."""
-        if self.answers(x)[0] == label or len(self.labels) == ROOM:
+        if self.answers(x, at_once=True)[0] == label or len(self.labels) == ROOM:
             return
         given = self.presented(x, teach=len(self.labels))
         self.network = nd.run(self.network, given).learned()
