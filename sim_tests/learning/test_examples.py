@@ -1,0 +1,27 @@
+"""The examples that learn say what their README says; what floats do differs between machines."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from sim_tests.conftest import ROOT
+
+FOLDER = ROOT / "examples" / "learning"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["readout", "liquid", "recurrent"])
+def test_examples(name):
+    pytest.importorskip("sklearn", reason="needs scikit-learn: pip install 'neurodeploy[demo]'")
+    done = subprocess.run(
+        [sys.executable, FOLDER / f"{name}.py"],
+        capture_output=True, text=True, check=False, cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    readme = (FOLDER / "README.md").read_text()
+    said = [line for line in done.stdout.splitlines() if "floats" not in line]
+    assert said
+    assert not [line for line in said if line not in readme]
