@@ -9,6 +9,7 @@ half an hour on a busy one. Names such as ``Windows-x86_64`` choose machines.
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 import time
@@ -69,9 +70,9 @@ def compiled(machine: Machine, link: bool) -> int:
     if not all(content.startswith(MACHINES[machine][link]) for content in contents):
         raise ValueError("this is no code of that machine")
     # On Windows an object tells the linker what to export; elsewhere it is what is not hidden.
-    said = b"-export:%s " if machine.system == "Windows" and not link else b"%s\0"
+    said = rb"-export:%s(?!_)" if machine.system == "Windows" and not link else rb"%s\0"
     both = b"".join(contents)
-    lacks = [name for name in _FUNCTIONS if said % name.encode() not in both]
+    lacks = [name for name in _FUNCTIONS if not re.search(said % name.encode(), both)]
     if lacks:
         raise ValueError(f"it lacks {', '.join(lacks)}")
     return len(both)
