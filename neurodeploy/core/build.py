@@ -166,41 +166,54 @@ def compile_core(
     NoCompiler
         If there is no compiler, or it fails; with its last lines.
     """
-    from concurrent.futures import ThreadPoolExecutor
     from tempfile import TemporaryDirectory
 
     machine = machine or Machine.here()
-    compiler, zig = find_compiler(machine)
-    units = units or units_of(machine)
-    tell(f"compiling the core with {' '.join(compiler[:4])} for {', '.join(units)}")
+    compiler, _ = find_compiler(machine)
     out.parent.mkdir(parents=True, exist_ok=True)
-    named = "-DND_UNITS=" + "".join(f"X({name})" for name in units)
-    # The lowest first: of a function that several units hold, a linker keeps the first.
-    jobs = [(source, source, [named] if source == "level" else []) for source in ONCE]
-    for name, own in units.items():
-        jobs += [(source, f"{source}-{name}", [f"-DND_ISA={name}", *own]) for source in EACH]
     with TemporaryDirectory(dir=out.parent) as folder:
-
-        def compile_unit(job: tuple[str, str, list[str]]) -> str:
-            source, name, own = job
-            target = os.path.join(folder, f"{name}.o")
-            if zig:  # it spells the names of processors differently
-                own = [flag.replace("-march=x86-64-v", "-mcpu=x86_64_v") for flag in own]
-                own = [flag for flag in own if flag != "-march=armv8-a"]
-            command = [*compiler, *FLAGS, *QUIET, *flags, *own]
-            _run([*command, "-c", str(SOURCES / f"{source}.cpp"), "-o", target])
-            return target
-
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            longest_first = sorted(jobs, key=lambda job: (*EACH, *ONCE).index(job[0]))
-            running = {job[1]: pool.submit(compile_unit, job) for job in longest_first}
-            objects = [running[name].result() for _, name, _ in jobs]
+        objects = compile_objects(Path(folder), machine, flags, units, tell)
         whole = os.path.join(folder, out.name)
         strip = [] if flags else ["-s"]
         threads = [] if machine.system == "Windows" else ["-pthread"]
         _run([*compiler, "-shared", *flags, *strip, *threads, *objects, "-o", whole])
         os.replace(whole, out)
     return out
+
+
+def compile_objects(
+    folder: Path,
+    machine: Machine,
+    flags: tuple[str, ...] = (),
+    units: dict[str, tuple[str, ...]] | None = None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> list[str]:
+    """Compile each file for itself, see `compile_core`; gives the objects in the linker's order."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    compiler, zig = find_compiler(machine)
+    units = units or units_of(machine)
+    tell(f"compiling the core with {' '.join(compiler[:4])} for {', '.join(units)}")
+    named = "-DND_UNITS=" + "".join(f"X({name})" for name in units)
+    # The lowest first: of a function that several units hold, a linker keeps the first.
+    jobs = [(source, source, [named] if source == "level" else []) for source in ONCE]
+    for name, own in units.items():
+        jobs += [(source, f"{source}-{name}", [f"-DND_ISA={name}", *own]) for source in EACH]
+
+    def compile_unit(job: tuple[str, str, list[str]]) -> str:
+        source, name, own = job
+        target = str(folder / f"{name}.o")
+        if zig:  # it spells the names of processors differently
+            own = [flag.replace("-march=x86-64-v", "-mcpu=x86_64_v") for flag in own]
+            own = [flag for flag in own if flag != "-march=armv8-a"]
+        command = [*compiler, *FLAGS, *QUIET, *flags, *own]
+        _run([*command, "-c", str(SOURCES / f"{source}.cpp"), "-o", target])
+        return target
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        longest_first = sorted(jobs, key=lambda job: (*EACH, *ONCE).index(job[0]))
+        running = {job[1]: pool.submit(compile_unit, job) for job in longest_first}
+        return [running[name].result() for _, name, _ in jobs]
 
 
 def units_of(machine: Machine) -> dict[str, tuple[str, ...]]:

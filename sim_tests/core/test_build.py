@@ -98,10 +98,14 @@ def copy_sources(folder):
 
 
 def python(*arguments, **variables):
+    """What an interpreter prints that starts where the package is to be found."""
     env = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
-    return subprocess.run(
-        [sys.executable, *map(str, arguments)], env=env, capture_output=True, text=True, check=True
-    ).stdout
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        env=env, cwd=env["PYTHONPATH"], capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.mark.slow
