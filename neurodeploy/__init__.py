@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 
-from . import lava_imports
+from . import display, lava_imports
 from ._version import __version__
 
 TYPE_CHECKING = False  # typing takes 10 ms, in which Ctrl-C would show a traceback
@@ -58,6 +58,15 @@ _HOMES = {
 __all__ = ["__version__", *_HOMES]
 
 lava_imports.install()
+
+
+def _in_notebook(shown: object) -> str:
+    """What a notebook shows of an object; the report is imported when one asks."""
+    html: str = importlib.import_module(".reporting.notebook", __name__).html_of(shown)
+    return html
+
+
+display.show_in_notebooks_with(_in_notebook)
 
 
 def __getattr__(name: str) -> Any:

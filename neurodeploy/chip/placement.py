@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..display import Shown, columns, listed
 from ..errors import NetworkError
 from ..network import Network
 from .partition import Partition
@@ -83,7 +84,7 @@ class Utilisation:
 
 
 @dataclass(frozen=True, eq=False)
-class Placement:
+class Placement(Shown):
     """A network laid onto the cores of a chip or a board.
 
     Attributes
@@ -136,6 +137,39 @@ class Placement:
         raise NetworkError(
             f"no population {population!r} on the chip; there are "
             f"{', '.join(p.population.name for p in self.partitions)}"
+        )
+
+    def __len__(self) -> int:
+        return len(self.partitions)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[Partition]:
+        return iter(self.partitions)
+
+    def __contains__(self, population: object) -> bool:
+        return any(partition.population.name == population for partition in self)
+
+    def __repr__(self) -> str:
+        rows = [
+            (
+                u.population,
+                f"{u.cores:,} core{'s' * (u.cores != 1)}",
+                f"{u.percent[u.binds]:.1f} % of {u.binds}",
+            )
+            for u in self.per_population
+        ]
+        chips = f"{self.chips_used} chip{'s' * (self.chips_used != 1)}"
+        by = f", compiler {self.chip.compiler}" if self.chip.compiler else ""
+        misfits = f"does not fit: {self.misfits[0]}" if self.misfits else "everything fits"
+        more = f" (and {len(self.misfits) - 1} more)" if len(self.misfits) > 1 else ""
+        return listed(
+            f"Placement on {_cores(self.cores_used)} of {chips} "
+            f"{self.chip.name}{by}, strategy {self.strategy}",
+            columns(rows),
+            misfits + more,
+            what="more populations",
         )
 
     def places_of(self, population: str) -> NDArray[np.int64]:
@@ -238,3 +272,7 @@ class Placement:
     def _percent(self, population: str, used: Mapping[str, int]) -> dict[str, float]:
         limits = self.limits[population]
         return {r: 100 * used[r] / limit for r, limit in limits.items()}
+
+
+def _cores(number: int) -> str:
+    return f"{number:,} core{'s' * (number != 1)}"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..display import Shown, columns, listed
+from ..numbers import percent
 from .divergence import Divergence
 from .outputs import OutputComparison
 from .results import Diagnosis, Floor, LocalDifference, PopulationDifference
@@ -21,7 +24,7 @@ SCHEMA, SCHEMA_VERSION = "neurodeploy.comparison", 1
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Shown):
     """The outcome of `compare`.
 
     Attributes
@@ -62,6 +65,26 @@ class Comparison:
     diagnosis: Diagnosis | None = None
     local: tuple[LocalDifference, ...] = ()
     floor: Floor | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[PopulationDifference]:
+        return iter(self.rows)
+
+    def __repr__(self) -> str:
+        words = {True: "equal", False: "differs", None: "not compared"}
+        found = columns(
+            [
+                (row.population, words[row.exact], _differences(row), ", ".join(row.compared))
+                for row in self
+            ]
+        )
+        last = [self.diagnosis.words] if self.diagnosis else []
+        if self.output is not None and self.output.agreement is not None:
+            last.insert(0, f"{percent(self.output.agreement)} of the decisions agree")
+        title = f"Comparison: {self.summary()}"
+        return listed(title, found, *last, what="more populations")
 
     @property
     def within_tolerance(self) -> bool:
@@ -127,3 +150,9 @@ class Comparison:
 
         diagnosis = self.diagnosis
         return [*self.listings(), *(diagnosis_lines(diagnosis, self.labels) if diagnosis else ())]
+
+
+def _differences(row: PopulationDifference) -> str:
+    """How many entries of its arrays differ, in words; empty where none is known to."""
+    found = {"spikes": row.differing, **row.states_differing}
+    return ", ".join(f"{number:,} of {name}" for name, number in found.items() if number)

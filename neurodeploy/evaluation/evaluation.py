@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..display import Shown
 from ..numbers import count, percent, si, wilson_interval
 from ..profiling import Profile
 from .tallies import Fit, Spread, Tally
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluation:
+class Evaluation(Shown):
     """A data set run and scored.
 
     Attributes

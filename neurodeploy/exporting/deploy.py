@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..backends import BACKENDS, run
 from ..chip import Placement, fit, load_chip
+from ..display import Shown, listed
 from ..errors import ChipError, NeurodeployError
 from ..inputs import as_samples, present
 from ..network import Audit, AuditEntry, Network, Rating
@@ -88,7 +89,7 @@ class Step:
 
 
 @dataclass(frozen=True, eq=False)
-class Deployment:
+class Deployment(Shown):
     """A network made ready for a target, and how.
 
     Attributes
@@ -139,6 +140,16 @@ class Deployment:
         """Whether the target runs it, and did the same where that was tried."""
         equal = self.verification is None or self.verification.equal
         return not self.left and equal
+
+    def __repr__(self) -> str:
+        steps = [f"{s.name}: {'exact' if s.exact else 'approximate'}" for s in self.steps]
+        left = [f"cannot run there: {entry.element}" for entry in self.left]
+        verdict = f"not verified: {self.not_verified}"
+        if self.verification is not None:
+            verdict = f"verified: {self.verification.comparison.summary()}"
+        runs = "runs" if self.runs else "does not run"
+        title = f"Deployment for {self.target}: {runs}, {len(self.steps)} steps"
+        return listed(title, [*steps, *left], verdict, f"audit: {self.audit.counts}")
 
     @cached_property
     def placement(self) -> Placement | None:

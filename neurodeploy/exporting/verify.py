@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..backends import BACKENDS, run
 from ..chip import Placement, fit
 from ..comparison import Comparison, compare
+from ..display import Shown, listed
 from ..errors import BackendError, ChipError, FormatError, InputError, NetworkError
 from ..inputs import as_samples
 from ..network import Network
@@ -27,7 +28,7 @@ CHIP = "loihi2"
 
 
 @dataclass(frozen=True, eq=False)
-class Verification:
+class Verification(Shown):
     """What `verify` found.
 
     Attributes
@@ -53,6 +54,10 @@ class Verification:
     def equal(self) -> bool:
         """Whether both did the same."""
         return self.comparison.equal
+
+    def __repr__(self) -> str:
+        costs = [profile.headline for profile in self.profiles]
+        return listed(f"Verification: {self.comparison.summary()}", costs)
 
     @cached_property
     def placement(self) -> Placement:

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..display import Shown, listed
 from .fields import Declared, text
 
 Numbers: TypeAlias = NDArray[Any]
@@ -121,7 +122,7 @@ class AuditEntry(Declared):
 
 
 @dataclass(frozen=True)
-class Audit(Declared):
+class Audit(Declared, Shown):
     """All entries of one conversion, in the order of the file."""
 
     entries: tuple[AuditEntry, ...] = ()
@@ -144,5 +145,20 @@ class Audit(Declared):
                 return rating
         return Rating.FAITHFUL
 
+    @property
+    def counts(self) -> str:
+        """How many elements have each rating, in words: ``12 faithful, 1 approximate``."""
+        found = ((len(self.rated(rating)), rating.value) for rating in Rating)
+        return ", ".join(f"{n:,} {word}" for n, word in found if n) or "no elements"
+
     def __add__(self, other: Audit) -> Audit:
         return Audit(self.entries + other.entries)
+
+    def __repr__(self) -> str:
+        changed = self.rated(Rating.UNSUPPORTED) + self.rated(Rating.APPROXIMATE)
+        lines = [f"{e.element}: {e.rating.value}: {_shortened(e.text)}" for e in changed]
+        return listed(f"Audit of {len(self):,} elements: {self.counts}", lines)
+
+
+def _shortened(sentence: str, most: int = 100) -> str:
+    return sentence if len(sentence) <= most else f"{sentence[: most - 4]} ..."

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..display import Shown, columns, listed
 from ..errors import NetworkError
+from ..numbers import count
 from .audit import Audit
 from .canonical import fingerprint
 from .fields import DERIVED, Declared, flag, indices, integers, one_float, one_integer, shape
@@ -159,7 +161,7 @@ class Projection(Declared):
 
 
 @dataclass(frozen=True, eq=False)
-class Network(Declared):
+class Network(Declared, Shown):
     """A spiking network in the chip's integers, or in float32 before it is quantized.
 
     Attributes
@@ -220,6 +222,38 @@ class Network(Declared):
             raise NetworkError(
                 f"no population {name!r}; there are {', '.join(self._places)}"
             ) from None
+
+    def __len__(self) -> int:
+        return len(self.populations)
+
+    def __iter__(self) -> Iterator[Population]:
+        return iter(self.populations)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._places
+
+    def __repr__(self) -> str:
+        rows = [
+            (
+                population.name,
+                population.neuron.kind,
+                "x".join(map(str, population.shape)),
+                ", ".join(
+                    f"{p.synapse.kind} from {p.source if p.source != p.target else 'itself'}"
+                    for p in self.into(population.name)
+                ),
+            )
+            for population in self
+        ]
+        return listed(
+            f"Network of {len(self)} populations, {count(sum(p.size for p in self))} neurons, "
+            f"{len(self.projections)} projections, in "
+            f"{'float32, not quantized' if self.is_float else 'integers'}",
+            columns(rows),
+            f"output after {self.hops(self.output.name)} hops; audit: {self.audit.counts}",
+            f"fingerprint {self.fingerprint[:16]}",
+            what="more populations",
+        )
 
     @cached_property
     def _places(self) -> dict[str, int]:

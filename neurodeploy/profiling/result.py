@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
 from ..chip import Constant
+from ..display import Shown, columns, listed
 from ..errors import RecordingError
-from ..numbers import si, si_range
+from ..numbers import count, si, si_range
 
 Kind = Literal["measured", "estimated", "unavailable"]
 
@@ -101,7 +102,7 @@ class PopulationShare:
 
 
 @dataclass(frozen=True)
-class Profile:
+class Profile(Shown):
     """What one inference costs: means over the recording's samples.
 
     A figure that the profile does not know is NaN, and its tag is
@@ -271,6 +272,34 @@ class Profile:
             bound=max(weights, key=lambda bound: weights[bound]),
             notes=tuple(dict.fromkeys(note for p in profiles for note in p.notes)),
         )
+
+    def __repr__(self) -> str:
+        placed = f"; on {self.cores} cores ({self.placed})" if self.placed else ""
+        rows = [
+            ("energy", *self._worth("joules"), self.tag("energy_joules")),
+            ("  dynamic", *self._worth("dynamic_joules"), self.tag("dynamic_joules")),
+            ("  static", si(self.static_joules, "J"), "", self.tag("static_joules")),
+            ("time", *self._worth("seconds"), self.tag("seconds")),
+            ("a step", si(self.seconds_per_step, "s"), self.bound and f"bound by {self.bound}", ""),
+            ("power", si(self.watts, "W"), "", self.tag("watts")),
+        ]
+        return listed(
+            f"Profile of {self.label}: an inference of {self.steps} steps, mean of {self.samples} "
+            f"samples",
+            columns(rows),
+            f"{count(self.synops)} synops, {count(self.neuron_updates)} neuron updates, "
+            f"{count(self.messages)} messages",
+            self.model + placed,
+        )
+
+    def _worth(self, quantity: str) -> tuple[str, str]:
+        """A figure and its band, in words."""
+        unit = "s" if quantity == "seconds" else "J"
+        value = self.energy_joules if quantity == "joules" else getattr(self, quantity)
+        if self.band is None:
+            return si(value, unit), ""
+        ends = (getattr(self.band, f"{end}_{quantity}") for end in ("low", "high"))
+        return si(value, unit), si_range(*ends, unit)
 
     @property
     def label(self) -> str:

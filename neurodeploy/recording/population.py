@@ -10,9 +10,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..display import Shown, listed
 from ..errors import RecordingError
 from ..network.neurons import model_of
 from ..network.neurons.registry import NO_STATES
+from ..numbers import count, percent
 from .header import PopulationHeader
 
 OVERFLOWS = ("u_overflows", "v_overflows", "input_overflows")
@@ -34,7 +36,7 @@ class Arrays(Protocol):
 
 
 @dataclass(frozen=True)
-class PopulationRecord:
+class PopulationRecord(Shown):
     """What was recorded of one population. Index it by ``counts``, ``spikes`` or a state's name.
 
     Attributes
@@ -54,6 +56,33 @@ class PopulationRecord:
         if what in ("counts", "spikes"):
             return self.counts if what == "counts" else self.spikes
         return self.state_of(what)
+
+    @property
+    def recorded(self) -> tuple[str, ...]:
+        """What there is of counts, spikes and states, by name."""
+        return (*(what for what in ("counts", "spikes") if self.has(what)), *self.states)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.recorded)
+
+    def __contains__(self, what: object) -> bool:
+        return what in self.recorded
+
+    def __repr__(self) -> str:
+        header, lines = self.header, []
+        if {"counts", "spikes"} & set(self.recorded):
+            of_each = self.counts if "counts" in self.recorded else self.step_counts
+            samples, messages = len(of_each), int(of_each.sum())
+            lines.append(f"{samples} samples x {self.steps} steps, hops: {header.hops}")
+            rate = messages / (samples * self.steps * header.size or 1)
+            mean = count(messages / (samples or 1))
+            lines.append(f"{mean} messages a sample, {percent(rate)} of neurons and steps")
+        for what in self.recorded:
+            kind = "[samples, *shape]" if what == "counts" else "[samples, steps, *shape]"
+            lines.append(f"{what} {kind}")
+        shape = "x".join(map(str, header.shape))
+        title = f"PopulationRecord of {header.name!r}: {header.neuron}, shape {shape}"
+        return listed(title, lines, what="more states")
 
     @cached_property
     def states(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,11 +14,13 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from ..display import Shown, columns, listed
 from ..errors import InputError, NetworkError, RecordingError
 from ..files import damaged, written_whole
 from ..hdf5 import written_hdf5
 from ..inputs import present
 from ..network import Network
+from ..numbers import si
 from .decisions import Readout, check_classes, check_decides, check_labels, decide, readouts
 from .header import SCHEMA, SCHEMA_VERSION, Header
 from .joining import joined_arrays, joined_header
@@ -31,7 +33,7 @@ HELD_BYTES = 1 << 24
 
 
 @dataclass(frozen=True)
-class Recording:
+class Recording(Shown):
     """What one run recorded. Index it by population name.
 
     Attributes
@@ -48,6 +50,36 @@ class Recording:
                 return PopulationRecord(population, self.header.steps, self.arrays)
         raise RecordingError(
             f"no population {name!r} in this recording; there are {', '.join(self.names)}"
+        )
+
+    def __len__(self) -> int:
+        return len(self.header.populations)
+
+    def __iter__(self) -> Iterator[PopulationRecord]:
+        return (self[name] for name in self.names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names
+
+    def __repr__(self) -> str:
+        header = self.header
+        rows = [
+            (
+                record.header.name,
+                record.header.neuron,
+                "x".join(map(str, record.header.shape)),
+                ", ".join(record.recorded) or "nothing recorded",
+            )
+            for record in self
+        ]
+        warned = f"; {len(header.warnings)} warnings, see header.warnings"
+        return listed(
+            f"Recording of {header.backend}: {self.samples:,} samples x {self.steps:,} steps of "
+            f"{len(self)} populations, in {si(header.seconds, 's')}",
+            columns(rows),
+            f"network {header.network[:16]}, inputs {header.inputs[:16]}"
+            + warned * bool(header.warnings),
+            what="more populations",
         )
 
     @property

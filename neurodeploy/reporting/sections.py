@@ -6,6 +6,7 @@ from datetime import datetime
 
 from ..chip import Placement
 from ..chip.nearest import changes_that_fit
+from ..network import Audit
 from ..numbers import NOTHING, count, percent, si, wilson_interval
 from .blocks import Block, Cell, Items, Note, Section, table
 from .figures import spike_figures, weight_figures
@@ -116,13 +117,13 @@ def placement_section(sources: Sources) -> Section | None:
     return Section("placement", "Placement", tuple(blocks))
 
 
-def audit_section(sources: Sources) -> Section | None:
+def audit_section(audit: Audit) -> Section | None:
     """What the conversion did to each element."""
-    if sources.network is None or not len(sources.network.audit):
+    if not audit:
         return None
     # What changed its meaning comes first; a stable sort keeps the file's order within.
     order = ("unsupported", "approximate", "faithful")
-    entries = sorted(sources.network.audit, key=lambda entry: order.index(entry.rating.value))
+    entries = sorted(audit, key=lambda entry: order.index(entry.rating.value))
     rows = [
         (entry.element, Cell("", tag=entry.rating.value), Cell(entry.text, long=True))
         for entry in entries
