@@ -103,6 +103,14 @@ class Placement(Shown):
     places : mapping of str to int64 [cores]
         Where on the chips the cores of each population lie; empty: one population after
         another, as the compiler has them.
+
+    Examples
+    --------
+    >>> place = nd.fit(net)
+    >>> place.fits, place.cores_used
+    (True, 2)
+    >>> len(place["1_dense"].pieces)
+    1
     """
 
     network: Network
@@ -173,7 +181,28 @@ class Placement(Shown):
         )
 
     def places_of(self, population: str) -> NDArray[np.int64]:
-        """Number of each core that a population is on, int64 [cores]."""
+        """Number of each core that a population is on, int64 [cores].
+
+        Parameters
+        ----------
+        population : str
+            A name.
+
+        Returns
+        -------
+        int64 [cores]
+            Counted from 0, over all chips.
+
+        Raises
+        ------
+        NetworkError
+            If there is no such population on the chip.
+
+        Examples
+        --------
+        >>> nd.fit(net).places_of("1_dense").tolist()
+        [1]
+        """
         if self.places:
             return self.places[population]
         before = 0
@@ -184,7 +213,17 @@ class Placement(Shown):
         return before + np.arange(len(self[population].pieces))
 
     def check(self) -> None:
-        """Raise a `NetworkError` with the first thing that does not fit."""
+        """Raise a `NetworkError` with the first thing that does not fit.
+
+        Raises
+        ------
+        NetworkError
+            Names the population, the value, the limit and a remedy.
+
+        Examples
+        --------
+        >>> nd.fit(net).check()
+        """
         if self.misfits:
             raise NetworkError(str(self.misfits[0]))
 
@@ -203,7 +242,17 @@ class Placement(Shown):
         )
 
     def table(self) -> str:
-        """The utilisation as text: one line per population, then what does not fit."""
+        """The utilisation as text: one line per population, then what does not fit.
+
+        Returns
+        -------
+        str
+            Lines.
+
+        Examples
+        --------
+        >>> print(nd.fit(net).table())  # doctest: +SKIP
+        """
         resources = list(next(iter(self.limits.values()), {}))
         head = ["population", "cores", *resources, "binds", "block (x, y, z)"]
         rows = [
@@ -228,7 +277,18 @@ class Placement(Shown):
         return "\n".join(lines)
 
     def as_dict(self) -> dict[str, Any]:
-        """The placement as plain types for JSON."""
+        """The placement as plain types for JSON.
+
+        Returns
+        -------
+        dict
+            Numbers, strings, lists and mappings alone.
+
+        Examples
+        --------
+        >>> nd.fit(net).as_dict()["fits"]
+        True
+        """
         return {
             "chip": self.chip.name,
             "compiler": self.chip.compiler,

@@ -51,6 +51,12 @@ class Comparison(Shown):
         Where asked for.
     floor : Floor or None
         Where asked for.
+
+    Examples
+    --------
+    >>> diff = nd.compare(rec, nd.run(net, inputs))
+    >>> diff.equal, len(diff), diff.samples
+    (True, 3, 20)
     """
 
     equal: bool
@@ -96,7 +102,17 @@ class Comparison(Shown):
         return all(row.within is not False for row in self.rows)
 
     def summary(self) -> str:
-        """One line: equal, or where the two first differ."""
+        """One line: equal, or where the two first differ.
+
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> nd.compare(rec, rec).summary()
+        'A (engine) and B (engine) are equal: spikes, v of 3 populations, 20 samples, 16 steps'
+        """
         a, b = self.labels
         if self.equal:
             what = sorted({name for row in self.rows for name in row.compared})
@@ -110,7 +126,18 @@ class Comparison(Shown):
         return f"{a} and {b} first differ at {self.first_divergence}{within}"
 
     def as_dict(self) -> dict[str, Any]:
-        """The comparison as plain numbers and strings, for JSON; see ``docs/compare.md``."""
+        """The comparison as plain numbers and strings, for JSON; see ``docs/compare.md``.
+
+        Returns
+        -------
+        dict
+            Numbers, strings, lists and mappings alone.
+
+        Examples
+        --------
+        >>> nd.compare(rec, rec).as_dict()["equal"]
+        True
+        """
         items = asdict(self)
         items["populations"] = items.pop("rows")
         for item, row in zip(items["populations"], self.rows, strict=True):
@@ -126,11 +153,32 @@ class Comparison(Shown):
         }
 
     def table(self) -> Table:
-        """A rich table, one row per population."""
+        """A rich table, one row per population.
+
+        Returns
+        -------
+        rich.table.Table
+
+        Examples
+        --------
+        >>> nd.compare(rec, rec).table().row_count
+        3
+        """
         return self.listings()[0].__rich__()
 
     def listings(self) -> list[Listing]:
-        """All that was found as tables; the first says what differs."""
+        """All that was found as tables; the first says what differs.
+
+        Returns
+        -------
+        list of Listing
+            Each has a title, a head and rows, and draws itself with rich.
+
+        Examples
+        --------
+        >>> len(nd.compare(rec, rec).listings()) >= 3
+        True
+        """
         from . import tables
 
         labels = self.labels
@@ -145,7 +193,17 @@ class Comparison(Shown):
         return found
 
     def tables(self) -> list[Listing | Text]:
-        """All that was found and its diagnosis, as rich prints them."""
+        """All that was found and its diagnosis, as rich prints them.
+
+        Returns
+        -------
+        list of Listing or rich.text.Text
+
+        Examples
+        --------
+        >>> from rich.console import Console
+        >>> Console().print(*nd.compare(rec, rec).tables())  # doctest: +SKIP
+        """
         from .tables import diagnosis_lines
 
         diagnosis = self.diagnosis

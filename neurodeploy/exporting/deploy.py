@@ -116,6 +116,12 @@ class Deployment(Shown):
         neither was tried.
     otherwise : Audit
         What may be otherwise there, of what runs.
+
+    Examples
+    --------
+    >>> ready = nd.deploy(net, "loihi2", inputs=inputs)  # doctest: +SKIP
+    >>> ready.runs, ready.placement.cores_used  # doctest: +SKIP
+    (True, 2)
     """
 
     network: Network
@@ -158,7 +164,17 @@ class Deployment(Shown):
         return fit(self.network, self.target, compiler=self.compiler) if placed else None
 
     def lines(self) -> list[str]:
-        """What the terminal says after the table of steps."""
+        """What the terminal says after the table of steps.
+
+        Returns
+        -------
+        list of str
+            Sentences, without line ends.
+
+        Examples
+        --------
+        >>> nd.deploy(net, "loihi2").lines()  # doctest: +SKIP
+        """
         lines = []
         if not self.steps:
             lines.append(f"nothing to change: {self.target} takes the network as it is")
@@ -182,7 +198,18 @@ class Deployment(Shown):
         return lines
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """For JSON.
+
+        Returns
+        -------
+        dict
+            Numbers, strings, lists and mappings alone.
+
+        Examples
+        --------
+        >>> nd.deploy(net, "loihi2").as_dict()["target"]  # doctest: +SKIP
+        'loihi2'
+        """
         found = self.verification
         return {
             "target": self.target,
@@ -273,8 +300,8 @@ def deploy(
 
     Examples
     --------
-    >>> ready = nd.deploy("trained.nir", "lava", calibration=x, preset="snntorch")
-    >>> ready.runs, [step.name for step in ready.steps]
+    >>> ready = nd.deploy("trained.nir", "lava", calibration=x, preset="snntorch")  # doctest: +SKIP
+    >>> ready.runs, [step.name for step in ready.steps]  # doctest: +SKIP
     """
     chosen = rewrites_of(target, without)
     if compiler is not None:

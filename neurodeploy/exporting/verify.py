@@ -42,6 +42,11 @@ class Verification(Shown):
         What the other backend's run costs: measured where it has a meter, else estimated.
     chip : str
         Of the estimate, and of the placement.
+
+    Examples
+    --------
+    >>> found = nd.verify(net, inputs, backend="lava")  # doctest: +SKIP
+    >>> print(found.comparison.summary())  # doctest: +SKIP
     """
 
     network: Network
@@ -125,6 +130,12 @@ def verify(
         nor `drain` says otherwise.
     NeurodeployError
         As `run` and `compare`.
+
+    Examples
+    --------
+    >>> found = nd.verify(net, inputs, backend="lava")  # doctest: +SKIP
+    >>> found.equal  # doctest: +SKIP
+    True
     """
     backend = backend if on is None else on
     if backend == "engine" or backend not in BACKENDS or BACKENDS[backend].runs_floats:

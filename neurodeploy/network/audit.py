@@ -123,7 +123,19 @@ class AuditEntry(Declared):
 
 @dataclass(frozen=True)
 class Audit(Declared, Shown):
-    """All entries of one conversion, in the order of the file."""
+    """All entries of one conversion, in the order of the file.
+
+    Attributes
+    ----------
+    entries : tuple of AuditEntry
+
+    Examples
+    --------
+    >>> len(net.audit), net.audit.counts
+    (2, '2 faithful')
+    >>> [entry.element for entry in net.audit]
+    ['layer/0', 'layer/1']
+    """
 
     entries: tuple[AuditEntry, ...] = ()
 
@@ -134,7 +146,22 @@ class Audit(Declared, Shown):
         return len(self.entries)
 
     def rated(self, rating: Rating) -> tuple[AuditEntry, ...]:
-        """The entries with this rating."""
+        """The entries with this rating.
+
+        Parameters
+        ----------
+        rating : Rating
+
+        Returns
+        -------
+        tuple of AuditEntry
+
+        Examples
+        --------
+        >>> from neurodeploy.network import Rating
+        >>> net.audit.rated(Rating.UNSUPPORTED)
+        ()
+        """
         return tuple(entry for entry in self.entries if entry.rating is rating)
 
     @property

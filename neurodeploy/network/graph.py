@@ -181,6 +181,14 @@ class Network(Declared, Shown):
     ------
     NetworkError
         If names, shapes or weights contradict each other.
+
+    Examples
+    --------
+    >>> net = nd.load("digits.net")
+    >>> [(population.name, population.size) for population in net]
+    [('input', 64), ('0_dense', 128), ('1_dense', 10)]
+    >>> net.output.shape, net.hops("1_dense")
+    ((10,), 2)
     """
 
     populations: tuple[Population, ...]
@@ -277,11 +285,43 @@ class Network(Declared, Shown):
         return self.populations[-1]
 
     def into(self, name: str) -> tuple[Projection, ...]:
-        """Projections that end in a population."""
+        """Projections that end in a population.
+
+        Parameters
+        ----------
+        name : str
+            Of a population.
+
+        Returns
+        -------
+        tuple of Projection
+            Empty where nothing leads there.
+
+        Examples
+        --------
+        >>> [projection.name for projection in net.into("1_dense")]
+        ['0_dense->1_dense']
+        """
         return self._into.get(name, ())
 
     def out_of(self, name: str) -> tuple[Projection, ...]:
-        """Projections that start from a population."""
+        """Projections that start from a population.
+
+        Parameters
+        ----------
+        name : str
+            Of a population.
+
+        Returns
+        -------
+        tuple of Projection
+            Empty where nothing starts there.
+
+        Examples
+        --------
+        >>> [projection.name for projection in net.out_of("input")]
+        ['input->0_dense']
+        """
         return self._out_of.get(name, ())
 
     @cached_property
@@ -299,7 +339,22 @@ class Network(Declared, Shown):
         return found
 
     def on_chip(self, population: Population) -> bool:
-        """Whether a population has neurons of its own on the chip, see `Neuron.runs_on_host`."""
+        """Whether a population has neurons of its own on the chip, see `Neuron.runs_on_host`.
+
+        Parameters
+        ----------
+        population : Population
+            Of this network.
+
+        Returns
+        -------
+        bool
+
+        Examples
+        --------
+        >>> [net.on_chip(population) for population in net]
+        [False, True, True]
+        """
         where = population.neuron.runs_on_host
         return where == "never" or (where == "first" and population.name != self.input.name)
 
@@ -314,11 +369,46 @@ class Network(Declared, Shown):
         It closes a cycle then. In a float network, which runs on the clock of the
         framework that trained it, such a projection delivers what was sent in the step
         before, and every other one what is sent in the same step.
+
+        Parameters
+        ----------
+        projection : Projection
+            Of this network.
+
+        Returns
+        -------
+        bool
+
+        Examples
+        --------
+        >>> [net.closes(projection) for projection in net.projections]
+        [False, False]
         """
         return self._places[projection.target] <= self._places[projection.source]
 
     def hops(self, name: str) -> int:
-        """Steps by which a population lags the input on the shortest path; 0 in a float network."""
+        """Steps by which a population lags the input on the shortest path; 0 in a float network.
+
+        Parameters
+        ----------
+        name : str
+            Of a population.
+
+        Returns
+        -------
+        int
+            Steps of the chip clock.
+
+        Raises
+        ------
+        NetworkError
+            If there is no such population.
+
+        Examples
+        --------
+        >>> {population.name: net.hops(population.name) for population in net}
+        {'input': 0, '0_dense': 1, '1_dense': 2}
+        """
         return self._hops[self[name].name]
 
     @cached_property
@@ -337,13 +427,44 @@ class Network(Declared, Shown):
         return {p.name: hops.get(p.name, 0) for p in self.populations}
 
     def weights_clipped(self, projection: Projection) -> int:
-        """How many weights the conversion clipped to what the chip holds."""
+        """How many weights the conversion clipped to what the chip holds.
+
+        Parameters
+        ----------
+        projection : Projection
+            Of this network.
+
+        Returns
+        -------
+        int
+
+        Examples
+        --------
+        >>> sum(net.weights_clipped(projection) for projection in net.projections)
+        0
+        """
         return int(self.metadata.get(f"{CLIPPED}{projection.name}", 0))
 
     def fan_out(self, projection: Projection, dense: bool = False) -> NDArray[np.int64]:
         """Synapses that one message of each source neuron reaches; see `Synapse.fan_out`.
 
         Kept, because every recording needs it and it takes longer than a short run.
+
+        Parameters
+        ----------
+        projection : Projection
+            Of this network.
+        dense : bool
+            Count weights of 0, too.
+
+        Returns
+        -------
+        int64 [neurons of the source]
+
+        Examples
+        --------
+        >>> net.fan_out(net.projections[0], dense=True)[:3].tolist()
+        [128, 128, 128]
         """
         key = (projection.name, dense)
         if key not in self._fan_outs:

@@ -153,6 +153,14 @@ class Profile(Shown):
         Whether each step was bound by itself rather than a mean step.
     beside : tuple of Part
         Power of the board that is in none of the figures.
+
+    Examples
+    --------
+    >>> prof = nd.profile(rec)
+    >>> prof.kind, prof.chip, prof.samples
+    ('estimated', 'loihi2', 20)
+    >>> prof.energy_joules == prof.dynamic_joules + prof.static_joules
+    False
     """
 
     energy_joules: float
@@ -229,6 +237,11 @@ class Profile(Shown):
         ------
         RecordingError
             If they are not of the same kind.
+
+        Examples
+        --------
+        >>> nd.evaluate(net, inputs, labels).profile.samples
+        20
         """
         first = profiles[0]
         for name in ("chip", "kind", "model", "steps", "cores", "chips", "workload"):
@@ -312,14 +325,41 @@ class Profile(Shown):
         return self.energy_joules * self.seconds
 
     def tag(self, figure: str) -> Kind:
-        """How a figure (a field's name, e.g. ``static_joules``) is known."""
+        """How a figure (a field's name, e.g. ``static_joules``) is known.
+
+        Parameters
+        ----------
+        figure : str
+            The name of a field of numbers.
+
+        Returns
+        -------
+        str
+            ``measured``, ``estimated`` or ``unavailable``.
+
+        Examples
+        --------
+        >>> nd.profile(rec).tag("static_joules")
+        'estimated'
+        """
         if math.isnan(getattr(self, figure)):
             return "unavailable"
         # Where the energy is unavailable, what there is was read from a clock.
         return "measured" if self.kind == "unavailable" else self.kind
 
     def as_dict(self) -> dict[str, Any]:
-        """The profile as plain types for JSON; what is not known becomes None."""
+        """The profile as plain types for JSON; what is not known becomes None.
+
+        Returns
+        -------
+        dict
+            Numbers, strings, lists and mappings alone.
+
+        Examples
+        --------
+        >>> nd.profile(rec).as_dict()["kind"]
+        'estimated'
+        """
         constants = {name: asdict(constant) for name, constant in self.constants.items()}
         plain = {name: value for name, value in vars(self).items() if name != "constants"}
         plain["band"] = asdict(self.band) if self.band else None

@@ -42,6 +42,14 @@ class PopulationRecord(Shown):
     Attributes
     ----------
     header : PopulationHeader
+
+    Examples
+    --------
+    >>> record = rec["1_dense"]
+    >>> record.recorded
+    ('counts', 'spikes', 'v')
+    >>> record.spikes.shape, record["v"].dtype
+    ((20, 16, 10), dtype('int32'))
     """
 
     header: PopulationHeader
@@ -49,7 +57,22 @@ class PopulationRecord(Shown):
     _arrays: Arrays
 
     def has(self, what: str) -> bool:
-        """Whether `what` (counts, spikes or a state) was recorded here."""
+        """Whether `what` (counts, spikes or a state) was recorded here.
+
+        Parameters
+        ----------
+        what : str
+            ``counts``, ``spikes`` or a state's name.
+
+        Returns
+        -------
+        bool
+
+        Examples
+        --------
+        >>> rec["1_dense"].has("v"), rec["1_dense"].has("u")
+        (True, False)
+        """
         return self._key("neuron" if what == "spikes" else what) in self._arrays
 
     def __getitem__(self, what: str) -> NDArray[Any]:
@@ -134,7 +157,33 @@ class PopulationRecord(Shown):
         return np.asarray(self._get("event_counts")[:])
 
     def events_of(self, start: int, stop: int) -> tuple[IntArray, IntArray, NDArray[Any]]:
-        """Events of samples start..stop: (s - start) * steps + t, neuron and payload of each."""
+        """Events of samples start..stop: (s - start) * steps + t, neuron and payload of each.
+
+        Parameters
+        ----------
+        start, stop : int
+            The first sample, and the one after the last.
+
+        Returns
+        -------
+        where : int64 [events]
+            ``(s - start) * steps + t`` of sample s and step t.
+        neuron : int [events]
+            In (C, H, W) order.
+        payload : int32 [events]
+            1 for a plain spike; float32 of a float network.
+
+        Raises
+        ------
+        RecordingError
+            If spikes were not recorded, or the file contradicts itself.
+
+        Examples
+        --------
+        >>> where, neuron, payload = rec["1_dense"].events_of(0, 1)
+        >>> len(where) == int(rec["1_dense"].counts[0].sum())
+        True
+        """
         counts = np.asarray(self._get("event_counts")[start:stop])
         first, last = int(self._ends[start]), int(self._ends[stop])
         neuron = np.asarray(self._get("neuron")[first:last])
@@ -151,20 +200,73 @@ class PopulationRecord(Shown):
         return where, neuron, payload
 
     def spikes_of(self, start: int, stop: int) -> NDArray[Any]:
-        """As `spikes`, of samples start..stop only."""
+        """As `spikes`, of samples start..stop only.
+
+        Parameters
+        ----------
+        start, stop : int
+            The first sample, and the one after the last.
+
+        Returns
+        -------
+        int32 [stop - start, steps, *shape]
+
+        Raises
+        ------
+        RecordingError
+            If spikes were not recorded.
+
+        Examples
+        --------
+        >>> rec["1_dense"].spikes_of(2, 5).shape
+        (3, 16, 10)
+        """
         where, neuron, payload = self.events_of(start, stop)
         dense = np.zeros(((stop - start) * self.steps, self.header.size), payload.dtype)
         dense[where, neuron] = payload
         return dense.reshape(stop - start, self.steps, *self.header.shape)
 
     def state_of(self, name: str, start: int = 0, stop: int | None = None) -> NDArray[Any]:
-        """Give a state by its name, of samples start..stop, as `v`."""
+        """Give a state by its name, of samples start..stop, as `v`.
+
+        Parameters
+        ----------
+        name : str
+            Of a state, such as ``v``.
+        start, stop : int
+            The first sample, and the one after the last; None for all from `start` on.
+
+        Returns
+        -------
+        int32 [samples, steps, *shape]
+            float32 of a float network.
+
+        Raises
+        ------
+        RecordingError
+            If it was not recorded.
+
+        Examples
+        --------
+        >>> rec["1_dense"].state_of("v", 0, 2).shape
+        (2, 16, 10)
+        """
         return np.asarray(self._get(name)[start:stop])
 
     def overflows(self) -> dict[str, int] | None:
         """How often a number left its bits, summed over samples; silicon may differ there.
 
         None where the backend counts none.
+
+        Returns
+        -------
+        dict of str to int or None
+            By the name of what overflowed.
+
+        Examples
+        --------
+        >>> rec["1_dense"].overflows()
+        {'u_overflows': 0, 'v_overflows': 0, 'input_overflows': 0}
         """
         keys = {name: self._key(name) for name in OVERFLOWS}
         found = {n: int(self._arrays[k][:].sum()) for n, k in keys.items() if k in self._arrays}

@@ -39,6 +39,14 @@ class Recording(Shown):
     Attributes
     ----------
     header : Header
+
+    Examples
+    --------
+    >>> rec = nd.run(net, inputs, record=("counts", "spikes", "v"))
+    >>> rec.samples, rec.steps, rec.names
+    (20, 16, ('input', '0_dense', '1_dense'))
+    >>> rec["1_dense"].counts.shape
+    (20, 10)
     """
 
     header: Header
@@ -119,6 +127,11 @@ class Recording(Shown):
             The chip steps that count, from the first to before the second. Of equals the
             lowest index decides.
 
+        Returns
+        -------
+        int64 [samples]
+            Index of an output neuron, in (C, H, W) order.
+
         Raises
         ------
         InputError
@@ -128,8 +141,8 @@ class Recording(Shown):
 
         Examples
         --------
-        >>> rec.decisions(by="first-spike")
-        array([7, 2, 1])
+        >>> rec.decisions()[:5].tolist()
+        [0, 0, 1, 1, 2]
         """
         output = self[self.names[-1]]
         check_decides(output)
@@ -152,12 +165,21 @@ class Recording(Shown):
         by, window
             As `decisions` takes them.
 
+        Returns
+        -------
+        float
+
         Raises
         ------
         InputError
             If there are more or fewer labels than samples, or some no output stands for.
         RecordingError
             As `decisions`.
+
+        Examples
+        --------
+        >>> rec.accuracy(labels)
+        1.0
         """
         truth = check_labels(labels, self.samples)
         if len(np.asarray(labels)) != self.samples or not self.samples:
@@ -174,18 +196,56 @@ class Recording(Shown):
         ----------
         dense : bool
             Count zero weights too, as hardware without sparse synapses would.
+
+        Returns
+        -------
+        dict of str to int64 [samples]
+            By the name of the projection; empty where the backend counts none.
+
+        Examples
+        --------
+        >>> {name: int(each.sum()) for name, each in rec.synops().items()}
+        {'input->0_dense': 382761, '0_dense->1_dense': 14554}
         """
         what = "dense_synops" if dense else "synops"
         keys = {p.name: f"projections/{p.name}/{what}" for p in self.header.projections}
         return {n: np.asarray(self.arrays[k][:]) for n, k in keys.items() if k in self.arrays}
 
     def weights_clipped(self) -> dict[str, int]:
-        """How many weights of each projection the conversion clipped; silicon holds no more."""
+        """How many weights of each projection the conversion clipped; silicon holds no more.
+
+        Returns
+        -------
+        dict of str to int
+            By the name of the projection.
+
+        Examples
+        --------
+        >>> rec.weights_clipped()
+        {'input->0_dense': 0, '0_dense->1_dense': 0}
+        """
         keys = {p.name: f"projections/{p.name}/weights_clipped" for p in self.header.projections}
         return {n: int(self.arrays[k][0]) for n, k in keys.items() if k in self.arrays}
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write an HDF5 file; it appears under its name only once it is whole."""
+        """Write an HDF5 file; it appears under its name only once it is whole.
+
+        Parameters
+        ----------
+        path : path
+            Of an HDF5 file, ``.h5`` by custom.
+
+        Raises
+        ------
+        FormatError
+            If nothing can be written there.
+
+        Examples
+        --------
+        >>> rec.save("rec.h5")
+        >>> nd.Recording.load("rec.h5").samples
+        20
+        """
         with RecordingWriter(self.header, Path(path)) as writer:
             for key in self.arrays:
                 writer.put(key, np.asarray(self.arrays[key][:]))
@@ -213,6 +273,11 @@ class Recording(Shown):
             compared with it. Without, it can be compared with recordings that were cut and
             joined in the same way.
 
+        Returns
+        -------
+        Recording
+            Of all samples; opened from `out`, where that is given.
+
         Raises
         ------
         RecordingError
@@ -222,7 +287,9 @@ class Recording(Shown):
 
         Examples
         --------
-        >>> whole = Recording.join([Recording.load("a.h5"), Recording.load("b.h5")], out="c.h5")
+        >>> parts = [nd.Recording.load("a.h5"), nd.Recording.load("b.h5")]
+        >>> nd.Recording.join(parts, out="c.h5").samples
+        40
         """
         header = joined_header([recording.header for recording in recordings])
         if network is not None and inputs is not None:
@@ -270,6 +337,11 @@ class Recording(Shown):
         seconds : float
             Wall-clock time of the run.
 
+        Returns
+        -------
+        Recording
+            In memory, on the chip's clock.
+
         Raises
         ------
         InputError
@@ -277,8 +349,8 @@ class Recording(Shown):
 
         Examples
         --------
-        >>> mine = nd.Recording.from_arrays(net, {"out": spikes}, inputs=x, clock="framework")
-        >>> nd.compare(mine, nd.run(net, x, record=("spikes",))).equal
+        >>> mine = nd.Recording.from_arrays(net, {"1_dense": spikes}, inputs=inputs)
+        >>> nd.compare(mine, nd.run(net, inputs, record=("spikes",))).equal
         True
         """
         return cls(*arrays_of(network, spikes, states or {}, inputs, clock, backend, seconds))
@@ -287,10 +359,24 @@ class Recording(Shown):
     def load(cls, path: str | os.PathLike[str]) -> Recording:
         """Open a recording; arrays are read when they are asked for.
 
+        Parameters
+        ----------
+        path : path
+            A file that `save` or `neurodeploy run` wrote.
+
+        Returns
+        -------
+        Recording
+
         Raises
         ------
         RecordingError
             If the file is missing, cut short, no recording, or of a newer schema.
+
+        Examples
+        --------
+        >>> nd.Recording.load("a.h5").names
+        ('input', '0_dense', '1_dense')
         """
         path = Path(path)
         if not path.is_file():
