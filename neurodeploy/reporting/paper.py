@@ -98,7 +98,7 @@ def latex_of(profiles: Sequence[Profile]) -> str:
         ("\\quad band", lambda p: _band(p, "seconds", "s")),
         ("\\quad per step", lambda p: si(p.seconds_per_step, "s")),
         ("Power", lambda p: si(p.watts, "W")),
-        ("Energy-delay product", lambda p: si(p.energy_delay, "Js")),
+        ("Energy-delay product", lambda p: si(p.energy_delay, "J s")),
         ("SynOps", lambda p: count(p.synops)),
         ("Neuron updates", lambda p: count(p.neuron_updates)),
         ("Messages", lambda p: count(p.messages)),
