@@ -223,6 +223,7 @@ def library() -> ctypes.CDLL:
     given = os.environ.get("NEURODEPLOY_CORE", "")  # one with sanitizers, for example
     path = Path(given) if given else BUILT / library_name()
     if not path.exists():
+        print("the engine is compiled once, which takes a minute or two", file=sys.stderr)
         try:
             build_in_place(tell=lambda line: print(line, file=sys.stderr))
         except (NoCompiler, OSError) as error:
