@@ -30,7 +30,7 @@ def references_of(sources: Iterable[str]) -> dict[str, Entry]:
         Entries by their citation keys, in the order of the file, then of the texts.
     """
     text = "\n".join(sources)
-    found = {
+    found: dict[str, Entry] = {
         key: {name: value for name, value in entry.items() if name != "named"}
         for key, entry in _listed().items()
         if any(name in text for name in entry["named"])

@@ -311,8 +311,8 @@ class Profile(Shown):
         value = self.energy_joules if quantity == "joules" else getattr(self, quantity)
         if self.band is None:
             return si(value, unit), ""
-        ends = (getattr(self.band, f"{end}_{quantity}") for end in ("low", "high"))
-        return si(value, unit), si_range(*ends, unit)
+        low, high = (getattr(self.band, f"{end}_{quantity}") for end in ("low", "high"))
+        return si(value, unit), si_range(low, high, unit)
 
     @property
     def label(self) -> str:

@@ -55,6 +55,7 @@ def public_names():
         value = getattr(nd, name)
         if inspect.isfunction(value):
             found[f"nd.{name}"] = (value, False)
+    found |= {f"nd.plot.{name}": (getattr(nd.plot, name), False) for name in nd.plot.__all__}
     for owner in public_classes():
         found[owner.__name__] = (owner, False)
         for name, value, is_property in members(owner):
