@@ -1,8 +1,12 @@
-"""How an object shows itself: a few lines in a terminal, parts of the report in a notebook."""
+"""How an object shows itself: in a terminal, in a notebook, as a table of pandas."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from .errors import InputError, how_to_add
 
 MOST_LINES = 6
 """Of a list in a `repr`; of a longer one the first and the last are shown."""
@@ -43,3 +47,16 @@ def columns(rows: Sequence[Sequence[str]]) -> list[str]:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
+
+
+def imported(name: str, extra: str) -> Any:
+    """Import a package of an extra, or say in one line how to add it."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise InputError(f"{name} is not installed: {how_to_add(extra)}") from error
+
+
+def as_frame(rows: Sequence[Mapping[str, Any]]) -> Any:
+    """Rows as a ``pandas.DataFrame``."""
+    return imported("pandas", "tables").DataFrame.from_records(rows)

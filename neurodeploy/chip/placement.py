@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..display import Shown, columns, listed
+from ..display import Shown, as_frame, columns, listed
 from ..errors import NetworkError
 from ..network import Network
 from .partition import Partition
@@ -275,6 +275,30 @@ class Placement(Shown):
         lines.append(f"{self.cores_used} cores on {chips} {self.chip.name}{by}")
         lines += [f"does not fit: {misfit}" for misfit in self.misfits]
         return "\n".join(lines)
+
+    def to_pandas(self) -> Any:
+        """Give how full each core is as a table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each core in use: ``place``, ``population``, and percent of each limit.
+
+        Raises
+        ------
+        InputError
+            If pandas is not installed (extra ``tables``).
+
+        Examples
+        --------
+        >>> nd.fit(net).to_pandas()  # doctest: +SKIP
+        """
+        return as_frame(
+            [
+                {"place": place, "population": name, **percent}
+                for (name, percent), place in zip(self.per_core, self._places(), strict=True)
+            ]
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """The placement as plain types for JSON.

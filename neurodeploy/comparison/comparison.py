@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..display import Shown, columns, listed
+from ..display import Shown, as_frame, columns, listed
 from ..numbers import percent
 from .divergence import Divergence
 from .outputs import OutputComparison
@@ -165,6 +165,39 @@ class Comparison(Shown):
         3
         """
         return self.listings()[0].__rich__()
+
+    def to_pandas(self) -> Any:
+        """Give what differs as a table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each population: ``population``, ``exact``, ``within``, ``spikes_a``,
+            ``spikes_b`` and ``differing`` entries of the spikes and of each state.
+
+        Raises
+        ------
+        InputError
+            If pandas is not installed (extra ``tables``).
+
+        Examples
+        --------
+        >>> nd.compare(rec, rec).to_pandas()  # doctest: +SKIP
+        """
+        return as_frame(
+            [
+                {
+                    "population": row.population,
+                    "exact": row.exact,
+                    "within": row.within,
+                    "spikes_a": row.spikes_a,
+                    "spikes_b": row.spikes_b,
+                    "differing": row.differing,
+                    **{f"{name}_differing": n for name, n in row.states_differing.items()},
+                }
+                for row in self
+            ]
+        )
 
     def listings(self) -> list[Listing]:
         """All that was found as tables; the first says what differs.

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
 from ..chip import Constant
-from ..display import Shown, columns, listed
+from ..display import Shown, as_frame, columns, listed
 from ..errors import RecordingError
 from ..numbers import count, si, si_range
 
@@ -346,6 +346,25 @@ class Profile(Shown):
             return "unavailable"
         # Where the energy is unavailable, what there is was read from a clock.
         return "measured" if self.kind == "unavailable" else self.kind
+
+    def to_pandas(self) -> Any:
+        """Give the share of each population as a table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each population, with the fields of `PopulationShare`.
+
+        Raises
+        ------
+        InputError
+            If pandas is not installed (extra ``tables``).
+
+        Examples
+        --------
+        >>> nd.profile(rec).to_pandas()  # doctest: +SKIP
+        """
+        return as_frame([asdict(share) for share in self.per_population])
 
     def as_dict(self) -> dict[str, Any]:
         """The profile as plain types for JSON; what is not known becomes None.

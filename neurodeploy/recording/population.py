@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..display import Shown, listed
+from ..display import Shown, imported, listed
 from ..errors import RecordingError
 from ..network.neurons import model_of
 from ..network.neurons.registry import NO_STATES
@@ -55,6 +55,30 @@ class PopulationRecord(Shown):
     header: PopulationHeader
     steps: int
     _arrays: Arrays
+
+    def to_pandas(self) -> Any:
+        """Give the messages as a table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row a message: ``sample``, ``step``, ``neuron`` in (C, H, W) order, ``payload``.
+
+        Raises
+        ------
+        RecordingError
+            If spikes were not recorded.
+        InputError
+            If pandas is not installed (extra ``tables``).
+
+        Examples
+        --------
+        >>> rec["1_dense"].to_pandas()  # doctest: +SKIP
+        """
+        where, neuron, payload = self.events_of(0, self._samples)
+        sample, step = np.divmod(where, self.steps)
+        table = {"sample": sample, "step": step, "neuron": neuron, "payload": payload}
+        return imported("pandas", "tables").DataFrame(table)
 
     def has(self, what: str) -> bool:
         """Whether `what` (counts, spikes or a state) was recorded here.

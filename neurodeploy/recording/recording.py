@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ..display import Shown, columns, listed
+from ..display import Shown, as_frame, columns, listed
 from ..errors import InputError, NetworkError, RecordingError
 from ..files import damaged, written_whole
 from ..hdf5 import written_hdf5
@@ -24,6 +24,7 @@ from ..numbers import si
 from .decisions import Readout, check_classes, check_decides, check_labels, decide, readouts
 from .header import SCHEMA, SCHEMA_VERSION, Header
 from .joining import joined_arrays, joined_header
+from .labelled import to_dataset
 from .own_arrays import arrays_of
 from .population import Arrays, PopulationRecord
 from .stored import CURE, FileArrays
@@ -227,6 +228,52 @@ class Recording(Shown):
         keys = {p.name: f"projections/{p.name}/weights_clipped" for p in self.header.projections}
         return {n: int(self.arrays[k][0]) for n, k in keys.items() if k in self.arrays}
 
+    def to_pandas(self) -> Any:
+        """Give the messages of each population in each sample as a table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each sample and population: ``sample``, ``population``, ``messages``.
+
+        Raises
+        ------
+        InputError
+            If pandas is not installed (extra ``tables``).
+
+        Examples
+        --------
+        >>> rec.to_pandas()  # doctest: +SKIP
+        """
+        rows = [
+            {"sample": sample, "population": record.header.name, "messages": int(messages)}
+            for record in self
+            if {"counts", "spikes"} & set(record.recorded)
+            for sample, messages in enumerate(_messages(record))
+        ]
+        return as_frame(rows)
+
+    def to_xarray(self) -> Any:
+        """Give all that was recorded as arrays with named axes.
+
+        Returns
+        -------
+        xarray.Dataset
+            A variable ``population/what`` for each of counts, spikes and states, over ``sample``,
+            ``step`` (the chip clock) and the population's own axes: ``population/neuron``, or
+            ``/channel``, ``/y`` and ``/x``. All of it is read into memory.
+
+        Raises
+        ------
+        InputError
+            If xarray is not installed (extra ``tables``).
+
+        Examples
+        --------
+        >>> rec.to_xarray()["1_dense/counts"].sum("sample")  # doctest: +SKIP
+        """
+        return to_dataset(list(self), self.header)
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write an HDF5 file; it appears under its name only once it is whole.
 
@@ -402,6 +449,13 @@ class Recording(Shown):
             raise RecordingError(f"{path}: the recording's header: {error}") from error
         arrays.check(header)
         return cls(header, arrays)
+
+
+def _messages(record: PopulationRecord) -> NDArray[np.int64]:
+    """Messages of each sample."""
+    sent = record.counts if record.has("counts") else record.step_counts
+    found: NDArray[np.int64] = sent.reshape(len(sent), -1).sum(axis=1, dtype=np.int64)
+    return found
 
 
 def _is_word(value: Any, word: str) -> bool:
