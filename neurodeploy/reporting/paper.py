@@ -48,8 +48,8 @@ def csv_of(profiles: Sequence[Profile]) -> str:
     writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()
     for profile in profiles:
-        known = {"chip": profile.chip, "kind": profile.kind, "neurodeploy": __version__}
-        known |= {"samples": profile.samples, "steps": profile.steps}
+        known: dict[str, Any] = {"chip": profile.chip, "kind": profile.kind}
+        known |= {"samples": profile.samples, "steps": profile.steps, "neurodeploy": __version__}
         writer.writerow(_without_nan({**known, **_whole(profile)}))
         for share in profile.per_population:
             row = {name: value for name, value in vars(share).items() if name != "name"}

@@ -148,7 +148,7 @@ def weights(net: Network, projection: str, ax: Axes | None = None) -> Axes:
         raise InputError(f"projection {projection}: has no weights; draw another")
     values = np.concatenate(held)
     whole = not np.issubdtype(values.dtype, np.floating) and np.ptp(values) < 512
-    bins = np.arange(values.min() - 0.5, values.max() + 1) if whole else 64
+    bins = np.arange(values.min() - 0.5, values.max() + 1).tolist() if whole else 64
     ax = _axes(ax)
     ax.hist(values, bins=bins, color=SERIES[0])
     ax.set(xlabel="weight", ylabel="number", title=projection, yscale="log")
