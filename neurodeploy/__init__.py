@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 
-from . import lava_imports
+from . import display, lava_imports
 from ._version import __version__
 
 TYPE_CHECKING = False  # typing takes 10 ms, in which Ctrl-C would show a traceback
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .quantization import QuantConfig as QuantConfig
     from .quantization import quantize as quantize
     from .recording import Recording as Recording
+    from .reporting import plot as plot
     from .reporting import report as report
 
 _HOMES = {
@@ -55,12 +56,27 @@ _HOMES = {
 }
 """Public names and their rooms, which are imported when a name is first asked for."""
 
+_MODULES = {"plot": "reporting.plot"}
+"""Further names that are modules."""
+
 __all__ = ["__version__", *_HOMES]
 
 lava_imports.install()
 
 
+def _in_notebook(shown: object) -> str:
+    """What a notebook shows of an object; the report is imported when one asks."""
+    html: str = importlib.import_module(".reporting.notebook", __name__).html_of(shown)
+    return html
+
+
+display.show_in_notebooks_with(_in_notebook)
+
+
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        module = globals()[name] = importlib.import_module(f".{_MODULES[name]}", __name__)
+        return module
     if name not in _HOMES:
         raise AttributeError(f"module 'neurodeploy' has no attribute {name!r}")
     value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
@@ -69,4 +85,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, *_MODULES])

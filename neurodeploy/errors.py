@@ -43,7 +43,16 @@ def printable(text: str) -> str:
 
 
 class NeurodeployError(Exception):
-    """Base class. ``str(error)`` is one line fit for a user to read."""
+    """Base class. ``str(error)`` is one line fit for a user to read.
+
+    Examples
+    --------
+    >>> try:
+    ...     nd.load("nowhere.net")
+    ... except nd.NeurodeployError as error:
+    ...     print(error)
+    nowhere.net: no such file; check the path
+    """
 
     def __init__(self, message: str) -> None:
         super().__init__(printable(" ".join(str(message).split())))

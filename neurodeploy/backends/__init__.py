@@ -124,6 +124,14 @@ def run(
         If delays are longer than the chip's; the recording's header says so too.
     InputWarning
         If the inputs may be time first and `axes` does not say.
+
+    Examples
+    --------
+    >>> rec = nd.run(net, inputs, record=("counts", "spikes", "v"))
+    >>> rec.output.shape
+    (20, 16, 10)
+    >>> rec["0_dense"].v.dtype
+    dtype('int32')
     """
     place = host if place is None else place
     board_settings = chip if board_settings is None else board_settings

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from .._version import __version__
+from ..core.library import library
 from ..core.simulate import BlockResults, simulate
 from ..errors import BackendError
 from ..inputs import Presented
@@ -57,6 +58,7 @@ class Engine(Backend):
         states = recorded_states(network, options)
         messages = None if "spikes" in options.record else (network.output.name,)
         header = header_of(network, "engine", __version__, options)
+        library()  # compiled at its first use, which is no time of a run
         started = time.perf_counter()
         fingerprint = _fingerprint_of(values)
         with RecordingWriter(header, options.out) as writer:

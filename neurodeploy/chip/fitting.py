@@ -69,6 +69,14 @@ def fit(
         If there is no such chip, board or compiler, or the chip file lacks a limit.
     NetworkError
         If the network is in float32, or `recording` is of another one.
+
+    Examples
+    --------
+    >>> place = nd.fit(net, "loihi2")
+    >>> place.fits, place.cores_used, place.chips_used
+    (True, 2, 1)
+    >>> [(u.population, u.binds) for u in place.per_population]
+    [('0_dense', 'synapse words'), ('1_dense', 'words of core memory')]
     """
     chip = load_chip(chip, compiler)
     chip = _with_cores(chip, cores)

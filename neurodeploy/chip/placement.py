@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..display import Shown, as_frame, columns, listed
 from ..errors import NetworkError
 from ..network import Network
 from .partition import Partition
@@ -83,7 +84,7 @@ class Utilisation:
 
 
 @dataclass(frozen=True, eq=False)
-class Placement:
+class Placement(Shown):
     """A network laid onto the cores of a chip or a board.
 
     Attributes
@@ -102,6 +103,14 @@ class Placement:
     places : mapping of str to int64 [cores]
         Where on the chips the cores of each population lie; empty: one population after
         another, as the compiler has them.
+
+    Examples
+    --------
+    >>> place = nd.fit(net)
+    >>> place.fits, place.cores_used
+    (True, 2)
+    >>> len(place["1_dense"].pieces)
+    1
     """
 
     network: Network
@@ -138,8 +147,62 @@ class Placement:
             f"{', '.join(p.population.name for p in self.partitions)}"
         )
 
+    def __len__(self) -> int:
+        return len(self.partitions)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[Partition]:
+        return iter(self.partitions)
+
+    def __contains__(self, population: object) -> bool:
+        return any(partition.population.name == population for partition in self)
+
+    def __repr__(self) -> str:
+        rows = [
+            (
+                u.population,
+                f"{u.cores:,} core{'s' * (u.cores != 1)}",
+                f"{u.percent[u.binds]:.1f} % of {u.binds}",
+            )
+            for u in self.per_population
+        ]
+        chips = f"{self.chips_used} chip{'s' * (self.chips_used != 1)}"
+        by = f", compiler {self.chip.compiler}" if self.chip.compiler else ""
+        misfits = f"does not fit: {self.misfits[0]}" if self.misfits else "everything fits"
+        more = f" (and {len(self.misfits) - 1} more)" if len(self.misfits) > 1 else ""
+        return listed(
+            f"Placement on {_cores(self.cores_used)} of {chips} "
+            f"{self.chip.name}{by}, strategy {self.strategy}",
+            columns(rows),
+            misfits + more,
+            what="more populations",
+        )
+
     def places_of(self, population: str) -> NDArray[np.int64]:
-        """Number of each core that a population is on, int64 [cores]."""
+        """Number of each core that a population is on, int64 [cores].
+
+        Parameters
+        ----------
+        population : str
+            A name.
+
+        Returns
+        -------
+        int64 [cores]
+            Counted from 0, over all chips.
+
+        Raises
+        ------
+        NetworkError
+            If there is no such population on the chip.
+
+        Examples
+        --------
+        >>> nd.fit(net).places_of("1_dense").tolist()
+        [1]
+        """
         if self.places:
             return self.places[population]
         before = 0
@@ -150,7 +213,17 @@ class Placement:
         return before + np.arange(len(self[population].pieces))
 
     def check(self) -> None:
-        """Raise a `NetworkError` with the first thing that does not fit."""
+        """Raise a `NetworkError` with the first thing that does not fit.
+
+        Raises
+        ------
+        NetworkError
+            Names the population, the value, the limit and a remedy.
+
+        Examples
+        --------
+        >>> nd.fit(net).check()
+        """
         if self.misfits:
             raise NetworkError(str(self.misfits[0]))
 
@@ -169,7 +242,17 @@ class Placement:
         )
 
     def table(self) -> str:
-        """The utilisation as text: one line per population, then what does not fit."""
+        """The utilisation as text: one line per population, then what does not fit.
+
+        Returns
+        -------
+        str
+            Lines.
+
+        Examples
+        --------
+        >>> print(nd.fit(net).table())  # doctest: +SKIP
+        """
         resources = list(next(iter(self.limits.values()), {}))
         head = ["population", "cores", *resources, "binds", "block (x, y, z)"]
         rows = [
@@ -193,8 +276,43 @@ class Placement:
         lines += [f"does not fit: {misfit}" for misfit in self.misfits]
         return "\n".join(lines)
 
+    def to_pandas(self) -> Any:
+        """Give how full each core is as a table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each core in use: ``place``, ``population``, and percent of each limit.
+
+        Raises
+        ------
+        InputError
+            If pandas is not installed (extra ``tables``).
+
+        Examples
+        --------
+        >>> nd.fit(net).to_pandas()  # doctest: +SKIP
+        """
+        return as_frame(
+            [
+                {"place": place, "population": name, **percent}
+                for (name, percent), place in zip(self.per_core, self._places(), strict=True)
+            ]
+        )
+
     def as_dict(self) -> dict[str, Any]:
-        """The placement as plain types for JSON."""
+        """The placement as plain types for JSON.
+
+        Returns
+        -------
+        dict
+            Numbers, strings, lists and mappings alone.
+
+        Examples
+        --------
+        >>> nd.fit(net).as_dict()["fits"]
+        True
+        """
         return {
             "chip": self.chip.name,
             "compiler": self.chip.compiler,
@@ -238,3 +356,7 @@ class Placement:
     def _percent(self, population: str, used: Mapping[str, int]) -> dict[str, float]:
         limits = self.limits[population]
         return {r: 100 * used[r] / limit for r, limit in limits.items()}
+
+
+def _cores(number: int) -> str:
+    return f"{number:,} core{'s' * (number != 1)}"

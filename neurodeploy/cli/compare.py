@@ -9,7 +9,7 @@ import typer
 
 from . import options
 from .statuses import DIFFERS, DONE
-from .terminal import print_json, show
+from .terminal import print_json, show, waiting
 
 
 @options.reads_a_network
@@ -70,19 +70,21 @@ def compare(
     recordings = [nd.Recording.load(path) for path in (a, b)]
     networks = [None if path is None else reading.load(path) for path in (net, net_b)]
     values, truth = (None, None) if input is None else read_inputs(input)
-    result = nd.compare(
-        *recordings,
-        anyway=anyway,
-        labels=read_labels(labels) if labels is not None else truth,
-        tolerances=Tolerances(
-            allow_spike_difference, tolerance_steps, allow_state_error, allow_decision_difference
-        ),
-        net=networks[0],
-        net_b=networks[1],
-        inputs=values,
-        local=local,
-        floor=FloorOptions(noise, repeats) if floor else None,
+    tolerances = Tolerances(
+        allow_spike_difference, tolerance_steps, allow_state_error, allow_decision_difference
     )
+    with waiting("comparing, and looking for the cause of what differs"):
+        result = nd.compare(
+            *recordings,
+            anyway=anyway,
+            labels=read_labels(labels) if labels is not None else truth,
+            tolerances=tolerances,
+            net=networks[0],
+            net_b=networks[1],
+            inputs=values,
+            local=local,
+            floor=FloorOptions(noise, repeats) if floor else None,
+        )
     if report is not None:
         nd.report(report, net=networks[0], recordings=recordings, comparison=result)
     if junit is not None:

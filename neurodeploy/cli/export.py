@@ -9,7 +9,7 @@ import typer
 
 from . import options
 from .statuses import DIFFERS, DONE
-from .terminal import print_json, show
+from .terminal import print_json, show, waiting
 
 
 def export(
@@ -53,18 +53,19 @@ def export(
     from ..exporting.export import export as run_export
     from ..reporting.terminal import audit_table
 
-    done = run_export(
-        factory,
-        out,
-        weights=weights,
-        example=example,
-        shape=shape,
-        steps=steps,
-        seed=seed,
-        allow=allow or (),
-        split_sums=split_sums,
-        static=static,
-    )
+    with waiting(f"exporting {factory}"):
+        done = run_export(
+            factory,
+            out,
+            weights=weights,
+            example=example,
+            shape=shape,
+            steps=steps,
+            seed=seed,
+            allow=allow or (),
+            split_sums=split_sums,
+            static=static,
+        )
     if json:
         print_json(done.as_dict())
         return DONE if done.equal else DIFFERS

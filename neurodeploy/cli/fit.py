@@ -11,7 +11,7 @@ import typer
 from ..errors import InputError
 from . import options
 from .statuses import DIFFERS, DONE
-from .terminal import print_json
+from .terminal import print_json, waiting
 
 if TYPE_CHECKING:
     from ..network import Network
@@ -69,8 +69,9 @@ def fit(
     counted = None if recording is None else nd.Recording.load(recording)
     network = _network(net, bits, shape, reading)
     where: dict[str, Any] = {"board": board, "compiler": compiler, "cores": cores}
-    placement = nd.fit(network, chip, recording=counted, **where)
-    changes = changes_that_fit(placement)
+    with waiting("placing, and looking for changes after which it fits"):
+        placement = nd.fit(network, chip, recording=counted, **where)
+        changes = changes_that_fit(placement)
     gain = {}
     if counted is not None:
         plain = nd.fit(network, chip, **where)

@@ -18,6 +18,8 @@ EXTRAS = {
     "lava-dl": ("lava.lib.dl", "train and export SLAYER networks", _LAVA_DL),
     "nir": ("nir", "networks of snnTorch, Norse, Sinabs, Rockpool, SpikingJelly, Spyx", "nir"),
     "matplotlib": ("matplotlib", "plots in reports", "plots"),
+    "pandas": ("pandas", "tables of recordings and profiles", "tables"),
+    "xarray": ("xarray", "recordings as arrays with named axes", "tables"),
     "zeus": ("zeus", "energy counters of this host", "power"),
     "soxr": ("soxr", "sound files of any rate", "audio"),
     "sounddevice": ("sounddevice", "a microphone", "audio"),

@@ -13,6 +13,7 @@ import typer
 
 from ..errors import InputError
 from ..network import Network
+from .terminal import waiting
 
 Net = Annotated[Path, typer.Argument(metavar="NET", help="A network: NetX HDF5 (.net) or NIR.")]
 Axes = Annotated[
@@ -188,7 +189,8 @@ class Reading:
 
         options = {**vars(self), "reset": _read_resets(self.reset)}
         given = {name: value for name, value in options.items() if value is not None}
-        return nd.load(path, **given)
+        with waiting(f"reading {path}"):  # what is read may be run, to measure it
+            return nd.load(path, **given)
 
 
 def _read_resets(given: list[str] | None) -> str | dict[str, str] | None:

@@ -10,7 +10,7 @@ import typer
 
 from ..errors import BackendError, InputError, NetworkError
 from . import options
-from .terminal import print_json, progress_bar, show
+from .terminal import print_json, progress_bar, show, waiting
 
 CHIP = "loihi2"
 
@@ -107,7 +107,8 @@ def quantize(
         made = _within(network, budgets, chosen, data, chip or CHIP)
         chosen, costs, fixed = made.config, made.costs, made.network
     else:
-        fixed = nd.quantize(network, chosen, inputs)
+        with waiting("searching for scales"):
+            fixed = nd.quantize(network, chosen, inputs)
     lost = None if inputs is None else quantization_report(network, fixed, inputs)
     nd.save(fixed, out)
     if json:

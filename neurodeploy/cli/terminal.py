@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -48,6 +49,24 @@ def progress_bar(label: str) -> Iterator[Progress]:
 
 
 @contextmanager
+def waiting(label: str) -> Iterator[None]:
+    """Say on standard error what is being waited for, and how long, where that is a terminal.
+
+    For work whose end nobody knows beforehand; nothing of it stays.
+    """
+    if not sys.stderr.isatty():  # rich takes longer to import than most of this work
+        yield
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        bar.add_task(label, total=None)
+        yield
+
+
+@contextmanager
 def interruptible() -> Iterator[None]:
     """Say what an interrupted run has to say (which samples are done, and where)."""
     try:
@@ -64,11 +83,11 @@ def say(line: str) -> None:
 
 
 def show(*renderables: Any) -> None:
-    """Print sentences and tables on standard output, tables at most 100 columns wide."""
+    """Print sentences and tables on standard output, as wide as the terminal; 100 in a file."""
     from rich.console import Console
 
     console = Console()
-    console = Console(width=min(console.width, 100) if console.is_terminal else 100)
+    console = console if console.is_terminal else Console(width=100)
     for renderable in renderables:
         # Sentences are left to the terminal to wrap, so that a file keeps them whole.
         is_text = isinstance(renderable, str)

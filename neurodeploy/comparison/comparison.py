@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..display import Shown, as_frame, columns, listed
+from ..numbers import percent
 from .divergence import Divergence
 from .learned import LearningDifference, LearningDivergence
 from .outputs import OutputComparison
@@ -22,7 +25,7 @@ SCHEMA, SCHEMA_VERSION = "neurodeploy.comparison", 1
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Shown):
     """The outcome of `compare`.
 
     Attributes
@@ -51,6 +54,12 @@ class Comparison:
         Where asked for.
     learning : tuple of LearningDifference
         Of the projections that learned.
+
+    Examples
+    --------
+    >>> diff = nd.compare(rec, nd.run(net, inputs))
+    >>> diff.equal, len(diff), diff.samples
+    (True, 3, 20)
     """
 
     equal: bool
@@ -73,6 +82,26 @@ class Comparison:
         found = [one.first for one in self.learning if one.first is not None]
         return min(found, key=lambda one: one.when, default=None)
 
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[PopulationDifference]:
+        return iter(self.rows)
+
+    def __repr__(self) -> str:
+        words = {True: "equal", False: "differs", None: "not compared"}
+        found = columns(
+            [
+                (row.population, words[row.exact], _differences(row), ", ".join(row.compared))
+                for row in self
+            ]
+        )
+        last = [self.diagnosis.words] if self.diagnosis else []
+        if self.output is not None and self.output.agreement is not None:
+            last.insert(0, f"{percent(self.output.agreement)} of the decisions agree")
+        title = f"Comparison: {self.summary()}"
+        return listed(title, found, *last, what="more populations")
+
     @property
     def within_tolerance(self) -> bool:
         """Whether the two are equal, or differ by no more than the tolerances allow."""
@@ -85,7 +114,17 @@ class Comparison:
         return all(row.within is not False for row in self.rows)
 
     def summary(self) -> str:
-        """One line: equal, or where the two first differ."""
+        """One line: equal, or where the two first differ.
+
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> nd.compare(rec, rec).summary()
+        'A (engine) and B (engine) are equal: spikes, v of 3 populations, 20 samples, 16 steps'
+        """
         a, b = self.labels
         if self.equal:
             what = sorted({name for row in self.rows for name in row.compared})
@@ -104,7 +143,18 @@ class Comparison:
         return f"{a} and {b} first differ at {self.first_divergence}{within}"
 
     def as_dict(self) -> dict[str, Any]:
-        """The comparison as plain numbers and strings, for JSON; see ``docs/compare.md``."""
+        """The comparison as plain numbers and strings, for JSON; see ``docs/compare.md``.
+
+        Returns
+        -------
+        dict
+            Numbers, strings, lists and mappings alone.
+
+        Examples
+        --------
+        >>> nd.compare(rec, rec).as_dict()["equal"]
+        True
+        """
         items = asdict(self)
         items["populations"] = items.pop("rows")
         for item, row in zip(items["populations"], self.rows, strict=True):
@@ -120,11 +170,65 @@ class Comparison:
         }
 
     def table(self) -> Table:
-        """A rich table, one row per population."""
+        """A rich table, one row per population.
+
+        Returns
+        -------
+        rich.table.Table
+
+        Examples
+        --------
+        >>> nd.compare(rec, rec).table().row_count
+        3
+        """
         return self.listings()[0].__rich__()
 
+    def to_pandas(self) -> Any:
+        """Give what differs as a table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each population: ``population``, ``exact``, ``within``, ``spikes_a``,
+            ``spikes_b`` and ``differing`` entries of the spikes and of each state.
+
+        Raises
+        ------
+        InputError
+            If pandas is not installed (extra ``tables``).
+
+        Examples
+        --------
+        >>> nd.compare(rec, rec).to_pandas()  # doctest: +SKIP
+        """
+        return as_frame(
+            [
+                {
+                    "population": row.population,
+                    "exact": row.exact,
+                    "within": row.within,
+                    "spikes_a": row.spikes_a,
+                    "spikes_b": row.spikes_b,
+                    "differing": row.differing,
+                    **{f"{name}_differing": n for name, n in row.states_differing.items()},
+                }
+                for row in self
+            ]
+        )
+
     def listings(self) -> list[Listing]:
-        """All that was found as tables; the first says what differs."""
+        """All that was found as tables; the first says what differs.
+
+        Returns
+        -------
+        list of Listing
+            Each has a title, a head and rows, and draws itself with rich.
+
+        Examples
+        --------
+        >>> len(nd.compare(rec, rec).listings()) >= 3
+        True
+        """
         from . import tables
 
         labels = self.labels
@@ -141,8 +245,24 @@ class Comparison:
         return found
 
     def tables(self) -> list[Listing | Text]:
-        """All that was found and its diagnosis, as rich prints them."""
+        """All that was found and its diagnosis, as rich prints them.
+
+        Returns
+        -------
+        list of Listing or rich.text.Text
+
+        Examples
+        --------
+        >>> from rich.console import Console
+        >>> Console().print(*nd.compare(rec, rec).tables())  # doctest: +SKIP
+        """
         from .tables import diagnosis_lines
 
         diagnosis = self.diagnosis
         return [*self.listings(), *(diagnosis_lines(diagnosis, self.labels) if diagnosis else ())]
+
+
+def _differences(row: PopulationDifference) -> str:
+    """How many entries of its arrays differ, in words; empty where none is known to."""
+    found = {"spikes": row.differing, **row.states_differing}
+    return ", ".join(f"{number:,} of {name}" for name, number in found.items() if number)

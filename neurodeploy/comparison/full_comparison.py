@@ -62,6 +62,8 @@ def compare(
     floor : FloorOptions, optional
         Also find how much the network deviates from itself, see
         `sensitivity.sensitivity_floor`; needs `net` and `inputs`.
+    check : bool
+        False is the older name of ``anyway=True``.
 
     Returns
     -------
@@ -73,6 +75,14 @@ def compare(
         If they are not comparable.
     InputError
         If what an option needs is missing.
+
+    Examples
+    --------
+    >>> diff = nd.compare(rec, nd.run(net, inputs, record=("spikes",)))
+    >>> diff.equal, diff.first_divergence
+    (True, None)
+    >>> print(diff.summary())
+    A (engine) and B (engine) are equal: spikes of 3 populations, 20 samples, 16 steps
     """
     for what, wanted in (("local", local), ("floor", floor)):
         if wanted and net is None:

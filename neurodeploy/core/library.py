@@ -261,6 +261,7 @@ def library() -> ctypes.CDLL:
     levels = _levels_asked_for()
     found = _found(levels)
     if found is None:
+        print("the engine is compiled once, which takes a minute or two", file=sys.stderr)
         try:
             found = _loaded(build_in_place(lambda line: print(line, file=sys.stderr), levels))
         except (NoCompiler, OSError) as error:

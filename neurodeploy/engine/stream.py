@@ -54,6 +54,13 @@ def stream(
     -----
     ChipWarning
         If delays are longer than the chip's.
+
+    Examples
+    --------
+    >>> with nd.stream(net) as running:
+    ...     outputs = [running.step(x) for x in inputs[0]]
+    >>> len(outputs), outputs[0].shape
+    (16, (10,))
     """
     for line in network.beyond_chip:
         warnings.warn(line, ChipWarning, stacklevel=2)
@@ -72,6 +79,13 @@ class Stream:
         Messages that left each population so far, where they are counted.
     synops : int
         Synaptic operations that they cause, zero weights not counted.
+
+    Examples
+    --------
+    >>> with nd.stream(net) as running:
+    ...     out = running.step(inputs[0, 0])
+    >>> out.dtype
+    dtype('int32')
     """
 
     def __init__(
@@ -107,7 +121,17 @@ class Stream:
         self._open = False
 
     def reset(self) -> None:
-        """Start again from zero state."""
+        """Start again from zero state.
+
+        Examples
+        --------
+        >>> with nd.stream(net) as running:
+        ...     first = [running.step(x).tolist() for x in inputs[0]]
+        ...     running.reset()
+        ...     again = [running.step(x).tolist() for x in inputs[0]]
+        >>> first == again
+        True
+        """
         self.steps = 0
         self.messages, self.synops = dict.fromkeys(self._counted, 0), 0
         self._core.reset()
@@ -137,6 +161,13 @@ class Stream:
         ------
         InputError
             If the shape or range does not fit, or the stream is closed.
+
+        Examples
+        --------
+        >>> with nd.stream(net) as running:
+        ...     out = running.step(inputs[0, 0])
+        >>> out.shape
+        (10,)
         """
         if not self._open:
             raise InputError("stream: is closed; open another with stream(network)")

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..display import Shown
 from ..numbers import count, percent, si, wilson_interval
 from ..profiling import Profile
 from .tallies import Fit, Spread, Tally
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluation:
+class Evaluation(Shown):
     """A data set run and scored.
 
     Attributes
@@ -34,6 +35,12 @@ class Evaluation:
         Wall-clock time of the whole.
     tally : Tally
         What was counted; everything below comes from it.
+
+    Examples
+    --------
+    >>> score = nd.evaluate(net, inputs, labels)
+    >>> score.samples, score.correct, score.confusion.shape
+    (20, 20, (10, 10))
     """
 
     network: str
@@ -66,7 +73,23 @@ class Evaluation:
         return wilson_interval(self.correct, 0 if self._ranks is None else self.samples)
 
     def top(self, k: int) -> float:
-        """Share of samples whose label is among the `k` outputs with the most, 0..1."""
+        """Share of samples whose label is among the `k` outputs with the most, 0..1.
+
+        Parameters
+        ----------
+        k : int
+            From 1 on.
+
+        Returns
+        -------
+        float
+            NaN without classes.
+
+        Examples
+        --------
+        >>> nd.evaluate(net, inputs, labels).top(3)
+        1.0
+        """
         if self._ranks is None:
             return math.nan
         return float(self._ranks[:k].sum()) / self.samples
@@ -90,6 +113,21 @@ class Evaluation:
         """Steps after which the decision stays, in this share of the samples; NaN if none decide.
 
         Counted from the first presented step; 1 is that step itself.
+
+        Parameters
+        ----------
+        share : float
+            0..1.
+
+        Returns
+        -------
+        float
+            Steps.
+
+        Examples
+        --------
+        >>> nd.evaluate(net, inputs, labels).latency(0.9) <= inputs.shape[1]
+        True
         """
         if self.tally.votes is None:
             return math.nan
@@ -158,7 +196,18 @@ class Evaluation:
         return found
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain types for JSON; what is not known is None."""
+        """Plain types for JSON; what is not known is None.
+
+        Returns
+        -------
+        dict
+            Numbers, strings, lists and mappings alone.
+
+        Examples
+        --------
+        >>> nd.evaluate(net, inputs, labels).as_dict()["samples"]
+        20
+        """
         votes, fit = self.tally.votes, self.fit
         known = self._ranks is not None
         return {

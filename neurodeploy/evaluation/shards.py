@@ -247,9 +247,10 @@ def evaluate(
 
     Examples
     --------
-    >>> score = nd.evaluate(net, inputs, labels, scheduler="processes:2")
-    >>> score.accuracy, score.interval
-    (0.9806, (0.9601, 0.9907))
+    >>> score = nd.evaluate(net, inputs, labels)
+    >>> score.samples, score.correct
+    (20, 20)
+    >>> shared = nd.evaluate(net, inputs, labels, scheduler="processes:2")  # doctest: +SKIP
     """
     readout = Readout(by or _rule_of(network), window)
     data = _in_samples(network, as_data_set(inputs, labels, axes, steps, bin))

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..backends import BACKENDS, run
 from ..chip import Placement, fit, load_chip
+from ..display import Shown, listed
 from ..errors import ChipError, NeurodeployError
 from ..inputs import as_samples, present
 from ..network import Audit, AuditEntry, Network, Rating
@@ -88,7 +89,7 @@ class Step:
 
 
 @dataclass(frozen=True, eq=False)
-class Deployment:
+class Deployment(Shown):
     """A network made ready for a target, and how.
 
     Attributes
@@ -115,6 +116,12 @@ class Deployment:
         neither was tried.
     otherwise : Audit
         What may be otherwise there, of what runs.
+
+    Examples
+    --------
+    >>> ready = nd.deploy(net, "loihi2", inputs=inputs)  # doctest: +SKIP
+    >>> ready.runs, ready.placement.cores_used  # doctest: +SKIP
+    (True, 2)
     """
 
     network: Network
@@ -140,6 +147,16 @@ class Deployment:
         equal = self.verification is None or self.verification.equal
         return not self.left and equal
 
+    def __repr__(self) -> str:
+        steps = [f"{s.name}: {'exact' if s.exact else 'approximate'}" for s in self.steps]
+        left = [f"cannot run there: {entry.element}" for entry in self.left]
+        verdict = f"not verified: {self.not_verified}"
+        if self.verification is not None:
+            verdict = f"verified: {self.verification.comparison.summary()}"
+        runs = "runs" if self.runs else "does not run"
+        title = f"Deployment for {self.target}: {runs}, {len(self.steps)} steps"
+        return listed(title, [*steps, *left], verdict, f"audit: {self.audit.counts}")
+
     @cached_property
     def placement(self) -> Placement | None:
         """Its populations on a chip's cores, where the target is one that runs them all."""
@@ -147,7 +164,17 @@ class Deployment:
         return fit(self.network, self.target, compiler=self.compiler) if placed else None
 
     def lines(self) -> list[str]:
-        """What the terminal says after the table of steps."""
+        """What the terminal says after the table of steps.
+
+        Returns
+        -------
+        list of str
+            Sentences, without line ends.
+
+        Examples
+        --------
+        >>> nd.deploy(net, "loihi2").lines()  # doctest: +SKIP
+        """
         lines = []
         if not self.steps:
             lines.append(f"nothing to change: {self.target} takes the network as it is")
@@ -171,7 +198,18 @@ class Deployment:
         return lines
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """For JSON.
+
+        Returns
+        -------
+        dict
+            Numbers, strings, lists and mappings alone.
+
+        Examples
+        --------
+        >>> nd.deploy(net, "loihi2").as_dict()["target"]  # doctest: +SKIP
+        'loihi2'
+        """
         found = self.verification
         return {
             "target": self.target,
@@ -262,8 +300,8 @@ def deploy(
 
     Examples
     --------
-    >>> ready = nd.deploy("trained.nir", "lava", calibration=x, preset="snntorch")
-    >>> ready.runs, [step.name for step in ready.steps]
+    >>> ready = nd.deploy("trained.nir", "lava", calibration=x, preset="snntorch")  # doctest: +SKIP
+    >>> ready.runs, [step.name for step in ready.steps]  # doctest: +SKIP
     """
     chosen = rewrites_of(target, without)
     if compiler is not None:

@@ -40,6 +40,11 @@ class ExportedModule:
     agreement : tuple of Agreement
     inputs : int [samples, steps, *shape]
         The example in the network's integers.
+
+    Examples
+    --------
+    >>> made = nd.export(module, "net.net")  # doctest: +SKIP
+    >>> made.equal, made.netx_reads  # doctest: +SKIP
     """
 
     network: Network
@@ -60,7 +65,18 @@ class ExportedModule:
         return all(population.equal for population in self.agreement)
 
     def lines(self) -> list[str]:
-        """What the terminal says."""
+        """What the terminal says.
+
+        Returns
+        -------
+        list of str
+            Sentences, without line ends.
+
+        Examples
+        --------
+        >>> made = nd.export(module, "net.net")  # doctest: +SKIP
+        >>> made.lines()  # doctest: +SKIP
+        """
         lines = [f"SLAYER's CPU forward pass against the engine, on {self.example}:"]
         lines += [f"  {population.line()}" for population in self.agreement]
         verdict = "they agree to the bit" if self.equal else "they differ"
@@ -95,7 +111,17 @@ class ExportedModule:
         return [] if self.no_layers else netx_needs(self.network, self.inputs)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """For JSON.
+
+        Returns
+        -------
+        dict
+            Numbers, strings, lists and mappings alone.
+
+        Examples
+        --------
+        >>> json.dumps(nd.export(module, "net.net").as_dict())  # doctest: +SKIP
+        """
         return {
             "network": self.out,
             "fingerprint": self.network.fingerprint,
@@ -156,6 +182,12 @@ def export(
     ------
     NeurodeployError
         Of every kind: one line that says what and where.
+
+    Examples
+    --------
+    >>> made = nd.export("package.module:Net", "net.net", weights="net.pt")  # doctest: +SKIP
+    >>> made.equal  # doctest: +SKIP
+    True
     """
     from ..formats.slayer import example_for, export_slayer, with_sample_axis
     from ..formats.slayer.checkpoint import load_checkpoint, make_module

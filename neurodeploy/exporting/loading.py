@@ -53,6 +53,12 @@ def load(
     ------
     FormatError, NetworkError, UnsupportedError
         See the reader of the format.
+
+    Examples
+    --------
+    >>> net = nd.load("digits.net")
+    >>> [population.name for population in net]
+    ['input', '0_dense', '1_dense']
     """
     if "allow" in options:
         options["allow"] = names_of(options["allow"])

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..backends import BACKENDS, run
 from ..chip import Placement, fit
 from ..comparison import Comparison, compare
+from ..display import Shown, listed
 from ..errors import BackendError, ChipError, FormatError, InputError, NetworkError
 from ..inputs import as_samples
 from ..network import Network
@@ -27,7 +28,7 @@ CHIP = "loihi2"
 
 
 @dataclass(frozen=True, eq=False)
-class Verification:
+class Verification(Shown):
     """What `verify` found.
 
     Attributes
@@ -41,6 +42,11 @@ class Verification:
         What the other backend's run costs: measured where it has a meter, else estimated.
     chip : str
         Of the estimate, and of the placement.
+
+    Examples
+    --------
+    >>> found = nd.verify(net, inputs, backend="lava")  # doctest: +SKIP
+    >>> print(found.comparison.summary())  # doctest: +SKIP
     """
 
     network: Network
@@ -53,6 +59,10 @@ class Verification:
     def equal(self) -> bool:
         """Whether both did the same."""
         return self.comparison.equal
+
+    def __repr__(self) -> str:
+        costs = [profile.headline for profile in self.profiles]
+        return listed(f"Verification: {self.comparison.summary()}", costs)
 
     @cached_property
     def placement(self) -> Placement:
@@ -121,6 +131,12 @@ def verify(
         nor `drain` says otherwise.
     NeurodeployError
         As `run` and `compare`.
+
+    Examples
+    --------
+    >>> found = nd.verify(net, inputs, backend="lava")  # doctest: +SKIP
+    >>> found.equal  # doctest: +SKIP
+    True
     """
     backend = backend if on is None else on
     if backend == "engine" or backend not in BACKENDS or BACKENDS[backend].runs_floats:

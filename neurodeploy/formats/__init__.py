@@ -145,6 +145,12 @@ def save(network: Network, path: str | os.PathLike[str], **options: Any) -> None
         If the suffix is unknown or nothing can be written there.
     UnsupportedError
         If the format cannot hold an element.
+
+    Examples
+    --------
+    >>> nd.save(net, "copy.net")
+    >>> nd.load("copy.net") == net
+    True
     """
     check_out(path)
     kind = _format_to_write(path)

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..display import Shown, listed
 from .fields import Declared, text
 
 Numbers: TypeAlias = NDArray[Any]
@@ -121,8 +122,20 @@ class AuditEntry(Declared):
 
 
 @dataclass(frozen=True)
-class Audit(Declared):
-    """All entries of one conversion, in the order of the file."""
+class Audit(Declared, Shown):
+    """All entries of one conversion, in the order of the file.
+
+    Attributes
+    ----------
+    entries : tuple of AuditEntry
+
+    Examples
+    --------
+    >>> len(net.audit), net.audit.counts
+    (2, '2 faithful')
+    >>> [entry.element for entry in net.audit]
+    ['layer/0', 'layer/1']
+    """
 
     entries: tuple[AuditEntry, ...] = ()
 
@@ -133,7 +146,22 @@ class Audit(Declared):
         return len(self.entries)
 
     def rated(self, rating: Rating) -> tuple[AuditEntry, ...]:
-        """The entries with this rating."""
+        """The entries with this rating.
+
+        Parameters
+        ----------
+        rating : Rating
+
+        Returns
+        -------
+        tuple of AuditEntry
+
+        Examples
+        --------
+        >>> from neurodeploy.network import Rating
+        >>> net.audit.rated(Rating.UNSUPPORTED)
+        ()
+        """
         return tuple(entry for entry in self.entries if entry.rating is rating)
 
     @property
@@ -144,5 +172,20 @@ class Audit(Declared):
                 return rating
         return Rating.FAITHFUL
 
+    @property
+    def counts(self) -> str:
+        """How many elements have each rating, in words: ``12 faithful, 1 approximate``."""
+        found = ((len(self.rated(rating)), rating.value) for rating in Rating)
+        return ", ".join(f"{n:,} {word}" for n, word in found if n) or "no elements"
+
     def __add__(self, other: Audit) -> Audit:
         return Audit(self.entries + other.entries)
+
+    def __repr__(self) -> str:
+        changed = self.rated(Rating.UNSUPPORTED) + self.rated(Rating.APPROXIMATE)
+        lines = [f"{e.element}: {e.rating.value}: {_shortened(e.text)}" for e in changed]
+        return listed(f"Audit of {len(self):,} elements: {self.counts}", lines)
+
+
+def _shortened(sentence: str, most: int = 100) -> str:
+    return sentence if len(sentence) <= most else f"{sentence[: most - 4]} ..."

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..display import Shown, columns, listed
 from ..errors import NetworkError
+from ..numbers import count
 from .audit import Audit
 from .canonical import fingerprint
 from .fields import (
@@ -179,7 +181,7 @@ class Projection(Declared):
 
 
 @dataclass(frozen=True, eq=False)
-class Network(Declared):
+class Network(Declared, Shown):
     """A spiking network in the chip's integers, or in float32 before it is quantized.
 
     Attributes
@@ -199,6 +201,14 @@ class Network(Declared):
     ------
     NetworkError
         If names, shapes or weights contradict each other.
+
+    Examples
+    --------
+    >>> net = nd.load("digits.net")
+    >>> [(population.name, population.size) for population in net]
+    [('input', 64), ('0_dense', 128), ('1_dense', 10)]
+    >>> net.output.shape, net.hops("1_dense")
+    ((10,), 2)
     """
 
     populations: tuple[Population, ...]
@@ -241,6 +251,38 @@ class Network(Declared):
                 f"no population {name!r}; there are {', '.join(self._places)}"
             ) from None
 
+    def __len__(self) -> int:
+        return len(self.populations)
+
+    def __iter__(self) -> Iterator[Population]:
+        return iter(self.populations)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._places
+
+    def __repr__(self) -> str:
+        rows = [
+            (
+                population.name,
+                population.neuron.kind,
+                "x".join(map(str, population.shape)),
+                ", ".join(
+                    f"{p.synapse.kind} from {p.source if p.source != p.target else 'itself'}"
+                    for p in self.into(population.name)
+                ),
+            )
+            for population in self
+        ]
+        return listed(
+            f"Network of {len(self)} populations, {count(sum(p.size for p in self))} neurons, "
+            f"{len(self.projections)} projections, in "
+            f"{'float32, not quantized' if self.is_float else 'integers'}",
+            columns(rows),
+            f"output after {self.hops(self.output.name)} hops; audit: {self.audit.counts}",
+            f"fingerprint {self.fingerprint[:16]}",
+            what="more populations",
+        )
+
     @cached_property
     def _places(self) -> dict[str, int]:
         """Where each population stands, by name."""
@@ -263,11 +305,43 @@ class Network(Declared):
         return self.populations[-1]
 
     def into(self, name: str) -> tuple[Projection, ...]:
-        """Projections that end in a population."""
+        """Projections that end in a population.
+
+        Parameters
+        ----------
+        name : str
+            Of a population.
+
+        Returns
+        -------
+        tuple of Projection
+            Empty where nothing leads there.
+
+        Examples
+        --------
+        >>> [projection.name for projection in net.into("1_dense")]
+        ['0_dense->1_dense']
+        """
         return self._into.get(name, ())
 
     def out_of(self, name: str) -> tuple[Projection, ...]:
-        """Projections that start from a population."""
+        """Projections that start from a population.
+
+        Parameters
+        ----------
+        name : str
+            Of a population.
+
+        Returns
+        -------
+        tuple of Projection
+            Empty where nothing starts there.
+
+        Examples
+        --------
+        >>> [projection.name for projection in net.out_of("input")]
+        ['input->0_dense']
+        """
         return self._out_of.get(name, ())
 
     @cached_property
@@ -285,7 +359,22 @@ class Network(Declared):
         return found
 
     def on_chip(self, population: Population) -> bool:
-        """Whether a population has neurons of its own on the chip, see `Neuron.runs_on_host`."""
+        """Whether a population has neurons of its own on the chip, see `Neuron.runs_on_host`.
+
+        Parameters
+        ----------
+        population : Population
+            Of this network.
+
+        Returns
+        -------
+        bool
+
+        Examples
+        --------
+        >>> [net.on_chip(population) for population in net]
+        [False, True, True]
+        """
         where = population.neuron.runs_on_host
         return where == "never" or (where == "first" and population.name != self.input.name)
 
@@ -305,11 +394,46 @@ class Network(Declared):
         It closes a cycle then. In a float network, which runs on the clock of the
         framework that trained it, such a projection delivers what was sent in the step
         before, and every other one what is sent in the same step.
+
+        Parameters
+        ----------
+        projection : Projection
+            Of this network.
+
+        Returns
+        -------
+        bool
+
+        Examples
+        --------
+        >>> [net.closes(projection) for projection in net.projections]
+        [False, False]
         """
         return self._places[projection.target] <= self._places[projection.source]
 
     def hops(self, name: str) -> int:
-        """Steps by which a population lags the input on the shortest path; 0 in a float network."""
+        """Steps by which a population lags the input on the shortest path; 0 in a float network.
+
+        Parameters
+        ----------
+        name : str
+            Of a population.
+
+        Returns
+        -------
+        int
+            Steps of the chip clock.
+
+        Raises
+        ------
+        NetworkError
+            If there is no such population.
+
+        Examples
+        --------
+        >>> {population.name: net.hops(population.name) for population in net}
+        {'input': 0, '0_dense': 1, '1_dense': 2}
+        """
         return self._hops[self[name].name]
 
     @cached_property
@@ -328,13 +452,44 @@ class Network(Declared):
         return {p.name: hops.get(p.name, 0) for p in self.populations}
 
     def weights_clipped(self, projection: Projection) -> int:
-        """How many weights the conversion clipped to what the chip holds."""
+        """How many weights the conversion clipped to what the chip holds.
+
+        Parameters
+        ----------
+        projection : Projection
+            Of this network.
+
+        Returns
+        -------
+        int
+
+        Examples
+        --------
+        >>> sum(net.weights_clipped(projection) for projection in net.projections)
+        0
+        """
         return int(self.metadata.get(f"{CLIPPED}{projection.name}", 0))
 
     def fan_out(self, projection: Projection, dense: bool = False) -> NDArray[np.int64]:
         """Synapses that one message of each source neuron reaches; see `Synapse.fan_out`.
 
         Kept, because every recording needs it and it takes longer than a short run.
+
+        Parameters
+        ----------
+        projection : Projection
+            Of this network.
+        dense : bool
+            Count weights of 0, too.
+
+        Returns
+        -------
+        int64 [neurons of the source]
+
+        Examples
+        --------
+        >>> net.fan_out(net.projections[0], dense=True)[:3].tolist()
+        [128, 128, 128]
         """
         key = (projection.name, dense)
         if key not in self._fan_outs:

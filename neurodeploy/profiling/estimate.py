@@ -133,6 +133,13 @@ def profile(
         needs, or is of another kind than the one that was placed on.
     InputError
         If both the host and the chip's processors are to feed it.
+
+    Examples
+    --------
+    >>> prof = nd.profile(rec, chip="loihi2")
+    >>> prof.kind, prof.bound
+    ('estimated', "core of '0_dense'")
+    >>> print(prof.headline)  # doctest: +SKIP
     """
     if "energy_joules" in recording.header.measured:
         return _measured(recording)

@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
 from ..chip import Constant
+from ..display import Shown, as_frame, columns, listed
 from ..errors import RecordingError
-from ..numbers import si, si_range
+from ..numbers import count, si, si_range
 
 Kind = Literal["measured", "estimated", "unavailable"]
 
@@ -101,7 +102,7 @@ class PopulationShare:
 
 
 @dataclass(frozen=True)
-class Profile:
+class Profile(Shown):
     """What one inference costs: means over the recording's samples.
 
     A figure that the profile does not know is NaN, and its tag is
@@ -152,6 +153,14 @@ class Profile:
         Whether each step was bound by itself rather than a mean step.
     beside : tuple of Part
         Power of the board that is in none of the figures.
+
+    Examples
+    --------
+    >>> prof = nd.profile(rec)
+    >>> prof.kind, prof.chip, prof.samples
+    ('estimated', 'loihi2', 20)
+    >>> prof.energy_joules == prof.dynamic_joules + prof.static_joules
+    False
     """
 
     energy_joules: float
@@ -228,6 +237,11 @@ class Profile:
         ------
         RecordingError
             If they are not of the same kind.
+
+        Examples
+        --------
+        >>> nd.evaluate(net, inputs, labels).profile.samples
+        20
         """
         first = profiles[0]
         for name in ("chip", "kind", "model", "steps", "cores", "chips", "workload"):
@@ -272,6 +286,34 @@ class Profile:
             notes=tuple(dict.fromkeys(note for p in profiles for note in p.notes)),
         )
 
+    def __repr__(self) -> str:
+        placed = f"; on {self.cores} cores ({self.placed})" if self.placed else ""
+        rows = [
+            ("energy", *self._worth("joules"), self.tag("energy_joules")),
+            ("  dynamic", *self._worth("dynamic_joules"), self.tag("dynamic_joules")),
+            ("  static", si(self.static_joules, "J"), "", self.tag("static_joules")),
+            ("time", *self._worth("seconds"), self.tag("seconds")),
+            ("a step", si(self.seconds_per_step, "s"), self.bound and f"bound by {self.bound}", ""),
+            ("power", si(self.watts, "W"), "", self.tag("watts")),
+        ]
+        return listed(
+            f"Profile of {self.label}: an inference of {self.steps} steps, mean of {self.samples} "
+            f"samples",
+            columns(rows),
+            f"{count(self.synops)} synops, {count(self.neuron_updates)} neuron updates, "
+            f"{count(self.messages)} messages",
+            self.model + placed,
+        )
+
+    def _worth(self, quantity: str) -> tuple[str, str]:
+        """A figure and its band, in words."""
+        unit = "s" if quantity == "seconds" else "J"
+        value = self.energy_joules if quantity == "joules" else getattr(self, quantity)
+        if self.band is None:
+            return si(value, unit), ""
+        low, high = (getattr(self.band, f"{end}_{quantity}") for end in ("low", "high"))
+        return si(value, unit), si_range(low, high, unit)
+
     @property
     def label(self) -> str:
         """Workload and chip, for headings."""
@@ -283,14 +325,60 @@ class Profile:
         return self.energy_joules * self.seconds
 
     def tag(self, figure: str) -> Kind:
-        """How a figure (a field's name, e.g. ``static_joules``) is known."""
+        """How a figure (a field's name, e.g. ``static_joules``) is known.
+
+        Parameters
+        ----------
+        figure : str
+            The name of a field of numbers.
+
+        Returns
+        -------
+        str
+            ``measured``, ``estimated`` or ``unavailable``.
+
+        Examples
+        --------
+        >>> nd.profile(rec).tag("static_joules")
+        'estimated'
+        """
         if math.isnan(getattr(self, figure)):
             return "unavailable"
         # Where the energy is unavailable, what there is was read from a clock.
         return "measured" if self.kind == "unavailable" else self.kind
 
+    def to_pandas(self) -> Any:
+        """Give the share of each population as a table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each population, with the fields of `PopulationShare`.
+
+        Raises
+        ------
+        InputError
+            If pandas is not installed (extra ``tables``).
+
+        Examples
+        --------
+        >>> nd.profile(rec).to_pandas()  # doctest: +SKIP
+        """
+        return as_frame([asdict(share) for share in self.per_population])
+
     def as_dict(self) -> dict[str, Any]:
-        """The profile as plain types for JSON; what is not known becomes None."""
+        """The profile as plain types for JSON; what is not known becomes None.
+
+        Returns
+        -------
+        dict
+            Numbers, strings, lists and mappings alone.
+
+        Examples
+        --------
+        >>> nd.profile(rec).as_dict()["kind"]
+        'estimated'
+        """
         constants = {name: asdict(constant) for name, constant in self.constants.items()}
         plain = {name: value for name, value in vars(self).items() if name != "constants"}
         plain["band"] = asdict(self.band) if self.band else None

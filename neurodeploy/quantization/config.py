@@ -73,6 +73,12 @@ class QuantConfig:
     ------
     NetworkError
         If a choice is impossible.
+
+    Examples
+    --------
+    >>> config = nd.QuantConfig(bits=6)
+    >>> nd.QuantConfig.from_json(config.to_json()) == config
+    True
     """
 
     bits: int | str = WEIGHT_BITS
@@ -117,21 +123,62 @@ class QuantConfig:
         return tuple(what for what, wanted in asked.items() if wanted)
 
     def bits_of(self, population: str) -> int | str:
-        """Bits of the weights into a population."""
+        """Bits of the weights into a population.
+
+        Parameters
+        ----------
+        population : str
+            The one that the weights lead to.
+
+        Returns
+        -------
+        int or str
+            Bits of a weight, or ``ternary``.
+
+        Examples
+        --------
+        >>> nd.QuantConfig(bits=6).bits_of("conv1")
+        6
+        """
         return dict(self.population_bits).get(population, self.bits)
 
     def to_json(self) -> str:
-        """Write as JSON, keys sorted."""
+        """Write as JSON, keys sorted.
+
+        Returns
+        -------
+        str
+            One object with every field.
+
+        Examples
+        --------
+        >>> '"bits": 6' in nd.QuantConfig(bits=6).to_json()
+        True
+        """
         return json.dumps(asdict(self), sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> QuantConfig:
         """Read what `to_json` wrote; what is left out keeps its default.
 
+        Parameters
+        ----------
+        text : str
+            JSON, as `to_json` gives it.
+
+        Returns
+        -------
+        QuantConfig
+
         Raises
         ------
         NetworkError
             If it is no JSON object, names something that there is not, or a choice is impossible.
+
+        Examples
+        --------
+        >>> nd.QuantConfig.from_json('{"bits": 6}').bits
+        6
         """
         try:
             given: dict[str, Any] = json.loads(text)

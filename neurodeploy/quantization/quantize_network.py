@@ -74,6 +74,12 @@ def quantize(
         If an element has no counterpart on the chip.
     InputError
         If the calibration inputs do not fit, or the configuration needs some and there are none.
+
+    Examples
+    --------
+    >>> fixed = nd.quantize(trained, nd.QuantConfig(weight_bits=6), calibration=x)  # doctest: +SKIP
+    >>> fixed.is_float  # doctest: +SKIP
+    False
     """
     config = config or QuantConfig()
     check(network, config, calibration is not None)

@@ -10,9 +10,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..display import Shown, imported, listed
 from ..errors import RecordingError
 from ..network.neurons import model_of
 from ..network.neurons.registry import NO_STATES
+from ..numbers import count, percent
 from .header import PopulationHeader
 
 OVERFLOWS = ("u_overflows", "v_overflows", "input_overflows")
@@ -34,26 +36,100 @@ class Arrays(Protocol):
 
 
 @dataclass(frozen=True)
-class PopulationRecord:
+class PopulationRecord(Shown):
     """What was recorded of one population. Index it by ``counts``, ``spikes`` or a state's name.
 
     Attributes
     ----------
     header : PopulationHeader
+
+    Examples
+    --------
+    >>> record = rec["1_dense"]
+    >>> record.recorded
+    ('counts', 'spikes', 'v')
+    >>> record.spikes.shape, record["v"].dtype
+    ((20, 16, 10), dtype('int32'))
     """
 
     header: PopulationHeader
     steps: int
     _arrays: Arrays
 
+    def to_pandas(self) -> Any:
+        """Give the messages as a table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row a message: ``sample``, ``step``, ``neuron`` in (C, H, W) order, ``payload``.
+
+        Raises
+        ------
+        RecordingError
+            If spikes were not recorded.
+        InputError
+            If pandas is not installed (extra ``tables``).
+
+        Examples
+        --------
+        >>> rec["1_dense"].to_pandas()  # doctest: +SKIP
+        """
+        where, neuron, payload = self.events_of(0, self._samples)
+        sample, step = np.divmod(where, self.steps)
+        table = {"sample": sample, "step": step, "neuron": neuron, "payload": payload}
+        return imported("pandas", "tables").DataFrame(table)
+
     def has(self, what: str) -> bool:
-        """Whether `what` (counts, spikes or a state) was recorded here."""
+        """Whether `what` (counts, spikes or a state) was recorded here.
+
+        Parameters
+        ----------
+        what : str
+            ``counts``, ``spikes`` or a state's name.
+
+        Returns
+        -------
+        bool
+
+        Examples
+        --------
+        >>> rec["1_dense"].has("v"), rec["1_dense"].has("u")
+        (True, False)
+        """
         return self._key("neuron" if what == "spikes" else what) in self._arrays
 
     def __getitem__(self, what: str) -> NDArray[Any]:
         if what in ("counts", "spikes"):
             return self.counts if what == "counts" else self.spikes
         return self.state_of(what)
+
+    @property
+    def recorded(self) -> tuple[str, ...]:
+        """What there is of counts, spikes and states, by name."""
+        return (*(what for what in ("counts", "spikes") if self.has(what)), *self.states)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.recorded)
+
+    def __contains__(self, what: object) -> bool:
+        return what in self.recorded
+
+    def __repr__(self) -> str:
+        header, lines = self.header, []
+        if {"counts", "spikes"} & set(self.recorded):
+            of_each = self.counts if "counts" in self.recorded else self.step_counts
+            samples, messages = len(of_each), int(of_each.sum())
+            lines.append(f"{samples} samples x {self.steps} steps, hops: {header.hops}")
+            rate = messages / (samples * self.steps * header.size or 1)
+            mean = count(messages / (samples or 1))
+            lines.append(f"{mean} messages a sample, {percent(rate)} of neurons and steps")
+        for what in self.recorded:
+            kind = "[samples, *shape]" if what == "counts" else "[samples, steps, *shape]"
+            lines.append(f"{what} {kind}")
+        shape = "x".join(map(str, header.shape))
+        title = f"PopulationRecord of {header.name!r}: {header.neuron}, shape {shape}"
+        return listed(title, lines, what="more states")
 
     @cached_property
     def states(self) -> tuple[str, ...]:
@@ -105,7 +181,33 @@ class PopulationRecord:
         return np.asarray(self._get("event_counts")[:])
 
     def events_of(self, start: int, stop: int) -> tuple[IntArray, IntArray, NDArray[Any]]:
-        """Events of samples start..stop: (s - start) * steps + t, neuron and payload of each."""
+        """Events of samples start..stop: (s - start) * steps + t, neuron and payload of each.
+
+        Parameters
+        ----------
+        start, stop : int
+            The first sample, and the one after the last.
+
+        Returns
+        -------
+        where : int64 [events]
+            ``(s - start) * steps + t`` of sample s and step t.
+        neuron : int [events]
+            In (C, H, W) order.
+        payload : int32 [events]
+            1 for a plain spike; float32 of a float network.
+
+        Raises
+        ------
+        RecordingError
+            If spikes were not recorded, or the file contradicts itself.
+
+        Examples
+        --------
+        >>> where, neuron, payload = rec["1_dense"].events_of(0, 1)
+        >>> len(where) == int(rec["1_dense"].counts[0].sum())
+        True
+        """
         counts = np.asarray(self._get("event_counts")[start:stop])
         first, last = int(self._ends[start]), int(self._ends[stop])
         neuron = np.asarray(self._get("neuron")[first:last])
@@ -122,20 +224,73 @@ class PopulationRecord:
         return where, neuron, payload
 
     def spikes_of(self, start: int, stop: int) -> NDArray[Any]:
-        """As `spikes`, of samples start..stop only."""
+        """As `spikes`, of samples start..stop only.
+
+        Parameters
+        ----------
+        start, stop : int
+            The first sample, and the one after the last.
+
+        Returns
+        -------
+        int32 [stop - start, steps, *shape]
+
+        Raises
+        ------
+        RecordingError
+            If spikes were not recorded.
+
+        Examples
+        --------
+        >>> rec["1_dense"].spikes_of(2, 5).shape
+        (3, 16, 10)
+        """
         where, neuron, payload = self.events_of(start, stop)
         dense = np.zeros(((stop - start) * self.steps, self.header.size), payload.dtype)
         dense[where, neuron] = payload
         return dense.reshape(stop - start, self.steps, *self.header.shape)
 
     def state_of(self, name: str, start: int = 0, stop: int | None = None) -> NDArray[Any]:
-        """Give a state by its name, of samples start..stop, as `v`."""
+        """Give a state by its name, of samples start..stop, as `v`.
+
+        Parameters
+        ----------
+        name : str
+            Of a state, such as ``v``.
+        start, stop : int
+            The first sample, and the one after the last; None for all from `start` on.
+
+        Returns
+        -------
+        int32 [samples, steps, *shape]
+            float32 of a float network.
+
+        Raises
+        ------
+        RecordingError
+            If it was not recorded.
+
+        Examples
+        --------
+        >>> rec["1_dense"].state_of("v", 0, 2).shape
+        (2, 16, 10)
+        """
         return np.asarray(self._get(name)[start:stop])
 
     def overflows(self) -> dict[str, int] | None:
         """How often a number left its bits, summed over samples; silicon may differ there.
 
         None where the backend counts none.
+
+        Returns
+        -------
+        dict of str to int or None
+            By the name of what overflowed.
+
+        Examples
+        --------
+        >>> rec["1_dense"].overflows()
+        {'u_overflows': 0, 'v_overflows': 0, 'input_overflows': 0}
         """
         keys = {name: self._key(name) for name in OVERFLOWS}
         found = {n: int(self._arrays[k][:].sum()) for n, k in keys.items() if k in self._arrays}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,14 +14,17 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from ..display import Shown, as_frame, columns, listed
 from ..errors import InputError, NetworkError, RecordingError
 from ..files import damaged, written_whole
 from ..hdf5 import written_hdf5
 from ..inputs import present
 from ..network import Network
+from ..numbers import si
 from .decisions import Readout, check_classes, check_decides, check_labels, decide, readouts
 from .header import SCHEMA, SCHEMA_VERSION, Header
 from .joining import joined_arrays, joined_header
+from .labelled import to_dataset
 from .learning import LearningRecord, network_of, with_weights
 from .own_arrays import arrays_of
 from .population import Arrays, PopulationRecord
@@ -32,12 +35,20 @@ HELD_BYTES = 1 << 24
 
 
 @dataclass(frozen=True)
-class Recording:
+class Recording(Shown):
     """What one run recorded. Index it by population name.
 
     Attributes
     ----------
     header : Header
+
+    Examples
+    --------
+    >>> rec = nd.run(net, inputs, record=("counts", "spikes", "v"))
+    >>> rec.samples, rec.steps, rec.names
+    (20, 16, ('input', '0_dense', '1_dense'))
+    >>> rec["1_dense"].counts.shape
+    (20, 10)
     """
 
     header: Header
@@ -49,6 +60,36 @@ class Recording:
                 return PopulationRecord(population, self.header.steps, self.arrays)
         raise RecordingError(
             f"no population {name!r} in this recording; there are {', '.join(self.names)}"
+        )
+
+    def __len__(self) -> int:
+        return len(self.header.populations)
+
+    def __iter__(self) -> Iterator[PopulationRecord]:
+        return (self[name] for name in self.names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names
+
+    def __repr__(self) -> str:
+        header = self.header
+        rows = [
+            (
+                record.header.name,
+                record.header.neuron,
+                "x".join(map(str, record.header.shape)),
+                ", ".join(record.recorded) or "nothing recorded",
+            )
+            for record in self
+        ]
+        warned = f"; {len(header.warnings)} warnings, see header.warnings"
+        return listed(
+            f"Recording of {header.backend}: {self.samples:,} samples x {self.steps:,} steps of "
+            f"{len(self)} populations, in {si(header.seconds, 's')}",
+            columns(rows),
+            f"network {header.network[:16]}, inputs {header.inputs[:16]}"
+            + warned * bool(header.warnings),
+            what="more populations",
         )
 
     @property
@@ -88,6 +129,11 @@ class Recording:
             The chip steps that count, from the first to before the second. Of equals the
             lowest index decides.
 
+        Returns
+        -------
+        int64 [samples]
+            Index of an output neuron, in (C, H, W) order.
+
         Raises
         ------
         InputError
@@ -97,8 +143,8 @@ class Recording:
 
         Examples
         --------
-        >>> rec.decisions(by="first-spike")
-        array([7, 2, 1])
+        >>> rec.decisions()[:5].tolist()
+        [0, 0, 1, 1, 2]
         """
         output = self[self.names[-1]]
         check_decides(output)
@@ -121,12 +167,21 @@ class Recording:
         by, window
             As `decisions` takes them.
 
+        Returns
+        -------
+        float
+
         Raises
         ------
         InputError
             If there are more or fewer labels than samples, or some no output stands for.
         RecordingError
             As `decisions`.
+
+        Examples
+        --------
+        >>> rec.accuracy(labels)
+        1.0
         """
         truth = check_labels(labels, self.samples)
         if len(np.asarray(labels)) != self.samples or not self.samples:
@@ -143,6 +198,16 @@ class Recording:
         ----------
         dense : bool
             Count zero weights too, as hardware without sparse synapses would.
+
+        Returns
+        -------
+        dict of str to int64 [samples]
+            By the name of the projection; empty where the backend counts none.
+
+        Examples
+        --------
+        >>> {name: int(each.sum()) for name, each in rec.synops().items()}
+        {'input->0_dense': 382761, '0_dense->1_dense': 14554}
         """
         what = "dense_synops" if dense else "synops"
         keys = {p.name: f"projections/{p.name}/{what}" for p in self.header.projections}
@@ -188,12 +253,86 @@ class Recording:
         return with_weights(network, weights)
 
     def weights_clipped(self) -> dict[str, int]:
-        """How many weights of each projection the conversion clipped; silicon holds no more."""
+        """How many weights of each projection the conversion clipped; silicon holds no more.
+
+        Returns
+        -------
+        dict of str to int
+            By the name of the projection.
+
+        Examples
+        --------
+        >>> rec.weights_clipped()
+        {'input->0_dense': 0, '0_dense->1_dense': 0}
+        """
         keys = {p.name: f"projections/{p.name}/weights_clipped" for p in self.header.projections}
         return {n: int(self.arrays[k][0]) for n, k in keys.items() if k in self.arrays}
 
+    def to_pandas(self) -> Any:
+        """Give the messages of each population in each sample as a table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each sample and population: ``sample``, ``population``, ``messages``.
+
+        Raises
+        ------
+        InputError
+            If pandas is not installed (extra ``tables``).
+
+        Examples
+        --------
+        >>> rec.to_pandas()  # doctest: +SKIP
+        """
+        rows = [
+            {"sample": sample, "population": record.header.name, "messages": int(messages)}
+            for record in self
+            if {"counts", "spikes"} & set(record.recorded)
+            for sample, messages in enumerate(_messages(record))
+        ]
+        return as_frame(rows)
+
+    def to_xarray(self) -> Any:
+        """Give all that was recorded as arrays with named axes.
+
+        Returns
+        -------
+        xarray.Dataset
+            A variable ``population/what`` for each of counts, spikes and states, over ``sample``,
+            ``step`` (the chip clock) and the population's own axes: ``population/neuron``, or
+            ``/channel``, ``/y`` and ``/x``. All of it is read into memory.
+
+        Raises
+        ------
+        InputError
+            If xarray is not installed (extra ``tables``).
+
+        Examples
+        --------
+        >>> rec.to_xarray()["1_dense/counts"].sum("sample")  # doctest: +SKIP
+        """
+        return to_dataset(list(self), self.header)
+
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write an HDF5 file; it appears under its name only once it is whole."""
+        """Write an HDF5 file; it appears under its name only once it is whole.
+
+        Parameters
+        ----------
+        path : path
+            Of an HDF5 file, ``.h5`` by custom.
+
+        Raises
+        ------
+        FormatError
+            If nothing can be written there.
+
+        Examples
+        --------
+        >>> rec.save("rec.h5")
+        >>> nd.Recording.load("rec.h5").samples
+        20
+        """
         with RecordingWriter(self.header, Path(path)) as writer:
             for key in self.arrays:
                 writer.put(key, np.asarray(self.arrays[key][:]))
@@ -221,6 +360,11 @@ class Recording:
             compared with it. Without, it can be compared with recordings that were cut and
             joined in the same way.
 
+        Returns
+        -------
+        Recording
+            Of all samples; opened from `out`, where that is given.
+
         Raises
         ------
         RecordingError
@@ -230,7 +374,9 @@ class Recording:
 
         Examples
         --------
-        >>> whole = Recording.join([Recording.load("a.h5"), Recording.load("b.h5")], out="c.h5")
+        >>> parts = [nd.Recording.load("a.h5"), nd.Recording.load("b.h5")]
+        >>> nd.Recording.join(parts, out="c.h5").samples
+        40
         """
         header = joined_header([recording.header for recording in recordings])
         if network is not None and inputs is not None:
@@ -278,6 +424,11 @@ class Recording:
         seconds : float
             Wall-clock time of the run.
 
+        Returns
+        -------
+        Recording
+            In memory, on the chip's clock.
+
         Raises
         ------
         InputError
@@ -285,8 +436,8 @@ class Recording:
 
         Examples
         --------
-        >>> mine = nd.Recording.from_arrays(net, {"out": spikes}, inputs=x, clock="framework")
-        >>> nd.compare(mine, nd.run(net, x, record=("spikes",))).equal
+        >>> mine = nd.Recording.from_arrays(net, {"1_dense": spikes}, inputs=inputs)
+        >>> nd.compare(mine, nd.run(net, inputs, record=("spikes",))).equal
         True
         """
         return cls(*arrays_of(network, spikes, states or {}, inputs, clock, backend, seconds))
@@ -295,10 +446,24 @@ class Recording:
     def load(cls, path: str | os.PathLike[str]) -> Recording:
         """Open a recording; arrays are read when they are asked for.
 
+        Parameters
+        ----------
+        path : path
+            A file that `save` or `neurodeploy run` wrote.
+
+        Returns
+        -------
+        Recording
+
         Raises
         ------
         RecordingError
             If the file is missing, cut short, no recording, or of a newer schema.
+
+        Examples
+        --------
+        >>> nd.Recording.load("a.h5").names
+        ('input', '0_dense', '1_dense')
         """
         path = Path(path)
         if not path.is_file():
@@ -324,6 +489,13 @@ class Recording:
             raise RecordingError(f"{path}: the recording's header: {error}") from error
         arrays.check(header)
         return cls(header, arrays)
+
+
+def _messages(record: PopulationRecord) -> NDArray[np.int64]:
+    """Messages of each sample."""
+    sent = record.counts if record.has("counts") else record.step_counts
+    found: NDArray[np.int64] = sent.reshape(len(sent), -1).sum(axis=1, dtype=np.int64)
+    return found
 
 
 def _is_word(value: Any, word: str) -> bool:

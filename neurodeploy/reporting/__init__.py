@@ -68,6 +68,10 @@ def report(
     Notes
     -----
     Without matplotlib the page says how to get its plots.
+
+    Examples
+    --------
+    >>> nd.report("report.html", net=net, recordings=[rec], profiles=[nd.profile(rec)])
     """
     from ..network import Audit
     from .page import write_page

@@ -97,7 +97,16 @@ class Headline:
     tone: str = ""
 
 
-Block = Table | Drawing | Note | Items
+@dataclass(frozen=True)
+class Folded:
+    """Blocks behind a line that opens them: what only confirms what was said already."""
+
+    title: str
+    blocks: tuple[Table | Drawing | Note | Items, ...]
+    kind: str = "folded"
+
+
+Block = Table | Drawing | Note | Items | Folded
 
 
 @dataclass(frozen=True)

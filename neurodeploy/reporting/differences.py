@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..comparison import Comparison
 from ..comparison.tables import Listing, Tagged, evidence_tables
-from .blocks import Block, Cell, Items, Note, Section, table
+from .blocks import Block, Cell, Folded, Items, Note, Section, Table, table
 from .figures import trace_figures
 from .report_sources import Sources
 
@@ -13,10 +13,14 @@ def comparison_section(sources: Sources) -> Section | None:
     """Per population, what two recordings share and where they part."""
     blocks: list[Block] = []
     for comparison in sources.comparisons:
-        exactness, *others = comparison.listings()
-        blocks += [*_first_difference(comparison), _as_block(exactness)]
-        blocks += [Note(note) for note in comparison.notes]
-        blocks += map(_as_block, others)
+        exactness, *others = map(_as_block, comparison.listings())
+        blocks += _first_difference(comparison)
+        notes = [Note(note) for note in comparison.notes]
+        if comparison.equal:  # tables of zeros
+            rows = f"What was compared of {len(comparison)} populations"
+            blocks += [*notes, Folded(rows, (exactness, *others))]
+        else:
+            blocks += [exactness, *notes, *others]
     return Section("comparison", "Comparison", tuple(blocks)) if blocks else None
 
 
@@ -43,7 +47,7 @@ def _first_difference(comparison: Comparison) -> list[Block]:
     return blocks
 
 
-def _as_block(listing: Listing) -> Block:
+def _as_block(listing: Listing) -> Table:
     rows = [
         [Cell(x.text, tag=x.tag) if isinstance(x, Tagged) else x for x in row]
         for row in listing.rows

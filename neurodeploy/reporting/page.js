@@ -76,7 +76,7 @@ for (const figure of document.querySelectorAll("figure")) {
   save.addEventListener("click", () => {
     const copy = drawing.cloneNode(true), style = getComputedStyle(document.documentElement);
     copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
-    for (const name of ["ink", "muted", "rule", "series-1", "series-2", "series-3", "series-4", "series-5", "series-6"])
+    for (const name of ["page", "ink", "muted", "rule", "panel", "track", "bad", "good", "doubt", "series-1", "series-2", "series-3", "series-4", "series-5", "series-6"])
       copy.style.setProperty(`--${name}`, style.getPropertyValue(`--${name}`));
     copy.style.color = style.getPropertyValue("--ink");
     copy.style.background = style.getPropertyValue("--page");
@@ -88,3 +88,6 @@ for (const figure of document.querySelectorAll("figure")) {
   });
   figure.append(save);
 }
+
+// Paper cannot be unfolded.
+window.addEventListener("beforeprint", () => { for (const folded of document.querySelectorAll("details")) folded.open = true; });

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 from .._version import __version__
 from ..files import written_whole
+from ..network import Audit
 from .blocks import Section
 from .differences import comparison_section
 from .energy import constants_section, energy_section
@@ -25,8 +28,7 @@ from .sections import (
 from .summary import summary_section
 from .sweeps import sweep_section
 
-_TEMPLATE = Path(__file__).with_name("template.html.j2")
-_SCRIPT = Path(__file__).with_name("page.js")
+_HERE = Path(__file__).parent
 
 
 def write_page(path: str | os.PathLike[str], sources: Sources) -> None:
@@ -44,23 +46,34 @@ def write_page(path: str | os.PathLike[str], sources: Sources) -> None:
 
 def render(sources: Sources) -> str:
     """The page as HTML text."""
-    from jinja2 import Environment, StrictUndefined
+    now = datetime.now(timezone.utc)
+    return filled(
+        "template.html.j2",
+        sections_of(sources, now),
+        title=sources.title,
+        version=__version__,
+        script=(_HERE / "page.js").read_text(encoding="utf-8"),
+        date=f"{now:%Y-%m-%d %H:%M} UTC",
+        anchors=True,
+    )
+
+
+def filled(template: str, sections: Sequence[Section], **words: Any) -> str:
+    """One of our templates with sections, and the style of what stands in them."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    # Drawings are ours and already escaped; everything else is text.
+    # Drawings, style and script are ours; everything else is text, and escaped.
     environment.filters["drawing"] = Markup
-    template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
-    now = datetime.now(timezone.utc)
-    return template.render(
-        title=sources.title,
-        sections=sections_of(sources, now),
-        version=__version__,
-        script=Markup(_SCRIPT.read_text(encoding="utf-8")),
-        date=f"{now:%Y-%m-%d %H:%M} UTC",
-    )
+    style = (_HERE / "blocks.css").read_text(encoding="utf-8")
+    return environment.get_template(template).render(sections=sections, block_style=style, **words)
 
 
 def sections_of(sources: Sources, now: datetime) -> tuple[Section, ...]:
@@ -76,7 +89,7 @@ def sections_of(sources: Sources, now: datetime) -> tuple[Section, ...]:
         energy_section(sources),
         network_section(sources),
         placement_section(sources),
-        audit_section(sources),
+        audit_section(sources.network.audit if sources.network else Audit()),
         constants_section(sources),
         provenance_section(sources, __version__, now),
     )

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import shlex
+import sys
 from datetime import datetime
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as version_of
+from pathlib import Path
 
 from ..chip import Placement
 from ..chip.nearest import changes_that_fit
+from ..network import Audit, Rating
 from ..numbers import NOTHING, count, percent, si, wilson_interval
-from .blocks import Block, Cell, Items, Note, Section, table
+from .blocks import Block, Cell, Drawing, Folded, Items, Note, Section, table
 from .figures import spike_figures, weight_figures
 from .floor_plan import floor_plan
 from .report_sources import Sources
 from .table_rows import limit_lines, network_rows, spike_rows
+from .topology import topology
 
 _SHORT_HASH = 16
 
@@ -77,7 +86,13 @@ def network_section(sources: Sources) -> Section | None:
         "#delay",
     )
     foot = "Weights are the chip's integers. Delays and hops are time steps."
-    return Section("network", "Network", (table(head, rows, foot=foot), *weight_figures(sources)))
+    graph = topology(sources.network, sources.steps)
+    caption = "Populations from the input, above, to the output, and the synapses between them."
+    if graph and sources.steps:
+        caption += " Dashed: changed on the way to the target."
+    drawn = (Drawing(graph, caption),) if graph else ()
+    blocks = (*drawn, table(head, rows, foot=foot), *weight_figures(sources))
+    return Section("network", "Network", blocks)
 
 
 def placement_section(sources: Sources) -> Section | None:
@@ -116,13 +131,13 @@ def placement_section(sources: Sources) -> Section | None:
     return Section("placement", "Placement", tuple(blocks))
 
 
-def audit_section(sources: Sources) -> Section | None:
+def audit_section(audit: Audit) -> Section | None:
     """What the conversion did to each element."""
-    if sources.network is None or not len(sources.network.audit):
+    if not audit:
         return None
     # What changed its meaning comes first; a stable sort keeps the file's order within.
     order = ("unsupported", "approximate", "faithful")
-    entries = sorted(sources.network.audit, key=lambda entry: order.index(entry.rating.value))
+    entries = sorted(audit, key=lambda entry: order.index(entry.rating.value))
     rows = [
         (entry.element, Cell("", tag=entry.rating.value), Cell(entry.text, long=True))
         for entry in entries
@@ -131,7 +146,11 @@ def audit_section(sources: Sources) -> Section | None:
         f"{sum(entry.rating.value == rating for entry in entries)} {rating}" for rating in order
     )
     head = ("element", "rating", "what was done")
-    return Section("audit", "Audit", (table(head, rows, foot=f"{counts}."),))
+    found = table(head, rows, foot=f"{counts}.")
+    if audit.worst is Rating.FAITHFUL:
+        said = f"All {count(len(audit))} elements are faithful: each means what it meant."
+        return Section("audit", "Audit", (Note(said), Folded("Element by element", (found,))))
+    return Section("audit", "Audit", (found,))
 
 
 def deployment_section(sources: Sources) -> Section | None:
@@ -160,7 +179,7 @@ def deployment_section(sources: Sources) -> Section | None:
 
 def provenance_section(sources: Sources, version: str, now: datetime) -> Section:
     """Which programs, networks and inputs the page rests on."""
-    facts = [("neurodeploy", version), ("written", f"{now:%Y-%m-%d %H:%M:%S} UTC")]
+    facts = [("neurodeploy", version), ("written", f"{now:%Y-%m-%d %H:%M:%S} UTC"), *_here()]
     if sources.network is not None:
         facts.append(("network (SHA-256)", sources.network.fingerprint))
         facts += [(key, str(value)) for key, value in sources.network.metadata.items()]
@@ -184,3 +203,20 @@ def provenance_section(sources: Sources, version: str, now: datetime) -> Section
     for label, recording in zip(sources.labels, sources.recordings, strict=True):
         blocks += [Note(f"{label}: {warning}") for warning in recording.header.warnings]
     return Section("provenance", "Provenance", tuple(blocks))
+
+
+def _here() -> list[tuple[str, str]]:
+    """The command that wrote the page, and on what."""
+    versions = []
+    for name in ("numpy", "lava-nc", "lava-dl", "torch", "nir"):
+        try:
+            versions.append(f"{name} {version_of(name)}")
+        except PackageNotFoundError:
+            versions.append(f"no {name}")
+    program = Path(sys.argv[0]).name if sys.argv else ""
+    return [
+        ("command line", shlex.join([program, *sys.argv[1:]])),
+        ("Python", f"{platform.python_implementation()} {platform.python_version()}"),
+        ("packages", ", ".join(versions)),
+        ("machine", f"{platform.platform()}, {os.cpu_count()} processors"),
+    ]

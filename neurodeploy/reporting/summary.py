@@ -7,6 +7,7 @@ import math
 from ..comparison import Comparison
 from ..network import Rating
 from ..numbers import count, percent, si, si_range, wilson_interval
+from ..profiling import Profile
 from .blocks import Headline, Section
 from .report_sources import Sources
 from .table_rows import synapse_counts
@@ -82,7 +83,23 @@ def _energy(sources: Sources) -> list[Headline]:
             known.append(f"band {ends}")
         title, joules = f"Energy per inference, {profile.label}", si(profile.energy_joules, "J")
         headlines.append(Headline(title, joules, "; ".join(known), tag))
+        headlines += _times(profile)
     return headlines
+
+
+def _times(profile: Profile) -> list[Headline]:
+    """Latency with the throughput that it leaves, and both together with the energy."""
+    if not profile.seconds > 0:
+        return []
+    behind = f"{count(1 / profile.seconds)} inferences a second, one after another; "
+    behind += f"{si(profile.seconds_per_step, 's')} a step"
+    behind += f", bound by {profile.bound}" if profile.bound else ""
+    tag = profile.tag("seconds")
+    found = [Headline(f"Latency, {profile.label}", si(profile.seconds, "s"), behind, tag)]
+    if not math.isnan(profile.energy_delay):
+        product = si(profile.energy_delay, "J s")
+        found.append(Headline(f"Energy-delay product, {profile.label}", product, tag=profile.kind))
+    return found
 
 
 def _network(sources: Sources) -> list[Headline]:
@@ -99,5 +116,23 @@ def _network(sources: Sources) -> list[Headline]:
         number = len(network.audit.rated(worst))
         value = "all faithful" if worst is Rating.FAITHFUL else f"{count(number)} {worst.value}"
         behind = f"of {count(len(network.audit))} elements"
-        headlines.append(Headline("Conversion", value, behind, tone=worst.value))
+        headlines.append(Headline("Faithful to the file", value, behind, tone=worst.value))
+        headlines.append(_to_training(sources))
     return headlines
+
+
+def _to_training(sources: Sources) -> Headline:
+    """Whether it does what was trained; a file that was read well may not say what that was."""
+    title = "Faithful to the training"
+    for comparison in sources.comparisons:
+        for label in comparison.labels:
+            if any(name in label for name in _TRAINED):
+                behind = f"{comparison.labels[0]} against {comparison.labels[1]}"
+                tone = "exact" if comparison.within_tolerance else "differs"
+                return Headline(title, _verdict(comparison), behind, tone=tone)
+    behind = "compare with a run of the trained network: backend float, or Recording.from_arrays"
+    return Headline(title, "not measured here", behind)
+
+
+_TRAINED = ("float", "own arrays")
+"""What backends are called that run what was trained."""

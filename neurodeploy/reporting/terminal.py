@@ -1,4 +1,4 @@
-"""Tables for the terminal; each fits 100 columns."""
+"""Tables for the terminal: as wide as it is; each fits 100 columns."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def network_table(network: Network) -> Table:
     _names(table, "population", "neuron")
     _numbers(table, "shape", "neurons")
     _names(table, "synapse")
-    _numbers(table, "nonzero/synapses", "hops", "delay", "weights")
+    _numbers(table, "nonzero/\nsynapses", "hops", "delay", "weights")
     for row in network_rows(network):
         synapse = row.synapse
         if row.source == row.population:
@@ -148,7 +148,8 @@ def _table(title: str | None = None) -> Table:
 
 def _names(table: Table, *titles: str) -> None:
     for title in titles:
-        table.add_column(Text(title), overflow="fold")
+        widest = max(map(len, title.split()), default=0)  # no word of a title is broken
+        table.add_column(Text(title), overflow="fold", min_width=widest)
 
 
 def _numbers(table: Table, *titles: str) -> None:

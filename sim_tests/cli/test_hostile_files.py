@@ -63,7 +63,7 @@ for name, arguments in json.loads(sys.stdin.read()).items():
 @pytest.mark.slow
 @pytest.mark.skipif(not HOSTILE.is_dir(), reason="the hostile files are not here")
 def test_every_hostile_file_runs_or_is_one_line(tmp_path: Path) -> None:
-    pytest.importorskip("nir", reason="needs nir: pip install 'neurodeploy[nir]'")
+    pytest.importorskip("nir", reason="needs nir, see neurodeploy doctor")
     given = commands()
     for name, arguments in given.items():
         if arguments[0] == "worker":  # it writes there

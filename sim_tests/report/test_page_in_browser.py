@@ -41,6 +41,19 @@ out.outside = hover(figure, 0.0, 0.0);
 out.buttons = document.querySelectorAll("figure button").length;
 out.figures = document.querySelectorAll("figure").length;
 out.wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
+const links = [...document.querySelectorAll("nav a")];
+out.linked = links.map((link) => link.hash.slice(1));
+out.sections = [...document.querySelectorAll("section")].map((section) => section.id);
+out.reached = links.map((link) => {
+  link.click();
+  const section = document.querySelector(link.hash).getBoundingClientRect();
+  const nav = document.querySelector("nav").getBoundingClientRect();
+  const end = scrollY + innerHeight >= document.documentElement.scrollHeight - 2;
+  return section.top < innerHeight && (end || section.top >= nav.bottom - 2) && nav.top >= -1;
+});
+out.folded = [...document.querySelectorAll("details")].map((folded) => folded.open);
+window.dispatchEvent(new Event("beforeprint"));
+out.printed = [...document.querySelectorAll("details")].every((folded) => folded.open);
 document.body.dataset.probe = JSON.stringify(out);
 </script></body>"""
 
@@ -51,26 +64,37 @@ def page(tmp_path_factory):
     a, b = (nd.run(network_of(n), inputs, record=RECORD) for n in (0, 20))
     comparison = nd.compare(a, b, anyway=True, net=network_of(), inputs=inputs, local=True)
     path = tmp_path_factory.mktemp("page") / "page.html"
-    nd.report(path, net=network_of(), recordings=[a, b], comparison=comparison)
+    nd.report(
+        path,
+        net=network_of(),
+        recordings=[a, b],
+        comparison=[comparison, nd.compare(a, a)],
+        placement=nd.fit(network_of()),
+        profiles=[nd.profile(a)],
+    )
     return path
 
 
 def probed(page, tmp_path, width):
     probe = tmp_path / "probe.html"
     probe.write_text(page.read_text().replace("</body>", PROBE))
-    dom = subprocess.run(
+    done = subprocess.run(
         [
             CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom",
+            "--enable-logging=stderr",
             f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={width},1000",
             probe.as_uri(),
         ],
         capture_output=True, text=True, check=True, timeout=120,
-    ).stdout  # fmt: skip
+    )  # fmt: skip
+    # What a page says on its console, errors among it, comes as lines with this word.
+    assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []
+    dom = done.stdout
     found = dom[dom.index('data-probe="') + len('data-probe="') :]
     return json.loads(found[: found.index('"')].replace("&quot;", '"').replace("&amp;", "&"))
 
 
-@pytest.mark.parametrize("width", [1200, 500])
+@pytest.mark.parametrize("width", [1280, 820, 390])
 def test_the_page_in_headless_chromium(page, tmp_path, width):
     result = probed(page, tmp_path, width)
     up = [int(text.replace("\N{MINUS SIGN}", "-")) for text in result["up"]]
@@ -83,4 +107,9 @@ def test_the_page_in_headless_chromium(page, tmp_path, width):
     assert any(line.startswith("threshold: ") for line in result["tip"])
     assert result["outside"] is None
     assert result["buttons"] == result["figures"] >= 3
+    assert result["linked"] == result["sections"]
+    assert len(result["sections"]) >= 7
+    assert all(result["reached"])
+    assert result["folded"] == [False]  # what is equal; the tables of the other are shown
+    assert result["printed"] is True
     assert result["wide"] <= 0  # only boxes of their own scroll sideways

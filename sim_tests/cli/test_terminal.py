@@ -1,0 +1,74 @@
+"""What stands in a terminal: as wide as it is, no broken word, what is waited for."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+from time import perf_counter
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+import neurodeploy as nd
+from neurodeploy.backends import engine
+from neurodeploy.cli.terminal import show, waiting
+from neurodeploy.reporting.terminal import audit_table, counts_table, network_table
+from sim_tests.compare.test_compare import network_of
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("width", [60, 100, 180])
+def test_tables_are_as_wide_as_the_terminal(monkeypatch, width):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "xterm")
+    from rich.table import Table
+
+    table = Table("a")
+    table.add_row("word " * 80)
+    show(table)
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue())
+    assert max(map(len, plain.splitlines())) == width
+
+
+def test_no_word_of_a_title_is_broken():
+    net = network_of()
+    recording = nd.run(net, np.ones((1, 9, 8), np.int32), record=("counts",))
+    for table in (network_table(net), counts_table([recording]), audit_table(net.audit)):
+        out = Console(width=80, file=io.StringIO())
+        out.print(table)
+        said = out.file.getvalue()
+        words = {w for column in table.columns for w in str(column.header).split()}
+        assert [word for word in words if word not in said] == []
+
+
+def test_a_terminal_hears_what_is_waited_for_and_a_file_does_not(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    with waiting("exporting mynet"):
+        pass
+    assert "exporting mynet" in terminal.getvalue()
+    plain = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", plain)
+    with waiting("exporting mynet"):
+        pass
+    assert plain.getvalue() == ""
+
+
+def test_the_time_of_a_run_is_without_the_compiling(monkeypatch):
+    def slow():
+        start = perf_counter()
+        while perf_counter() - start < 3:
+            pass
+
+    monkeypatch.setattr(engine, "library", slow)
+    recording = nd.run(network_of(), np.ones((1, 9, 8), np.int32))
+    assert recording.header.seconds < 3
