@@ -12,7 +12,7 @@ from typing import Any, TypeGuard
 from ..chip.description import read_description
 from ..chip.sketch import Kept, Kernels, Layer, Link, Lists, Shape, Sketch, sketch_of, stand_in
 from ..errors import InputError, NetworkError
-from ..formats.slayer import is_torch_module
+from ..formats import is_torch_module
 from ..formats.slayer.module_kinds import kind_of
 from ..network import CubaLIF, Network, OneToOne, Pool, Source
 from .loading import load

@@ -264,7 +264,7 @@ def bin_events(
     TooLargeError
         If the steps do not fit into memory: use `frames` with a stream.
     """
-    found = []
+    found: list[NDArray[np.uint8]] = []
     size = math.prod(binning.shape)
     for frame in frames(chunks, binning, silent):
         if steps is not None and len(found) >= steps:

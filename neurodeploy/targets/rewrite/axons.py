@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...network import Average, DelayedDense, Dense, Network, Population, Projection
+from ...network import DelayedDense, Dense, Network, Population, Projection
+from .relays import hands_on
 
 
 def delays_on_axons(network: Network) -> Network:
@@ -46,8 +47,7 @@ def _from_synapses(network: Network, projection: Projection) -> Network:
 
 def _from_relay(network: Network, relay: Population) -> Network:
     into = network.into(relay.name)
-    # A readout of another kind does not hand messages on as they are.
-    if type(relay.neuron) is not Average or relay.neuron.group_size != 1 or len(into) != 1:
+    if not hands_on(relay) or len(into) != 1:
         return network
     (only,) = into
     source = network[only.source]

@@ -46,14 +46,14 @@ def pruned_as_sparse(network: Network) -> Network:
 def _listed(projection: Projection) -> Projection:
     synapse = projection.synapse
     # The rewrite is of these operators alone.
-    if type(synapse) is Dense and np.mean(synapse.weight == 0) >= PRUNED:
-        return replace(projection, synapse=Sparse.from_dense(synapse.weight))
-    # And of this one.
-    if type(synapse) is DelayedDense and np.mean(synapse.weight == 0) >= PRUNED:
-        if synapse.beyond_chip:
-            return projection
-        return replace(projection, synapse=DelayedSparse.of(synapse.weight, synapse.delay))
-    return projection
+    if type(synapse) not in (Dense, DelayedDense) or getattr(synapse, "beyond_chip", ""):
+        return projection
+    weight = synapse.arrays()[0]
+    if np.mean(weight == 0) < PRUNED:
+        return projection
+    delay = getattr(synapse, "delay", None)
+    thin = Sparse.from_dense(weight) if delay is None else DelayedSparse.of(weight, delay)
+    return replace(projection, synapse=thin)
 
 
 def wide_weights_in_parts(network: Network, refused: Refused | None = None) -> Network:

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...network import (
-    Average,
     Conv,
     CubaLIF,
     DelayedDense,
@@ -43,8 +42,7 @@ def host_relays_as_delays(network: Network, refused: Refused | None = None) -> N
     the source; any other operator gets a relay of the chip. What is the network's output stays.
     """
     for relay in network.populations:
-        # A readout of another kind does not hand messages on as they are.
-        if type(relay.neuron) is not Average or relay.neuron.group_size != 1:
+        if not hands_on(relay):
             continue
         heard = network.out_of(relay.name)
         (into,) = network.into(relay.name)
@@ -189,6 +187,11 @@ class _Way:
         )
         self.relays.append(Population(name, self.source.shape, neuron))
         return self.relays[-1]
+
+
+def hands_on(relay: Population) -> bool:
+    """Whether the host sums up one message each, which hands it on as it is."""
+    return relay.neuron.sums_on_host and getattr(relay.neuron, "group_size", 0) == 1
 
 
 def _part(synapse: Synapse, shape: tuple[int, ...], heard: NDArray[np.bool_]) -> Synapse:
