@@ -59,13 +59,13 @@ def evaluation(settings: Settings) -> Iterator[Row]:
     with _local(1) as one, _local(2) as two, Client(one) as alone, Client(two) as both:
         for _ in range(settings.slow_repeats + 1):
             (first, a), (second, b) = score(alone), score(both)
-            assert a.tally.profile == b.tally.profile
+            assert a.profile.as_dict() == b.profile.as_dict()
             assert (a.confusion == b.confusion).all()
             ratios.append(first / second)
             ones.append(first)
             peaks.append(max(both.run(_peak).values()))
         _, survived = score(both, killed=True)
-        assert survived.tally.profile == a.tally.profile
+        assert survived.profile.as_dict() == a.profile.as_dict()
     ratios, ones = ratios[1:], ones[1:]
     yield Row(
         "evaluate",

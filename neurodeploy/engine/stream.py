@@ -137,7 +137,16 @@ class Stream:
         self._core.reset()
 
     def learned(self) -> Network:
-        """Give the network with the weights that it has learned so far; the stream goes on."""
+        """Give the network with the weights that it has learned so far; the stream goes on.
+
+        Returns
+        -------
+        Network
+
+        Examples
+        --------
+        >>> nd.save(stream.learned(), "taught.net")  # doctest: +SKIP
+        """
         weights = {
             p.name: self._core.learned(number, shape_of(self.network, p))["w"]
             for number, p in enumerate(self.network.learning)

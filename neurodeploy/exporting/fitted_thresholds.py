@@ -44,7 +44,9 @@ def own_thresholds(
             neuron: Any = population.neuron
             bare = replace(neuron, threshold=1)
             key = _with(made, replace(population, neuron=bare)).fingerprint
-            alike.setdefault(key, []).append((says, made))
+            group = alike.setdefault(key, [])
+            if all(made.fingerprint != other.fingerprint for _, other in group):
+                group.append((says, made))
     some = max(alike.values(), key=len, default=[])
     if len(some) < 2:
         return None

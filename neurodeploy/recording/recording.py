@@ -214,12 +214,26 @@ class Recording(Shown):
         return {n: np.asarray(self.arrays[k][:]) for n, k in keys.items() if k in self.arrays}
 
     def learning(self, projection: str) -> LearningRecord:
-        """What a projection learned, by its name, ``source->target``.
+        """What a projection learned.
+
+        Parameters
+        ----------
+        projection : str
+            Its name, ``source->target``.
+
+        Returns
+        -------
+        LearningRecord
+            Weights and tags, after each epoch where they were recorded.
 
         Raises
         ------
         RecordingError
             If there is none of this name that learns.
+
+        Examples
+        --------
+        >>> rec.learning("input->output").after()  # doctest: +SKIP
         """
         names = [p.name for p in self.header.projections if p.epoch]
         for header in self.header.projections:
@@ -235,11 +249,24 @@ class Recording(Shown):
 
         Its rules stay: it goes on learning where it is run.
 
+        Parameters
+        ----------
+        sample : int
+            Whose weights; negative ones count from the last.
+
+        Returns
+        -------
+        Network
+
         Raises
         ------
         RecordingError
             If nothing learned, or there is no such sample. Where samples learned one after the
             other, the last is the only one.
+
+        Examples
+        --------
+        >>> nd.save(rec.learned(), "taught.net")  # doctest: +SKIP
         """
         network = network_of(self.arrays, self.header.network)
         weights = {}

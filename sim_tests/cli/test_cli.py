@@ -421,7 +421,7 @@ BAD = {
     "no such network": ("inspect none.net", "no such file"),
     "network is a recording": ("inspect x.npy", "not an HDF5 file"),
     "no such input": ("run a.net --input none.npy -o o.h5", "no such file"),
-    "input is no array": ("run a.net --input a.net -o o.h5", "not a NumPy file"),
+    "input is no array": ("run a.net --input a.net -o o.h5", "damaged, or no array"),
     "wrong shape": ("run a.net --input wrong.npy -o o.h5", "shape"),
     "negative spikes": ("run a.net --input negative.npy -o o.h5", "outside 0"),
     "unknown backend": ("run a.net --input x.npy -o o.h5 --backend abacus", "'abacus'"),

@@ -32,7 +32,7 @@ def score_of(rule, spikes, v, stop, steps):
     }[rule]()
 
 
-@pytest.mark.parametrize("window", [None, (2, 9), (0, 1)])
+@pytest.mark.parametrize("window", [None, (2, 9), (3, 4)])
 @pytest.mark.parametrize("rule", RULES)
 def test_each_rule_and_when_its_decision_stays(recording, rule, window):
     output = recording["output"]

@@ -15,7 +15,7 @@ FOLDER = ROOT / "examples" / "learning"
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["readout", "liquid", "recurrent"])
 def test_examples(name):
-    pytest.importorskip("sklearn", reason="needs scikit-learn: pip install 'neurodeploy[demo]'")
+    pytest.importorskip("sklearn", reason="needs scikit-learn: the extra demo")
     done = subprocess.run(
         [sys.executable, FOLDER / f"{name}.py"],
         capture_output=True, text=True, check=False, cwd=ROOT,
