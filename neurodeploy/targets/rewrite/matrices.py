@@ -46,7 +46,7 @@ def pruned_as_sparse(network: Network) -> Network:
 def _listed(projection: Projection) -> Projection:
     synapse = projection.synapse
     # The rewrite is of these operators alone.
-    if type(synapse) not in (Dense, DelayedDense) or getattr(synapse, "beyond_chip", ""):
+    if type(synapse) not in (Dense, DelayedDense) or getattr(synapse, "beyond_chip", False):
         return projection
     weight = synapse.arrays()[0]
     if np.mean(weight == 0) < PRUNED:
