@@ -146,6 +146,9 @@ class _Writer:
         self._links.set_char_encoding(h5t.CSET_UTF8)
         self._compact = h5p.create(h5p.DATASET_CREATE)
         self._compact.set_layout(h5d.COMPACT)
+        self._plain = h5p.create(h5p.DATASET_CREATE)
+        for plan in (self._compact, self._plain):
+            plan.set_obj_track_times(False)  # the same content gives the same bytes
 
     def small(self, made: Any, group: Group) -> None:
         """Put in what is small, and groups, each copied where there is one with the same."""
@@ -180,7 +183,8 @@ class _Writer:
         if array.shape not in self._spaces:
             self._spaces[array.shape] = h5s.create_simple(array.shape)
         # Numbers lie in the object's header: one place to go to. Text lies in a heap anyway.
-        plan = self._compact if array.nbytes <= SMALL and array.dtype.kind != "O" else None
+        small = array.nbytes <= SMALL and array.dtype.kind != "O"
+        plan = self._compact if small else self._plain
         kind, space = self._types[array.dtype], self._spaces[array.shape]
         dataset = h5d.create(parent, key.encode(), kind, space, plan, lcpl=self._links)
         if array.size:
