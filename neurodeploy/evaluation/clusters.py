@@ -34,8 +34,8 @@ class _Carried(WorkerPlugin):  # type: ignore[misc]
 
 
 class _OnCluster(Crew):
-    def __init__(self, client: Client, key: str, threads: int) -> None:
-        self.client, self.key, self.threads = client, key, threads
+    def __init__(self, client: Client, key: str) -> None:
+        self.client, self.key = client, key
         self.name = f"Dask scheduler {client.scheduler.address}"
         self.link = client.dashboard_link or None
 
@@ -90,7 +90,7 @@ def crew(
         _check_versions(client)
         client.register_plugin(_Carried(key, task(each)))
         open_things.callback(_let_go, client, key)
-        yield _OnCluster(client, key, each)
+        yield _OnCluster(client, key)
 
 
 @contextmanager

@@ -24,14 +24,11 @@ class Crew(ABC):
     ----------
     name : str
         Who it is, for people.
-    threads : int
-        Threads that the engine gets in each task.
     link : str or None
         Address of a page that shows the work.
     """
 
     name: str
-    threads: int
     link: str | None = None
 
     @abstractmethod
@@ -47,7 +44,7 @@ class Here(Crew):
 
     def __init__(self, task: Task, threads: int) -> None:
         self.name = f"this process, {threads} threads"
-        self.task, self.threads = task, threads
+        self.task = task
 
     def work(self, pieces: Iterable[Any]) -> Iterator[Any]:
         """See `Crew`."""

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..numpy_files import UNREADABLE
+from ..numpy_files import map_array
 from .arrays import order_axes, read_inputs
 from .event_files import bin_file
 from .events import as_events, bin_events, hot_pixels, read_binning
@@ -112,13 +112,7 @@ class FileSet(DataSet):
 
     def mapped(self) -> Array:
         """Map the array, its axes in order."""
-        try:
-            mapped: Array = np.load(self.path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise InputError(
-                f"{self.path}: cannot be mapped here ({error}); every worker needs the file at "
-                f"this path"
-            ) from error
+        mapped = map_array(self.path, InputError, "every worker needs the file at this path")
         if mapped.shape != self.shape:
             raise InputError(
                 f"{self.path}: shape {mapped.shape}, was {self.shape}; leave the file as it is "
@@ -300,13 +294,8 @@ def read_values(path: str | Path) -> Array:
     ------
     InputError
     """
-    try:
-        values: Array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except UNREADABLE as error:
-        raise InputError(
-            f"{path}: not a NumPy file, or damaged ({error}); give values as .npy"
-        ) from error
-    if not hasattr(values, "ndim") or values.ndim not in (2, 3) or values.dtype.kind not in "iuf":
+    values = map_array(Path(path), InputError, "give values as .npy")
+    if values.ndim not in (2, 3) or values.dtype.kind not in "iuf":
         raise InputError(f"{path}: needs numbers [samples, outputs] or [samples, steps, outputs]")
     return values
 
@@ -343,7 +332,7 @@ def _of_file(
     given = None if labels is None else _array(labels)
     _check_one_each(given, len(inputs))
     if own is None and isinstance(inputs, np.memmap):
-        shape = np.load(path, mmap_mode="r", allow_pickle=False).shape
+        shape = map_array(path, InputError, "give inputs as .npy").shape  # as it is stored
         return FileSet(path.resolve(), shape, axes, given)
     return ArraySet(inputs, given)
 

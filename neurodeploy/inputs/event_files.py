@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, how_to_add
 from ..hdf5 import hdf5_damage, open_hdf5
+from ..numpy_files import map_array
 from .events import EVENT, Events, as_events, bin_events, hot_pixels, read_binning
 
 AT_ONCE = 1 << 18
@@ -121,8 +122,8 @@ def _made(x: Any, y: Any, t: Any, p: Any) -> Events:
 
 
 def _numpy(path: Path) -> Recorded:
+    array = map_array(path, InputError, "give a structured array with fields x, y, t, p")
     with _damage(path):
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
         as_events(array[:1])
 
     def chunks() -> Iterator[Events]:

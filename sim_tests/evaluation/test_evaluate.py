@@ -17,6 +17,7 @@ import pytest
 import neurodeploy as nd
 from neurodeploy.cli import main
 from neurodeploy.errors import BackendError, InputError, RecordingError
+from neurodeploy.inputs.data_sets import read_values
 from neurodeploy.numbers import wilson_interval
 
 from .data import Items, samples
@@ -272,6 +273,12 @@ class _Deadly(Items):
         if number == 47:
             os.kill(os.getpid(), signal.SIGKILL)
         return super().__getitem__(number)
+
+
+def test_values_from_a_pipe_are_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "values.npy")
+    with pytest.raises(InputError, match=r"values\.npy"):
+        read_values(tmp_path / "values.npy")
 
 
 def test_the_verbs(network, data, score, tmp_path, capsys):
