@@ -16,7 +16,7 @@ from rich.console import Console
 
 import neurodeploy as nd
 from neurodeploy.comparison import compare
-from neurodeploy.errors import FormatError
+from neurodeploy.errors import FormatError, InputError
 from neurodeploy.network import (
     Audit,
     AuditEntry,
@@ -169,7 +169,7 @@ def test_the_page_shows_every_part(tmp_path):
     sections = ["summary", "accuracy", "comparison", "spikes", "energy", "network", "audit"]
     sections += ["constants", "provenance"]
     assert [i for i in page.ids if i in sections] == sections
-    assert page.tags.count("svg") == 8
+    assert page.tags.count("svg") == 10  # three of them rasters
     text = " ".join(page.text)
     assert "97.00 %" in text
     assert "sample 1, step 5, population '3_dense', neuron 7" in text
@@ -252,11 +252,28 @@ def test_equal_recordings_are_called_equal(tmp_path):
 @needs_plots
 def test_a_recording_of_counts_alone_has_a_raster_of_its_output_only(tmp_path):
     recording = make_recording(make_network(), record=("counts",))
-    report(tmp_path / "report.html", recordings=[recording, recording])
+    report(tmp_path / "report.html", recordings=[recording, recording], samples=[0])
     page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
     assert page.tags.count("svg") == 2
     assert [data for data in page.text if data.endswith(" messages")] == ["4_average: 6 messages"]
     assert "engine #2" in page.text
+
+
+@needs_plots
+@pytest.mark.parametrize(
+    ("asked", "line"),
+    [
+        ({"samples": [9]}, r"samples: 9; the recording has \d+, give 0 to \d+"),
+        ({"samples": []}, "samples: 0 of them; give 1 to 64"),
+        ({"neuron": ("none", 0)}, "neuron: no spikes of a population 'none'; there are 4_average"),
+        ({"neuron": ("4_average", 99)}, r"neuron: 99 of '4_average'; give 0 to \d+"),
+    ],
+)
+def test_samples_and_neurons_that_are_not_there_are_refused(tmp_path, asked, line):
+    recording = make_recording(make_network(), record=("counts",))
+    with pytest.raises(InputError, match=line):
+        report(tmp_path / "report.html", recordings=[recording], **asked)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_page_that_cannot_be_written_leaves_nothing_behind(tmp_path):
