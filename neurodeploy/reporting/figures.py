@@ -63,17 +63,17 @@ def _rasters(sources: Sources) -> list[Block]:
     label, recording = recordings[0]
     divergence = _divergence(sources)
     other = recordings[1][1] if divergence is not None and len(recordings) > 1 else None
-    drawings = []
+    drawings, picked = [], _neuron(sources, recording)
     for sample in _samples(sources, recording, divergence):
         beside = other if other is not None and sample < other.samples else None
         who = f"on {label}" if beside is None else f"on {label} and {recordings[1][0]}"
-        drawn = rasters.raster(recording, sample, divergence, beside, sources.labels)
+        drawn = rasters.raster(recording, sample, divergence, beside, sources.labels, picked)
         caption = f"Who sent when: sample {sample} {who}, neurons in (C, H, W) order from below."
         if drawn.omitted:
             caption += f" Not shown: {', '.join(drawn.omitted)}."
         drawing = Drawing(drawn.svg, caption, drawn.hover)
         drawings.append((f"sample {sample}", drawing, drawn.sent))
-    return [Choice(tuple(drawings), json.dumps(_neuron(sources, recording)))]
+    return [Choice(tuple(drawings), json.dumps(picked))]
 
 
 def _samples(

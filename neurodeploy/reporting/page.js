@@ -114,12 +114,10 @@ for (const choice of document.querySelectorAll(".choice")) {
     if (at < 0) { said.textContent = "Choose a population, or click a mark."; return; }
     const figure = figures[sample.selectedIndex], drawing = figure.querySelector("svg");
     const panel = sent[sample.selectedIndex][at], place = JSON.parse(figure.dataset.hover)[at];
-    neuron.max = panel.size - 1;
-    neuron.step = panel.every;
-    let chosen = Math.round(Number(neuron.value) / panel.every) * panel.every;
-    if (chosen > panel.size - 1) chosen = Math.floor((panel.size - 1) / panel.every) * panel.every;
-    chosen = Math.max(0, chosen);
-    neuron.value = chosen;
+    const last = Math.floor((panel.size - 1 - panel.first) / panel.every);
+    const nearest = Math.round((Number(neuron.value) - panel.first) / panel.every);
+    const chosen = panel.first + panel.every * Math.min(last, Math.max(0, nearest));
+    Object.assign(neuron, { min: panel.first, max: panel.size - 1, step: panel.every, value: chosen });
     const box = drawing.viewBox.baseVal;
     const x = (step) => box.x + box.width * (place.box[0] + place.box[2] * (step - place.x[0]) / (place.x[1] - place.x[0]));
     const y = (row) => box.y + box.height * (place.box[1] + place.box[3] * (1 - (row - place.y[0]) / (place.y[1] - place.y[0])));
@@ -128,9 +126,10 @@ for (const choice of document.querySelectorAll(".choice")) {
       for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
       return made;
     };
-    const group = draw("g", { class: "picked" }), height = Math.max(5, Math.abs(y(0) - y(1)));
-    group.append(draw("rect", { x: x(place.x[0]), y: y(chosen) - height / 2, width: x(place.x[1]) - x(place.x[0]), height, fill: "var(--series-2)", "fill-opacity": 0.3 }));
-    const lines = [], wide = Math.max(2, Math.min(6, 0.7 * (x(1) - x(0))));
+    const group = draw("g", { class: "picked" }), height = Math.max(8, Math.abs(y(0) - y(1)));
+    const band = { x: x(place.x[0]), y: y(chosen) - height / 2, width: x(place.x[1]) - x(place.x[0]), height };
+    group.append(draw("rect", { ...band, fill: "var(--page)" }), draw("rect", { ...band, fill: "var(--series-2)", "fill-opacity": 0.3 }));
+    const lines = panel.every > 1 ? [`1 neuron in ${panel.every} is drawn`] : [], wide = Math.max(2, Math.min(6, 0.7 * (x(1) - x(0))));
     Object.entries(panel.sent).forEach(([label, neurons], i, sides) => {
       const steps = neurons[chosen] || [], part = height / sides.length;
       for (const step of steps)

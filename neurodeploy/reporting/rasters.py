@@ -37,7 +37,7 @@ class Raster(NamedTuple):
         See `pointer_texts.hover_json`.
     sent : str
         JSON, a panel each: the population's name, its size, every how many neurons one is
-        drawn, and by label which neuron that is drawn sent in which steps.
+        drawn and the first that is, and by label which neuron that is drawn sent in which steps.
     omitted : tuple of str
         Populations beyond `plots.MOST_PANELS`.
     """
@@ -49,9 +49,13 @@ class Raster(NamedTuple):
 
 
 class _Look(NamedTuple):
-    """Every how many neurons one is drawn; half a mark's height in neurons, its width in points."""
+    """Every how many neurons one is drawn, and the first that is; how large a mark is.
+
+    Half its height in neurons, its width in points.
+    """
 
     every: int
+    first: int
     half: float
     width: float
 
@@ -70,11 +74,15 @@ class _Marks(NamedTuple):
         """One number for each message."""
         return self.step * size + self.neuron
 
-    def by_neuron(self, every: int) -> dict[int, list[int]]:
-        """Steps in which each neuron that is drawn sent."""
+    def drawn(self, look: _Look) -> _Marks:
+        """Those of the neurons that are drawn."""
+        kept = self.neuron % look.every == look.first
+        return _Marks(self.step[kept], self.neuron[kept])
+
+    def by_neuron(self) -> dict[int, list[int]]:
+        """Steps in which each neuron sent."""
         found: dict[int, list[int]] = {}
-        kept = self.neuron % every == 0
-        for step, neuron in zip(self.step[kept].tolist(), self.neuron[kept].tolist(), strict=True):
+        for step, neuron in zip(self.step.tolist(), self.neuron.tolist(), strict=True):
             found.setdefault(neuron, []).append(step)
         return found
 
@@ -85,6 +93,7 @@ def raster(
     divergence: Divergence | None = None,
     other: Recording | None = None,
     labels: tuple[str, ...] = (),
+    picked: tuple[str, int] | None = None,
 ) -> Raster:
     """Draw a panel for each population.
 
@@ -99,6 +108,8 @@ def raster(
         Laid over it, its clock lined up: what both sent, what one of them did.
     labels : tuple of str
         Of `recording` and `other`.
+    picked : (str, int) or None
+        Population and number of a neuron that is among those drawn.
 
     Returns
     -------
@@ -114,7 +125,8 @@ def raster(
         sent = []
         for name, axis, height in zip(shown, axes[:, 0], heights, strict=True):
             beside = _counterpart(recording[name], other)
-            sent.append(_panel(axis, recording[name], beside, sample, labels, height))
+            number = picked[1] if picked is not None and picked[0] == name else 0
+            sent.append(_panel(axis, recording[name], beside, sample, labels, height, number))
             if divergence and divergence.population == name and divergence.sample == sample:
                 axis.axvline(divergence.step, color=SERIES[4], linewidth=1)
                 where = f"first difference: step {divergence.step}, neuron {divergence.neuron}"
@@ -149,6 +161,7 @@ def _panel(
     sample: int,
     labels: tuple[str, ...],
     height: float,
+    picked: int,
 ) -> dict[str, Any]:
     """Draw a population; give what `Raster.sent` says of it."""
     size = population.header.size
@@ -158,7 +171,7 @@ def _panel(
     # A mark stays visible among many rows and steps, and no wider than its step.
     half = max(0.4 * every, TALLEST / 2 * size / (72 * height))
     step_width = 0.7 * 72 * WIDTH / max(1, population.steps)
-    look = _Look(every, half, min(WIDEST, max(THINNEST, step_width)))
+    look = _Look(every, picked % every, half, min(WIDEST, max(THINNEST, step_width)))
     mine = _Marks(step, neuron)
     sides = {labels[0] if labels else "": mine}
     if other is None:
@@ -182,14 +195,17 @@ def _panel(
     axis.set_title(title, pad=3)
     axis.set_ylim(-0.5 - half, size - 0.5 + half)
     axis.set_yticks([0, size - 1] if size > 1 else [0])
-    sent = {label: marks.by_neuron(every) for label, marks in sides.items()}
-    return {"name": population.header.name, "size": size, "every": every, "sent": sent}
+    sent = {label: marks.drawn(look).by_neuron() for label, marks in sides.items()}
+    return {
+        "name": population.header.name, "size": size, "every": every, "first": look.first,
+        "sent": sent,
+    }  # fmt: skip
 
 
 def _draw(axis: Axes, marks: _Marks, look: _Look, colour: str, label: str = "") -> None:
-    kept = marks.neuron % look.every == 0
-    x = np.repeat(marks.step[kept].astype(float), 3)
-    y = np.repeat(marks.neuron[kept].astype(float), 3)
+    drawn = marks.drawn(look)
+    x = np.repeat(drawn.step.astype(float), 3)
+    y = np.repeat(drawn.neuron.astype(float), 3)
     y[0::3] -= look.half
     y[1::3] += look.half
     y[2::3] = np.nan

@@ -108,7 +108,7 @@ def page(tmp_path_factory, recorded):
 
 def told(recorded, population, sample, neuron):
     """What the page says that a neuron sent, and how many marks that is with its band."""
-    lines, marks = [], 1
+    lines, marks = [], 2
     for recording, label in zip(recorded[:2], ("engine #1", "engine #2"), strict=True):
         steps, neurons, _ = recording[population].events_of(sample, sample + 1)
         steps = steps[neurons == neuron].tolist()
@@ -150,7 +150,7 @@ def test_the_page_in_headless_chromium(page, recorded, tmp_path, width):
         assert found["sample"] == f"sample {sample}"
         assert (found["population"], found["neuron"]) == (name, str(neuron))
         assert (found["said"], found["marks"]) == told(recorded, name, sample, neuron)
-    assert result["picked"]["marks"] > 1
+    assert result["picked"]["marks"] > 2
     assert result["none"]["marks"] == 0
     up = [int(text.replace("\N{MINUS SIGN}", "-")) for text in result["up"]]
     assert up == sorted(up)

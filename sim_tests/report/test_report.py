@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import builtins
 import io
+import json
 import re
 import subprocess
 import sys
@@ -274,6 +275,37 @@ def test_samples_and_neurons_that_are_not_there_are_refused(tmp_path, asked, lin
     with pytest.raises(InputError, match=line):
         report(tmp_path / "report.html", recordings=[recording], **asked)
     assert not list(tmp_path.iterdir())
+
+
+@needs_plots
+@pytest.mark.parametrize("picked", [None, 1000])
+def test_a_raster_holds_the_neuron_that_was_asked_for(picked):
+    """Of a busy population every k-th neuron is drawn; the page has their messages, all of them."""
+    import neurodeploy as nd
+    from neurodeploy.network import CubaLIF, Dense, Network, Population, Projection, Source
+    from neurodeploy.reporting import rasters
+
+    rng = np.random.default_rng(0)
+    weight = 2 * rng.integers(-60, 70, (2000, 40))
+    net = Network(
+        (Population("in", (40,), Source()), Population("big", (2000,), CubaLIF(1024, 300, 900))),
+        (Projection("in", "big", Dense(weight.astype(np.int32))),),
+    )
+    inputs = (rng.random((2, 120, 40)) < 0.05).astype(np.int32)
+    recording = nd.run(net, inputs, record=("spikes",))
+    neuron = None if picked is None else ("big", picked)
+    drawn = rasters.raster(recording, 1, picked=neuron)
+    small, big = json.loads(drawn.sent)
+    steps, neurons, _ = recording["big"].events_of(1, 2)
+    every, first = big["every"], big["first"]
+    assert every == -(-len(steps) // rasters.MOST_MARKS) > 1
+    assert first == (picked or 0) % every
+    for number in range(2000):
+        found = big["sent"][""].get(str(number), [])
+        wanted = steps[neurons == number].tolist() if number % every == first else []
+        assert found == wanted
+    assert (small["every"], small["first"]) == (1, 0)
+    assert sum(map(len, small["sent"][""].values())) == inputs[1].sum()
 
 
 def test_a_page_that_cannot_be_written_leaves_nothing_behind(tmp_path):
