@@ -39,9 +39,7 @@ def literal(value: int) -> str:
 
 
 def operand(value: int) -> str:
-    """Give a 32-bit number to compare with; with the smallest one as a constant, a compiler says
-    that it knows the outcome.
-    """
+    """Give a 32-bit number to compare with: of the smallest constant a compiler says too much."""
     return "minus(-2147483647, 1)" if value == LOWEST else str(value)
 
 

@@ -11,98 +11,16 @@ LONGEST_NAME = 24
 
 LONGEST_LABEL = 40
 
-KEYWORDS = frozenset(
-    [
-        "auto",
-        "break",
-        "case",
-        "char",
-        "const",
-        "continue",
-        "default",
-        "do",
-        "double",
-        "else",
-        "enum",
-        "extern",
-        "float",
-        "for",
-        "goto",
-        "if",
-        "inline",
-        "int",
-        "long",
-        "register",
-        "restrict",
-        "return",
-        "short",
-        "signed",
-        "sizeof",
-        "static",
-        "struct",
-        "switch",
-        "typedef",
-        "union",
-        "unsigned",
-        "void",
-        "volatile",
-        "while",
-        "alignas",
-        "alignof",
-        "and",
-        "asm",
-        "bool",
-        "catch",
-        "char8_t",
-        "class",
-        "concept",
-        "const_cast",
-        "constexpr",
-        "decltype",
-        "delete",
-        "dynamic_cast",
-        "explicit",
-        "export",
-        "false",
-        "friend",
-        "mutable",
-        "namespace",
-        "new",
-        "noexcept",
-        "not",
-        "nullptr",
-        "operator",
-        "or",
-        "private",
-        "protected",
-        "public",
-        "reinterpret_cast",
-        "requires",
-        "static_assert",
-        "static_cast",
-        "template",
-        "this",
-        "thread_local",
-        "throw",
-        "true",
-        "try",
-        "typeid",
-        "typename",
-        "using",
-        "virtual",
-        "wchar_t",
-        "xor",
-        "main",
-        "linux",
-        "unix",
-        "stdin",
-        "stdout",
-        "stderr",
-        "errno",
-        "assert",
-        "offsetof",
-    ]
+_TAKEN = (
+    "auto break case char const continue default do double else enum extern float for goto if "
+    "inline int long register restrict return short signed sizeof static struct switch typedef "
+    "union unsigned void volatile while alignas alignof and asm bool catch class concept "
+    "constexpr decltype delete explicit export false friend mutable namespace new noexcept not "
+    "nullptr operator or private protected public requires template this throw true try typeid "
+    "typename using virtual xor main linux unix stdin stdout stderr errno assert offsetof"
 )
+
+KEYWORDS = frozenset(_TAKEN.split())
 """Of C99 and C++, which may include the header, and what compilers define beside them."""
 
 
@@ -141,8 +59,8 @@ def check_name(name: str) -> str:
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in KEYWORDS or name.endswith("_t"):
         raise InputError(
-            f"name: {name!r} is no name for a struct of C, or taken; give small letters, digits and "
-            f"underscores, a letter first, and not _t at the end"
+            f"name: {name!r} is no name for a struct of C, or taken; give small letters, digits "
+            f"and underscores, a letter first, and not _t at the end"
         )
     if len(name) > LONGEST_NAME:
         raise InputError(

@@ -11,7 +11,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ..display import Shown, columns, listed
+from ..display import columns, listed
 from ..errors import FormatError
 from ..files import check_place, written_whole
 from ..network import Network
@@ -23,7 +23,7 @@ from .vectors import engine_vectors, presented
 
 
 @dataclass(frozen=True, eq=False)
-class EmittedC(Shown):
+class EmittedC:
     """What `emit_c` wrote.
 
     Attributes
@@ -48,7 +48,7 @@ class EmittedC(Shown):
     >>> made.files
     ('digits_c.h', 'digits_c.c', 'digits_c_test.c', 'Makefile')
     >>> made.constant_bytes, made.state_bytes
-    (18688, 2456)
+    (9472, 2048)
     """
 
     folder: Path
@@ -151,8 +151,8 @@ def emit_c(
     >>> made = nd.emit_c(net, "digits_c", inputs[:3])
     >>> made
     C source digits_c in digits_c: digits_c.h, digits_c.c, digits_c_test.c, Makefile
-      constants     18,688 bytes
-      state         2,456 bytes
+      constants     9,472 bytes
+      state         2,048 bytes
       test vectors  3 samples of 16 steps
     """
     folder = Path(folder)

@@ -59,6 +59,9 @@ KINDS: dict[str, tuple[str, ...]] = {
 """Neurons by their kind in the core, with the states that the struct keeps of them: a current that
 does not last is not kept, an adaptive threshold is kept as its rise above rest."""
 
+Field = tuple[str, str, int, str]
+"""Of the struct: type, name, how many numbers, its dimensions as they are declared."""
+
 SENDS_NOTHING = "leaky-integrator"
 
 
@@ -221,8 +224,8 @@ class Laid:
         """Steps before its last one at which a reader in this step finds what is `lag` old."""
         return lag if reader.rank > self.rank else lag - 1
 
-    def fields(self) -> Iterator[tuple[str, str, int, str]]:
-        """Its fields of the struct: type, name, numbers, as declared."""
+    def fields(self) -> Iterator[Field]:
+        """Its fields of the struct."""
         if self.sends:
             dims = f"[{self.slots}][{self.size}]"
             yield self.message_type, f"{self.ident}_sent", self.slots * self.size, dims
@@ -301,19 +304,27 @@ class Program:
         """Whether it is a port: its messages are what is presented."""
         return laid is self.input and laid.neuron.kind == "relay" and not laid.feeds
 
-    def fields(self) -> Iterator[tuple[str, str, int, str]]:
-        """Fields of the struct; see `Laid.fields`."""
+    def own_fields(self) -> Iterator[Field]:
+        """Fields of the struct that are of no population."""
         count = len(self.populations)
         yield "uint32_t", "overflows", 3 * count, f"[{count}][3]"
         if self.starts_late:
             yield "uint32_t", "steps", 1, ""
-        for laid in self.populations:
-            yield from laid.fields()
+
+    def scratch(self) -> Iterator[Field]:
+        """Fields of the struct that hold nothing from step to step."""
         if self.currents:
             size = self.currents * self.row
             yield "uint32_t", "current", size, f"[{self.currents}][{self.row}]"
         if self.has_part:
             yield "uint32_t", "part", self.row, f"[{self.row}]"
+
+    def fields(self) -> Iterator[Field]:
+        """All fields of the struct in their order."""
+        yield from self.own_fields()
+        for laid in self.populations:
+            yield from laid.fields()
+        yield from self.scratch()
 
     @property
     def state_bytes(self) -> int:
@@ -412,9 +423,7 @@ def _laid(number: int, population: Population) -> Laid:
 
 
 def _constant(laid: Laid, name: str, value: NDArray[Any]) -> str:
-    """Give a parameter as an expression; what is the same for all neurons, or for those of a
-    channel, is held once.
-    """
+    """Give a parameter as an expression; hold what neurons, or a channel's, share once."""
     if not value.ndim or (value == value[0]).all():
         return operand(int(value.ravel()[0]))
     array, index = value[laid.order], "i"

@@ -20,6 +20,9 @@ from .lowering import Laid, Program
 STEPS, SAMPLES = 24, 2
 """Of inputs that are drawn; the steps come beside the hops to the output."""
 
+FEWEST_STEPS = 4
+"""After the input has reached the output."""
+
 MAX_VECTORS = 2_000_000
 """Numbers of inputs, outputs and sums together."""
 
@@ -75,31 +78,43 @@ def presented(
         If there would be more than `MAX_VECTORS` numbers.
     """
     if inputs is None:
-        hops = network.hops(network.output.name)
-        count = steps or STEPS + hops
-        _check_size(network, SAMPLES, count)
-        inputs, apply_transform = _drawn(network, count), True
-        axes = None
+        samples, count = _drawn_size(network, steps)
+        _check_size(network, samples, count)
+        inputs, apply_transform, axes = _drawn(network, samples, count), True, None
     values = present(network, inputs, steps, apply_transform, axes)
     _check_size(network, len(values), values.steps)
     return values
 
 
+def _width(network: Network) -> int:
+    """Numbers of a step."""
+    return network.input.size + network.output.size + len(network.populations)
+
+
+def _drawn_size(network: Network, steps: int | None) -> tuple[int, int]:
+    """Samples and steps to draw: of a large network fewer, but some after the output begins."""
+    hops, fitting = network.hops(network.output.name), MAX_VECTORS // _width(network)
+    if steps is not None:
+        return (SAMPLES if SAMPLES * steps <= fitting else 1), steps
+    if SAMPLES * (STEPS + hops) <= fitting:
+        return SAMPLES, STEPS + hops
+    return 1, max(hops + FEWEST_STEPS, min(STEPS + hops, fitting))
+
+
 def _check_size(network: Network, samples: int, steps: int) -> None:
-    width = network.input.size + network.output.size + len(network.populations)
+    width = _width(network)
     numbers = samples * steps * width
     if numbers > MAX_VECTORS:
         raise TooLargeError(
             f"inputs: {samples} samples of {steps} steps make {numbers:,} numbers of test vectors, "
-            f"limit {MAX_VECTORS:,}; give fewer samples, or steps="
-            f"{max(1, MAX_VECTORS // (samples * width))}"
+            f"limit {MAX_VECTORS:,}; give fewer samples, or fewer steps"
         )
 
 
-def _drawn(network: Network, steps: int) -> NDArray[Any]:
+def _drawn(network: Network, samples: int, steps: int) -> NDArray[Any]:
     """Spikes for a port, values in 0..1 for what scales them, else small numbers of both signs."""
     rng = np.random.default_rng(0)
-    shape = (SAMPLES, steps, *network.input.shape)
+    shape = (samples, steps, *network.input.shape)
     low, high = network.input.neuron.input_range
     if network.input.transform is not None:
         return rng.random(shape)
@@ -136,7 +151,8 @@ def engine_vectors(program: Program, values: Presented) -> Vectors:
 
 def _events(found: Events) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]:
     """Step (of all samples), neuron and payload of each message of a population."""
-    assert found.step_counts is not None and found.neuron is not None
+    assert found.step_counts is not None
+    assert found.neuron is not None
     row = np.repeat(np.arange(found.step_counts.size), found.step_counts.ravel())
     payload = np.ones_like(found.neuron) if found.payload is None else found.payload
     return row, found.neuron, payload
