@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,12 +73,13 @@ class CArray:
         return c_type(self.values.dtype)
 
     @property
-    def lines(self) -> Iterator[str]:
+    def lines(self) -> str:
         """Lines of numbers, with commas between all of them."""
         flat = self.values.ravel()
-        for first in range(0, flat.size, PER_LINE):
-            text = ", ".join(map(literal, flat[first : first + PER_LINE].tolist()))
-            yield text + ("," if first + PER_LINE < flat.size else "")
+        numbers = flat.tolist()
+        write = literal if flat.size and flat.min() == LOWEST else str
+        parts = range(0, len(numbers), PER_LINE)
+        return ",\n".join(", ".join(map(write, numbers[k : k + PER_LINE])) for k in parts)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,9 @@ if TYPE_CHECKING:
     from .vectors import Vectors
 
 _HERE = Path(__file__).parent
+
+NUMBER = frozenset("-(0123456789")
+"""What a line of an array begins with, and no other line."""
 
 HELPERS = "helpers.j2"
 
@@ -62,7 +64,7 @@ def called(helpers: str, source: str) -> str:
     wanted: list[str] = []
     text = source
     for name, _, body in reversed(parts):  # each calls those before it alone
-        if re.search(rf"\b{name}\(", text):
+        if f"{name}(" in text:  # no name ends in another one
             wanted.append(body)
             text += body
     return "\n\n".join(reversed(wanted))
@@ -74,6 +76,9 @@ def _tidy(text: str) -> str:
     depth = 0
     in_comment = False
     for raw in text.splitlines():
+        if raw[:1] in NUMBER:  # most lines, those of arrays
+            lines.append(f"    {raw}")
+            continue
         line = raw.strip()
         inner = depth - line.startswith("}")
         if not line and (depth or not lines or not lines[-1]):

@@ -157,7 +157,7 @@ def test_weights_take_the_smallest_type_that_holds_them():
     assert Weights.of("w", np.array([-4, 4], np.int32)).shift == 0
     assert Weights.of("w", np.full((3, 3), -7, np.int32)).only == -7
     assert CArray.of("a", np.array([0, 255])).type == "uint8_t"
-    assert list(CArray.of("a", np.array([-(2**31), 5])).lines) == ["(-2147483647 - 1), 5"]
+    assert CArray.of("a", np.array([-(2**31), 5])).lines == "(-2147483647 - 1), 5"
 
 
 def test_messages_that_wait_a_step_need_one_place():
