@@ -303,3 +303,14 @@ class TestRealNetworks:
     @pytest.mark.parametrize("path", ["mnist.net", "tiny.net", "gts/pilotnet_sdnn/network.net"])
     def test_of_lava_dl(self, path, netx_truth, tmp_path):
         self.hold(nd.load(netx_truth / path), tmp_path)
+
+
+def test_the_page_s_table_says_what_is_emitted(tmp_path):
+    """Its exact columns; the others are those of a compiler's version."""
+    page = (ROOT / "docs" / "emit_c.md").read_text("utf-8")
+    made = nd.emit_c(nd.load(shipped_digits().network), tmp_path / "digits")
+    assert f"| digits | 202 | {made.constant_bytes:,} | {made.state_bytes:,} |" in page
+    assert f"{vectors.MAX_VECTORS:,} numbers" in page
+    assert f"{lowering.MAX_NUMBERS:,} constants" in page
+    assert f"struct of more than {lowering.MAX_STATE_BYTES >> 20} MiB" in page
+    assert f"{LONGEST_NAME} at most" in page
