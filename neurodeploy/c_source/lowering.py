@@ -375,11 +375,7 @@ def lower(network: Network) -> Program:
             feed = _feed(projection.name, source, target, part)
             numbers += sum(array.values.size for array in feed.arrays.values())
             target.feeds.append(feed)
-        if numbers > MAX_NUMBERS:
-            raise TooLargeError(
-                f"projection {projection.name}: with it the source would hold {numbers:,} "
-                f"constants, limit of emit-c {MAX_NUMBERS:,}; take a smaller or sparser network"
-            )
+        _check_numbers(projection, numbers)
     for laid in populations:
         laid.feeds.sort(key=lambda feed: not feed.made.wraps)
     number = 0
@@ -400,6 +396,14 @@ def lower(network: Network) -> Program:
             f"{MAX_STATE_BYTES:,}; take a smaller network, or shorter delays"
         )
     return program
+
+
+def _check_numbers(projection: Projection, numbers: int) -> None:
+    if numbers > MAX_NUMBERS:
+        raise TooLargeError(
+            f"projection {projection.name}: with it the source would hold {numbers:,} constants, "
+            f"limit of emit-c {MAX_NUMBERS:,}; take a smaller or sparser network"
+        )
 
 
 def _laid(number: int, population: Population) -> Laid:
@@ -442,6 +446,9 @@ def _parts(network: Network, projection: Projection) -> tuple[Any, ...]:
             f"stay; leave its rule out"
         )
     source, target = network[projection.source], network[projection.target]
+    for one in projection.synapse.parts:  # windows across channels become lists, window by window
+        if getattr(one, "across_channels", False):
+            _check_numbers(projection, source.size * one.only_array.size)
     parts: tuple[CoreSynapses, ...] | None = core_synapses(
         projection.synapse, source, target, projection.into
     )
