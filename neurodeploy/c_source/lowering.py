@@ -62,6 +62,9 @@ does not last is not kept, an adaptive threshold is kept as its rise above rest.
 Field = tuple[str, str, int, str]
 """Of the struct: type, name, how many numbers, its dimensions as they are declared."""
 
+HARD_RESET = 0
+"""Among the resets of ``cuba-lif-general``."""
+
 SENDS_NOTHING = "leaky-integrator"
 
 
@@ -415,7 +418,10 @@ def _laid(number: int, population: Population) -> Laid:
             f"class {type(population.neuron).__name__}; it has {', '.join(KINDS)}{hint}"
         )
     laid = Laid(number, population, neuron, f"p{number}_{label_of(population.name)}")
+    hard = neuron.options.get("reset") == HARD_RESET
     for name, value in neuron.parameters.items():
+        if hard and name == "taken_off":  # nothing reads it then, which compilers warn of
+            continue
         laid.parameters[name] = _constant(laid, name, np.asarray(value))
     if np.any(population.initial_voltage):
         given = np.broadcast_to(np.asarray(population.initial_voltage), population.size)

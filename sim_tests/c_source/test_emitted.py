@@ -11,6 +11,7 @@ from neurodeploy.network import (
     Conv,
     CubaLIF,
     Dense,
+    GeneralCubaLIF,
     GradedThreshold,
     LeakyIntegrator,
     Network,
@@ -114,6 +115,17 @@ def test_a_loop_taps_late_starts_delays_and_first_voltages(tmp_path):
     ]
     network = Network(late, network.projections)
     assert hold_against_the_engine(network, draw.inputs(2, 40), tmp_path) > 100
+
+
+def test_what_a_soft_reset_would_take_off_each_neuron_is_left_out_of_a_hard_one(tmp_path):
+    """It would be a constant that nothing reads."""
+    amounts = np.array([100, 200, 300], np.int32)
+    inputs = np.full((1, 30, 3), 90, np.int32)
+    for reset, kept in (("zero", False), ("subtract", True)):
+        neuron = GeneralCubaLIF(2048, 512, 100, reset=reset, reset_amount=amounts)
+        network = driven_by_hand(neuron, 3)
+        assert hold_against_the_engine(network, inputs, tmp_path / reset) > 90
+        assert ("taken_off" in (tmp_path / reset / "net.c").read_text()) == kept
 
 
 def test_populations_that_feed_each_other(tmp_path):
