@@ -18,7 +18,7 @@ _HERE = Path(__file__).parent
 NUMBER = frozenset("-(0123456789")
 """What a line of an array begins with, and no other line."""
 
-HELPERS = "helpers.j2"
+ARITHMETIC = "arithmetic.j2"
 
 
 def rendered(program: Program, name: str, vectors: Vectors) -> dict[str, str]:
@@ -48,19 +48,19 @@ def rendered(program: Program, name: str, vectors: Vectors) -> dict[str, str]:
         "vectors": vectors,
     }
     source = environment.get_template("source.c.j2").render(**words)
-    helpers = environment.get_template(HELPERS).render()
+    functions = environment.get_template(ARITHMETIC).render()
     texts = {
         f"{name}.h": environment.get_template("header.h.j2").render(**words),
-        f"{name}.c": _tidy(source.replace("@helpers@", called(helpers, source))),
+        f"{name}.c": _tidy(source.replace("@arithmetic@", called(functions, source))),
         f"{name}_test.c": _tidy(environment.get_template("test.c.j2").render(**words)),
         "Makefile": environment.get_template("Makefile.j2").render(**words),
     }
     return {file: text.strip("\n") + "\n" for file, text in texts.items()}
 
 
-def called(helpers: str, source: str) -> str:
-    """Take of the helpers those that the source calls, and those that these call."""
-    parts = [part.strip("\n").partition("\n") for part in helpers.split("----\n")]
+def called(functions: str, source: str) -> str:
+    """Take of the functions those that the source calls, and those that these call."""
+    parts = [part.strip("\n").partition("\n") for part in functions.split("----\n")]
     wanted: list[str] = []
     text = source
     for name, _, body in reversed(parts):  # each calls those before it alone
