@@ -14,6 +14,7 @@ TYPE_CHECKING = False  # typing takes 10 ms, in which Ctrl-C would show a traceb
 if TYPE_CHECKING:
     from typing import Any
 
+    from .ann import convert_ann as convert_ann
     from .backends import run as run
     from .chip import fit as fit
     from .comparison import compare as compare
@@ -40,6 +41,7 @@ _HOMES = {
     "QuantConfig": "quantization",
     "Recording": "recording",
     "compare": "comparison",
+    "convert_ann": "ann",
     "deploy": "exporting.deploy",
     "evaluate": "evaluation",
     "export": "exporting.export",

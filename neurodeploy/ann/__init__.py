@@ -1,0 +1,11 @@
+"""Trained networks without spikes: read, and converted to graded spikes.
+
+`convert.convert_ann` is the face; `graph` is what readers give, `units` what is built of it.
+"""
+
+from __future__ import annotations
+
+from .convert import convert_ann, read
+from .graph import Graph, Node
+
+__all__ = ["Graph", "Node", "convert_ann", "read"]

@@ -1,0 +1,212 @@
+"""``nd.convert_ann``: an ordinary network, made ready to run as a spiking one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..backends import run
+from ..errors import InputError
+from ..network import Audit, AuditEntry, Effect, Network, Rating
+from ..network.audit import relative_error
+from .calibration import forward, ranges
+from .graded import Built, build_graded
+from .graph import Array, Graph
+from .units import Unit, units_of
+
+FORMS = ("graded",)
+"""What a network can be converted to."""
+
+PERCENTILES = {"graded": 99.99, "sigma-delta": 99.99, "rate": 99.0}
+"""Of a population's activations on the calibration inputs: what its scale, or threshold, hangs on.
+Those of rates are Wu et al.'s (progressive tandem learning, 2021)."""
+
+MEASURED_SAMPLES = 32
+"""Calibration inputs on which the audit's effects are measured."""
+
+SCALE = "ann/scale/"
+"""Starts the name of a fact in `Network.metadata`; the population's name follows."""
+
+
+def convert_ann(
+    module: Any,
+    calibration: Any,
+    to: str = "graded",
+    *,
+    bits: int = 8,
+    activation_bits: int = 8,
+    steps: int = 16,
+    percentile: float | None = None,
+    measure: bool = True,
+) -> Network:
+    """Convert a trained network without spikes.
+
+    Parameters
+    ----------
+    module : torch.nn.Module, path or Graph
+        A torch module, taken as in evaluation; a Keras HDF5 file or an ONNX file; or what
+        `neurodeploy.ann.read` made of one.
+    calibration : array or tensor [samples, *shape]
+        Inputs as the network takes them, (C, H, W) order; unlabelled. Scales hang on them.
+    to : {"graded"}
+        ``graded``: one pass, a message carries an activation.
+    bits : int
+        Of a weight, its sign included, 2..8.
+    activation_bits : int
+        Of a payload, 1..16: so many hold the `percentile` of a population's activations. A
+        larger one takes more, up to 24; nothing is clipped.
+    steps : int
+        Of a rate: steps that an input is presented for.
+    percentile : float, optional
+        In 0..100; by default `PERCENTILES`.
+    measure : bool
+        Run the engine on some of the calibration inputs, and write into the audit by how much
+        each population differs from the network in floats.
+
+    Returns
+    -------
+    Network
+        Inputs are presented as they are: the first population has a transform. 1.0 of the
+        population ``name`` is ``metadata["ann/scale/name"]`` in its messages, of an output that
+        sends none in its v.
+
+    Raises
+    ------
+    UnsupportedError
+        Naming the module's path, its operator and the nearest substitute.
+    InputError
+        If an argument is none of these.
+
+    Examples
+    --------
+    >>> module = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3))
+    >>> net = nd.convert_ann(module, torch.rand(100, 4))
+    >>> [population.name for population in net]
+    ['input', '0', '2']
+    >>> rec = nd.run(net, torch.rand(20, 1, 4), drain=True, record=("counts", "v"))
+    >>> rec.decisions().shape
+    (20,)
+    """
+    if to not in FORMS:
+        raise InputError(f"to: {to!r}; give one of {', '.join(FORMS)}")
+    _within("bits", bits, 2, 8)
+    _within("activation_bits", activation_bits, 1, 16)
+    _within("steps", steps, 1, 1 << 16)
+    share = PERCENTILES[to] if percentile is None else float(percentile)
+    if not 0 < share <= 100:
+        raise InputError(f"percentile: {percentile}; give a number above 0, up to 100")
+    graph = read(module)
+    inputs = _inputs(calibration, graph)
+    signed = bool(inputs.min() < 0)
+    units = units_of(graph, inputs.shape[1:], signed, splits_signs=to == "rate")
+    measured = ranges(units, inputs, share)
+    built = build_graded(units, measured, bits, activation_bits)
+    facts: dict[str, str | int | float] = {"ann/form": to, "ann/source": graph.source}
+    facts |= {f"{SCALE}{name}": float(scale) for name, scale in built.scales.items()}
+    network = Network(built.populations, built.projections, metadata=facts)
+    how = f"weights in {bits} bits, payloads in {activation_bits}"
+    effects: Mapping[str, Effect] = {}
+    if measure:
+        effects = _effects(network, units, built, inputs[:MEASURED_SAMPLES])
+    entries = [
+        AuditEntry(
+            unit.name, Rating.APPROXIMATE, f"{_WORDS[unit.activation]}, {how}",
+            effects.get(unit.name),
+        )
+        for unit in units[1:]
+    ]  # fmt: skip
+    return Network(built.populations, built.projections, Audit(tuple(entries)), facts)
+
+
+def read(module: Any) -> Graph:
+    """Read a network without spikes.
+
+    Parameters
+    ----------
+    module : torch.nn.Module, path or Graph
+        As `convert_ann`.
+
+    Raises
+    ------
+    UnsupportedError, FormatError, InputError
+
+    Examples
+    --------
+    >>> from neurodeploy.ann import read
+    >>> [node.name for node in read(torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU()))]
+    ['0', '1']
+    """
+    from ..formats import is_torch_module
+
+    if isinstance(module, Graph):
+        return module
+    if is_torch_module(module):
+        from .torch_reader import read_torch
+
+        return read_torch(module)
+    if isinstance(module, str | os.PathLike):
+        raise InputError(f"{module}: no reader yet")
+    raise InputError(
+        f"module: {type(module).__name__}; give a torch module, or a Keras or ONNX file"
+    )
+
+
+_WORDS = {
+    "rectify": "a rectifier",
+    "step": "a binary map",
+    "step-inclusive": "a binary map",
+    "identity": "a sum that is sent on",
+    "readout": "the output, read from v",
+}
+
+
+def _within(name: str, value: int, low: int, high: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise InputError(f"{name}: {value!r}; give a whole number in {low}..{high}")
+    if not low <= value <= high:
+        raise InputError(f"{name}: {value}; give {low}..{high}")
+
+
+def _inputs(calibration: Any, graph: Graph) -> Array:
+    given = calibration
+    if hasattr(given, "detach"):
+        given = given.detach().cpu().numpy()
+    array = np.asarray(given)
+    if array.dtype.kind not in "biuf" or array.ndim < 2 or not array.size:
+        raise InputError(
+            f"calibration: {array.dtype} of shape {array.shape}; give inputs [samples, *shape]"
+        )
+    array = array.astype(np.float64)
+    if not np.isfinite(array).all():
+        raise InputError("calibration: holds a number that is not finite; leave it out")
+    if graph.shape is not None and array.shape[1:] != graph.shape:
+        raise InputError(
+            f"calibration: samples of shape {array.shape[1:]}, {graph.source} takes {graph.shape} "
+            f"(channels first); bring its axes in order"
+        )
+    return array
+
+
+def _effects(
+    network: Network, units: Sequence[Unit], built: Built, inputs: Array
+) -> dict[str, Effect]:
+    """Hold what the engine sends against the network in floats."""
+    recording = run(
+        network, inputs.reshape(len(inputs), 1, *network.input.shape),
+        drain=True, record=("spikes", "v"),
+    )  # fmt: skip
+    what = f"{len(inputs)} of the calibration inputs"
+    pairs = {}
+    for unit, _, values in forward(units, inputs):
+        record = recording[unit.name]
+        sent = record.v if network[unit.name].neuron.is_readout else record.spikes
+        at = network.hops(unit.name)
+        pairs[unit.name] = values, sent[:, at].reshape(values.shape) / built.scales[unit.name]
+    of_output = relative_error(*pairs[network.output.name])
+    return {
+        name: Effect.measured(what, name, before, after, of_output)
+        for name, (before, after) in pairs.items()
+    }

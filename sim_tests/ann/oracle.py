@@ -1,0 +1,52 @@
+"""A second implementation, in torch, of a converted network: what it sends in one pass."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+
+
+def _deliver(synapse, x, shape):
+    kind = synapse.kind
+    if kind == "readout":
+        return x
+    weight = torch.tensor(synapse.weight, dtype=torch.float64)
+    if kind == "dense":
+        return F.linear(x.flatten(1), weight).reshape(-1, *shape)
+    if kind == "one-to-one":
+        return (x.flatten(1) * weight).reshape(-1, *shape)
+    if kind == "sparse":
+        matrix = torch.as_tensor(synapse.to_dense(), dtype=torch.float64)
+        return F.linear(x.flatten(1), matrix).reshape(-1, *shape)
+    how = (None, synapse.stride, synapse.padding)
+    if kind == "conv":
+        return F.conv2d(x, weight, *how, synapse.dilation, synapse.groups)
+    assert kind == "conv-transpose"
+    return F.conv_transpose2d(x, weight, *how, 0, synapse.groups, synapse.dilation)
+
+
+def _scaled(x, exponent):
+    """Times a power of two, towards zero."""
+    return torch.trunc(x * 2.0**exponent)
+
+
+def one_pass(net, payloads):
+    """Messages (of a readout: v) of each population for payloads [samples, *shape], as int64."""
+    values = {net.input.name: torch.tensor(payloads, dtype=torch.float64)}
+    for population in net.populations[1:]:
+        shape, neuron = population.shape, population.neuron
+        a = sum(_deliver(p.synapse, values[p.source], shape) for p in net.into(population.name))
+        bias = torch.tensor(getattr(neuron, "bias", 0), dtype=torch.float64)
+        bias = bias.reshape(shape) if bias.ndim else bias
+        if neuron.kind == "threshold":
+            sent = (a + bias > neuron.threshold).double()
+        elif neuron.kind == "graded-threshold":
+            sent = torch.where(a > 0, a, 0) if neuron.rectify else a
+        elif neuron.kind == "leaky-integrator":
+            sent = _scaled(a, neuron.input_exponent) + 64 * bias
+        else:
+            assert neuron.kind == "cuba-lif-general"
+            v = _scaled(_scaled(a, neuron.input_exponent) + 64 * bias, neuron.voltage_exponent)
+            sent = torch.where(v > 64 * neuron.threshold, v, 0)
+        values[population.name] = sent
+    return {name: x.to(torch.int64).numpy() for name, x in values.items()}
