@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..backends import run
-from ..errors import InputError
+from ..errors import FormatError, InputError
+from ..formats.hdf5 import check_hdf5
 from ..network import Audit, AuditEntry, Effect, Network, Rating
 from ..network.audit import relative_error
 from .calibration import forward, ranges
 from .graded import Built, build_graded
 from .graph import Array, Graph
+from .rate import build_rate
 from .units import Unit, units_of
 
-FORMS = ("graded",)
+FORMS = ("graded", "rate")
 """What a network can be converted to."""
 
 PERCENTILES = {"graded": 99.99, "sigma-delta": 99.99, "rate": 99.0}
@@ -51,8 +54,9 @@ def convert_ann(
         `neurodeploy.ann.read` made of one.
     calibration : array or tensor [samples, *shape]
         Inputs as the network takes them, (C, H, W) order; unlabelled. Scales hang on them.
-    to : {"graded"}
-        ``graded``: one pass, a message carries an activation.
+    to : {"graded", "rate"}
+        ``graded``: one pass, a message carries an activation. ``rate``: integrate-and-fire
+        neurons with a soft reset; each input is presented for `steps` steps.
     bits : int
         Of a weight, its sign included, 2..8.
     activation_bits : int
@@ -103,14 +107,19 @@ def convert_ann(
     signed = bool(inputs.min() < 0)
     units = units_of(graph, inputs.shape[1:], signed, splits_signs=to == "rate")
     measured = ranges(units, inputs, share)
-    built = build_graded(units, measured, bits, activation_bits)
-    facts: dict[str, str | int | float] = {"ann/form": to, "ann/source": graph.source}
+    if to == "rate":
+        built = build_rate(units, measured, bits, activation_bits, steps)
+    else:
+        built = build_graded(units, measured, bits, activation_bits)
+    presented = steps if to == "rate" else 1
+    facts: dict[str, str | int | float] = {"ann/form": to, "ann/steps": presented}
     facts |= {f"{SCALE}{name}": float(scale) for name, scale in built.scales.items()}
     network = Network(built.populations, built.projections, metadata=facts)
-    how = f"weights in {bits} bits, payloads in {activation_bits}"
+    how = f"weights in {bits} bits, "
+    how += f"rates over {steps} steps" if to == "rate" else f"payloads in {activation_bits}"
     effects: Mapping[str, Effect] = {}
     if measure:
-        effects = _effects(network, units, built, inputs[:MEASURED_SAMPLES])
+        effects = _effects(network, units, built, inputs[:MEASURED_SAMPLES], presented)
     entries = [
         AuditEntry(
             unit.name, Rating.APPROXIMATE, f"{_WORDS[unit.activation]}, {how}",
@@ -148,9 +157,23 @@ def read(module: Any) -> Graph:
 
         return read_torch(module)
     if isinstance(module, str | os.PathLike):
-        raise InputError(f"{module}: no reader yet")
+        return _read_file(Path(module))
     raise InputError(
         f"module: {type(module).__name__}; give a torch module, or a Keras or ONNX file"
+    )
+
+
+def _read_file(path: Path) -> Graph:
+    from .keras_reader import is_keras, read_keras
+
+    if path.suffix.lower() == ".onnx":
+        raise InputError(f"{path}: no reader yet")
+    if is_keras(path):
+        return read_keras(path)
+    check_hdf5(path)
+    raise FormatError(
+        f"{path}: neither an ONNX file nor one of Keras with a whole model; nd.load reads networks "
+        f"of spikes"
     )
 
 
@@ -191,20 +214,20 @@ def _inputs(calibration: Any, graph: Graph) -> Array:
 
 
 def _effects(
-    network: Network, units: Sequence[Unit], built: Built, inputs: Array
+    network: Network, units: Sequence[Unit], built: Built, inputs: Array, steps: int
 ) -> dict[str, Effect]:
     """Hold what the engine sends against the network in floats."""
-    recording = run(
-        network, inputs.reshape(len(inputs), 1, *network.input.shape),
-        drain=True, record=("spikes", "v"),
-    )  # fmt: skip
+    shown = inputs.reshape(len(inputs), 1, *network.input.shape)
+    shown = np.broadcast_to(shown, (len(inputs), steps, *network.input.shape))
+    recording = run(network, shown, drain=True, record=("spikes", "v"))
     what = f"{len(inputs)} of the calibration inputs"
     pairs = {}
     for unit, _, values in forward(units, inputs):
         record = recording[unit.name]
         sent = record.v if network[unit.name].neuron.is_readout else record.spikes
-        at = network.hops(unit.name)
-        pairs[unit.name] = values, sent[:, at].reshape(values.shape) / built.scales[unit.name]
+        first = network.hops(unit.name)
+        mean = sent[:, first : first + steps].mean(axis=1, dtype=np.float64)
+        pairs[unit.name] = values, mean.reshape(values.shape) / built.scales[unit.name]
     of_output = relative_error(*pairs[network.output.name])
     return {
         name: Effect.measured(what, name, before, after, of_output)

@@ -79,10 +79,12 @@ def build_graded(
     bits, activation_bits : int
         Of a weight with its sign; of a payload without one.
     """
-    return _Building(measured, bits, activation_bits).of(units)
+    return Building(measured, bits, activation_bits).of(units)
 
 
-class _Building:
+class Building:
+    """Adds unit after unit; what a form's neurons are, `neuron` says."""
+
     def __init__(self, measured: Mapping[str, Range], bits: int, activation_bits: int) -> None:
         self.measured, self.bits, self.activation_bits = measured, bits, activation_bits
         self.populations: list[Population] = []
@@ -90,6 +92,8 @@ class _Building:
         self.scales: dict[str, float] = {}
         self.hops: dict[str, int] = {}
         self.names: set[str] = set()
+
+    headroom: float = HEADROOM
 
     def of(self, units: Sequence[Unit]) -> Built:
         first, *rest = units
@@ -108,7 +112,7 @@ class _Building:
         hops = 1 + max((self.hops[feed.source] for feed in unit.feeds), default=0)
         self.hops[unit.name] = hops
         sources = [self.scales[feed.source] for feed in unit.feeds]
-        largest = self.measured[unit.name].largest_sum * HEADROOM
+        largest = self.measured[unit.name].largest_sum * self.headroom
         scale = scale_for(unit.feeds, sources, self.bits)
         while scale * largest >= STATE_LIMIT:  # a convolution's sum wraps at 24 bits
             scale /= 2
@@ -120,8 +124,20 @@ class _Building:
             projections.append(Projection(source, unit.name, synapse))
         # Before its first input arrives its bias alone would be sent, for nothing.
         starts = hops if np.any(getattr(neuron, "bias", 0)) else 0
-        self.populations.append(Population(unit.name, unit.shape, neuron, starts=starts))
+        self.populations.append(
+            Population(
+                unit.name,
+                unit.shape,
+                neuron,
+                starts=starts,
+                initial_voltage=self.initial_voltage(neuron),
+            )
+        )
         self.projections += projections
+
+    def initial_voltage(self, neuron: Neuron) -> int:
+        """Voltage at which a sample begins."""
+        return 0
 
     def late(self, name: str, hops: int, signed: bool) -> str:
         """Name the population that sends a source's messages at these hops: itself, or relays."""
@@ -146,20 +162,16 @@ class _Building:
             inclusive = unit.activation == "step-inclusive"
             # a + bias > 0 where a is whole: a > floor(-bias); a + bias >= 0: a > ceil(-bias) - 1.
             below = np.ceil(-bias) - 1 if inclusive else np.floor(-bias)
-            return Threshold(0, bias=_whole(unit.name, -below)), 1.0
-        room = np.log2(STATE_LIMIT / max(scale * largest, 1.0))
-        exponent = int(np.clip(np.floor(room), LOWEST_EXPONENT, ACTIVATION_SHIFT))
+            return Threshold(0, bias=whole(unit.name, -below)), 1.0
+        exponent = exponent_for(scale * largest)
         if unit.activation == "readout":
-            own = _whole(unit.name, np.rint(bias * 2.0**exponent / 64))
-            decays = (DECAY_UNITY, DECAY_UNITY)
-            readout = LeakyIntegrator(*decays, bias=own, input_exponent=exponent)
-            return readout, scale * 2.0**exponent
+            return self.readout(unit, bias, exponent), scale * 2.0**exponent
         top = (1 << self.activation_bits) - 1
         wanted = scale * self.measured[unit.name].typical / top
         shift = max(0, int(np.ceil(np.log2(wanted)))) if wanted > 1 else 0
         shift = min(shift, -LOWEST_EXPONENT - exponent)
         half = 2.0 ** (shift + exponent - 1) if shift + exponent > 0 else 0.0
-        own = _whole(unit.name, np.rint((bias * 2.0**exponent + half) / 64))
+        own = whole(unit.name, np.rint((bias * 2.0**exponent + half) / 64))
         signed = unit.activation == "identity"
         return GeneralCubaLIF(
             DECAY_UNITY,
@@ -171,8 +183,19 @@ class _Building:
             voltage_exponent=-(shift + exponent),
         ), scale / 2.0**shift
 
+    def readout(self, unit: Unit, bias: Array, exponent: int) -> Neuron:
+        """Make the output, which the host reads step by step."""
+        own = whole(unit.name, np.rint(bias * 2.0**exponent / 64))
+        return LeakyIntegrator(DECAY_UNITY, DECAY_UNITY, bias=own, input_exponent=exponent)
 
-def _whole(name: str, values: Array) -> int | NDArray[np.int32]:
+
+def exponent_for(largest: float) -> int:
+    """Give the largest exponent of a sum with which so many integers stay within 24 bits."""
+    room = float(np.log2(STATE_LIMIT / max(largest, 1.0)))
+    return int(np.clip(np.floor(room), LOWEST_EXPONENT, ACTIVATION_SHIFT))
+
+
+def whole(name: str, values: Array) -> int | NDArray[np.int32]:
     """Give biases as integers; one for all where they are alike."""
     most = int(np.abs(values).max(initial=0))
     if most > BIAS_LIMIT:

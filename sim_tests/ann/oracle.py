@@ -50,3 +50,32 @@ def one_pass(net, payloads):
             sent = torch.where(v > 64 * neuron.threshold, v, 0)
         values[population.name] = sent
     return {name: x.to(torch.int64).numpy() for name, x in values.items()}
+
+
+def many_steps(net, payloads, steps):
+    """Messages (of a readout: v) of each population while the same is presented for some steps.
+
+    Each population's clock begins with its first input. int64 [samples, steps, *shape].
+    """
+    constant = torch.tensor(payloads, dtype=torch.float64)
+    voltage, found = {}, {p.name: [] for p in net}
+    for _ in range(steps):
+        values = {net.input.name: constant}
+        for population in net.populations[1:]:
+            shape, neuron, name = population.shape, population.neuron, population.name
+            a = sum(_deliver(p.synapse, values[p.source], shape) for p in net.into(name))
+            bias = torch.tensor(getattr(neuron, "bias", 0), dtype=torch.float64)
+            bias = bias.reshape(shape) if bias.ndim else bias
+            if neuron.kind == "cuba-lif-general":
+                first = torch.full_like(a, population.initial_voltage)
+                v = voltage.get(name, first) + _scaled(a, neuron.input_exponent) + 64 * bias
+                sent = (v > 64 * neuron.threshold).double()
+                voltage[name] = v - 64 * neuron.threshold * sent
+            elif neuron.kind == "leaky-integrator":
+                sent = _scaled(a, neuron.input_exponent) + 64 * bias
+            else:
+                sent = (a > 0).double() if neuron.kind == "threshold" else a
+            values[name] = sent
+        for name, sent in values.items():
+            found[name].append(sent)
+    return {name: torch.stack(x, 1).to(torch.int64).numpy() for name, x in found.items()}
