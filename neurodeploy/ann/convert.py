@@ -167,7 +167,9 @@ def _read_file(path: Path) -> Graph:
     from .keras_reader import is_keras, read_keras
 
     if path.suffix.lower() == ".onnx":
-        raise InputError(f"{path}: no reader yet")
+        from .onnx_reader import read_onnx
+
+        return read_onnx(path)
     if is_keras(path):
         return read_keras(path)
     check_hdf5(path)

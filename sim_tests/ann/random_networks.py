@@ -53,8 +53,8 @@ def modules():
             nn.Sequential(
                 nn.Conv1d(3, 8, 4, padding="same", dilation=2), nn.LeakyReLU(0.2), nn.AvgPool1d(2),
                 nn.Conv1d(8, 8, 3, stride=2, groups=4), nn.BatchNorm1d(8), nn.ReLU6(),
-                nn.ConvTranspose1d(8, 4, 3, stride=2), nn.ReLU(), nn.AdaptiveAvgPool1d(4),
-                nn.Flatten(), nn.Linear(16, 4),
+                nn.ConvTranspose1d(8, 4, 3, stride=2), nn.ReLU(), nn.AdaptiveAvgPool1d(5),
+                nn.Flatten(), nn.Linear(20, 4),
             ),
             (3, 32),
         ),

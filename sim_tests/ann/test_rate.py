@@ -76,5 +76,5 @@ def test_a_voltage_never_leaves_24_bits_while_an_input_is_shown():
 
 def test_binary_maps_are_refused():
     module, inputs = ready("maps")
-    with pytest.raises(nd.NeurodeployError, match="binary map is no rate; give to=.graded."):
+    with pytest.raises(nd.NeurodeployError, match=r"binary map is no rate; give to=.graded."):
         nd.convert_ann(module, inputs, to="rate")
