@@ -207,10 +207,20 @@ def _pair(values: Sequence[int], unit: int) -> Pair:
     return (unit, values[0]) if len(values) == 1 else (values[0], values[1])
 
 
-def _sides(call: _Call, axes: int) -> Sides:
+def _sides(call: _Call, kernel: Pair, axes: int) -> Sides:
     mode = call.attributes.get("auto_pad", b"NOTSET")
+    ones = [1] * axes
+    if mode in (b"SAME_UPPER", b"SAME_LOWER") and call.ints("strides", ones) == ones:
+        dilation = _pair(call.ints("dilations", ones), 1)
+        total = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
+        less, more = ((n // 2, -(-n // 2)) for n in total)
+        upper = mode == b"SAME_UPPER"  # where the odd zero stands at the end
+        return (less, more) if upper else (less[::-1], more[::-1])
     if mode not in (b"NOTSET", b"VALID"):
-        raise refuse(call.name, f"auto_pad {mode.decode()}", nearest="export the padding itself")
+        raise refuse(
+            call.name, f"auto_pad {mode.decode()}", "with a stride hangs on the image's size",
+            "export the padding itself",
+        )  # fmt: skip
     pads = call.ints("pads", [0] * (2 * axes))
     if axes == 1:
         return (0, 0), (pads[0], pads[1])
@@ -230,7 +240,7 @@ def _conv(call: _Call) -> Made:
     ones = [1] * axes
     return Convolution(
         weight, call.floats(2, "bias", np.zeros(len(weight))),
-        _pair(call.ints("strides", ones), 1), _sides(call, axes),
+        _pair(call.ints("strides", ones), 1), _sides(call, weight.shape[2:], axes),
         _pair(call.ints("dilations", ones), 1), int(call.attributes.get("group", 1)),
     )  # fmt: skip
 
@@ -238,7 +248,7 @@ def _conv(call: _Call) -> Made:
 def _transposed(call: _Call) -> Made:
     weight, axes = _kernel(call)
     ones, groups = [1] * axes, int(call.attributes.get("group", 1))
-    sides = _sides(call, axes)
+    sides = _sides(call, weight.shape[2:], axes)
     more = _pair(call.ints("output_padding", [0] * axes), 0)
     if any(a != b for a, b in sides) or "output_shape" in call.attributes:
         raise refuse(call.name, call.kind, "with uneven padding", "pad alike at both ends")
@@ -339,7 +349,7 @@ def _pool(reduce: str) -> Callable[[_Call], Made]:
         ones = [1] * len(kernel)
         return Pooling(
             reduce, _pair(kernel, 1), _pair(call.ints("strides", ones), 1),
-            _sides(call, len(kernel)), _pair(call.ints("dilations", ones), 1),
+            _sides(call, _pair(kernel, 1), len(kernel)), _pair(call.ints("dilations", ones), 1),
             bool(call.attributes.get("ceil_mode", 0)),
             bool(call.attributes.get("count_include_pad", 0)),
         )  # fmt: skip

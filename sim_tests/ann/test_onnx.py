@@ -26,7 +26,7 @@ def exported(tmp_path, name):
     return module, inputs, path
 
 
-# torch exports Hardsigmoid, an even "same" and a mean of the padding as nodes of their own
+# torch exports no adaptive pool whose windows differ
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "image"])
 def test_units_compute_what_torch_does(tmp_path, name):
     module, inputs, path = exported(tmp_path, name)
@@ -92,7 +92,7 @@ def test_a_linear_layer_of_matmul_and_add(tmp_path):
         [("w", weight), ("b", [1.0, -1.0])],
     )
     *_, (_, _, found) = forward(units_of(read(path), (4,), False, False), np.eye(4))
-    assert np.allclose(found, weight + [1, -1])
+    assert np.allclose(found, weight + np.array([1, -1]))
 
 
 def test_no_onnx_and_weights_elsewhere_are_refused(tmp_path):
