@@ -18,9 +18,10 @@ from .calibration import forward, ranges
 from .graded import Built, build_graded
 from .graph import Array, Graph
 from .rate import build_rate
+from .sigma_delta import build_sigma_delta
 from .units import Unit, units_of
 
-FORMS = ("graded", "rate")
+FORMS = ("graded", "sigma-delta", "rate")
 """What a network can be converted to."""
 
 PERCENTILES = {"graded": 99.99, "sigma-delta": 99.99, "rate": 99.0}
@@ -43,6 +44,7 @@ def convert_ann(
     activation_bits: int = 8,
     steps: int = 16,
     percentile: float | None = None,
+    thresholds: float | Mapping[str, float] = 0.0,
     measure: bool = True,
 ) -> Network:
     """Convert a trained network without spikes.
@@ -54,9 +56,11 @@ def convert_ann(
         `neurodeploy.ann.read` made of one.
     calibration : array or tensor [samples, *shape]
         Inputs as the network takes them, (C, H, W) order; unlabelled. Scales hang on them.
-    to : {"graded", "rate"}
-        ``graded``: one pass, a message carries an activation. ``rate``: integrate-and-fire
-        neurons with a soft reset; each input is presented for `steps` steps.
+    to : {"graded", "sigma-delta", "rate"}
+        ``graded``: one pass, a message carries an activation. ``sigma-delta``: for streams, a
+        message carries the change of one; the calibration inputs are a stream, in order.
+        ``rate``: integrate-and-fire neurons with a soft reset; each input is presented for `steps`
+        steps.
     bits : int
         Of a weight, its sign included, 2..8.
     activation_bits : int
@@ -66,6 +70,10 @@ def convert_ann(
         Of a rate: steps that an input is presented for.
     percentile : float, optional
         In 0..100; by default `PERCENTILES`.
+    thresholds : float or mapping of str to float
+        Of changes: shares of the `percentile` of a population's activations, >= 0, one for all
+        but the output or by population. 0 is the smallest change that a payload holds. See
+        `choose_thresholds`.
     measure : bool
         Run the engine on some of the calibration inputs, and write into the audit by how much
         each population differs from the network in floats.
@@ -109,6 +117,9 @@ def convert_ann(
     measured = ranges(units, inputs, share)
     if to == "rate":
         built = build_rate(units, measured, bits, activation_bits, steps)
+    elif to == "sigma-delta":
+        shares = _shares(thresholds, units)
+        built = build_sigma_delta(units, measured, bits, activation_bits, shares)
     else:
         built = build_graded(units, measured, bits, activation_bits)
     presented = steps if to == "rate" else 1
@@ -119,7 +130,7 @@ def convert_ann(
     how += f"rates over {steps} steps" if to == "rate" else f"payloads in {activation_bits}"
     effects: Mapping[str, Effect] = {}
     if measure:
-        effects = _effects(network, units, built, inputs[:MEASURED_SAMPLES], presented)
+        effects = _effects(network, units, built, inputs[:MEASURED_SAMPLES], to, presented)
     entries = [
         AuditEntry(
             unit.name, Rating.APPROXIMATE, f"{_WORDS[unit.activation]}, {how}",
@@ -188,6 +199,21 @@ _WORDS = {
 }
 
 
+def _shares(thresholds: float | Mapping[str, float], units: Sequence[Unit]) -> dict[str, float]:
+    """Give a share for each population that has one."""
+    known = [unit.name for unit in units if unit.activation != "readout"]
+    if not isinstance(thresholds, Mapping):
+        thresholds = dict.fromkeys(known, thresholds)
+    for name, share in thresholds.items():
+        if name not in known:
+            raise InputError(
+                f"thresholds: no population {name!r} with a threshold; there are {', '.join(known)}"
+            )
+        if not 0 <= share <= 1:
+            raise InputError(f"thresholds: {share} of {name!r}; give a share of 0..1")
+    return {name: float(share) for name, share in thresholds.items()}
+
+
 def _within(name: str, value: int, low: int, high: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise InputError(f"{name}: {value!r}; give a whole number in {low}..{high}")
@@ -216,20 +242,26 @@ def _inputs(calibration: Any, graph: Graph) -> Array:
 
 
 def _effects(
-    network: Network, units: Sequence[Unit], built: Built, inputs: Array, steps: int
+    network: Network, units: Sequence[Unit], built: Built, inputs: Array, to: str, steps: int
 ) -> dict[str, Effect]:
     """Hold what the engine sends against the network in floats."""
     shown = inputs.reshape(len(inputs), 1, *network.input.shape)
-    shown = np.broadcast_to(shown, (len(inputs), steps, *network.input.shape))
+    if to == "sigma-delta":  # one after the other, as a stream
+        shown = shown.swapaxes(0, 1)
+    else:
+        shown = np.broadcast_to(shown, (len(inputs), steps, *network.input.shape))
     recording = run(network, shown, drain=True, record=("spikes", "v"))
     what = f"{len(inputs)} of the calibration inputs"
     pairs = {}
     for unit, _, values in forward(units, inputs):
-        record = recording[unit.name]
-        sent = record.v if network[unit.name].neuron.is_readout else record.spikes
-        first = network.hops(unit.name)
-        mean = sent[:, first : first + steps].mean(axis=1, dtype=np.float64)
-        pairs[unit.name] = values, mean.reshape(values.shape) / built.scales[unit.name]
+        record, first = recording[unit.name], network.hops(unit.name)
+        if to == "sigma-delta":
+            last = first + len(inputs)
+            found = record.spikes[0, :last].cumsum(axis=0, dtype=np.float64)[first:]
+        else:
+            sent = record.v if network[unit.name].neuron.is_readout else record.spikes
+            found = sent[:, first : first + steps].mean(axis=1, dtype=np.float64)
+        pairs[unit.name] = values, found.reshape(values.shape) / built.scales[unit.name]
     of_output = relative_error(*pairs[network.output.name])
     return {
         name: Effect.measured(what, name, before, after, of_output)

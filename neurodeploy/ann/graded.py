@@ -94,13 +94,13 @@ class Building:
         self.names: set[str] = set()
 
     headroom: float = HEADROOM
+    starts_late = True
 
     def of(self, units: Sequence[Unit]) -> Built:
+        """Make the network of all units."""
         first, *rest = units
         self.names = {unit.name for unit in units}
-        port, self.scales[first.name] = input_population(
-            first, self.measured[first.name], self.activation_bits
-        )
+        port, self.scales[first.name] = self.input(first)
         self.populations.append(port)
         self.hops[first.name] = 0
         signed = {unit.name: unit.is_signed for unit in units}
@@ -108,7 +108,12 @@ class Building:
             self.add(unit, signed)
         return Built(tuple(self.populations), tuple(self.projections), dict(self.scales))
 
+    def input(self, unit: Unit) -> tuple[Population, float]:
+        """Make the first population."""
+        return input_population(unit, self.measured[unit.name], self.activation_bits)
+
     def add(self, unit: Unit, signed: Mapping[str, bool]) -> None:
+        """Add a unit, and the relays that bring all it gets to one step."""
         hops = 1 + max((self.hops[feed.source] for feed in unit.feeds), default=0)
         self.hops[unit.name] = hops
         sources = [self.scales[feed.source] for feed in unit.feeds]
@@ -123,7 +128,7 @@ class Building:
             source = self.late(feed.source, hops - 1, signed[feed.source])
             projections.append(Projection(source, unit.name, synapse))
         # Before its first input arrives its bias alone would be sent, for nothing.
-        starts = hops if np.any(getattr(neuron, "bias", 0)) else 0
+        starts = hops if self.starts_late and np.any(getattr(neuron, "bias", 0)) else 0
         self.populations.append(
             Population(
                 unit.name,

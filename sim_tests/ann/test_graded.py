@@ -111,3 +111,27 @@ def test_it_goes_through_fit_and_profile_and_a_file(tmp_path):
     assert nd.fit(net, chip="loihi2").cores_used >= 1
     rec = nd.run(net, inputs.numpy()[None], drain=True)
     assert nd.profile(rec, chip="loihi2").synops > 0
+
+
+def test_lava_sends_the_same_binary_maps(lava):
+    from neurodeploy.training.binary import BinaryActivation
+
+    nn = torch.nn
+    module = nn.Sequential(
+        nn.Conv2d(1, 4, 3), BinaryActivation(), nn.MaxPool2d(2), nn.Conv2d(4, 4, 2),
+        BinaryActivation(-1, 1), nn.Flatten(), nn.Linear(16, 4),
+    )  # fmt: skip
+    inputs = (torch.rand(8, 1, 8, 8) > 0.5).float().numpy()
+    net = nd.convert_ann(module, inputs, activation_bits=1)
+    deployed = nd.deploy(net, target="lava", inputs=inputs[:3, None])
+    assert deployed.runs
+    assert nd.verify(deployed.network, inputs[None, :3], backend="lava", drain=True).equal
+
+
+def test_a_surrogate_trains_through_a_binary_map():
+    from neurodeploy.training.binary import BinaryActivation
+
+    x = torch.tensor([-1.0, 0.0, 0.5], requires_grad=True)
+    BinaryActivation(-1, 1, slope=4.0)(x).sum().backward()
+    assert torch.allclose(x.grad, 2 / (1 + 4 * x.detach().abs()) ** 2)
+    assert BinaryActivation(inclusive=True)(torch.zeros(2)).tolist() == [1.0, 1.0]

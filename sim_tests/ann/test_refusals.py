@@ -73,7 +73,7 @@ def test_a_max_pool_of_graded_values_is_refused_with_its_substitutes():
 @pytest.mark.parametrize(
     ("how", "words"),
     [
-        ({"to": "spikes"}, "to: .spikes.; give one of graded, rate"),
+        ({"to": "spikes"}, "to: .spikes.; give one of graded, sigma-delta, rate"),
         ({"bits": 9}, "bits: 9; give 2..8"),
         ({"activation_bits": 0}, "activation_bits: 0; give 1..16"),
         ({"percentile": 0}, "percentile: 0"),
