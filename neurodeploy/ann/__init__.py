@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .convert import convert_ann, read
+from .convert import convert_ann, read, run_floats
 from .graph import Graph, Node
 
-__all__ = ["Graph", "Node", "convert_ann", "read"]
+__all__ = ["Graph", "Node", "convert_ann", "read", "run_floats"]

@@ -14,7 +14,7 @@ from ..errors import FormatError, InputError
 from ..formats.hdf5 import check_hdf5
 from ..network import Audit, AuditEntry, Effect, Network, Rating
 from ..network.audit import relative_error
-from .calibration import forward, ranges
+from .calibration import BATCH, forward, ranges
 from .graded import Built, build_graded
 from .graph import Array, Graph
 from .rate import build_rate
@@ -94,13 +94,17 @@ def convert_ann(
 
     Examples
     --------
-    >>> module = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3))
-    >>> net = nd.convert_ann(module, torch.rand(100, 4))
-    >>> [population.name for population in net]
-    ['input', '0', '2']
-    >>> rec = nd.run(net, torch.rand(20, 1, 4), drain=True, record=("counts", "v"))
-    >>> rec.decisions().shape
-    (20,)
+    >>> net = nd.convert_ann(torch_module, images[:1000])  # doctest: +SKIP
+    >>> rec = nd.run(net, images[1000:, None], drain=True, record="v")  # doctest: +SKIP
+    >>> rec.accuracy(labels[1000:])  # doctest: +SKIP
+    0.986
+    >>> import numpy as np
+    >>> from neurodeploy.ann.graph import Clip, Graph, Linear, Node
+    >>> rectified = Graph("mine", "x", (Node("a", Linear(np.eye(3), np.zeros(3)), ("x",)),
+    ...                                 Node("b", Clip(0), ("a",))), "b")
+    >>> net = nd.convert_ann(rectified, np.eye(3))
+    >>> nd.run(net, np.eye(3)[:, None], drain=True).decisions().tolist()
+    [0, 1, 2]
     """
     if to not in FORMS:
         raise InputError(f"to: {to!r}; give one of {', '.join(FORMS)}")
@@ -156,8 +160,8 @@ def read(module: Any) -> Graph:
     Examples
     --------
     >>> from neurodeploy.ann import read
-    >>> [node.name for node in read(torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU()))]
-    ['0', '1']
+    >>> [node.name for node in read("model.h5")]
+    ['conv2d_1', 'conv2d_1.relu', 'flatten_1', 'dense_1', 'dense_1.softmax']
     """
     from ..formats import is_torch_module
 
@@ -174,9 +178,45 @@ def read(module: Any) -> Graph:
     )
 
 
+def run_floats(module: Any, inputs: Any) -> Array:
+    """Give what a network computes in floats, without its framework.
+
+    Parameters
+    ----------
+    module : torch.nn.Module, path or Graph
+        As `convert_ann`.
+    inputs : array or tensor [samples, *shape]
+
+    Returns
+    -------
+    float64 [samples, *output shape]
+        Before a softmax at the very end.
+
+    Raises
+    ------
+    UnsupportedError, FormatError, InputError
+
+    Examples
+    --------
+    >>> from neurodeploy.ann import run_floats
+    >>> run_floats("model.h5", images[:5]).shape
+    (5, 10)
+    """
+    graph = read(module)
+    given = _inputs(inputs, graph)
+    units = units_of(graph, given.shape[1:], bool(given.min() < 0), splits_signs=False)
+    found = []
+    for first in range(0, len(given), BATCH):
+        *_, (_, _, values) = forward(units, given[first : first + BATCH])
+        found.append(values)
+    return np.concatenate(found)
+
+
 def _read_file(path: Path) -> Graph:
     from .keras_reader import is_keras, read_keras
 
+    if not path.is_file():
+        raise FormatError(f"{path}: no such file; check the path")
     if path.suffix.lower() == ".onnx":
         from .onnx_reader import read_onnx
 

@@ -75,8 +75,6 @@ def read_onnx(path: Path) -> Graph:
         import onnx
     except ImportError as error:
         raise BackendError(f"{path}: needs onnx ({error}); {how_to_add('onnx')}") from error
-    if not path.is_file():
-        raise FormatError(f"{path}: no such file; check the path")
     if path.stat().st_size > LARGEST_FILE:
         raise FormatError(f"{path}: larger than 2 GiB; keep the network in one file below that")
     try:
