@@ -16,7 +16,7 @@ from ..network import Audit, AuditEntry, Effect, Network, Rating
 from ..network.audit import relative_error
 from .calibration import BATCH, forward, ranges
 from .graded import Built, build_graded
-from .graph import Array, Graph
+from .graph import Array, Graph, Identity, Scale, Softmax
 from .rate import build_rate
 from .sigma_delta import build_sigma_delta
 from .units import Unit, units_of
@@ -115,7 +115,7 @@ def convert_ann(
     if not 0 < share <= 100:
         raise InputError(f"percentile: {percentile}; give a number above 0, up to 100")
     graph = read(module)
-    inputs = _inputs(calibration, graph)
+    inputs = inputs_of(calibration, graph)
     signed = bool(inputs.min() < 0)
     units = units_of(graph, inputs.shape[1:], signed, splits_signs=to == "rate")
     measured = ranges(units, inputs, share)
@@ -142,6 +142,11 @@ def convert_ann(
         )
         for unit in units[1:]
     ]  # fmt: skip
+    named = {unit.name for unit in units}
+    for node in graph:
+        reason = _LEFT_OUT.get(type(node.operator))
+        if reason and node.name not in named:
+            entries.append(AuditEntry(node.name, Rating.FAITHFUL, reason))
     return Network(built.populations, built.projections, Audit(tuple(entries)), facts)
 
 
@@ -203,7 +208,7 @@ def run_floats(module: Any, inputs: Any) -> Array:
     (5, 10)
     """
     graph = read(module)
-    given = _inputs(inputs, graph)
+    given = inputs_of(inputs, graph)
     units = units_of(graph, given.shape[1:], bool(given.min() < 0), splits_signs=False)
     found = []
     for first in range(0, len(given), BATCH):
@@ -229,6 +234,12 @@ def _read_file(path: Path) -> Graph:
         f"of spikes"
     )
 
+
+_LEFT_OUT = {
+    Scale: "folded into the weights and biases before they are rounded",
+    Identity: "left out: it does nothing once the network is trained",
+    Softmax: "left out at the very end: it changes no decision",
+}
 
 _WORDS = {
     "rectify": "a rectifier",
@@ -261,7 +272,14 @@ def _within(name: str, value: int, low: int, high: int) -> None:
         raise InputError(f"{name}: {value}; give {low}..{high}")
 
 
-def _inputs(calibration: Any, graph: Graph) -> Array:
+def inputs_of(calibration: Any, graph: Graph) -> Array:
+    """Give inputs as float64 [samples, *shape].
+
+    Raises
+    ------
+    InputError
+        If they are none, or not of the shape that the network takes.
+    """
     given = calibration
     if hasattr(given, "detach"):
         given = given.detach().cpu().numpy()

@@ -35,7 +35,8 @@ def test_the_file_holds_what_python_makes(call, form):
         "convert", "a.h5", "b.net", "--calibration", "x.npy", "--to", form, "--bits", "6", "--json"
     )
     assert status == 0
-    assert {entry["rating"] for entry in json.loads(out)["audit"]} == {"approximate"}
+    found = {entry["element"]: entry["rating"] for entry in json.loads(out)["audit"]}
+    assert (found["c"], found["bn"], found["drop"]) == ("approximate", "faithful", "faithful")
     assert nd.load("b.net") == nd.convert_ann("a.h5", np.load("x.npy"), to=form, bits=6)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
+from neurodeploy.ann import choose_thresholds
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding=.same.:UserWarning")  # torch's own
@@ -91,3 +92,43 @@ def test_lava_sends_the_same(lava):
     ready_for = nd.deploy(net, target="lava", inputs=frames)
     assert ready_for.runs
     assert nd.verify(ready_for.network, frames[:, :4], backend="lava", drain=True).equal
+
+
+@pytest.fixture(scope="module")
+def sweep():
+    module, inputs = ready("image")
+    stream = slow(inputs, 40)
+    return module, stream, choose_thresholds(module, stream, 0.08, shares=(0.02, 0.05, 0.1))
+
+
+def test_chosen_thresholds_stay_within_the_tolerance_and_save_synops(sweep):
+    module, stream, found = sweep
+    first, chosen = found.points[0], found.chosen
+    assert first.thresholds == {}
+    assert chosen.error <= 0.08
+    assert chosen.synops < 0.7 * first.synops < found.dense_synops
+    assert set(chosen.thresholds.values()) <= {0.02, 0.05, 0.1}
+    net = nd.convert_ann(module, stream, to="sigma-delta", thresholds=chosen.thresholds)
+    rec = nd.run(net, stream.reshape(1, -1, *net.input.shape), drain=True)
+    assert nd.profile(rec, chip="loihi2").synops / len(stream) == pytest.approx(chosen.synops)
+    assert [p.synops for p in found.points] == sorted(
+        (p.synops for p in found.points), reverse=True
+    )
+    assert f"{len(found.tried)} tried" in repr(found)
+
+
+def test_the_sweep_draws_what_was_tried(sweep):
+    plots = pytest.importorskip("matplotlib")
+    plots.use("Agg")
+    axes = sweep[2].plot()
+    assert len(axes.collections[0].get_offsets()) == len(sweep[2].tried)
+    assert axes.get_xlabel() == "SynOps a step"
+    plots.pyplot.close("all")
+
+
+def test_a_tolerance_below_the_smallest_error_is_refused():
+    module, inputs = ready("dense")
+    with pytest.raises(nd.NeurodeployError, match="the smallest thresholds err by"):
+        choose_thresholds(module, slow(inputs), 1e-6)
+    with pytest.raises(nd.NeurodeployError, match="tolerance: 0; give a share above 0"):
+        choose_thresholds(module, slow(inputs), 0)
