@@ -103,7 +103,7 @@ def _layers_of(described: dict[str, Any]) -> list[_Layer]:
         name = str(item.get("name") or own.get("name"))
         inbound = item.get("inbound_nodes")
         if described["class_name"] == "Sequential":
-            inputs = (layers[-1].name,) if layers else ()
+            inputs: tuple[str, ...] = (layers[-1].name,) if layers else ()
             if not layers and item["class_name"] != "InputLayer":
                 shape = own.get("batch_input_shape") or own.get("batch_shape")
                 layers.append(_Layer("input", "InputLayer", {"batch_input_shape": shape}, ()))

@@ -83,7 +83,12 @@ def read_onnx(path: Path) -> Graph:
         raise FormatError(f"{path}: not a readable ONNX file; export it again") from error
     if not model.graph.node:
         raise FormatError(f"{path}: holds no nodes; export it again")
-    return _Reading(path, onnx).of(model.graph)
+    try:
+        return _Reading(path, onnx).of(model.graph)
+    except (KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
+        raise FormatError(
+            f"{path}: a node is incomplete ({type(error).__name__}: {error}); export it again"
+        ) from error
 
 
 @dataclass
@@ -233,12 +238,17 @@ def _kernel(call: _Call) -> tuple[Array, int]:
     return (weight[:, :, None] if axes == 1 else weight), axes
 
 
+def _size(weight: Array) -> Pair:
+    """Rows and columns of a kernel."""
+    return weight.shape[2], weight.shape[3]
+
+
 def _conv(call: _Call) -> Made:
     weight, axes = _kernel(call)
     ones = [1] * axes
     return Convolution(
         weight, call.floats(2, "bias", np.zeros(len(weight))),
-        _pair(call.ints("strides", ones), 1), _sides(call, weight.shape[2:], axes),
+        _pair(call.ints("strides", ones), 1), _sides(call, _size(weight), axes),
         _pair(call.ints("dilations", ones), 1), int(call.attributes.get("group", 1)),
     )  # fmt: skip
 
@@ -246,7 +256,7 @@ def _conv(call: _Call) -> Made:
 def _transposed(call: _Call) -> Made:
     weight, axes = _kernel(call)
     ones, groups = [1] * axes, int(call.attributes.get("group", 1))
-    sides = _sides(call, weight.shape[2:], axes)
+    sides = _sides(call, _size(weight), axes)
     more = _pair(call.ints("output_padding", [0] * axes), 0)
     if any(a != b for a, b in sides) or "output_shape" in call.attributes:
         raise refuse(call.name, call.kind, "with uneven padding", "pad alike at both ends")

@@ -81,7 +81,7 @@ def read_torch(module: Any) -> Graph:
                 f"which spikes already; use nd.load in place of nd.convert_ann"
             )
 
-    class Tracer(torch.fx.Tracer):  # type: ignore[name-defined, misc]
+    class Tracer(torch.fx.Tracer):
         def is_leaf_module(self, m: Any, qualified_name: str) -> bool:
             return _binary_values(m) is not None or bool(super().is_leaf_module(m, qualified_name))
 
@@ -381,9 +381,9 @@ def _viewed(call: _Call) -> Operator:
     return Flatten()
 
 
-def _numbers(call: _Call) -> list[float]:
+def _numbers(call: _Call) -> Array:
     given = [*call.args, *(v for k, v in call.keywords.items() if k != "alpha")]
-    return [float(v) for v in given if isinstance(v, int | float)]
+    return np.array([float(v) for v in given if isinstance(v, int | float)], np.float64)
 
 
 def _added(sign: int) -> Callable[[_Call], Made]:
@@ -393,7 +393,7 @@ def _added(sign: int) -> Callable[[_Call], Made]:
         if len(call.tensors) == 2:
             return Sum((1, sign))
         first = isinstance(call.args[0], int | float)
-        number = np.array(_numbers(call))
+        number = _numbers(call)
         if first:
             return Scale(np.array([float(sign)]), number)
         return Scale(np.ones(1), sign * number)
@@ -404,13 +404,13 @@ def _added(sign: int) -> Callable[[_Call], Made]:
 def _multiplied(call: _Call) -> Made:
     if len(call.tensors) == 2:
         raise refuse(call.name, "product of two activations")
-    return Scale(np.array(_numbers(call)), np.zeros(1))
+    return Scale(_numbers(call), np.zeros(1))
 
 
 def _divided(call: _Call) -> Made:
     if len(call.tensors) == 2 or isinstance(call.args[0], int | float):
         raise refuse(call.name, "division by an activation", nearest="divide by a number")
-    return Scale(1 / np.array(_numbers(call)), np.zeros(1))
+    return Scale(1 / _numbers(call), np.zeros(1))
 
 
 def _above(inclusive: bool) -> Callable[[_Call], Made]:
@@ -420,7 +420,7 @@ def _above(inclusive: bool) -> Callable[[_Call], Made]:
             raise refuse(
                 call.name, "comparison", "of two activations", "compare with a number at the right"
             )
-        return [Scale(np.ones(1), -np.array(numbers)), Step(inclusive)]
+        return [Scale(np.ones(1), -numbers), Step(inclusive)]
 
     return compare
 

@@ -7,6 +7,7 @@ borders and maps of -1 and 1 cost nothing: they end in weights and in biases of 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -39,6 +40,9 @@ from .graph import (
     TransposedConvolution,
     refuse,
 )
+
+LARGEST = 1 << 28
+"""Numbers of a tensor or a kernel."""
 
 NOT_NEGATIVE = ("rectify", "step", "step-inclusive")
 """Activations that send nothing below 0."""
@@ -182,7 +186,11 @@ class _Lowering:
             lower = _OF_KIND.get(type(node.operator))
             if lower is None:
                 raise refuse(node.name, type(node.operator).__name__)
-            self.tensors[node.name] = lower(self, node, node.operator, *given)
+            try:
+                self.tensors[node.name] = lower(self, node, node.operator, *given)
+            except ValueError as error:  # NumPy's, of weights that do not fit
+                what = f"does not fit what enters it ({error})"
+                raise refuse(node.name, type(node.operator).__name__, what, "check it") from error
         last = self.output(self.tensors[self.graph.output])
         needed, ahead = {last}, [last]
         while ahead:
@@ -319,6 +327,9 @@ class _Lowering:
             )
         tensor = self.plain(node.name, tensor, by_channel=True)
         tensor = self.whole_channels(node.name, tensor, operator.groups)
+        _check_small(node, *operator.weight.shape[:2], *map(sum, operator.padding),
+                     *(d * n for d, n in zip(operator.dilation, operator.weight.shape[2:],
+                                             strict=True)))  # fmt: skip
         weight, padding, dilation = _padded_alike(
             operator.weight, operator.padding, operator.dilation
         )
@@ -423,6 +434,7 @@ class _Lowering:
 
     def pool(self, node: Node, operator: Pooling, tensor: _Tensor) -> _Tensor:
         image = self.image(node, tensor).shape
+        _check_small(node, image[0], *operator.kernel, *map(sum, operator.padding))
         axes = [_windows(node, operator, axis, image[1 + axis]) for axis in (0, 1)]
         sides: Sides = (
             (operator.padding[0][0], operator.padding[0][1] + axes[0][2]),
@@ -434,7 +446,7 @@ class _Lowering:
             return self.any_of(node, tensor, Convolution(
                 kernel, zero, operator.stride, sides, operator.dilation, image[0]
             ))  # fmt: skip
-        divisor = np.outer(axes[0][1], axes[1][1])
+        divisor = np.outer(axes[0][1], axes[1][1]).astype(np.float64)
         if operator.reduce == "sum" or operator.divisor:
             divisor = np.full_like(divisor, operator.divisor or 1)
         if (divisor == divisor.flat[0]).all():
@@ -619,7 +631,18 @@ def _output_shape(node: Node, synapse: Conv | ConvTranspose, shape: Shape) -> Sh
             node.name, type(node.operator).__name__, f"makes {target} of an image {shape}",
             "give larger images, or a smaller kernel",
         )  # fmt: skip
+    _check_small(node, *target)
     return target
+
+
+def _check_small(node: Node, *sizes: int) -> None:
+    """Refuse sizes that no network of a chip has, before anything of them is allocated."""
+    count = math.prod(max(size, 1) for size in sizes)
+    if count > LARGEST:
+        raise refuse(
+            node.name, type(node.operator).__name__, f"makes {count:,} numbers",
+            f"keep below {LARGEST:,}",
+        )  # fmt: skip
 
 
 def _windows(node: Node, pool: Pooling, axis: int, size: int) -> tuple[list[Any], list[int], int]:

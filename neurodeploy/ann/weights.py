@@ -58,6 +58,7 @@ def rounded(feed: Feed, unit: float, scale: float, bits: int) -> Synapse:
         most = float(np.abs(real).max(initial=0))
         exponent = max(0, int(np.ceil(np.log2(most / (top + 0.5))))) if most > top + 0.5 else 0
         mantissa = np.clip(np.rint(real / (1 << exponent)), -top, top)
-        return (mantissa * (1 << exponent)).astype(np.int32)
+        whole: NDArray[np.int32] = (mantissa * (1 << exponent)).astype(np.int32)
+        return whole
 
     return feed.synapse.with_arrays(integers)

@@ -14,13 +14,13 @@ class _Step(torch.autograd.Function):
     """Whether x > 0 (or >= 0); backward 1 / (1 + slope |x|)^2, SuperSpike's."""
 
     @staticmethod
-    def forward(ctx: Any, x: Any, inclusive: bool, slope: float) -> Any:  # type: ignore[override]
+    def forward(ctx: Any, x: Any, inclusive: bool, slope: float) -> Any:
         ctx.save_for_backward(x)
         ctx.slope = slope
         return (x >= 0 if inclusive else x > 0).to(x.dtype)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Any) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Any) -> Any:
         (x,) = ctx.saved_tensors
         return gradient / (1 + ctx.slope * x.abs()) ** 2, None, None
 
@@ -56,4 +56,5 @@ class BinaryActivation(torch.nn.Module):
     def forward(self, x: Any) -> Any:
         """Give a binary map of x's shape."""
         low, high = self.binary_values
-        return low + (high - low) * _Step.apply(x, self.inclusive, self.slope)
+        step = _Step.apply(x, self.inclusive, self.slope)  # type: ignore[no-untyped-call]
+        return low + (high - low) * step

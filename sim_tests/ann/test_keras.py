@@ -187,3 +187,21 @@ def test_intels_mnist_network_keeps_its_accuracy(cases, mnist):
     assert accuracy > 0.97
     assert abs(rec.accuracy(wanted) - accuracy) <= 0.005
     assert (rec.decisions() == decided).mean() > 0.99
+
+
+@pytest.mark.parametrize(
+    ("kind", "config"),
+    [
+        ("ZeroPadding2D", {"padding": [[1 << 40, 0], [0, 0]]}),
+        ("AveragePooling2D", {"pool_size": [1 << 20, 1 << 20], "padding": "same"}),
+        ("MaxPooling2D", {"pool_size": [1 << 20, 1 << 20], "padding": "same"}),
+    ],
+)
+def test_a_file_that_asks_for_huge_images_is_refused_before_any_is_made(tmp_path, kind, config):
+    layers = [
+        layer("InputLayer", "in", batch_input_shape=[None, 9, 8, 2]),
+        layer(kind, "x", ["in"], **config),
+    ]
+    path = write(tmp_path / "a.h5", layers, {})
+    with pytest.raises(nd.NeurodeployError, match=r"^x: \w+ makes [\d,]+ numbers"):
+        nd.convert_ann(path, np.ones((3, 2, 9, 8)))
