@@ -39,3 +39,25 @@ def test_mnist(cases):
     readme = (FOLDER / "README.md").read_text()
     assert len(printed) == 6
     assert all(line in readme for line in printed)
+
+
+def figures(text):
+    """RMSE and SynOps by form."""
+    found = re.findall(r"^\| ([a-z][^|]+) \| ([\d.]+) \|[^|]*\| ([\d,]*) ?\|", text, re.MULTILINE)
+    return {form: (float(a), int(b.replace(",", "") or 0)) for form, a, b in found}
+
+
+@pytest.mark.slow
+def test_stream(cases):
+    pytest.importorskip("torch")
+    done = subprocess.run(
+        [sys.executable, FOLDER / "stream.py", cases / "systems" / "mnist"],
+        capture_output=True, text=True, check=False, cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    said, table = figures(done.stdout), figures((FOLDER / "README.md").read_text())
+    assert said.keys() == table.keys()
+    assert len(said) == 5
+    for form, (error, synops) in said.items():
+        assert error == pytest.approx(table[form][0], rel=0.2), form
+        assert synops == pytest.approx(table[form][1], rel=0.2), form
