@@ -44,6 +44,9 @@ from .graph import (
 LARGEST = 1 << 28
 """Numbers of a tensor or a kernel."""
 
+LARGEST_BIAS = 1000.0
+"""Of a channel that is scaled, in units of the largest weight."""
+
 NOT_NEGATIVE = ("rectify", "step", "step-inclusive")
 """Activations that send nothing below 0."""
 
@@ -242,6 +245,8 @@ class _Lowering:
         bias = (sign * tensor.constant + offset).ravel()
         name = self.unique(name)
         feeds = self.feeds_of(tensor, sign)
+        if activation.startswith("step"):
+            feeds, bias = _with_even_rows(feeds, bias, tensor.form)
         made = self.units[name] = Unit(name, tensor.form, activation, feeds, bias)
         return made
 
@@ -579,6 +584,28 @@ def _sum(tensors: Iterable[_Tensor], signs: Iterable[int]) -> _Tensor:
         total = total + sign * tensor.constant
     form = next((t.form for t in given if t.through), given[0].shape)
     return _Tensor(given[0].shape, form, total, tuple(straight), tuple(through))
+
+
+def _with_even_rows(
+    feeds: tuple[Feed, ...], bias: Array, shape: Shape
+) -> tuple[tuple[Feed, ...], Array]:
+    """Scale each channel of a binary map so that its largest weight is that of all.
+
+    It changes no sign, so nothing that is sent, and each channel's weights then use all bits.
+    """
+    if not all(type(feed.synapse) in (Dense, Conv) for feed in feeds):
+        return feeds, bias
+    rows = shape[0]
+    weights = [np.abs(feed.synapse.only_array).reshape(rows, -1) for feed in feeds]
+    most = np.max([w.max(axis=1) for w in weights], axis=0).astype(np.float64)
+    top = float(most.max(initial=0))
+    biases = np.abs(bias.reshape(rows, -1)).max(axis=1)
+    # A channel that hangs on its bias alone stays as it is: as an integer that would be huge.
+    allowed = np.maximum(1, LARGEST_BIAS * top / np.maximum(biases, 1e-30))
+    factor = np.minimum(np.where(most > 0, top / np.maximum(most, 1e-30), 1), allowed)
+    place = np.repeat(factor, bias.size // rows)
+    scaled = (Feed(f.source, _SCALED[type(f.synapse)](f.synapse, factor, place)) for f in feeds)
+    return tuple(scaled), bias * place
 
 
 def _float(array: Any) -> Any:

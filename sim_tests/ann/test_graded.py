@@ -135,3 +135,22 @@ def test_a_surrogate_trains_through_a_binary_map():
     BinaryActivation(-1, 1, slope=4.0)(x).sum().backward()
     assert torch.allclose(x.grad, 2 / (1 + 4 * x.detach().abs()) ** 2)
     assert BinaryActivation(inclusive=True)(torch.zeros(2)).tolist() == [1.0, 1.0]
+
+
+def test_each_channel_of_a_binary_map_uses_all_bits():
+    from neurodeploy.training.binary import BinaryActivation
+
+    conv = torch.nn.Conv2d(1, 3, 3)
+    with torch.no_grad():  # a batch norm's gains may be as far apart
+        conv.weight *= torch.tensor([1.0, 0.01, 1e-4]).reshape(3, 1, 1, 1)
+        conv.bias *= torch.tensor([1.0, 0.01, 1e-4])
+    module = torch.nn.Sequential(conv, BinaryActivation(), torch.nn.Flatten())
+    inputs = torch.rand(40, 1, 8, 8)
+    net = nd.convert_ann(module, inputs, measure=False)
+    weight = net.projections[0].synapse.weight
+    assert np.abs(weight).reshape(3, -1).max(axis=1).tolist() == [127, 127, 127]
+    rec = nd.run(net, inputs.numpy()[None], drain=True, record=("spikes",))
+    with torch.no_grad():
+        wanted = (conv(inputs) > 0).numpy()
+    sent = rec[net.output.name].spikes[0, 1:].reshape(wanted.shape)
+    assert (sent != wanted).mean() < 0.01
