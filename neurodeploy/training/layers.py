@@ -38,11 +38,13 @@ from ..quantization.scale_choice import Site
 from ..quantization.scales import choose_scale
 from ..quantization.weights import Grid, with_weight
 from .cells import UNIT, Cells
+from .delays import LearnedDelays
 from .operators import feeds_of
 from .pruning import largest_of_each
 from .torch_rounding import rounded
 
 Tensor = torch.Tensor
+MATRICES = (torch.nn.Linear, LearnedDelays)
 RESETS = ("zero", "subtract", "subtract-late")
 MIXED = np.array([-1.0, 1.0])
 """Trained weights may change sign, so they are held to the grid of mixed signs."""
@@ -60,8 +62,9 @@ class LIF(torch.nn.Module):
 
     Parameters
     ----------
-    synapse : torch.nn.Linear, Conv2d or AvgPool2d
+    synapse : torch.nn.Linear, Conv2d or AvgPool2d, or LearnedDelays
         Its weights are trained as floats; a bias is b. A Linear takes images flattened.
+        `delays.LearnedDelays` has a delay d for each synapse, which is trained too.
     recurrent : torch.nn.Linear, optional
         R, from these neurons to themselves; without bias.
     bits : int or "ternary"
@@ -142,7 +145,7 @@ class LIF(torch.nn.Module):
         choice = choose_scale(site, "mse")
         with torch.no_grad():
             self.scale.fill_(choice.factor)
-            self.steps[: len(choice.steps)] = torch.tensor(choice.steps)
+            self.steps[: len(choice.steps)] = self.steps.new_tensor(choice.steps)
 
     def limit_fan_in(self, most: int) -> int:
         """Prune each neuron's smallest weights, for good, until it has `most` synapses.
@@ -181,12 +184,10 @@ class LIF(torch.nn.Module):
         source = Population("in", self.source_shape(tuple(x.shape[2:])), Source())
         shape = self.output_shape(source.shape)
         size = int(np.prod(shape))
-        cells, bias = Cells(self.neuron(size), size, "LIF"), self._bias(size)
+        cells, bias = Cells(self.neuron(size), size, "LIF").to(x.device), self._bias(size)
         cells.whole = self.whole
         weights = self.integers()
-        (feed,) = feeds_of(Projection("in", "n", self._operators()[0]), source, 0)
-        current = feed.deliver(x.double().reshape(samples * steps, -1), weights[0])
-        current = current.reshape(samples, steps, size)
+        current = self._currents(x.double().flatten(2), weights[0], source)
         if self.delay:
             current = torch.nn.functional.pad(current, (0, 0, self.delay, 0))[:, :steps]
         if self.recurrent is None:
@@ -242,6 +243,8 @@ class LIF(torch.nn.Module):
             made = [Conv(first, *how, synapse.groups)]
         elif isinstance(synapse, torch.nn.AvgPool2d):
             made = [Pool(first, _pair(synapse.stride), _pair(synapse.padding))]
+        elif isinstance(synapse, LearnedDelays):
+            made = [DelayedDense(first, synapse.whole_delays())]
         elif self.delay:
             made = [DelayedDense(first, np.full(first.shape, self.delay, np.int32))]
         else:
@@ -278,12 +281,19 @@ class LIF(torch.nn.Module):
     def _unrounded_bias(self, size: int) -> Tensor:
         bias: Tensor | None = getattr(self.synapse, "bias", None)
         if bias is None:
-            return torch.zeros(size, dtype=torch.float64)
+            return torch.zeros(size, dtype=torch.float64, device=self.scale.device)
         return bias.double().repeat_interleave(size // len(bias))
 
     def _bias(self, size: int) -> Tensor:
         exact = self._unrounded_bias(size) * self.scale
         return rounded(exact, 1.0, -BIAS_MAX, BIAS_MAX) if self.whole else exact
+
+    def _currents(self, x: Tensor, weight: Tensor, source: Population) -> Tensor:
+        """What the synapses from outside deliver: [samples, steps, neurons]."""
+        if isinstance(self.synapse, LearnedDelays):
+            return self.synapse.deliver(x, weight, rounded=self.whole)
+        (feed,) = feeds_of(Projection("in", "n", self._operators()[0]), source, 0)
+        return feed.deliver(x.flatten(0, 1), weight).unflatten(0, x.shape[:2])
 
     def _loop(self, cells: Cells, current: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         state = cells.rest(len(current))
@@ -296,7 +306,7 @@ class LIF(torch.nn.Module):
 
     def source_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Shape that its synapses take, of a tensor of a shape; flat for a Linear."""
-        image = not isinstance(self.synapse, torch.nn.Linear)
+        image = not isinstance(self.synapse, MATRICES)
         if image and len(shape) != 3:
             raise InputError(
                 f"LIF: {type(self.synapse).__name__} takes [samples, steps, C, H, W], not "
@@ -312,8 +322,8 @@ class LIF(torch.nn.Module):
         QuantConfig(self.bits)
         synapse, kind = self.synapse, type(self.synapse).__name__
         wrong = ""
-        if not isinstance(synapse, (torch.nn.Linear, torch.nn.Conv2d, torch.nn.AvgPool2d)):
-            wrong = f"{kind} as synapse; there are Linear, Conv2d and AvgPool2d"
+        if not isinstance(synapse, (*MATRICES, torch.nn.Conv2d, torch.nn.AvgPool2d)):
+            wrong = f"{kind} as synapse; there are Linear, LearnedDelays, Conv2d and AvgPool2d"
         elif isinstance(synapse, torch.nn.Conv2d) and (
             synapse.padding_mode != "zeros" or isinstance(synapse.padding, str)
         ):
@@ -323,7 +333,7 @@ class LIF(torch.nn.Module):
         ):
             wrong = "an AvgPool2d whose windows differ at the borders; turn ceil_mode off"
         elif self.recurrent is not None and (
-            self.recurrent.bias is not None or not isinstance(synapse, torch.nn.Linear)
+            self.recurrent.bias is not None or not isinstance(synapse, MATRICES)
         ):
             wrong = "recurrence with a bias, or of an image; give Linear(n, n, bias=False)"
         elif getattr(synapse, "bias", None) is not None and self.keeps[0]:

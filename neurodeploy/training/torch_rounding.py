@@ -62,6 +62,12 @@ def rounded(weight: Tensor, unit: float, low: float, high: float, binary: bool =
     return result
 
 
+def replaced(soft: Tensor, hard: Tensor) -> Tensor:
+    """`hard` forward, the gradient of `soft` backward."""
+    result: Tensor = _Through.apply(soft, hard, torch.ones_like(hard))  # type: ignore[no-untyped-call]
+    return result
+
+
 def kept(state: Tensor, decay: Tensor) -> Tensor:
     """``rz(state * (4096 - decay))``, towards zero; backward without the rounding."""
     exact = state * ((DECAY_UNITY - decay) / DECAY_UNITY)
