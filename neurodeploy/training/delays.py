@@ -120,22 +120,26 @@ class LearnedDelays(torch.nn.Module):
             return spread
         return replaced(spread, (steps == delay.detach().round()).to(spread.dtype))
 
-    def deliver(self, x: Tensor, weight: Tensor, rounded: bool = False) -> Tensor:
+    def spread(self, weight: Tensor, rounded: bool = False) -> Tensor:
+        """Give a weight for each delay, float64 [max_delay + 1, out, in], of weights [out, in]."""
+        return (weight[..., None] * self.kernels(rounded)).permute(2, 0, 1)
+
+    def deliver(self, x: Tensor, spread: Tensor, cut: bool = False) -> Tensor:
         """Give currents [samples, steps, out] of messages [samples, steps, in], float64.
 
         Parameters
         ----------
         x : float64 tensor
-        weight : float64 tensor [out, in]
-            In place of the layer's own.
-        rounded : bool
-            See `kernels`.
+        spread : float64 tensor [max_delay + 1, out, in]
+            See `spread`.
+        cut : bool
+            Whether messages that wait are constants to the gradient.
         """
         steps, taps = x.shape[1], self.max_delay + 1
-        kernel = (weight[..., None] * self.kernels(rounded)).permute(2, 0, 1)
         # One product for all delays, then shifted sums: exact in whole numbers, as FFTs are not.
-        each = (x @ kernel.reshape(-1, self.in_features).T).unflatten(-1, (taps, -1))
-        total = each[:, :, 0]
+        each = (x.detach() if cut else x) @ spread.flatten(0, 1).T
+        each = each.reshape(*x.shape[:2], taps, -1)
+        total = x @ spread[0].T if cut else each[:, :, 0]
         for lag in range(1, min(taps, steps)):
             late = torch.nn.functional.pad(each[:, : steps - lag, lag], (0, 0, lag, 0))
             total = total + late
@@ -143,7 +147,7 @@ class LearnedDelays(torch.nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Currents of messages [samples, steps, in]: [samples, steps, out], in x's type."""
-        current = self.deliver(x.double(), self.weight.double())
+        current = self.deliver(x.double(), self.spread(self.weight.double()))
         if self.bias is not None:
             current = current + self.bias.double()
         return current.to(x.dtype)

@@ -22,6 +22,7 @@ from ..quantization.scale_choice import Choices, Sites, sites_of
 from ..quantization.weights import scaled, with_weight
 from .integer_network import IntegerNetwork, Layer
 from .pruning import Limits, Pruned, prune, shares, stored_bits
+from .surrogates import DEFAULT, Surrogate
 from .training_loop import Lesson, fit
 
 Progress = Callable[[int, int, float], None]
@@ -83,6 +84,7 @@ def fine_tune(
     seed: int = 0,
     progressive: bool = False,
     limits: Limits | None = None,
+    surrogate: str | Surrogate = DEFAULT,
     progress: Progress | None = None,
 ) -> Tuned:
     """Train a network's weights while every forward pass runs the integers that will run.
@@ -115,6 +117,8 @@ def fine_tune(
     limits : Limits, optional
         Kept by pruning the smallest weights before they train in integers; they stay pruned. No
         weight is split into two synapses then.
+    surrogate : str or Surrogate
+        Of the spikes' derivative; see `surrogates.Surrogate`.
     progress : callable, optional
 
     Returns
@@ -144,7 +148,7 @@ def fine_tune(
         torch.manual_seed(seed)
         torch.set_num_threads(1)  # sums in the same order whatever the number of cores
         try:
-            model = IntegerNetwork(floats, sites, choices)
+            model = IntegerNetwork(floats, sites, choices, Surrogate.of(surrogate))
             rate = (epochs, learning_rate, batch)
             course = _course(model, lesson, rate, limits or Limits(), progressive, progress)
         finally:

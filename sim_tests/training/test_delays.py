@@ -107,7 +107,7 @@ class Delivering(nn.Module):
         self.layer, self.x = layer, x
 
     def forward(self, weight):
-        return self.layer.deliver(self.x, weight)
+        return self.layer.deliver(self.x, self.layer.spread(weight))
 
 
 def test_rounded_delays_keep_the_gradient_of_the_gaussian():
@@ -115,9 +115,12 @@ def test_rounded_delays_keep_the_gradient_of_the_gaussian():
     layer.sigma.fill_(0.23)
     with torch.no_grad():
         layer.weight.fill_(1.0)
-    (soft,) = torch.autograd.grad(layer.deliver(x, layer.weight).sum(dim=(0, 2))[7], layer.delay)
-    rounded = layer.deliver(x, layer.weight, rounded=True)
-    (hard,) = torch.autograd.grad(rounded.sum(dim=(0, 2))[7], layer.delay)
+    soft, hard = (
+        torch.autograd.grad(
+            layer.deliver(x, layer.spread(layer.weight, rounded)).sum(dim=(0, 2))[7], layer.delay
+        )[0]
+        for rounded in (False, True)
+    )
     torch.testing.assert_close(soft, hard)
     assert (soft != 0).any()
 
