@@ -454,8 +454,7 @@ def _silent(neuron: Neuron) -> Neuron:
 
 
 def _response(neuron: Neuron, size: int, state: str, weight: float) -> Doubles:
-    kind = np.float32 if neuron.is_float else np.int32
-    column = np.full((size, 1), weight, kind)
+    column: NDArray[Any] = np.full((size, 1), weight, np.float32 if neuron.is_float else np.int32)
     synapse = Dense(column) if neuron.ports == 1 else ComplexDense(column, np.zeros_like(column))
     populations = (Population("in", (1,), Source()), Population("n", (size,), neuron))
     network = Network(populations, (Projection("in", "n", synapse),))
