@@ -10,6 +10,7 @@ import torch
 from ..errors import UnsupportedError
 from ..network import Neuron
 from ..network.fixed_point import ACTIVATION_SHIFT, DECAY_UNITY
+from .noise import Generator
 from .surrogates import DEFAULT, Surrogate
 from .torch_rounding import kept, saturated, spike, wrapped
 
@@ -42,6 +43,8 @@ class Cells(torch.nn.Module):
         Of the spikes' derivative.
     cut : bool
         Whether no gradient passes from step to step: states enter each as constants.
+    noise : Generator or None
+        Of the threshold; `clock` counts the steps since `rest`.
     """
 
     current_decay: Tensor
@@ -55,7 +58,8 @@ class Cells(torch.nn.Module):
         self, neuron: Neuron, size: int, name: str, surrogate: Surrogate = DEFAULT
     ) -> None:
         super().__init__()
-        self.surrogate, self.cut = surrogate, False
+        self.surrogate, self.cut, self.clock = surrogate, False, 0
+        self.noise: Generator | None = None
         form = neuron.cuba_form()
         if form is None or (
             form.graded
@@ -78,6 +82,7 @@ class Cells(torch.nn.Module):
 
     def rest(self, samples: int) -> State:
         """States at the beginning."""
+        self.clock = 0
         zeros = self.bias.new_zeros((samples, self.bias.numel()))
         return State(zeros, zeros, zeros)
 
@@ -104,7 +109,9 @@ class Cells(torch.nn.Module):
         wait = state.wait
         if self.waits:
             v = torch.where(wait > 0, state.v, v)
-        sent = spike(v, threshold, self.surrogate)
+        noise = None if self.noise is None else self.noise.at(self.clock)
+        self.clock += 1
+        sent = spike(v, threshold, self.surrogate, noise)
         if self.waits:
             sent = sent * (wait == 0)
         fired = sent.detach()

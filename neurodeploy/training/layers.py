@@ -28,9 +28,11 @@ from ..network import (
     Population,
     Projection,
     Source,
+    StochasticLIF,
     Synapse,
 )
 from ..network.fixed_point import DECAY_UNITY
+from ..network.neurons.stochastic import AMPLITUDE_LIMIT
 from ..network.synapses.kernel import kernels_of
 from ..quantization.config import QuantConfig
 from ..quantization.neurons import BIAS_MAX, THRESHOLD_MAX
@@ -39,6 +41,7 @@ from ..quantization.scales import choose_scale
 from ..quantization.weights import Grid, with_weight
 from .cells import UNIT, Cells
 from .delays import LearnedDelays
+from .noise import Generator, Noise
 from .operators import feeds_of
 from .pruning import largest_of_each
 from .surrogates import DEFAULT, Surrogate
@@ -88,12 +91,17 @@ class LIF(torch.nn.Module):
         ``voltage``: a readout without spikes, v in the unit of `threshold`. For the last layer.
     surrogate : str or Surrogate
         Of the spikes' derivative; see `surrogates.Surrogate`.
+    noise : Noise, optional
+        Of the threshold: neurons are `network.StochasticLIF`, which reset to zero. The surrogate is
+        then the derivative of a spike's probability unless another is given.
 
     Attributes
     ----------
     temporal : {"full", "none"}
         Whether gradients pass from step to step. ``none``: states, recurrent and delayed messages
         are constants to them, as in `online.gradients`, which needs memory for one step alone.
+    seeds : integer tensor [samples] or None
+        A seed of the noise for each sample of the next runs, in place of the one for all.
     scale : float64 tensor
         Chosen by `fit`, in the ``state_dict`` as are the exponents `steps`.
     whole : bool
@@ -122,10 +130,15 @@ class LIF(torch.nn.Module):
         delay: int = 0,
         sends: str = "spike",
         trains: tuple[str, ...] = (),
-        surrogate: str | Surrogate = DEFAULT,
+        surrogate: str | Surrogate | None = None,
+        noise: Noise | None = None,
     ) -> None:
         super().__init__()
-        self.surrogate, self.temporal, self.trains = Surrogate.of(surrogate), "full", trains
+        self.temporal, self.trains, self.noise = "full", trains, noise
+        self.seeds: Tensor | None = None
+        if surrogate is None:
+            surrogate = DEFAULT if noise is None else noise.surrogate(threshold)
+        self.surrogate = Surrogate.of(surrogate)
         self.synapse, self.recurrent, self.bits, self.delay = synapse, recurrent, bits, delay
         self.reset, self.refractory, self.sends = reset, refractory, sends
         self.threshold: float | Tensor = threshold
@@ -243,7 +256,12 @@ class LIF(torch.nn.Module):
 
     def cells(self, size: int, values: dict[str, Tensor]) -> Cells:
         """Give the neurons, which compute with such `values`."""
-        cells = Cells(self.neuron(size), size, "LIF", self.surrogate).to(self.scale.device)
+        cells = Cells(self._without_noise(size), size, "LIF", self.surrogate)
+        cells = cells.to(self.scale.device)
+        if self.noise is not None:
+            seed = self.noise.seed if self.seeds is None else self.seeds
+            made = Generator(self.noise.kind, self._amplitude(), seed, size)
+            cells.noise = made.to(self.scale.device)
         cells.whole, cells.cut = self.whole, self.temporal == "none"
         for what in ("current_decay", "voltage_decay", "threshold"):
             if what in values and not (what == "threshold" and cells.readout):
@@ -254,6 +272,25 @@ class LIF(torch.nn.Module):
 
     def neuron(self, size: int) -> Neuron:
         """The integer neurons, for so many of them."""
+        plain = self._without_noise(size)
+        if self.noise is None:
+            return plain
+        return StochasticLIF(
+            **plain.parameters, noise=self.noise.kind, amplitude=self._amplitude(),
+            seed=self.noise.seed,
+        )  # fmt: skip
+
+    def _amplitude(self) -> int:
+        assert self.noise is not None
+        whole = int(np.rint(self.noise.amplitude * float(self.scale)))
+        if not 1 <= whole <= AMPLITUDE_LIMIT:
+            raise UnsupportedError(
+                f"LIF: noise of {self.noise.amplitude:g} is {whole} at a scale of "
+                f"{float(self.scale):g}, the neuron has 1..{AMPLITUDE_LIMIT}; change it"
+            )
+        return whole
+
+    def _without_noise(self, size: int) -> Neuron:
         scale = float(self.scale)
         bias = self._bias(size).detach().cpu().numpy()
         whole = _one_or_each(bias)
@@ -439,6 +476,12 @@ class LIF(torch.nn.Module):
             self.trains and isinstance(synapse, torch.nn.AvgPool2d)
         ):
             wrong = f"trains {self.trains} of {kind}; give some of {TRAINED}, and no pool"
+        elif self.noise is not None and (self.reset, self.refractory, self.sends) != (
+            "zero",
+            1,
+            "spike",
+        ):
+            wrong = "noise with a soft reset, refractory steps or a readout; leave them out"
         elif "threshold" in self.trains and self.sends == "voltage":
             wrong = "trains the threshold of a readout, which has none; leave it out"
         elif self.threshold <= 0:

@@ -33,20 +33,22 @@ class _Through(torch.autograd.Function):
 
 class _Spike(torch.autograd.Function):
     @staticmethod
-    def forward(context: Any, v: Tensor, threshold: Tensor, surrogate: Surrogate) -> Tensor:
+    def forward(
+        context: Any, v: Tensor, threshold: Tensor, surrogate: Surrogate, noise: Tensor | None
+    ) -> Tensor:
         context.save_for_backward(v, threshold)
         context.surrogate = surrogate
-        return (v > threshold).to(v.dtype)
+        return ((v if noise is None else v + noise) > threshold).to(v.dtype)
 
     @staticmethod
-    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, Tensor | None, None]:
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
         v, threshold = context.saved_tensors
         by_v = gradients[0] * context.surrogate(v / threshold - 1) / threshold
         # A surrogate is a function of v / threshold, so it has a derivative by both.
         of_threshold = None
         if context.needs_input_grad[1]:
             of_threshold = (-by_v * v / threshold).sum_to_size(threshold.shape)
-        return by_v, of_threshold, None
+        return by_v, of_threshold, None, None
 
 
 def rounded(weight: Tensor, unit: float, low: float, high: float, binary: bool = False) -> Tensor:
@@ -77,9 +79,11 @@ def kept(state: Tensor, decay: Tensor) -> Tensor:
     return result
 
 
-def spike(v: Tensor, threshold: Tensor, surrogate: Surrogate = DEFAULT) -> Tensor:
-    """1 above the threshold."""
-    result: Tensor = _Spike.apply(v, threshold, surrogate)  # type: ignore[no-untyped-call]
+def spike(
+    v: Tensor, threshold: Tensor, surrogate: Surrogate = DEFAULT, noise: Tensor | None = None
+) -> Tensor:
+    """1 above the threshold; backward the surrogate, at v without the noise."""
+    result: Tensor = _Spike.apply(v, threshold, surrogate, noise)  # type: ignore[no-untyped-call]
     return result
 
 
