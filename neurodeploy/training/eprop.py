@@ -107,12 +107,13 @@ def gradients(
 
 def _layers(module: torch.nn.Module) -> tuple[LIF, LIF]:
     layers = list(module.children()) if isinstance(module, torch.nn.Sequential) else []
-    if len(layers) != 2 or not all(isinstance(layer, LIF) for layer in layers):
+    pair = [layer for layer in layers if isinstance(layer, LIF)]
+    if len(layers) != 2 or len(pair) != 2:
         raise UnsupportedError(
             f"{type(module).__name__}: e-prop takes a Sequential of two LIF, one that spikes and a "
             f"readout"
         )
-    hidden, readout = layers
+    hidden, readout = pair
     for name, layer, sends in (("0", hidden, "spike"), ("1", readout, "voltage")):
         wrong = ""
         if layer.sends != sends:
