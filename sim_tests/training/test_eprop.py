@@ -131,12 +131,12 @@ def test_it_trains():
     target = torch.sin(torch.arange(30) / 4)[None, :, None].double()
     optimiser = torch.optim.Adam(made.parameters(), lr=0.01)
     losses = []
-    for _ in range(40):
+    for _ in range(25):
         optimiser.zero_grad()
         loss, _ = eprop.gradients(made, x, lambda sent: (sent - target).square().mean())
         optimiser.step()
         losses.append(float(loss))
-    assert losses[-1] < 0.6 * losses[0]
+    assert losses[-1] < 0.75 * losses[0]
 
 
 def test_other_modules_are_refused():
