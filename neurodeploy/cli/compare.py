@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from . import options
 from .statuses import DIFFERS, DONE
 from .terminal import print_json, show, waiting
+
+if TYPE_CHECKING:
+    from ..recording import Recording
 
 
 @options.reads_a_network
@@ -48,6 +52,20 @@ def compare(
     allow_decision_difference: Annotated[
         float | None, typer.Option(help="Share of samples whose decision may differ.")
     ] = None,
+    distribution: Annotated[
+        bool,
+        typer.Option(
+            "--distribution",
+            help="Neurons with noise: A and B are folders of recordings, one a run, or recordings "
+            "whose samples are runs; compare how often neurons send.",
+        ),
+    ] = False,
+    level: Annotated[
+        float, typer.Option(help="For --distribution: chance of calling equal sides different.")
+    ] = 0.05,
+    correction: Annotated[
+        str, typer.Option(help="For --distribution: holm or bonferroni, for many neurons.")
+    ] = "holm",
     report: Annotated[Path | None, typer.Option(help="Write a page (HTML) too.")] = None,
     junit: Annotated[Path | None, typer.Option(help="Write a JUnit file (XML) too.")] = None,
     anyway: Annotated[
@@ -63,6 +81,14 @@ def compare(
     Clocks are lined up first. Exit status 0: equal, or within the tolerances
     given; 1: they differ, and it says where first; 2: they cannot be compared.
     """
+    if distribution:
+        others = {
+            "--net": net, "--net-b": net_b, "--input": input, "--labels": labels, "--local": local,
+            "--floor": floor, "--allow-spike-difference": allow_spike_difference,
+            "--allow-state-error": allow_state_error, "--report": report, "--junit": junit,
+            "--allow-decision-difference": allow_decision_difference,
+        }  # fmt: skip
+        return _distributions(a, b, level, correction, others, json)
     import neurodeploy as nd
 
     from ..comparison import FloorOptions, Tolerances
@@ -100,3 +126,34 @@ def compare(
             if path is not None:
                 show(f"{'report' if path is report else 'JUnit'}: {path}")
     return DONE if result.within_tolerance else DIFFERS
+
+
+def _distributions(
+    a: Path, b: Path, level: float, correction: str, others: Mapping[str, object], json: bool
+) -> int:
+    from ..comparison import compare_distributions
+    from ..errors import InputError
+
+    for flag, value in others.items():
+        if value:
+            raise InputError(f"{flag}: not with --distribution, which compares counts of many runs")
+    result = compare_distributions(_runs(a), _runs(b), level=level, correction=correction)
+    if json:
+        print_json(result.as_dict())
+    else:
+        show(result.table(), result.summary())
+    return DONE if result.same else DIFFERS
+
+
+def _runs(path: Path) -> Recording | list[Recording]:
+    """A recording whose samples are runs, or the recordings of a folder by their names."""
+    import neurodeploy as nd
+
+    from ..errors import RecordingError
+
+    if not path.is_dir():
+        return nd.Recording.load(path)
+    files = sorted(path.glob("*.h5"))
+    if not files:
+        raise RecordingError(f"{path}: holds no recordings; give a folder of .h5 files, one a run")
+    return [nd.Recording.load(file) for file in files]

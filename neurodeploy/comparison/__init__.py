@@ -1,6 +1,7 @@
 """Where two recordings differ, after lining their clocks up, and why."""
 
 from .comparison import Comparison
+from .distribution import DistributionComparison, compare_distributions
 from .divergence import Divergence
 from .full_comparison import compare
 from .learned import LearningDifference, LearningDivergence
@@ -10,6 +11,7 @@ from .tolerances import Tolerances
 
 __all__ = [
     "Comparison",
+    "DistributionComparison",
     "Divergence",
     "FloorOptions",
     "LearningDifference",
@@ -17,4 +19,5 @@ __all__ = [
     "PopulationDifference",
     "Tolerances",
     "compare",
+    "compare_distributions",
 ]

@@ -10,6 +10,8 @@ import torch
 from ..errors import UnsupportedError
 from ..network import Neuron
 from ..network.fixed_point import ACTIVATION_SHIFT, DECAY_UNITY
+from .noise import Generator
+from .surrogates import DEFAULT, Surrogate
 from .torch_rounding import kept, saturated, spike, wrapped
 
 Tensor = torch.Tensor
@@ -23,6 +25,10 @@ class State(NamedTuple):
     v: Tensor
     wait: Tensor
 
+    def detached(self) -> State:
+        """Give the same states without their past."""
+        return State(*(state.detach() for state in self))
+
 
 class Cells(torch.nn.Module):
     """A population's neurons: `CubaLIF`, `GeneralCubaLIF` (spikes of 1) or `LeakyIntegrator`.
@@ -33,6 +39,12 @@ class Cells(torch.nn.Module):
         Whether states are whole numbers, as the chip's. False: the same equations in floats.
     readout : bool
         Whether v is sent, in place of spikes.
+    surrogate : Surrogate
+        Of the spikes' derivative.
+    cut : bool
+        Whether no gradient passes from step to step: states enter each as constants.
+    noise : Generator or None
+        Of the threshold; `clock` counts the steps since `rest`.
     """
 
     current_decay: Tensor
@@ -42,8 +54,12 @@ class Cells(torch.nn.Module):
     refractory: Tensor
     taken_off: Tensor
 
-    def __init__(self, neuron: Neuron, size: int, name: str) -> None:
+    def __init__(
+        self, neuron: Neuron, size: int, name: str, surrogate: Surrogate = DEFAULT
+    ) -> None:
         super().__init__()
+        self.surrogate, self.cut, self.clock = surrogate, False, 0
+        self.noise: Generator | None = None
         form = neuron.cuba_form()
         if form is None or (
             form.graded
@@ -66,6 +82,7 @@ class Cells(torch.nn.Module):
 
     def rest(self, samples: int) -> State:
         """States at the beginning."""
+        self.clock = 0
         zeros = self.bias.new_zeros((samples, self.bias.numel()))
         return State(zeros, zeros, zeros)
 
@@ -77,6 +94,8 @@ class Cells(torch.nn.Module):
         `bias` stands in for the neurons' own where it is trained.
         """
         bias = self.bias if bias is None else bias
+        if self.cut:
+            state = state.detached()
         u = self._kept(state.u, self.current_decay) + UNIT * current
         if self.whole:
             u = wrapped(u)
@@ -90,7 +109,9 @@ class Cells(torch.nn.Module):
         wait = state.wait
         if self.waits:
             v = torch.where(wait > 0, state.v, v)
-        sent = spike(v, threshold)
+        noise = None if self.noise is None else self.noise.at(self.clock)
+        self.clock += 1
+        sent = spike(v, threshold, self.surrogate, noise)
         if self.waits:
             sent = sent * (wait == 0)
         fired = sent.detach()

@@ -22,6 +22,7 @@ from ..quantization.scale_choice import Choices, Sites, sites_of
 from ..quantization.weights import scaled, with_weight
 from .integer_network import IntegerNetwork, Layer
 from .pruning import Limits, Pruned, prune, shares, stored_bits
+from .surrogates import DEFAULT, Surrogate
 from .training_loop import Lesson, fit
 
 Progress = Callable[[int, int, float], None]
@@ -84,6 +85,7 @@ def fine_tune(
     progressive: bool = False,
     limits: Limits | None = None,
     teacher: Network | None = None,
+    surrogate: str | Surrogate = DEFAULT,
     progress: Progress | None = None,
 ) -> Tuned:
     """Train a network's weights while every forward pass runs the integers that will run.
@@ -119,6 +121,8 @@ def fine_tune(
     teacher : Network, optional
         Float, with the same populations: it teaches in place of the float network itself, whose
         neurons may be other ones (another reset, for example).
+    surrogate : str or Surrogate
+        Of the spikes' derivative; see `surrogates.Surrogate`.
     progress : callable, optional
 
     Returns
@@ -150,7 +154,7 @@ def fine_tune(
         torch.manual_seed(seed)
         torch.set_num_threads(1)  # sums in the same order whatever the number of cores
         try:
-            model = IntegerNetwork(floats, sites, choices)
+            model = IntegerNetwork(floats, sites, choices, Surrogate.of(surrogate))
             rate = (epochs, learning_rate, batch)
             course = _course(model, lesson, rate, limits or Limits(), progressive, progress)
         finally:

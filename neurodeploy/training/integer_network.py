@@ -15,6 +15,7 @@ from ..quantization.rounding import depths, drive_of
 from ..quantization.scale_choice import Choice, Choices, Site, Sites
 from .cells import UNIT, Cells
 from .operators import feeds_of, is_trained
+from .surrogates import DEFAULT, Surrogate
 from .torch_rounding import rounded
 
 Tensor = torch.Tensor
@@ -39,7 +40,9 @@ class Layer(torch.nn.Module):
 
     drive: Tensor
 
-    def __init__(self, network: Network, site: Site, choice: Choice) -> None:
+    def __init__(
+        self, network: Network, site: Site, choice: Choice, surrogate: Surrogate = DEFAULT
+    ) -> None:
         super().__init__()
         population = site.population
         self.site, self.choice, self.name = site, choice, population.name
@@ -55,7 +58,7 @@ class Layer(torch.nn.Module):
             self.keep.append(torch.ones(weight.shape, dtype=torch.bool))
         shape = choice.shaped(site.shape)
         neuron = round_neurons(population, shape, choice.factor)
-        self.cells = Cells(neuron, population.size, self.name)
+        self.cells = Cells(neuron, population.size, self.name, surrogate)
         self.starts, self.driven_from = population.starts, depths(network)[self.name]
         _, drive = drive_of(shape, choice.factor)
         self.register_buffer("drive", torch.from_numpy(drive[:, 0].astype(np.float64)))
@@ -101,11 +104,13 @@ class Layer(torch.nn.Module):
 class IntegerNetwork(torch.nn.Module):
     """All populations of a float network in the integers that will run, on the chip's clock."""
 
-    def __init__(self, network: Network, sites: Sites, choices: Choices) -> None:
+    def __init__(
+        self, network: Network, sites: Sites, choices: Choices, surrogate: Surrogate = DEFAULT
+    ) -> None:
         super().__init__()
         self.source, self.output = network.input.name, network.output.name
         self.layers = torch.nn.ModuleList(
-            Layer(network, sites[p.name], choices[p.name])
+            Layer(network, sites[p.name], choices[p.name], surrogate)
             for p in network.populations
             if p.neuron.is_float
         )

@@ -58,14 +58,16 @@ def to_network(module: torch.nn.Module, shape: tuple[int, ...]) -> Network:
             raise UnsupportedError(f"{before.name}: sends its voltage; only the last layer may")
         target = layer.output_shape(layer.source_shape(before.shape))
         neuron = layer.neuron(int(np.prod(target)))
-        starts = len(populations) if np.any(neuron.cuba_form().bias) else 0
+        acts = bool(np.any(neuron.parameters["bias"])) or layer.noise is not None
+        starts = len(populations) if acts else 0
         populations.append(Population(name, target, neuron, starts=starts))
         projections += layer.projections(before.name, name)
         reason = f"LIF as {neuron.kind}, scale {float(layer.scale):.6g}, in {layer.bits} bits"
         notes.append(AuditEntry(name, Rating.FAITHFUL, reason))
         if starts:
-            reason = f"its bias acts from step {starts} on; the chip's act from step 0 on"
-            notes.append(AuditEntry(f"{name}/bias", Rating.FAITHFUL, reason))
+            what = "bias" if layer.noise is None else "noise"
+            reason = f"its {what} acts from step {starts} on; the chip's act from step 0 on"
+            notes.append(AuditEntry(f"{name}/{what}", Rating.FAITHFUL, reason))
     return Network(tuple(populations), tuple(projections), Audit(tuple(notes)))
 
 

@@ -2,8 +2,7 @@
 
 Forward values are whole numbers in float64, which holds them exactly up to 2^53, so the forward
 pass is the engine's arithmetic. Backward, rounding is the identity (straight-through; Bengio et
-al. 2013, arXiv:1308.3432) and a spike's derivative that of a fast sigmoid (Zenke and Ganguli
-2018, SuperSpike) of the membrane in thresholds.
+al. 2013, arXiv:1308.3432) and a spike's derivative a surrogate's of the membrane in thresholds.
 """
 
 from __future__ import annotations
@@ -13,9 +12,7 @@ from typing import Any
 import torch
 
 from ..network.fixed_point import DECAY_UNITY, STATE_LIMIT
-
-SLOPE = 5.0
-"""Of the surrogate: derivative 1 / (1 + SLOPE |v / threshold - 1|)^2."""
+from .surrogates import DEFAULT, Surrogate
 
 Tensor = torch.Tensor
 
@@ -36,15 +33,22 @@ class _Through(torch.autograd.Function):
 
 class _Spike(torch.autograd.Function):
     @staticmethod
-    def forward(context: Any, v: Tensor, threshold: Tensor) -> Tensor:
+    def forward(
+        context: Any, v: Tensor, threshold: Tensor, surrogate: Surrogate, noise: Tensor | None
+    ) -> Tensor:
         context.save_for_backward(v, threshold)
-        return (v > threshold).to(v.dtype)
+        context.surrogate = surrogate
+        return ((v if noise is None else v + noise) > threshold).to(v.dtype)
 
     @staticmethod
-    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
         v, threshold = context.saved_tensors
-        slope = 1 / (1 + SLOPE * (v / threshold - 1).abs()) ** 2
-        return gradients[0] * slope / threshold, None
+        by_v = gradients[0] * context.surrogate(v / threshold - 1) / threshold
+        # A surrogate is a function of v / threshold, so it has a derivative by both.
+        of_threshold = None
+        if context.needs_input_grad[1]:
+            of_threshold = (-by_v * v / threshold).sum_to_size(threshold.shape)
+        return by_v, of_threshold, None, None
 
 
 def rounded(weight: Tensor, unit: float, low: float, high: float, binary: bool = False) -> Tensor:
@@ -62,6 +66,12 @@ def rounded(weight: Tensor, unit: float, low: float, high: float, binary: bool =
     return result
 
 
+def replaced(soft: Tensor, hard: Tensor) -> Tensor:
+    """`hard` forward, the gradient of `soft` backward."""
+    result: Tensor = _Through.apply(soft, hard, torch.ones_like(hard))  # type: ignore[no-untyped-call]
+    return result
+
+
 def kept(state: Tensor, decay: Tensor) -> Tensor:
     """``rz(state * (4096 - decay))``, towards zero; backward without the rounding."""
     exact = state * ((DECAY_UNITY - decay) / DECAY_UNITY)
@@ -69,9 +79,11 @@ def kept(state: Tensor, decay: Tensor) -> Tensor:
     return result
 
 
-def spike(v: Tensor, threshold: Tensor) -> Tensor:
-    """1 above the threshold."""
-    result: Tensor = _Spike.apply(v, threshold)  # type: ignore[no-untyped-call]
+def spike(
+    v: Tensor, threshold: Tensor, surrogate: Surrogate = DEFAULT, noise: Tensor | None = None
+) -> Tensor:
+    """1 above the threshold; backward the surrogate, at v without the noise."""
+    result: Tensor = _Spike.apply(v, threshold, surrogate, noise)  # type: ignore[no-untyped-call]
     return result
 
 

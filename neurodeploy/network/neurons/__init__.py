@@ -22,6 +22,7 @@ from .resonate import (
     ResonateFireZero,
 )
 from .sigma_delta import Delta, GeneralSigmaDelta, Sigma, SigmaDelta
+from .stochastic import StochasticLIF
 from .threshold import GradedThreshold, Product, Threshold
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "Sigma",
     "SigmaDelta",
     "Source",
+    "StochasticLIF",
     "TernaryLIF",
     "Threshold",
     "model_of",

@@ -175,6 +175,10 @@ class Neuron(Declared):
         """What an error calls it."""
         return f"{self.kind} neuron"
 
+    def with_seed(self, seed: int) -> Neuron:
+        """Give the same neurons with another seed; these, where nothing is drawn at random."""
+        return self
+
     def float_form(self) -> Neuron | None:
         """Give the same equations in float32, as `FloatLIF`; None where there are none."""
         return None
