@@ -106,7 +106,7 @@ class Result:
 
     def write(self, folder: Path) -> Path:
         """Write ``result.json`` into an example's folder."""
-        held = asdict(self) | {"commit": commit()}
+        held = asdict(self) | {"commit": commit(folder)}
         held["figures"] = json.loads(json.dumps(held["figures"]), parse_float=_short)
         path = folder / RESULT
         text = json.dumps(held, indent=1, ensure_ascii=False)
@@ -134,18 +134,18 @@ def _short(number: str) -> float:
     return float(f"{float(number):.4g}")
 
 
-def commit() -> str:
-    """The commit of the working copy, 12 digits; ``+`` after it where code differs from it."""
+def commit(folder: Path) -> str:
+    """The commit of the working copy, 12 digits; ``+`` after it where code differs from it.
+
+    Code is the package, this module and the example's folder.
+    """
+    code = ("neurodeploy", "examples/shared.py", str(folder))
     try:
-        return _git("rev-parse", "--short=12", "HEAD") + (
-            "+" if re.search(r"\.(py|cpp|hpp|toml)$", _changed(), re.MULTILINE) else ""
-        )
+        changed = _git("status", "--porcelain", "--untracked-files=all", "--", *code)
+        differs = re.search(r"\.(py|cpp|hpp|toml)$", changed, re.MULTILINE)
+        return _git("rev-parse", "--short=12", "HEAD") + ("+" if differs else "")
     except (OSError, subprocess.CalledProcessError):
-        raise InputError(f"{FOLDER}: no working copy of git, so no result is written") from None
-
-
-def _changed() -> str:
-    return _git("status", "--porcelain", "--untracked-files=all", "--", "neurodeploy", "examples")
+        raise InputError(f"{folder}: no working copy of git, so no result is written") from None
 
 
 def _git(*arguments: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from examples.shared import FOLDER, Result
 from examples.tinyrsnn.deploy import deploy
 from examples.tinyrsnn.evaluate import Agreement, agreement, correlation, metrics, quantized
 from examples.tinyrsnn.network import connection_sparsity, cortex, footprint, load, parameters
@@ -96,3 +97,17 @@ def test_what_loihi2_would_need_is_named(decoders):
     left = deploy(decoders[0], "loihi2", verified=False).left
     assert {entry.element for entry in left} == {"hidden", "readout"}
     assert all("current_decay" in entry.reason for entry in left)
+
+
+def test_the_readme_says_what_was_measured():
+    figures = Result.read(FOLDER / "tinyrsnn" / "result.json").figures
+    readme = (FOLDER / "tinyrsnn" / "README.md").read_text(encoding="utf-8")
+    assert len(figures) == 20
+    for name, one in figures.items():
+        noise = one["noise"]
+        row = (
+            f"| {name} | {one['integers']:.3f} | {np.mean(noise):.3f} ({min(noise):.3f} to "
+            f"{max(noise):.3f}) | {one['Footprint']:,} | {one['ConnectionSparsity']:.3f} |"
+        )
+        assert row in readme
+        assert Agreement(one["integers"], noise).holds
