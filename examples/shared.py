@@ -130,8 +130,8 @@ class Result:
 
 
 def _short(number: str) -> float:
-    """Four digits: what is beyond them differs between machines."""
-    return float(f"{float(number):.4g}")
+    """Six digits: what is beyond them differs between machines."""
+    return float(f"{float(number):.6g}")
 
 
 def commit(folder: Path) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 
+from examples.training import Spike
 from neurodeploy.network import Dense, FloatLIF, Network, Population, Projection, Source
 
 from .data import LETTERS, STEP_SECONDS
@@ -15,21 +15,6 @@ HIDDEN = 128
 CURRENT_SECONDS, VOLTAGE_SECONDS = 0.02, 0.1
 CURRENT_KEEP = math.exp(-STEP_SECONDS / CURRENT_SECONDS)
 VOLTAGE_KEEP = math.exp(-STEP_SECONDS / VOLTAGE_SECONDS)
-SLOPE = 5.0
-
-
-class Spike(torch.autograd.Function):
-    """A spike above 0; its gradient is SuperSpike's (Zenke and Ganguli 2018)."""
-
-    @staticmethod
-    def forward(ctx: Any, v: torch.Tensor) -> torch.Tensor:
-        ctx.save_for_backward(v)
-        return (v > 0).to(v.dtype)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
-        (v,) = ctx.saved_tensors
-        return gradient / (SLOPE * v.abs() + 1) ** 2
 
 
 class Reader(torch.nn.Module):

@@ -8,95 +8,33 @@
 from __future__ import annotations
 
 import argparse
-import json
-import math
-import time
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from examples.shared import InputError, add_cases, case, progress, stated_errors, written_whole
+from examples.shared import add_cases, case, stated_errors
+from examples.training import Training
 
 from . import data
 from .model import Reader
 
-EPOCHS, BATCH, RATE = 60, 189, 4e-3
+EPOCHS = 60
 SHIFTS = 3
-"""Steps by which a sample is moved at random, either way: nobody knows when a finger begins."""
-
-CLIP = 5.0
-"""Largest norm of a gradient."""
-
-BUSY = 2e-5
-"""Price of hidden spikes, squared, of a sample."""
+"""Steps by which a batch is moved at random, either way: nobody knows when a finger begins."""
 
 
-class Training:
-    """A reader, its optimiser, and how far they are.
+class LetterTraining(Training):
+    """Of a reader of letters."""
 
-    Every epoch draws from its own seed, so one that starts from a checkpoint does what it would
-    have done without a stop.
-    """
+    def make(self) -> Reader:
+        """See `Training`."""
+        return Reader(self.settings["inputs"])
 
-    def __init__(self, seed: int, inputs: int, epochs: int = EPOCHS, theta: float = data.THETA):
-        self.settings = {"seed": seed, "epochs": epochs, "theta": theta}
-        self.epoch, self.seconds = 0, 0.0
-        torch.manual_seed(seed)
-        self.reader = Reader(inputs)
-        self.optimiser = torch.optim.Adam(self.reader.parameters(), lr=RATE)
-
-    def save(self, path: Path) -> None:
-        """Write all that going on needs, whole or not at all."""
-        held = {
-            "settings": self.settings, "epoch": self.epoch, "seconds": self.seconds,
-            "reader": self.reader.state_dict(), "optimiser": self.optimiser.state_dict(),
-        }  # fmt: skip
-        with written_whole(path) as temporary:
-            torch.save(held, temporary)
-
-    def resume(self, path: Path) -> None:
-        """Go on from a checkpoint of the same settings."""
-        try:
-            held = torch.load(path, map_location="cpu", weights_only=True)
-            made = dict(held["settings"])
-            if made == self.settings:
-                self.reader.load_state_dict(held["reader"])
-                self.optimiser.load_state_dict(held["optimiser"])
-                self.epoch, self.seconds = int(held["epoch"]), float(held["seconds"])
-                return
-        except Exception as error:  # torch and zipfile raise many kinds for a damaged file
-            line = str(error).split("\n")[0]
-            raise InputError(f"{path}: no checkpoint of this script ({line}); remove it") from error
-        raise InputError(
-            f"{path}: made with {made}, now asked for {self.settings}; give another --out"
-        )
-
-    def learn_epoch(self, x: torch.Tensor, labels: torch.Tensor) -> tuple[float, float]:
-        """Go through all samples once; give the mean loss and the share that was right."""
-        torch.manual_seed(1_000_003 * (self.settings["seed"] + 1) + self.epoch)
-        rate = RATE * 0.5 * (1 + math.cos(math.pi * self.epoch / self.settings["epochs"]))
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        lost = right = 0.0
-        for batch in torch.randperm(len(labels)).split(BATCH):
-            by = int(torch.randint(-SHIFTS, SHIFTS + 1, ()))
-            counts, hidden = self.reader(x[batch].roll(by, 1))
-            loss = torch.nn.functional.cross_entropy(counts, labels[batch])
-            self.optimiser.zero_grad()
-            (loss + BUSY * (hidden.mean(1) ** 2).mean()).backward()
-            torch.nn.utils.clip_grad_norm_(self.reader.parameters(), CLIP)
-            self.optimiser.step()
-            lost += loss.item() * len(batch)
-            right += int((counts.argmax(1) == labels[batch]).sum())
-        self.epoch += 1
-        return lost / len(labels), right / len(labels)
-
-    def accuracy(self, x: torch.Tensor, labels: torch.Tensor) -> float:
-        """Share of samples whose letter's neuron spikes most often."""
-        with torch.no_grad():
-            return float((self.reader(x)[0].argmax(1) == labels).float().mean())
+    def varied(self, x: torch.Tensor) -> torch.Tensor:
+        """See `Training`."""
+        return x.roll(int(torch.randint(-SHIFTS, SHIFTS + 1, ())), 1)
 
 
 def train(
@@ -108,38 +46,12 @@ def train(
     theta: float = data.THETA,
 ) -> dict[str, float]:
     """Train one seed, from its checkpoint if there is one; give its figures."""
-    folder = out / str(seed)
-    folder.mkdir(parents=True, exist_ok=True)
-    training, checkpoint = Training(seed, spikes.shape[-1], epochs, theta), folder / "checkpoint.pt"
-    if checkpoint.is_file():
-        training.resume(checkpoint)
-        print(f"{checkpoint}: goes on after epoch {training.epoch}", flush=True)
+    settings = {"seed": seed, "epochs": epochs, "theta": theta, "inputs": spikes.shape[-1]}
     parts = {
         name: (torch.from_numpy(spikes[index]).float(), torch.from_numpy(labels[index]))
         for name, index in data.split(labels).items()
     }
-    with progress() as bar:
-        task = bar.add_task(f"seed {seed}", total=epochs, completed=training.epoch)
-        while training.epoch < epochs:
-            began = time.process_time()
-            loss, right = training.learn_epoch(*parts["train"])
-            training.seconds += time.process_time() - began
-            bar.advance(task)
-            if training.epoch % 10 == 0 or training.epoch == epochs:
-                seen = training.accuracy(*parts["validation"])
-                print(
-                    f"seed {seed}, epoch {training.epoch}/{epochs}: loss {loss:.3f}, training "
-                    f"{right:.1%}, validation {seen:.1%}, {training.seconds:.0f} s of CPU",
-                    flush=True,
-                )
-            training.save(checkpoint)
-    found = {name: training.accuracy(*part) for name, part in parts.items()}
-    found["cpu_seconds"] = training.seconds
-    with written_whole(folder / "trained.pt") as temporary:
-        torch.save(training.reader.state_dict(), temporary)
-    with written_whole(folder / "training.json") as temporary:
-        temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    return found
+    return LetterTraining(settings).run(parts, out / str(seed))
 
 
 def main() -> None:

@@ -100,7 +100,8 @@ class TestTraining:
 
     def test_it_goes_on_as_if_never_stopped(self, small, tmp_path, capsys):
         torch = pytest.importorskip("torch", reason="needs torch: the extra train")
-        from examples.braille27.train import Training, train
+        from examples.braille27.train import LetterTraining as Training
+        from examples.braille27.train import train
 
         whole = train(1, *small, tmp_path / "whole", epochs=2)
         learn = Training.learn_epoch
