@@ -137,9 +137,9 @@ def _short(number: str) -> float:
 def commit(folder: Path) -> str:
     """The commit of the working copy, 12 digits; ``+`` after it where code differs from it.
 
-    Code is the package, this module and the example's folder.
+    Code is the package, the modules that examples share, and the example's folder.
     """
-    code = ("neurodeploy", "examples/shared.py", str(folder))
+    code = ("neurodeploy", ":(glob)examples/*.py", str(folder))
     try:
         changed = _git("status", "--porcelain", "--untracked-files=all", "--", *code)
         differs = re.search(r"\.(py|cpp|hpp|toml)$", changed, re.MULTILINE)
