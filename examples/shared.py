@@ -21,6 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 import neurodeploy as nd
 from neurodeploy.errors import InputError, NeurodeployError
 from neurodeploy.files import written_whole
+from neurodeploy.numbers import si
 from neurodeploy.numpy_files import read_archive
 from neurodeploy.profiling import Profile
 
@@ -164,10 +165,9 @@ def priced(net: nd.Network, inputs: NDArray[Any], chip: str = "loihi2") -> Profi
 
 def energy_of(profile: Profile) -> str:
     """Energy of a sample in words: dynamic, in all, time of a step, chip."""
-    return (
-        f"{profile.dynamic_joules * 1e6:.3g} µJ dynamic, {profile.energy_joules * 1e6:.3g} µJ in "
-        f"all, {profile.seconds_per_step * 1e6:.3g} µs a step ({profile.chip}, estimated)"
-    )
+    dynamic, total = si(profile.dynamic_joules, "J"), si(profile.energy_joules, "J")
+    step = si(profile.seconds_per_step, "s")
+    return f"{dynamic} dynamic, {total} in all, {step} a step ({profile.chip}, estimated)"
 
 
 def beside_lava(net: nd.Network, inputs: NDArray[Any], record: Sequence[str] = ("spikes",)) -> str:
