@@ -1,6 +1,6 @@
 """A memory of prototypes: digits are taught class after class, each sample seen once.
 
-    python examples/learning/prototypes.py
+    python -m examples.learning.prototypes
 
 The hidden layer is trained on the digits 0 to 4 alone (scikit-learn's MLP, run as LIF neurons on
 the engine). All ten classes are then taught on the engine by `imprint` (CLP-SNN,
@@ -12,7 +12,6 @@ which a prototype answers is picked on validation data.
 from dataclasses import replace
 
 import numpy as np
-from common import CLASSES, digits
 
 import neurodeploy as nd
 from neurodeploy.network import (
@@ -26,6 +25,8 @@ from neurodeploy.network import (
     Sparse,
 )
 from neurodeploy.network.learning import imprint
+
+from .common import CLASSES, digits
 
 HIDDEN, STEPS = 96, 48
 ROOM = 700  # prototypes
