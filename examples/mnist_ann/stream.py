@@ -1,6 +1,6 @@
 """A plain torch net that follows a moving digit, as a sigma-delta network; see README.md.
 
-``python examples/mnist_ann/stream.py MNIST``: trains for about two minutes, chooses thresholds on
+``python -m examples.mnist_ann.stream MNIST``: trains for about two minutes, chooses thresholds on
 a stream without labels, and counts what another stream costs.
 """
 
@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from run import mnist
 from torch import nn
 
 import neurodeploy as nd
 from neurodeploy.ann import choose_thresholds, run_floats
+
+from .run import mnist
 
 CANVAS = 40
 TRAINED, CHOSEN = 8000, 9000

@@ -27,7 +27,7 @@ def test_the_readme_keeps_what_must_hold():
 def test_a_short_training(cases):
     pytest.importorskip("torch")
     done = subprocess.run(
-        [sys.executable, FOLDER / "run.py", cases / "spoken_digits" / "recordings",
+        [sys.executable, "-m", "examples.snr_maps.run", cases / "spoken_digits" / "recordings",
          "--batches", "60"],
         capture_output=True, text=True, check=False, cwd=ROOT,
     )  # fmt: skip

@@ -30,8 +30,8 @@ def test_the_table_keeps_within_half_a_point_of_floats_and_a_point_for_rates():
 def test_mnist(cases):
     systems = cases / "systems"
     done = subprocess.run(
-        [sys.executable, FOLDER / "run.py", systems / "keras_dnn" / "a_minist_model.h5",
-         systems / "mnist"],
+        [sys.executable, "-m", "examples.mnist_ann.run",
+         systems / "keras_dnn" / "a_minist_model.h5", systems / "mnist"],
         capture_output=True, text=True, check=False, cwd=ROOT,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -51,7 +51,7 @@ def figures(text):
 def test_stream(cases):
     pytest.importorskip("torch")
     done = subprocess.run(
-        [sys.executable, FOLDER / "stream.py", cases / "systems" / "mnist"],
+        [sys.executable, "-m", "examples.mnist_ann.stream", cases / "systems" / "mnist"],
         capture_output=True, text=True, check=False, cwd=ROOT,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
