@@ -10,6 +10,7 @@ import numpy as np
 
 from neurodeploy.network import (
     ALIF,
+    AdaptiveCubaLIF,
     AdaptiveResonateFire,
     AdaptiveResonateFireIzhikevich,
     GeneralCubaLIF,
@@ -153,6 +154,33 @@ class AdaptiveCell(Cell):
         return self.message(fires, self.v)
 
 
+class AdaptiveCubaCell(Cell):
+    """As two compartments: the second hears the neuron's spikes a step later, and joins then."""
+
+    def reset(self):
+        super().reset()
+        self.second, self.before = np.zeros((2, self.size), np.int64)
+
+    def step(self, a):
+        n = self.neuron
+        self.second = clip(self.heard())
+        self.u = self.wrap(rz(self.u * (4096 - wide(n.current_decay))) + 64 * a)
+        leaked = rz(self.v * (4096 - wide(n.voltage_decay)))
+        self.v = self.clip(leaked + self.u + self.second + 64 * wide(n.bias))
+        self.before = (self.v > 64 * wide(n.threshold)).astype(np.int64)
+        self.v = self.v * (1 - self.before)
+        self.count("v", beyond(self.heard()))
+        return self.before
+
+    def heard(self):
+        """What the second compartment will hold in the next step."""
+        leaked = rz(self.second * (4096 - wide(self.neuron.adaptation_decay)))
+        return leaked - wide(self.neuron.adaptation_step) * self.before
+
+    def recorded(self, state):
+        return -clip(self.heard()) if state == "adaptation" else super().recorded(state)
+
+
 class ResonateCell(Cell):
     def turn(self, a):
         """Turn by one step; give the imaginary part before it."""
@@ -255,6 +283,7 @@ class GeneralSigmaDeltaCell(Cell):
 
 CELLS = {
     ALIF: AdaptiveCell,
+    AdaptiveCubaLIF: AdaptiveCubaCell,
     AdaptiveResonateFire: AdaptiveResonateCell,
     AdaptiveResonateFireIzhikevich: AdaptiveResonateCell,
     GeneralCubaLIF: GeneralCubaCell,

@@ -18,6 +18,7 @@ from neurodeploy.core.neurons import CORE_NEURONS, core_neuron
 from neurodeploy.errors import FormatError, InputError, RecordingError
 from neurodeploy.network import (
     ALIF,
+    AdaptiveCubaLIF,
     Average,
     CubaLIF,
     Delta,
@@ -224,6 +225,7 @@ class TestStates:
             ALIF(400, 300, 200, 100, 60, 9),
             GeneralCubaLIF(400, 300, 50, refractory=4),
             GeneralSigmaDelta(90, 3),
+            AdaptiveCubaLIF(400, 300, 5, 50, 384),
         )
         names = [f"{k}" for k in range(len(models))]
         return Network(
@@ -243,6 +245,7 @@ class TestStates:
         recording = nd.run(network, inputs, record=("spikes", "states"), out=tmp_path / "a.h5")
         assert recording.header.record == (
             "counts", "spikes", "u", "v", "threshold", "refractory", "wait", "residue",
+            "adaptation",
         )  # fmt: skip
         for sample, presented in enumerate(inputs):
             truth = reference.simulate(network, presented)

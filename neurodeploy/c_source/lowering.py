@@ -41,6 +41,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "cuba-lif": ("u", "v"),
     "cuba-lif-of-input": ("v",),
     "cuba-lif-general": ("u", "v", "wait"),
+    "cuba-lif-adaptive": ("u", "v", "adaptation"),
     "leaky-integrator": ("u", "v"),
     "ternary-lif": ("u", "v"),
     "alif": ("u", "v", "rise", "refractory"),

@@ -70,17 +70,26 @@ class UpdateTimes:
     own: float = 0.0
 
 
+def has_microcode(chip: Chip) -> bool:
+    """Whether a neuron's update may be a program: its file has ``microcoded_update_time``."""
+    return "microcoded_update_time" in chip.constants
+
+
+def joined_compartments(chip: Chip, neuron: str) -> int:
+    """Places of a core that a neuron of this kind takes, see `Neuron.compartments`."""
+    return 1 if has_microcode(chip) else model_of(neuron).compartments
+
+
 def update_times(chip: Chip, neuron: str) -> UpdateTimes:
     """Times of an update of a neuron model, by its kind, see `Neuron.has_own_microcode`.
 
-    Chips whose file has no ``microcoded_update_time`` have no microcode: their times hold for
-    every model.
+    Without microcode the times hold for every model; further compartments send nothing.
     """
-    model = model_of(neuron)
-    if model.has_own_microcode and "microcoded_update_time" in chip.constants:
+    model, joined = model_of(neuron), joined_compartments(chip, neuron)
+    if model.has_own_microcode and has_microcode(chip):
         time = chip["microcoded_update_time"]
         return UpdateTimes(time, time, time)
-    passes = model.update_passes if "microcoded_update_time" in chip.constants else 1
-    return UpdateTimes(
-        passes * chip["neuron_update_inactive_time"], passes * chip["neuron_update_active_time"]
-    )
+    passes = model.update_passes if has_microcode(chip) else 1
+    inactive = chip["neuron_update_inactive_time"]
+    active = chip["neuron_update_active_time"] + (joined - 1) * inactive
+    return UpdateTimes(passes * joined * inactive, passes * active)

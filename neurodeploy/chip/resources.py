@@ -12,6 +12,7 @@ import numpy as np
 
 from ..network import Network, Population, Projection
 from ..network.synapses.kernel import kernels_of
+from .energy import joined_compartments
 from .memory import input_axons, kernel_words, list_words, synapse_bits
 from .partition import INPUT_AXONS, Piece
 from .specification import Chip
@@ -172,7 +173,9 @@ class Needs:
         if not incoming:
             inputs = 1
         needs = {
-            NEURONS: piece.neurons * population.neuron.currents,
+            NEURONS: piece.neurons
+            * population.neuron.currents
+            * joined_compartments(self.chip, population.neuron.kind),
             WORDS: words,
             INPUTS: inputs,
             MAPS: self._axon_maps(population, piece),

@@ -2,6 +2,7 @@
 #pragma once
 #include "neurons/alif.hpp"
 #include "neurons/cuba.hpp"
+#include "neurons/cuba_adaptive.hpp"
 #include "neurons/general.hpp"
 #include "neurons/modulated.hpp"
 #include "neurons/resonate.hpp"
@@ -12,6 +13,7 @@
 namespace nd::ND_ISA {
 
 inline constexpr const NeuronModel* NEURON_MODELS[] = {
+    &MODEL_AdaptiveCubaLif,
     &MODEL_Alif,
     &MODEL_CubaLif,
     &MODEL_CubaLifOfInput,

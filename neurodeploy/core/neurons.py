@@ -74,6 +74,20 @@ def _cuba(neuron: Any) -> CoreNeuron:
     return CoreNeuron("cuba-lif-of-input", parameters)
 
 
+def _adaptive_cuba(neuron: Any) -> CoreNeuron:
+    return CoreNeuron(
+        "cuba-lif-adaptive",
+        {
+            "keep_u": _kept(neuron.current_decay),
+            "keep_v": _kept(neuron.voltage_decay),
+            "keep_adaptation": _kept(neuron.adaptation_decay),
+            "threshold": _state(neuron.threshold),
+            "adaptation_step": neuron.adaptation_step,
+            "bias": _state(neuron.bias),
+        },
+    )
+
+
 def _modulated(neuron: Any) -> CoreNeuron:
     return CoreNeuron(
         "modulated-lif",
@@ -238,6 +252,7 @@ CORE_NEURONS: dict[type[network.Neuron], Callable[[Any], CoreNeuron]] = {
     network.Average: _relay,
     network.CubaLIF: _cuba,
     network.GeneralCubaLIF: _general,
+    network.AdaptiveCubaLIF: _adaptive_cuba,
     network.ModulatedLIF: _modulated,
     network.LeakyIntegrator: _leaky,
     network.TernaryLIF: _ternary,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..chip import Chip, Placement
-from ..chip.energy import LEARNING, event_joules, update_times
+from ..chip.energy import LEARNING, event_joules, joined_compartments, update_times
 from ..chip.routes import all_routes
 from .activity import Activity, mean_of
 from .barrier import Barrier, barrier_of
@@ -105,7 +105,7 @@ def spread_evenly(activities: tuple[Activity, ...], recording: Recording, chip: 
         each.sum(axis=0),
         tuple(map(mean_of, each)),
         (
-            *_of_neurons(activities),
+            *_of_neurons(activities, chip),
             ("message", "message_energy", _mean(a.messages for a in activities)),
             ("step of a core", "core_step_energy", float(sum(cores) * recording.steps)),
         ),
@@ -153,7 +153,7 @@ def on_placement(
         dynamic, zeros = dynamic + joules, zeros + of_zeros
         shares.append(mean_of(joules))
     numbers = (
-        *_of_neurons(activities),
+        *_of_neurons(activities, chip),
         ("stored zero read", of_zero, mean_of(zeros)),
         ("message", "message_energy", way.copies),
         ("hop, east-west", "hop_east_west_energy", way.east_west),
@@ -177,7 +177,15 @@ def on_placement(
 
 def cores_of(activity: Activity, chip: Chip) -> int:
     """Fewest cores that hold a population's neurons."""
-    return math.ceil(activity.size / chip["neurons_per_core"])
+    places = activity.size * joined_compartments(chip, activity.neuron)
+    return math.ceil(places / chip["neurons_per_core"])
+
+
+def updates_of(activities: Sequence[Activity], chip: Chip) -> FloatArray:
+    """Updates of each activity, its further compartments' with them, float64 [activities, 1]."""
+    return np.array(
+        [[float(a.updates * joined_compartments(chip, a.neuron))] for a in activities], np.float64
+    )
 
 
 def stacked(activities: Sequence[Activity], what: str) -> FloatArray:
@@ -210,9 +218,9 @@ def core_work(
     return work
 
 
-def _of_neurons(activities: Sequence[Activity]) -> tuple[Number, ...]:
+def _of_neurons(activities: Sequence[Activity], chip: Chip) -> tuple[Number, ...]:
     active = _mean(a.spiking_updates for a in activities if a.size)
-    updates = float(sum(a.updates for a in activities))
+    updates = float(updates_of(activities, chip).sum())
     return (
         ("synaptic operation", "synop_energy", _mean(a.synops for a in activities)),
         ("neuron update, active", "neuron_update_active_energy", active),
@@ -236,7 +244,7 @@ def _dynamic(
     joules: FloatArray = event_joules(
         chip,
         synops=stacked(activities, "synops"),
-        updates=stacked(activities, "updates"),
+        updates=updates_of(activities, chip),
         active=stacked(activities, "spiking_updates"),
         messages=messages,
         core_steps=steps * np.array(cores, np.float64)[:, None],

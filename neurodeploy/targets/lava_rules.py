@@ -85,8 +85,8 @@ def check_population(network: Network, population: Population, options: RunOptio
     if not has_process(neuron) or (neuron.is_port and name != network.input.name):
         raise UnsupportedError(
             f"population {name!r}: the lava backend cannot run neuron model {neuron.kind!r} "
-            f"here; 'neurodeploy deploy' rewrites what has another form, backend "
-            f"'engine' runs the rest"
+            f"here{joined_on_loihi_1(neuron)}; 'neurodeploy deploy' rewrites what has another "
+            f"form, backend 'engine' runs the rest"
         )
     if options.reset_interval and not neuron.resettable:
         raise UnsupportedError(
@@ -106,6 +106,16 @@ def check_population(network: Network, population: Population, options: RunOptio
             f"is one; put a port and complex synapses before them, or run it on backend 'engine'"
         )
     PROCESSES[type(neuron)](network, population)
+
+
+def joined_on_loihi_1(neuron: Neuron) -> str:
+    """What a refusal says of a neuron that is several compartments of Loihi 1."""
+    if neuron.compartments == 1:
+        return ""
+    return (
+        f" (Loihi 2 needs microcode of its own for it, Loihi 1 joins {neuron.compartments} "
+        f"compartments)"
+    )
 
 
 def has_process(neuron: Neuron) -> bool:

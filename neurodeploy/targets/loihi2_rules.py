@@ -24,6 +24,7 @@ from .lava_rules import (
     check_population,
     check_projection,
     has_process,
+    joined_on_loihi_1,
     refusal,
     starts_by_itself,
 )
@@ -109,8 +110,8 @@ def check_chip_population(network: Network, population: Population) -> None:
     if not has_process(neuron):
         raise UnsupportedError(
             f"population {name!r}: {neuron.kind} neurons need microcode of their own, lava-nc 0.10 "
-            f"has none; 'neurodeploy deploy' rewrites what has another form, "
-            f"backend 'engine' runs the rest"
+            f"has none{joined_on_loihi_1(neuron)}; 'neurodeploy deploy' rewrites what has "
+            f"another form, backend 'engine' runs the rest"
         )
     if np.any(neuron.constant_current):
         raise UnsupportedError(

@@ -8,7 +8,7 @@ from neurodeploy.core.simulate import simulate
 from neurodeploy.inputs import present
 from sim_tests import reference
 
-STATES = ("u", "v", "wait", "threshold", "refractory", "residue")
+STATES = ("u", "v", "wait", "threshold", "refractory", "residue", "adaptation")
 
 
 def joined(blocks):

@@ -11,6 +11,7 @@ import pytest
 import neurodeploy as nd
 from neurodeploy.errors import UnsupportedError
 from neurodeploy.network import (
+    AdaptiveCubaLIF,
     Conv,
     CubaLIF,
     Dense,
@@ -68,6 +69,57 @@ def test_neuron_equals_its_equations(unit, model):
         network = driven_by_hand(neuron, size)
         resets = (9, 2) if neuron.resettable and seed % 3 == 0 else (None, 0)
         assert_core_equals_equations(network, currents, resets=resets, **HOW[seed % 4])
+
+
+def second_compartments(into, across, given, threshold, decays, cost):
+    """Spikes of neurons whose second compartment joins the first in the same step.
+
+    As Intel's LSNN is set up on Loihi 1: the second one's current does not last, its voltage
+    decays by decays[1] and gathers -cost for each spike of the step before.
+    """
+
+    def kept(state, decay):
+        return np.where(state < 0, -1, 1) * (np.abs(state) * (4096 - decay) >> 12)
+
+    size = len(across)
+    main, second, sent = np.zeros((3, size), np.int64)
+    found = []
+    for now in given.astype(np.int64):
+        current = into @ now + across @ sent << 6
+        second = kept(second, decays[1]) - cost * sent
+        main = kept(main, decays[0]) + current + second
+        sent = (main > threshold * 64).astype(np.int64)
+        main = np.where(sent == 1, 0, main)
+        found.append((sent, main, second))
+    return (np.array(each) for each in zip(*found, strict=True))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_an_adaptation_current_is_two_joined_compartments(unit, seed):
+    rng = np.random.default_rng([seed, 12])
+    size, steps = int(rng.integers(2, 130)), 60
+    into = rng.integers(-120, 255, (size, 9)).astype(np.int32)
+    across = rng.integers(-120, 90, (size, size)).astype(np.int32)
+    threshold = rng.integers(20, 500, size).astype(np.int32)
+    slow, fast = int(rng.integers(0, 60)), int(rng.integers(50, 900))
+    cost = rng.integers(0, 3000, size).astype(np.int32)
+    given = (rng.random((2, steps, 9)) < 0.3).astype(np.uint8)
+    network = Network(
+        (
+            Population("in", (9,), Source()),
+            Population("loop", (size,), AdaptiveCubaLIF(4096, fast, slow, threshold, cost)),
+        ),
+        (Projection("in", "loop", Dense(into)), Projection("loop", "loop", Dense(across))),
+    )
+    found = run_core(network, given, **HOW[seed % 4])["loop"]
+    for sample, presented in enumerate(given):
+        sent, main, second = second_compartments(
+            into, across, presented[:-1], threshold, (fast, slow), cost
+        )
+        np.testing.assert_array_equal(found["spikes"][sample, 1:], sent)
+        np.testing.assert_array_equal(found["v"][sample, 1:], main)
+        np.testing.assert_array_equal(found["adaptation"][sample, 1:-1], -second[1:])
+    assert found["spikes"].sum() > 50
 
 
 class TestWhatIsCounted:

@@ -15,6 +15,7 @@ from neurodeploy.core.stream import CoreStream
 from neurodeploy.errors import BackendError, NetworkError, UnsupportedError
 from neurodeploy.network import (
     NEURONS,
+    AdaptiveCubaLIF,
     Complex,
     CubaLIF,
     Dense,
@@ -33,7 +34,9 @@ from sim_tests.core.test_core import HOW
 from sim_tests.engine.neuron_bench import draw_neuron
 from sim_tests.random_networks import Draw
 
-WITH_BOTH = {"cuba-lif", "cuba-lif-general", "leaky-integrator", "ternary-lif"}
+WITH_BOTH = {
+    "cuba-lif", "cuba-lif-adaptive", "cuba-lif-general", "leaky-integrator", "ternary-lif",
+}  # fmt: skip
 """Models of ours with equations in C++ and in NumPy."""
 
 
@@ -49,6 +52,8 @@ def drawn(seed):
         if seed % 3 or population.neuron.kind != "cuba-lif":
             return population
         readout = population is network.output
+        if seed % 2 and not readout:
+            return replace(population, neuron=draw_neuron(rng, AdaptiveCubaLIF, population.size))
         model = LeakyIntegrator if readout else GeneralCubaLIF
         neuron = draw_neuron(rng, model, population.size)
         changes = {} if readout else {"graded_spike": False}

@@ -8,6 +8,7 @@ from neurodeploy.core.simulate import simulate
 from neurodeploy.inputs.arrays import Presented
 from neurodeploy.network import (
     ALIF,
+    AdaptiveCubaLIF,
     AdaptiveResonateFire,
     AdaptiveResonateFireIzhikevich,
     Complex,
@@ -33,6 +34,7 @@ from sim_tests.reference_neurons import CELLS
 
 MODELS = (
     ALIF,
+    AdaptiveCubaLIF,
     ResonateFire,
     ResonateFireIzhikevich,
     AdaptiveResonateFire,
@@ -123,6 +125,10 @@ def draw_neuron(rng, model, size):
             decay(), decay(), decay(), decay(),
             value(1, 400), value(0, 100), value(-20, 20), **extra,
         )  # fmt: skip
+    if model is AdaptiveCubaLIF:
+        return AdaptiveCubaLIF(
+            decay(), decay(), decay(), value(1, 400), value(-2000, 20000), value(-20, 20)
+        )
     if issubclass(model, (ResonateFire, AdaptiveResonateFire)):
         period, kept = rng.uniform(4, 40, size), rng.uniform(0.8, 1, size)
         if rng.random() < 0.3:

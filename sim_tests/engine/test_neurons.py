@@ -11,6 +11,7 @@ import neurodeploy as nd
 from neurodeploy.errors import NetworkError
 from neurodeploy.network import (
     ALIF,
+    AdaptiveCubaLIF,
     CubaLIF,
     Dense,
     GeneralCubaLIF,
@@ -62,7 +63,9 @@ class TestAgainstTheEquations:
             assert np.mean([count > 10 for count in sent]) > 0.6
 
     @pytest.mark.parametrize(
-        "model", [CubaLIF, GeneralCubaLIF, LeakyIntegrator, TernaryLIF], ids=by_name
+        "model",
+        [AdaptiveCubaLIF, CubaLIF, GeneralCubaLIF, LeakyIntegrator, TernaryLIF],
+        ids=by_name,
     )
     @pytest.mark.parametrize("gain", [1, 4000], ids=["small", "beyond 24 bits"])
     def test_a_model_s_own_numpy_step_is_what_the_engine_does(self, model, gain):
@@ -204,6 +207,26 @@ class TestModelsAgreeWhereTheyMeet:
         before = np.abs(v[:, 1] - (w[:, 1] + amount * sent[:, 1]))
         assert before.max() <= 2
         assert before.any()
+
+    @pytest.mark.parametrize("seed", range(10))
+    def test_adaptive_cuba_without_a_step_is_cuba(self, seed):
+        rng = np.random.default_rng([seed, 11])
+        du, dv, dw = rng.integers(0, 4097, (3, 9)).astype(np.int32)
+        threshold, bias = int(rng.integers(20, 300)), int(rng.integers(-9, 9))
+        plain = CubaLIF(du, dv, threshold, bias)
+        currents = draw_currents(rng, 2, 80, plain, 9)
+        *found, _ = run_engine(AdaptiveCubaLIF(du, dv, dw, threshold, 0, bias), currents)
+        *expected, _ = run_engine(plain, currents)
+        assert_same(found, expected)
+
+    def test_an_adaptation_current_is_one_step_late_and_decays_by_its_own(self):
+        currents = np.array([100, 0, 0, 40]).reshape(1, 4, 1)
+        neuron = AdaptiveCubaLIF(4096, 1024, 2048, 80, 1000)
+        messages, _, v, _ = run_engine(neuron, currents)
+        assert messages.ravel().tolist() == [1, 0, 0, 0]
+        second = -750 - 500  # a quarter of it leaks, then half of the first 1000 joins
+        third = -(1250 * 3072 // 4096) - 250 + 40 * 64
+        assert v.ravel().tolist() == [0, -1000, second, third]
 
 
 class TestInNetworks:

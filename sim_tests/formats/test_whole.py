@@ -10,6 +10,7 @@ import neurodeploy as nd
 from neurodeploy.errors import FormatError, UnsupportedError
 from neurodeploy.network import (
     ALIF,
+    AdaptiveCubaLIF,
     AdaptiveResonateFire,
     Audit,
     AuditEntry,
@@ -40,6 +41,7 @@ NEURONS = (
     LeakyIntegrator(300, 200, 4),
     TernaryLIF(300, 200, 90, -80),
     ALIF(300, 200, 30, 40, 100, 9),
+    AdaptiveCubaLIF(300, 200, 5, 100, 384, 3),
     SigmaDelta(900, 40, False, 5),
     Threshold(40),
     GradedThreshold(30, True),

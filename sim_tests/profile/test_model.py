@@ -17,6 +17,7 @@ from neurodeploy.errors import ChipError, InputError
 from neurodeploy.exporting.verify import price
 from neurodeploy.network import (
     ALIF,
+    AdaptiveCubaLIF,
     CubaLIF,
     Dense,
     Network,
@@ -61,6 +62,25 @@ def test_updates_of_own_microcode_come_before_the_barrier():
     assert few.seconds_per_step == pytest.approx(1.164e-6 + 5 * 27.4e-9, rel=1e-3)
     # Loihi 1 has no microcode: its times are those of any neuron.
     assert update_times(load_chip("loihi1"), "alif").own == 0.0
+
+
+def test_joined_compartments_cost_places_and_updates_where_there_is_no_microcode():
+    network = chain(AdaptiveCubaLIF(4096, 204, 5, 9999, 384), size=600)
+    plain = chain(CubaLIF(4096, 204, 9999), size=600)
+    assert nd.fit(network, "loihi1")["layer"].cores == 2  # of 1024 compartments each
+    assert nd.fit(plain, "loihi1")["layer"].cores == nd.fit(network)["layer"].cores == 1
+    joined, alone = (profiled(net, chip="loihi1") for net in (network, plain))
+    one = load_chip("loihi1")["neuron_update_inactive_energy"]
+    copies = joined.dynamic_joules - alone.dynamic_joules - 600 * 10 * one
+    assert 0 < copies < 600 * 10 * one  # inputs reach two cores, too
+    spread = nd.profile(nd.run(network, np.zeros((1, 10, 20), np.int32)), "loihi1")
+    assert spread.dynamic_joules == pytest.approx(2 * 600 * 10 * one)
+    times = (update_times(load_chip("loihi1"), kind) for kind in ("cuba-lif-adaptive", "cuba-lif"))
+    two, single = times
+    assert two.inactive == 2 * single.inactive
+    assert two.active == single.active + single.inactive
+    assert two.own == 0.0
+    assert update_times(load_chip("loihi2"), "cuba-lif-adaptive").own == pytest.approx(27.4e-9)
 
 
 def test_a_sigma_delta_neuron_is_updated_in_two_passes():

@@ -11,6 +11,7 @@ import neurodeploy as nd
 from neurodeploy.errors import InputError, UnsupportedError
 from neurodeploy.network import (
     ALIF,
+    AdaptiveCubaLIF,
     AdaptiveResonateFireIzhikevich,
     ComplexDense,
     CubaLIF,
@@ -143,6 +144,7 @@ def test_the_mean_is_what_is_asked_for(init):
         (GeneralCubaLIF(1000, 200, 4000, reset="subtract", refractory=3), "v"),
         (TernaryLIF(400, 300, 4000, -4000), "v"),
         (ALIF(400, 300, 100, 100, 4000, 20), "v"),
+        (AdaptiveCubaLIF(400, 300, 5, 4000, 384), "v"),
         (ResonateFire(800, 3900, 4000), "u"),
         (ResonateFireIzhikevich(800, 3900, 4000), "v"),
         (AdaptiveResonateFireIzhikevich(800, 3900, 100, 100, 4000, 20), "v"),

@@ -8,7 +8,7 @@ are not quantized yet. Source of each integer rule: Lava 0.10.0's CPU fixed-poin
 `fixed_point`, and lava-dl 0.6.0's SLAYER where a model says so.
 """
 
-from .adaptive import ALIF
+from .adaptive import ALIF, AdaptiveCubaLIF
 from .base import Average, Neuron, Parameter, Source
 from .floating import FloatLIF, FloatParameter
 from .lif import CubaLIF, GeneralCubaLIF, LeakyIntegrator, TernaryLIF
@@ -28,6 +28,7 @@ from .threshold import GradedThreshold, Product, Threshold
 __all__ = [
     "ALIF",
     "NEURONS",
+    "AdaptiveCubaLIF",
     "AdaptiveResonateFire",
     "AdaptiveResonateFireIzhikevich",
     "Average",

@@ -66,6 +66,9 @@ class Neuron(Declared):
     has_own_microcode : bool
         Whether an update is a program of its own rather than one of the chip's plain neurons,
         which takes several times as long (``microcoded_update_time`` of a chip's file).
+    compartments : int
+        Compartments that a neuron is joined of on a chip without microcode (Loihi 1). Each takes
+        the place of a neuron there, and an update of its own.
     beyond_limits : mapping of str to str
         What became of a number that an engine's overflow counter, by name, has counted.
     """
@@ -86,6 +89,7 @@ class Neuron(Declared):
     fires_above: ClassVar[str] = "threshold"
     update_passes: ClassVar[int] = 1
     has_own_microcode: ClassVar[bool] = False
+    compartments: ClassVar[int] = 1
     beyond_limits: ClassVar[Mapping[str, str]] = {
         "u_overflows": "u wrapped",
         "v_overflows": "v saturated",
