@@ -1,4 +1,4 @@
-"""Sequential MNIST in integers, beside compartments that join in one step; see README.md.
+"""Sequential MNIST in integers on the engine; see README.md.
 
 ``python -m examples.lsnn.evaluate [--cases FOLDER] [--images 1000]`` prints the figures and writes
 ``result.json``.
@@ -16,7 +16,6 @@ import neurodeploy as nd
 from examples.shared import Result, add_cases, case, energy_of, priced, progress, stated_errors
 from neurodeploy.network import Network
 
-from .joined import joined
 from .network import STEPS, encode, images, network
 
 FIRST = 200
@@ -39,18 +38,12 @@ def main() -> None:
     folder = case(given, "systems", "lsnn_smnist")
     pixels, digits = images(case(given, "systems", "mnist"), given.images)
     net = network(folder)
-    said: dict[str, list[NDArray[np.int64]]] = {"here": [], "joined": []}
+    said = []
     with progress() as bar:
         for start in bar.track(range(0, len(pixels), BLOCK), description="blocks of images"):
-            spikes = encode(pixels[start : start + BLOCK])
-            said["here"].append(read(net, spikes).argmax(1))
-            said["joined"].append(joined(folder, spikes).argmax(1))
-    figures: dict[str, float] = {}
-    answers = {name: np.concatenate(parts) for name, parts in said.items()}
-    for name, found in answers.items():
-        for count in (FIRST, len(digits)):
-            figures[f"{name}, first {count}"] = float((found == digits)[:count].mean())
-    figures["same digit"] = float((answers["here"] == answers["joined"]).mean())
+            said.append(read(net, encode(pixels[start : start + BLOCK])).argmax(1))
+    right = np.concatenate(said) == digits
+    figures = {f"first {count}": float(right[:count].mean()) for count in (FIRST, len(digits))}
     for name, value in figures.items():
         print(f"{name}: {value:.1%}")
     costs = {chip: priced(net, encode(pixels[:PRICED]), chip) for chip in ("loihi1", "loihi2")}
@@ -64,10 +57,8 @@ def main() -> None:
         reference="94.5 % of the first 200 (Intel, Loihi 1); silicon: 22 µJ dynamic of the cores, "
         "362.7 µJ in all with the host, 16.65 µs a step",
         floats="none: published in integers",
-        integers=f"{figures[f'here, first {FIRST}']:.1%} of the first {FIRST}, "
-        f"{figures[f'here, first {len(digits)}']:.1%} of {len(digits)}; with compartments that "
-        f"join in one step (NumPy) {figures[f'joined, first {FIRST}']:.1%} and "
-        f"{figures[f'joined, first {len(digits)}']:.1%}",
+        integers=f"{figures[f'first {FIRST}']:.1%} of the first {FIRST}, "
+        f"{figures[f'first {len(digits)}']:.1%} of {len(digits)}",
         lava="Lava has no such neuron",
         cores=f"{cores['loihi1']} (loihi1), {cores['loihi2']} (loihi2)",
         energy=energy_of(costs["loihi1"]),

@@ -1,12 +1,7 @@
 """Intel's LSNN for sequential MNIST (intel-nrc-ecosystem/models, BSD-3), and its input.
 
 140 leaky and 100 adaptive neurons, all recurrent, read by 10 leaky integrators. On Loihi 1 an
-adaptive neuron is two compartments: its second one gathers a current from the neuron's own spikes,
-which leaks slowly and joins the first one's current **in the same step**. No neuron model of the
-engine has two currents with decays of their own, so here the second compartment is a population
-`adaptation`, whose neurons send their voltage at every step and are heard a step later. A synapse
-of each adaptive neuron to itself makes up for the step, up to one step's decay of what it
-adds: 5 / 4096 of it.
+adaptive neuron is two joined compartments; here it is one `AdaptiveCubaLIF`, the same to the bit.
 """
 
 from __future__ import annotations
@@ -20,9 +15,8 @@ from numpy.typing import NDArray
 
 from neurodeploy.errors import InputError
 from neurodeploy.network import (
+    AdaptiveCubaLIF,
     CubaLIF,
-    Dense,
-    GeneralCubaLIF,
     LeakyIntegrator,
     Network,
     Population,
@@ -30,7 +24,6 @@ from neurodeploy.network import (
     Source,
     Sparse,
 )
-from neurodeploy.network.fixed_point import THRESHOLD_LIMIT
 from neurodeploy.numpy_files import map_array
 
 LEAKY, ADAPTIVE, INPUTS, DIGITS = 140, 100, 80, 10
@@ -47,9 +40,6 @@ FINER = 4
 
 COST = 96 * FINER
 """What a spike adds to the adaptation, in 1/64 of a weight's unit."""
-
-UNIT = 64
-"""Of a state in one of a weight."""
 
 
 def weights(folder: Path) -> dict[str, NDArray[np.int32]]:
@@ -72,47 +62,29 @@ def weights(folder: Path) -> dict[str, NDArray[np.int32]]:
 
 
 def network(folder: Path) -> Network:
-    """Build the network: `adaptation` is the adaptive neurons' second compartment."""
+    """Build the network; four in five of its weights are 0, so synapses are listed."""
     held = weights(folder)
     leaky, adaptive = slice(0, LEAKY), slice(LEAKY, None)
-    into = {"leaky": (leaky, 1), "adaptive": (adaptive, FINER * UNIT)}
+    into = {"leaky": (leaky, 1), "adaptive": (adaptive, FINER)}
     projections = []
     for target, (rows, factor) in into.items():
-        projections.append(Projection("input", target, Dense(factor * held["w_in"][rows])))
+        fed = Sparse.from_dense(factor * held["w_in"][rows])
+        projections.append(Projection("input", target, fed))
         for source, columns in (("leaky", leaky), ("adaptive", adaptive)):
-            loop = factor * held["w_rec"][rows, columns]
-            projections.append(Projection(source, target, Dense(loop)))
+            loop = Sparse.from_dense(factor * held["w_rec"][rows, columns])
+            projections.append(Projection(source, target, loop))
     for source, columns in (("leaky", leaky), ("adaptive", adaptive)):
-        read = np.ascontiguousarray(held["w_out"][:, columns])
-        projections.append(Projection(source, "digits", Dense(read)))
-    projections += [
-        Projection("adaptive", "adaptation", _each(-COST)),
-        Projection("adaptation", "adaptive", _each(1)),
-        Projection("adaptive", "adaptive", _each(-COST)),
-    ]
-    # Sends v at every step at which it is not 0, and keeps it.
-    second = GeneralCubaLIF(
-        NO_MEMORY, SLOW_LEAK, 1 - THRESHOLD_LIMIT, reset="subtract", reset_amount=0,
-        graded_spike=True, input_exponent=0,
-    )  # fmt: skip
-    first = GeneralCubaLIF(NO_MEMORY, LEAK, FINER * THRESHOLD, input_exponent=0)
+        read = Sparse.from_dense(held["w_out"][:, columns])
+        projections.append(Projection(source, "digits", read))
+    adapting = AdaptiveCubaLIF(NO_MEMORY, LEAK, SLOW_LEAK, FINER * THRESHOLD, COST)
     return Network(
         (
             Population("input", (INPUTS,), Source()),
             Population("leaky", (LEAKY,), CubaLIF(NO_MEMORY, LEAK, THRESHOLD)),
-            Population("adaptive", (ADAPTIVE,), first),
-            Population("adaptation", (ADAPTIVE,), second),
+            Population("adaptive", (ADAPTIVE,), adapting),
             Population("digits", (DIGITS,), LeakyIntegrator(NO_MEMORY, LEAK)),
         ),
         projections,
-    )
-
-
-def _each(weight: int) -> Sparse:
-    """One synapse of this weight from each of the adaptive neurons to its partner."""
-    all_of_them = np.arange(ADAPTIVE)
-    return Sparse(
-        np.arange(ADAPTIVE + 1), all_of_them, np.full(ADAPTIVE, weight, np.int32), ADAPTIVE
     )
 
 

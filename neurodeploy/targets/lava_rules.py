@@ -83,10 +83,12 @@ def check_population(network: Network, population: Population, options: RunOptio
     """Refuse neurons that Lava would run otherwise; see `check_supported`."""
     name, neuron = population.name, population.neuron
     if not has_process(neuron) or (neuron.is_port and name != network.input.name):
+        joined = joined_on_loihi_1(neuron)
+        chips = f"{joined}, Loihi 2 needs microcode of their own" if joined else ""
         raise UnsupportedError(
             f"population {name!r}: the lava backend cannot run neuron model {neuron.kind!r} "
-            f"here{joined_on_loihi_1(neuron)}; 'neurodeploy deploy' rewrites what has another "
-            f"form, backend 'engine' runs the rest"
+            f"here{chips}; 'neurodeploy deploy' rewrites what has another form, backend "
+            f"'engine' runs the rest"
         )
     if options.reset_interval and not neuron.resettable:
         raise UnsupportedError(
@@ -110,12 +112,8 @@ def check_population(network: Network, population: Population, options: RunOptio
 
 def joined_on_loihi_1(neuron: Neuron) -> str:
     """What a refusal says of a neuron that is several compartments of Loihi 1."""
-    if neuron.compartments == 1:
-        return ""
-    return (
-        f" (Loihi 2 needs microcode of its own for it, Loihi 1 joins {neuron.compartments} "
-        f"compartments)"
-    )
+    joined = neuron.compartments
+    return f"; Loihi 1 joins {joined} compartments for each" if joined > 1 else ""
 
 
 def has_process(neuron: Neuron) -> bool:
