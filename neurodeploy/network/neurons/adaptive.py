@@ -130,6 +130,23 @@ class AdaptiveCubaLIF(CubaStates):
     spike, which no count here holds. Loihi 2 needs microcode of its own. It is the
     spike-triggered part of adaptive LIF neurons, AdLIF: Bittar and Garner, "A surrogate gradient
     spiking baseline for speech command recognition", 2022, with a = 0.
+
+    Examples
+    --------
+    A neuron that is driven in every step spikes ever less often:
+
+    >>> import numpy as np
+    >>> import neurodeploy as nd
+    >>> from neurodeploy.network import AdaptiveCubaLIF, Network, OneToOne, Population
+    >>> from neurodeploy.network import Projection, Source
+    >>> neuron = AdaptiveCubaLIF(4096, 204, 5, threshold=100, adaptation_step=384)
+    >>> net = Network(
+    ...     (Population("in", (1,), Source()), Population("out", (1,), neuron)),
+    ...     (Projection("in", "out", OneToOne(60)),),
+    ... )
+    >>> sent = nd.run(net, np.ones((300, 1), int), record=("spikes",))["out"].spikes.ravel()
+    >>> [int(part.sum()) for part in np.split(sent, 3)]
+    [10, 2, 1]
     """
 
     current_decay: Parameter = field(metadata=integers(0, DECAY_UNITY))
