@@ -19,6 +19,7 @@ import neurodeploy as nd
 from neurodeploy.errors import NeurodeployError, UnsupportedError
 from neurodeploy.network import (
     ALIF,
+    AdaptiveCubaLIF,
     Complex,
     ComplexConv,
     ComplexDense,
@@ -292,6 +293,11 @@ def test_payloads_that_would_wrap_in_lavas_convolution_alone_are_refused():
         (LeakyIntegrator(1, 1, bias=1 << 15), "bias 32768 is beyond the 32767"),
         (ALIF(1, 1, 1, 1, 1, 1, graded_spike=True), "graded_spike True"),
         (ALIF(1, 1, 1, 1, 1, 1, input_exponent=0), "input_exponent 0"),
+        (
+            AdaptiveCubaLIF(1, 1, 1, 1, 1),
+            "the lava backend cannot run .* here; Loihi 1 joins 2 compartments for each, Loihi 2 "
+            "needs microcode of their own",
+        ),
         (GeneralSigmaDelta(1, highest=5), "an activation within"),
         (GeneralSigmaDelta(1, lowest=-5), "an activation within -5"),
         (Threshold(1), "33554432 may arrive in a step"),

@@ -15,6 +15,7 @@ from neurodeploy.errors import BackendError, UnsupportedError
 from neurodeploy.inputs import present
 from neurodeploy.network import (
     ALIF,
+    AdaptiveCubaLIF,
     AdaptiveResonateFire,
     ComplexDense,
     CubaLIF,
@@ -247,6 +248,10 @@ def test_what_the_chip_cannot_run_is_refused_before_it_is_tried() -> None:
     with pytest.raises(UnsupportedError, match="need microcode of their own"):
         check_supported(network, RunOptions(steps=24))
     assert said_by_inspect(network)[0].startswith("adrf neurons")
+    joined = Population("two", (2,), AdaptiveCubaLIF(4096, 204, 5, 100, 384))
+    network = Network((network.input, joined), (Projection("input", "two", Dense(ones)),))
+    with pytest.raises(UnsupportedError, match="has none; Loihi 1 joins 2 compartments for each"):
+        check_supported(network, RunOptions(steps=24))
     biased = Population("two", (2,), ALIF(900, 300, 40, 60, 40, 9, bias=3))
     network = Network((network.input, biased), (Projection("input", "two", Dense(ones)),))
     with pytest.raises(UnsupportedError, match="'two': a bias of its current"):
