@@ -23,6 +23,7 @@ OUTSIDE = (
     "SECURITY.md",
     "benchmarks/*.md",
     "benchmarks/*.svg",
+    "examples/*.md",
     "examples/*/*.md",
     "examples/*/*.png",
     "netx_exports/*.md",

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from examples.l2mu.network import letters, load
+
 SHARED = Path(__file__).parents[1].parent / "shared" / "cases"
 
 
@@ -219,37 +221,6 @@ def sinabs_cnn():
     return graph, inputs
 
 
-def l2mu(weights):
-    """The 7-class network: encoder u, memory m, hidden h, output; each snnTorch's Leaky."""
-
-    from neurodeploy.network import Dense, FloatLIF, Network, Population, Projection, Source
-
-    def leaky(name, bias=0.0):
-        keep = float(np.clip(weights[f"spk_{name}.beta"], 0, 1))
-        threshold = float(weights[f"spk_{name}.threshold"])
-        return FloatLIF(
-            voltage_keep=keep, threshold=threshold, voltage_bias=bias,
-            reset="subtract", reset_time="after",
-        )  # fmt: skip
-
-    def dense(source, target, name, blocks=1):
-        weight = np.kron(
-            np.eye(blocks, dtype=np.float32), weights[f"{name}.weight"].astype(np.float32)
-        )
-        return Projection(source, target, Dense(weight))
-
-    bias = weights["output_transformation.bias"].astype(np.float32)
-    return Network(
-        (Population("input", (12,), Source()), Population("u", (70,), leaky("u")),
-         Population("m", (490,), leaky("m")), Population("h", (120,), leaky("h")),
-         Population("out", (7,), leaky("output", bias))),
-        (dense("input", "u", "e_x"), dense("input", "h", "W_x"), dense("u", "m", "B", 70),
-         dense("m", "m", "A", 70), dense("m", "h", "W_m"), dense("h", "h", "W_h"),
-         dense("h", "u", "e_h"), dense("m", "u", "e_m"),
-         dense("h", "out", "output_transformation")),
-    )  # fmt: skip
-
-
 def ndns():
     """Intel's denoising network, and what a spectrum that drifts presents to it."""
     import neurodeploy as nd
@@ -270,10 +241,9 @@ def pilotnet():
 
 def published_l2mu(samples=8, steps=256):
     """The published 7-letter Braille reader with an LMU's memory, its inputs and labels."""
-    with np.load(SHARED / "systems" / "l2mu_braille7" / "l2mu_7class.npz") as held:
-        network = l2mu(dict(held))
-    with np.load(SHARED / "braille7" / "val_0.npz") as held:
-        return network, held["spikes"][:samples, :steps], held["labels"][:samples]
+    inputs, labels = letters(SHARED / "braille7" / "val_0.npz")
+    network = load(SHARED / "systems" / "l2mu_braille7" / "l2mu_7class.npz")
+    return network, inputs[:samples, :steps], labels[:samples]
 
 
 INTEGER_NETWORKS = {

@@ -22,6 +22,7 @@ SIZE = 3
 NEURONS = (
     n.CubaLIF(10, 20, 30),
     n.GeneralCubaLIF(10, 20, 30),
+    n.ModulatedLIF(10, 20, 30),
     n.LeakyIntegrator(10, 20),
     n.Threshold(30),
     n.TernaryLIF(10, 20, 30, -30),

@@ -29,7 +29,7 @@ def test_braille(cases):
 def test_tinyrsnn(cases, tmp_path):
     page = tmp_path / "rounded.html"
     done = subprocess.run(
-        [sys.executable, ROOT / "examples" / "tinyrsnn" / "rounded.py",
+        [sys.executable, "-m", "examples.tinyrsnn.rounded",
          cases / "tinyrsnn" / "indy01_seed1.npz", "--report", page],
         capture_output=True, text=True, check=False, cwd=ROOT,
     )  # fmt: skip

@@ -1,6 +1,6 @@
 """The readout of a trained net, learned again on the engine by the delta rule, from zero weights.
 
-    python examples/learning/readout.py
+    python -m examples.learning.readout
 
 The hidden layer is that of netx_exports/digits.net, which was trained on all ten digits: this is a
 readout learned again, no new class. Settings are picked on validation data; the test part is
@@ -10,9 +10,10 @@ looked at once for each order of the training samples.
 from pathlib import Path
 
 import numpy as np
-from common import accuracy, choose, digits, encode, learned, readout_network, say_choice
 
 import neurodeploy as nd
+
+from .common import accuracy, choose, digits, encode, learned, readout_network, say_choice
 
 ROOT = Path(__file__).parents[2]
 ORDERS = 5

@@ -1,6 +1,6 @@
 """e-prop on a small recurrent net, in integers on the engine, beside its twin in floats.
 
-    python examples/learning/recurrent.py
+    python -m examples.learning.recurrent
 
 Three classes of spike patterns with jitter and noise. All three matrices learn at once: inputs and
 recurrence by `eprop`, the readout by `delta_rule`. The error reaches the hidden neurons through

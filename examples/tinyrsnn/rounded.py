@@ -1,6 +1,6 @@
 """What rounding the decoder to 8 bits costs, beside half a percent of noise; see README.md.
 
-``python examples/tinyrsnn/rounded.py indy01_seed1.npz [--report rounded.html]``
+``python -m examples.tinyrsnn.rounded indy01_seed1.npz [--report rounded.html]``
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from network import load, poisson
 from numpy.typing import NDArray
 
 import neurodeploy as nd
 from neurodeploy.network import Network
+
+from .network import load, poisson
 
 STEPS, RATE, NOISE = 4000, 0.05, 0.005
 Decoded = tuple[NDArray[Any], NDArray[np.float64]]
@@ -57,7 +58,7 @@ def noisy(net: Network, seed: int) -> Network:
 
 def against_noise(net: Network, fixed: Network, seed: int) -> dict[str, tuple[float, float]]:
     """Agreement with the float network, of noise (mean of 4 draws) and of integers, new inputs."""
-    inputs = poisson(6, STEPS, RATE, seed)
+    inputs = poisson(6, STEPS, RATE, seed, net.input.size)
     exact = decoded(net, inputs)
     noise = [agreement(exact, decoded(noisy(net, draw), inputs)) for draw in range(4)]
     mean = float(np.mean([c for c, _ in noise])), float(np.mean([r for _, r in noise]))
@@ -66,7 +67,7 @@ def against_noise(net: Network, fixed: Network, seed: int) -> dict[str, tuple[fl
 
 def mismatches(fixed: Network, seed: int) -> tuple[int, int]:
     """Spikes that stork's equations and the engine do not share, with the same integers; spikes."""
-    inputs = poisson(1, STEPS, RATE, seed)
+    inputs = poisson(1, STEPS, RATE, seed, fixed.input.size)
     into: dict[str, Any] = dict.fromkeys(("input", "hidden"), 0)
     for p in fixed.into("hidden"):
         synapse: Any = p.synapse
@@ -106,7 +107,7 @@ def main() -> None:
     parser.add_argument("--report", type=Path, metavar="HTML", help="write a page, too")
     given = parser.parse_args()
     net = load(given.parameters)
-    fixed = nd.quantize(net, nd.QuantConfig(8), poisson(4, 500, RATE, seed=1))
+    fixed = nd.quantize(net, nd.QuantConfig(8), poisson(4, 500, RATE, 1, net.input.size))
     found = against_noise(net, fixed, given.seed)
     differ, spikes = mismatches(fixed, given.seed)
     kinds = (("0.5 % of noise", found["noise"]), ("8 bits", found["integers"]))

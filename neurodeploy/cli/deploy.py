@@ -104,6 +104,11 @@ def deploy(
     budget: options.Budget = None,
     budget_energy: options.BudgetEnergy = None,
     budget_loss: options.BudgetLoss = None,
+    fine_tune: Annotated[
+        bool,
+        typer.Option("--fine-tune", help="Train further for the target, if less is lost then."),
+    ] = False,
+    epochs: Annotated[int, typer.Option(min=1, help="Of --fine-tune.")] = 20,
     config: Annotated[
         Path | None, typer.Option(help="How to quantize, as JSON; options go before it.")
     ] = None,
@@ -156,9 +161,10 @@ def deploy(
             labels=shown if labels is None else read_labels(labels),
             config=chosen if asked or budgets else None,
             budget=_budget(budgets, scales is None and inputs is None),
-            without=without, compiler=compiler, verified=verified, place=place,
-            timeout_seconds=timeout, board_settings=options.read_settings(board_set),
-            progress=progress, what=str(input or calibration or ""),
+            without=without, fine_tune=fine_tune, epochs=epochs, compiler=compiler,
+            verified=verified, place=place, timeout_seconds=timeout,
+            board_settings=options.read_settings(board_set), progress=progress,
+            what=str(input or calibration or ""),
         )  # fmt: skip
     nd.save(ready.network, out)
     if report is not None:

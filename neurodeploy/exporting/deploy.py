@@ -22,15 +22,18 @@ from ..inputs import as_samples, present
 from ..network import Audit, AuditEntry, Network, Rating
 from ..profiling import Profile
 from ..quantization import Budget, QuantConfig, quantize, within_budget
+from ..quantization.float_form import as_float
 from ..recording.run_options import Progress
 from ..targets import TARGETS, Rewrite
 from ..targets.look_ahead import look_ahead
 from ..targets.rewrite import forms, noted, rewrites_of
+from ..targets.rewrite.catalogue import HARD
 from ..targets.rewrite.for_target import changed_elements
 from ..targets.rewrite.refractory import LATER
 from .fitted_thresholds import own_thresholds
 from .loading import load
 from .measured_steps import Change, Example, Measured, change_between
+from .trained_for_target import EPOCHS, FINE_TUNE, trained_for_target
 from .verify import Verification, price, verify
 
 TARGET = "deploy/target"
@@ -239,6 +242,8 @@ def deploy(
     config: QuantConfig | None = None,
     budget: Budget | None = None,
     without: Collection[str] = (),
+    fine_tune: bool = False,
+    epochs: int = EPOCHS,
     compiler: str | None = None,
     verified: bool = True,
     place: str | None = None,
@@ -274,6 +279,13 @@ def deploy(
         Of memory, energy or loss: populations then get bits of their own.
     without : collection of str
         Names of rewrites to leave out.
+    fine_tune : bool
+        Try, too, what comes of training further in the target's integers, with resets to 0 where
+        the network's subtract; the way that loses less on `inputs` is taken. On `calibration` the
+        network teaches itself; without, on `inputs`, the labels do where there are some (and what
+        is then measured on the same inputs says little about others). Needs torch.
+    epochs : int
+        Of that training.
     compiler : str, optional
         Of a target that is a chip: the version of its compiler whose limits the network must keep
         to, see `neurodeploy.fit`.
@@ -317,8 +329,12 @@ def deploy(
     if network.is_float or config is not None or budget is not None:
         data = calibration if calibration is not None else inputs
         way.quantize(config or _config_for(target), budget, data)
-    for rewrite in chosen:
-        way.rewrite(rewrite)
+    way.walk(chosen)
+    if fine_tune:
+        other = _Way(network, target, example, compiler)
+        other.fine_tune(config or _config_for(target), calibration, epochs, progress)
+        other.walk(chosen)
+        way = min((way, other), key=_Way.rank)
     how = {"place": place, "board_settings": board_settings, "timeout_seconds": timeout_seconds}
     return way.end(verified, {k: v for k, v in how.items() if v is not None}, progress)
 
@@ -359,6 +375,46 @@ class _Way:
         made = replace(made, audit=made.audit + Audit((note,)))
         elements = tuple(p.name for p in made.populations)
         self._go_on(made, Step(QUANTIZE, says, False, elements, change))
+
+    def fine_tune(
+        self, config: QuantConfig, calibration: Any, epochs: int, progress: Progress | None
+    ) -> None:
+        """Train in the target's integers, and measure against what was given.
+
+        Where a reset subtracts, the thresholds that fit a reset to 0 are sought first, and the
+        training begins with those.
+        """
+        given = self.network
+        floats = given if given.is_float else as_float(given)
+        self.quantize(config, None, calibration)
+        before = self.network
+        self.rewrite(HARD)
+        factors = {
+            p.name: np.asarray(after.threshold) / p.neuron.threshold  # type: ignore[attr-defined]
+            for p in before.populations
+            if (after := self.network[p.name].neuron) != p.neuron
+        }
+        self.network, self.steps = given, []
+        made, says = trained_for_target(
+            floats, factors, config, calibration, self.example, epochs, progress
+        )
+        change = self._change(given, made)
+        note = AuditEntry(
+            "network", Rating.APPROXIMATE, f"for {self.target}: {says}", change.effect
+        )
+        made = replace(made, audit=made.audit + Audit((note,)))
+        elements = tuple(p.name for p in made.populations)
+        self._go_on(made, Step(FINE_TUNE, says, False, elements, change))
+
+    def walk(self, rewrites: Sequence[Rewrite]) -> None:
+        """Use each rewrite in turn."""
+        for rewrite in rewrites:
+            self.rewrite(rewrite)
+
+    def rank(self) -> tuple[int, float]:
+        """By what one of several ways is taken: what the target refuses, then what is lost."""
+        refused = sum(1 for _ in self._left(self.network))
+        return refused, self._change(self.given, self.network).loss
 
     def rewrite(self, rewrite: Rewrite) -> None:
         """Use a rewrite until there is nothing left for it to do."""
@@ -428,7 +484,7 @@ class _Way:
 
     def _step(self, rewrite: Rewrite, says: str, made: Network) -> tuple[Step, Network]:
         elements = changed_elements(self.network, made)
-        both = [n for n in elements if _has(self.network, n) and _has(made, n)]
+        both = [n for n in elements if n in self.network and n in made]
         # What an exact rewrite changed may send at other steps: what counts is behind it.
         alone = both[0] if len(both) == 1 and not rewrite.exact else None
         change = self._change(self.network, made, alone)
@@ -502,12 +558,6 @@ def _reading(network: Network) -> list[str]:
     if output.neuron.sums_on_host and size > 1:
         return [f"{output.name!r} is summed on the host: / {size} is the mean of its group"]
     return []
-
-
-def _has(network: Network, name: str) -> bool:
-    with suppress(NeurodeployError):
-        return network[name].name == name
-    return False
 
 
 def default_place(path: Path, target: str) -> Path:

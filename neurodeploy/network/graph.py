@@ -473,6 +473,8 @@ class Network(Declared, Shown):
     def fan_out(self, projection: Projection, dense: bool = False) -> NDArray[np.int64]:
         """Synapses that one message of each source neuron reaches; see `Synapse.fan_out`.
 
+        Of synapses that learn each stored one counts: its weight may be 0 at first, not for long.
+
         Kept, because every recording needs it and it takes longer than a short run.
 
         Parameters
@@ -491,6 +493,7 @@ class Network(Declared, Shown):
         >>> net.fan_out(net.projections[0], dense=True)[:3].tolist()
         [128, 128, 128]
         """
+        dense = dense or projection.rule is not None
         key = (projection.name, dense)
         if key not in self._fan_outs:
             shape = self[projection.source].shape

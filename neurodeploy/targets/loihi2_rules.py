@@ -44,7 +44,9 @@ HELD_WEIGHTS: dict[type[Synapse], Callable[[Any], NDArray[np.int32]]] = dict.fro
 _LEAKS = ("current_decay", "voltage_decay")
 _TURNS = ("sin_decay", "cos_decay", "threshold")
 ONE_VALUE: dict[type[Neuron], tuple[str, ...]] = {
-    **dict.fromkeys((neurons.CubaLIF, neurons.GeneralCubaLIF), (*_LEAKS, "threshold")),
+    **dict.fromkeys(
+        (neurons.CubaLIF, neurons.GeneralCubaLIF, neurons.ModulatedLIF), (*_LEAKS, "threshold")
+    ),
     neurons.LeakyIntegrator: _LEAKS,
     neurons.TernaryLIF: (*_LEAKS, "upper", "lower"),
     neurons.ALIF: (

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from ..errors import InputError, NetworkError
 from ..inputs import present
 from ..network import Network, Projection
 from ..quantization.calibration import Calibration
@@ -85,6 +85,7 @@ def fine_tune(
     progressive: bool = False,
     limits: Limits | None = None,
     surrogate: str | Surrogate = DEFAULT,
+    teacher: Network | None = None,
     progress: Progress | None = None,
 ) -> Tuned:
     """Train a network's weights while every forward pass runs the integers that will run.
@@ -119,6 +120,9 @@ def fine_tune(
         weight is split into two synapses then.
     surrogate : str or Surrogate
         Of the spikes' derivative; see `surrogates.Surrogate`.
+    teacher : Network, optional
+        Float, with the same populations: it teaches in place of the float network itself, whose
+        neurons may be other ones (another reset, for example).
     progress : callable, optional
 
     Returns
@@ -132,7 +136,8 @@ def fine_tune(
     InputError
         If labels and inputs differ in number, or a label is no output neuron.
     NetworkError
-        If the limits cannot be kept by pruning, or the configuration names no population.
+        If the limits cannot be kept by pruning, the configuration names no population, or the
+        teacher has other ones.
     """
     check(network, config, calibrated=True)
     floats = network if network.is_float else as_float(network)
@@ -142,7 +147,8 @@ def fine_tune(
     sites = sites_of(floats, config, reference)
     choices = choose_scales(floats, sites, config, reference)
     presented = present(floats, reference.inputs)
-    lesson = Lesson.of(presented[: len(presented)], labels, reference.sent)
+    taught = reference if teacher is None else _taught_by(teacher, floats, inputs)
+    lesson = Lesson.of(presented[: len(presented)], labels, taught.sent)
     threads = torch.get_num_threads()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -226,6 +232,17 @@ def _given_back(
     projections = tuple(trained[id(p)] for p in floats.projections)
     network = round_with(floats, sites, choices, config, reference)
     return Tuned(network, replace(floats, projections=projections), *course)
+
+
+def _taught_by(teacher: Network, floats: Network, inputs: NDArray[Any]) -> Calibration:
+    ours, theirs = ({p.name: p.shape for p in n.populations} for n in (floats, teacher))
+    if ours != theirs:
+        name = next(iter(set(ours.items()) ^ set(theirs.items())))[0]
+        raise NetworkError(
+            f"population {name!r}: the teacher has another one, or none; give a teacher of the "
+            f"same populations"
+        )
+    return Calibration.of(teacher, inputs)
 
 
 def _check(labels: NDArray[Any] | None, reference: Calibration, network: Network) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -197,9 +198,15 @@ def test_options_that_no_worker_follows_are_not_taken_from_a_job(
     )
 
 
-@pytest.mark.parametrize("claim", ["packed", "numbers"])
+@pytest.mark.parametrize(
+    ("claim", "says"),
+    [
+        ("packed", "claims 268,435,584 bytes in a file of "),
+        ("numbers", "an array of shape (1099511627776,) and int8 in 128 bytes"),
+    ],
+)
 def test_arrays_of_a_job_take_no_more_than_their_file(
-    claim: str, inputs: np.ndarray, tmp_path: Path
+    claim: str, says: str, inputs: np.ndarray, tmp_path: Path
 ) -> None:
     job = write_job(NETWORK, inputs, tmp_path / "job", backend="lava")
     with zipfile.ZipFile(job / "network.npz", "w", zipfile.ZIP_DEFLATED) as archive:
@@ -212,7 +219,7 @@ def test_arrays_of_a_job_take_no_more_than_their_file(
             for _ in range(256 if claim == "packed" else 0):
                 file.write(bytes(1 << 20))
     assert (job / "network.npz").stat().st_size < 1 << 20
-    with pytest.raises(BackendError, match=r"cannot be read \(.*it claims more"):
+    with pytest.raises(BackendError, match=re.escape(says)):
         work(job, "/bin/false")
 
 

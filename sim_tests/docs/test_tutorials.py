@@ -19,11 +19,15 @@ def test_what_is_promised_and_not_printed_is_found():
     assert list(missing_lines("a 2\nb ... d\n", "a 1\nb 2 c")) == ["a 2", "b ... d"]
 
 
-@pytest.mark.parametrize("name", ["first_steps", "energy_table"])
+@pytest.mark.parametrize("name", ["first_steps", "energy_table", "teach_the_chip"])
 def test_it_can_be_followed_with_the_core_alone(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     walk(TUTORIALS / f"{name}.md", tmp_path)
-    written = {"first_steps": ("report.html", "broken.html"), "energy_table": ("energy.tex",)}
+    written = {
+        "first_steps": ("report.html", "broken.html"),
+        "energy_table": ("energy.tex",),
+        "teach_the_chip": ("taught.net",),
+    }
     for file in written[name]:
         assert (tmp_path / file).stat().st_size > 100
 

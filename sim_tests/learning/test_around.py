@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -173,6 +174,18 @@ def network_of(recording):
     from neurodeploy.recording.learning import network_of as read
 
     return read(recording.arrays, recording.header.network)
+
+
+def test_synapses_that_begin_at_zero_are_read_all_the_same():
+    """Their weights are 0 in the network and soon not on the chip: each message reads them all."""
+    blank = Network(
+        (Population("a", (4,), Source()), Population("b", (3,), CubaLIF(4096, 0, 100))),
+        (Projection("a", "b", Dense(np.zeros((3, 4), np.int32)), rule=rules.stdp()),),
+    )
+    inputs = np.ones((1, 5, 4), np.int32)
+    assert nd.profile(nd.run(blank, inputs)).synops == 5 * 4 * 3
+    still = replace(blank, projections=(replace(blank.projections[0], rule=None),))
+    assert nd.profile(nd.run(still, inputs)).synops == 0
 
 
 def test_the_shell_runs_learns_and_writes_what_was_learned(tmp_path):

@@ -17,7 +17,7 @@ FOLDER = ROOT / "examples" / "learning"
 def test_examples(name):
     pytest.importorskip("sklearn", reason="needs scikit-learn: the extra demo")
     done = subprocess.run(
-        [sys.executable, FOLDER / f"{name}.py"],
+        [sys.executable, "-m", f"examples.learning.{name}"],
         capture_output=True, text=True, check=False, cwd=ROOT,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
+from examples.l2mu.network import letters, load
 from neurodeploy.errors import UnsupportedError
 from neurodeploy.network import (
     Dense,
@@ -22,7 +23,6 @@ from neurodeploy.network import (
 from neurodeploy.quantization.calibration import Calibration
 from neurodeploy.quantization.population_alone import PopulationAlone
 from neurodeploy.quantization.scale_choice import Site
-from sim_tests.exporting_cases import l2mu
 from sim_tests.reference import simulate
 
 F = np.float32
@@ -31,10 +31,8 @@ SAME = nd.QuantConfig(late_reset="same")
 
 @pytest.fixture(scope="module")
 def published(cases):
-    with np.load(cases / "systems" / "l2mu_braille7" / "l2mu_7class.npz") as data:
-        network = l2mu(dict(data))
-    with np.load(cases / "braille7" / "val_0.npz") as data:
-        return network, data["spikes"], data["labels"]
+    inputs, labels = letters(cases / "braille7" / "val_0.npz")
+    return load(cases / "systems" / "l2mu_braille7" / "l2mu_7class.npz"), inputs, labels
 
 
 def test_the_published_braille_network_reads_as_in_floats(published):

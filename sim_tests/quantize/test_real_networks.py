@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import pytest
 
 import neurodeploy as nd
 from neurodeploy.network import DelayedDense
 from neurodeploy.quantization import quantization_report
-from sim_tests.conftest import ROOT
 
 STEPS = 4000
 
@@ -71,11 +68,8 @@ def test_report_names_who_hurts_most_first(braille):
 
 @pytest.fixture(scope="module")
 def tiny(cases):
-    sys.path.insert(0, str(ROOT / "examples" / "tinyrsnn"))
-    try:
-        import rounded
-    finally:
-        sys.path.pop(0)
+    from examples.tinyrsnn import rounded
+
     return rounded, rounded.load(cases / "tinyrsnn" / "indy01_seed1.npz")
 
 

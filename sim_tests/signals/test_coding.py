@@ -363,7 +363,7 @@ def test_filters_of_a_file(tmp_path):
         ("stft:n_fft=100", "power of two"),
         ("stft:hop=100", "does not divide"),
         ("stft:window=kaiser", "use rect or hann"),
-        ("conv:weights=none.npz,stride=2", "no filters to be read"),
+        ("conv:weights=none.npz,stride=2", "none.npz: no such file"),
     ],
 )
 def test_encoders_are_refused_in_one_line(text, said):

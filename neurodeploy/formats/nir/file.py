@@ -15,6 +15,7 @@ import numpy as np
 
 from ...errors import FormatError, UnsupportedError, how_to_add
 from ...hdf5_tree import Dataset, Group
+from ..beyond_chip import what_is_missing
 from ..hdf5 import read_hdf5
 
 MAX_BYTES = 1 << 30
@@ -159,11 +160,15 @@ def make_node(path: Path, name: str, raw: dict[str, Any]) -> tuple[Any, list[str
     ------
     FormatError
         If the type is unknown, or something is missing or malformed.
+    UnsupportedError
+        If it is unknown and `beyond_chip` knows what it would need.
     """
     nir = nir_package()
     kind = kind_of(raw)
     known = getattr(nir, kind, None)
     if not isinstance(known, type) or not issubclass(known, nir.NIRNode):
+        if missing := what_is_missing([kind]):
+            raise UnsupportedError(f"{path}: node {name!r}: {missing}")
         raise FormatError(
             f"{path}: node {name!r}: type {kind or None!r} is not one that nir {nir.version} knows"
         )

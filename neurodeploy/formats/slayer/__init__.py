@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ...errors import InputError, NetworkError, UnsupportedError
 from ...network import Audit, AuditEntry, Network, Rating
+from ..beyond_chip import what_is_missing
 from .build import Builder
 from .dataflow import Sent
 from .importing import import_slayer, quiet
@@ -205,6 +206,9 @@ def example_for(
 
 def _blocks_of(module: Any) -> list[Any]:
     leaves = [m for m in module.modules() if kind_of(m)]
+    names = [type(m).__name__ for m in module.modules()]
+    if not leaves and (missing := what_is_missing(names)):
+        raise UnsupportedError(f"{type(module).__name__}: {missing}")
     if lost := in_plain_containers(module):
         name, value = next(iter(lost.items()))
         kind = "ModuleDict" if isinstance(value, dict) else "ModuleList"
