@@ -21,6 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 import neurodeploy as nd
 from neurodeploy.errors import InputError, NeurodeployError
 from neurodeploy.files import written_whole
+from neurodeploy.numbers import si
 from neurodeploy.numpy_files import read_archive
 from neurodeploy.profiling import Profile
 
@@ -137,9 +138,9 @@ def _short(number: str) -> float:
 def commit(folder: Path) -> str:
     """The commit of the working copy, 12 digits; ``+`` after it where code differs from it.
 
-    Code is the package, this module and the example's folder.
+    Code is the package, the modules that examples share, and the example's folder.
     """
-    code = ("neurodeploy", "examples/shared.py", str(folder))
+    code = ("neurodeploy", ":(glob)examples/*.py", str(folder))
     try:
         changed = _git("status", "--porcelain", "--untracked-files=all", "--", *code)
         differs = re.search(r"\.(py|cpp|hpp|toml)$", changed, re.MULTILINE)
@@ -164,10 +165,9 @@ def priced(net: nd.Network, inputs: NDArray[Any], chip: str = "loihi2") -> Profi
 
 def energy_of(profile: Profile) -> str:
     """Energy of a sample in words: dynamic, in all, time of a step, chip."""
-    return (
-        f"{profile.dynamic_joules * 1e6:.3g} µJ dynamic, {profile.energy_joules * 1e6:.3g} µJ in "
-        f"all, {profile.seconds_per_step * 1e6:.3g} µs a step ({profile.chip}, estimated)"
-    )
+    dynamic, total = si(profile.dynamic_joules, "J"), si(profile.energy_joules, "J")
+    step = si(profile.seconds_per_step, "s")
+    return f"{dynamic} dynamic, {total} in all, {step} a step ({profile.chip}, estimated)"
 
 
 def beside_lava(net: nd.Network, inputs: NDArray[Any], record: Sequence[str] = ("spikes",)) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .backends import run as run
+    from .c_source import emit_c as emit_c
     from .chip import fit as fit
     from .comparison import compare as compare
     from .engine.stream import stream as stream
@@ -41,6 +42,7 @@ _HOMES = {
     "Recording": "recording",
     "compare": "comparison",
     "deploy": "exporting.deploy",
+    "emit_c": "c_source",
     "evaluate": "evaluation",
     "export": "exporting.export",
     "fit": "chip",

@@ -270,11 +270,25 @@ class Placement(Shown):
             "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
             for row in [head, *rows]
         ]
+        return "\n".join([*lines, *self.lines()])
+
+    def lines(self) -> list[str]:
+        """How many cores and chips are used, then what does not fit.
+
+        Returns
+        -------
+        list of str
+            Sentences, without line ends.
+
+        Examples
+        --------
+        >>> nd.fit(net).lines()
+        ['2 cores on 1 chip loihi2, compiler 2024']
+        """
         chips = f"{self.chips_used} chip{'s' * (self.chips_used != 1)}"
         by = f", compiler {self.chip.compiler}" if self.chip.compiler else ""
-        lines.append(f"{self.cores_used} cores on {chips} {self.chip.name}{by}")
-        lines += [f"does not fit: {misfit}" for misfit in self.misfits]
-        return "\n".join(lines)
+        used = f"{self.cores_used} cores on {chips} {self.chip.name}{by}"
+        return [used, *(f"does not fit: {misfit}" for misfit in self.misfits)]
 
     def to_pandas(self) -> Any:
         """Give how full each core is as a table.

@@ -14,6 +14,7 @@ from . import (
     demo,
     deploy,
     doctor,
+    emit_c,
     enhance,
     evaluate,
     export,
@@ -70,6 +71,7 @@ VERBS: tuple[Callable[..., int | None], ...] = (
     profile.profile,
     evaluate.evaluate,
     join.join,
+    emit_c.emit_c,
     enhance.enhance,
     listen.listen,
 )

@@ -71,6 +71,8 @@ def compare(
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Compare recordings of different networks or inputs.")
     ] = False,
+    report_samples: options.ReportSamples = None,
+    report_neuron: options.ReportNeuron = None,
     reading: options.Reading = options.NO_OPTIONS,
     json: options.Json = False,
 ) -> int:
@@ -93,6 +95,7 @@ def compare(
     from ..comparison.junit import write_junit
     from ..inputs import read_inputs, read_labels
 
+    rasters = options.read_rasters(report_samples, report_neuron)
     recordings = [nd.Recording.load(path) for path in (a, b)]
     networks = [None if path is None else reading.load(path) for path in (net, net_b)]
     values, truth = (None, None) if input is None else read_inputs(input)
@@ -112,7 +115,7 @@ def compare(
             floor=FloorOptions(noise, repeats) if floor else None,
         )
     if report is not None:
-        nd.report(report, net=networks[0], recordings=recordings, comparison=result)
+        nd.report(report, net=networks[0], recordings=recordings, comparison=result, **rasters)
     if junit is not None:
         write_junit(junit, result)
     if json:

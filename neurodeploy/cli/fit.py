@@ -11,7 +11,7 @@ import typer
 from ..errors import InputError
 from . import options
 from .statuses import DIFFERS, DONE
-from .terminal import print_json, waiting
+from .terminal import print_json, show, waiting
 
 if TYPE_CHECKING:
     from ..network import Network
@@ -63,6 +63,7 @@ def fit(
     from ..chip.nearest import changes_that_fit
     from ..files import check_place
     from ..numbers import si
+    from ..reporting.terminal import placement_table
 
     if report is not None:
         check_place(report)
@@ -87,7 +88,7 @@ def fit(
         more = {"changes": [{**vars(change), "says": str(change)} for change in changes]}
         print_json({**placement.as_dict(), **gain, **more})
         return DONE if placement.fits else DIFFERS
-    typer.echo(placement.table())
+    show(placement_table(placement), *placement.lines())
     for change in changes:
         typer.echo(f"{change} ({change.cores_used:,} cores)")
     if gain:

@@ -115,6 +115,22 @@ Compiler = Annotated[
         help="Of the chip, whose limits a placement keeps to; loihi2: 2024 (default), 2022.",
     ),
 ]
+ReportSamples = Annotated[
+    str | None,
+    typer.Option(
+        "--report-samples",
+        metavar="N,N,...",
+        help="Whose rasters the report holds, to choose from; three by default.",
+    ),
+]
+ReportNeuron = Annotated[
+    str | None,
+    typer.Option(
+        "--report-neuron",
+        metavar="POPULATION:N",
+        help="The neuron that the report's rasters mark first.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -249,3 +265,25 @@ def read_settings(given: list[str] | None) -> dict[str, str] | None:
     if wrong := [item for item, (_, equals, _) in zip(given, pairs, strict=True) if not equals]:
         raise InputError(f"--board-set {wrong[0]!r}: give NAME=VALUE")
     return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def read_rasters(samples: str | None, neuron: str | None) -> dict[str, Any]:
+    """Read ``--report-samples`` and ``--report-neuron`` as arguments of `neurodeploy.report`.
+
+    Raises
+    ------
+    InputError
+        If they are no numbers.
+    """
+    found: dict[str, Any] = {"samples": None, "neuron": None}
+    if samples is not None:
+        numbers = samples.split(",")
+        if not all(number.strip().isdecimal() for number in numbers):
+            raise InputError(f"--report-samples {samples!r}: give numbers of samples, such as 0,7")
+        found["samples"] = [int(number) for number in numbers]
+    if neuron is not None:
+        name, _, number = neuron.rpartition(":")
+        if not name or not number.isdecimal():
+            raise InputError(f"--report-neuron {neuron!r}: give POPULATION:N, such as 1_dense:3")
+        found["neuron"] = name, int(number)
+    return found

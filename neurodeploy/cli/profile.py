@@ -87,6 +87,8 @@ def profile(
     report: Annotated[
         Path | None, typer.Option(metavar="OUT.html", help="Write the page with all drawings.")
     ] = None,
+    report_samples: options.ReportSamples = None,
+    report_neuron: options.ReportNeuron = None,
     reading: options.Reading = options.NO_OPTIONS,
     json: options.Json = False,
 ) -> None:
@@ -126,6 +128,7 @@ def profile(
     if sum(printed.values()) > 1:
         both = " and ".join(flag for flag, asked in printed.items() if asked)
         raise InputError(f"{both}: one is printed at a time; ask for the other in a second call")
+    rasters = options.read_rasters(report_samples, report_neuron)
     recorded = nd.Recording.load(recording)
     network = None if net is None else reading.load(net)
     placements: list[Placement | None] = []
@@ -160,8 +163,9 @@ def profile(
         more["host"] = profiles[-1].as_dict()
     if report is not None:
         nd.report(
-            report, net=network, recordings=[recorded], placement=placements[0], profiles=profiles
-        )
+            report, net=network, recordings=[recorded], placement=placements[0], profiles=profiles,
+            **rasters,
+        )  # fmt: skip
     if json:
         print_json({**profiles[0].as_dict(), **more})
         return

@@ -148,7 +148,10 @@ def _within(network: Any, budgets: dict[str, Any], config: Any, data: _Data, chi
     limit = Budget(**budgets)
     if data.inputs is None:
         raise InputError("budget: needs --calibration INPUTS to measure who can spare bits")
-    return within_budget(network, limit, config, data.inputs, data.labels, chip)
+    with progress_bar("rounding within the budget") as progress:
+        return within_budget(
+            network, limit, config, data.inputs, data.labels, chip, progress=progress
+        )
 
 
 def _swept(

@@ -35,6 +35,8 @@ def verify(
         str | None,
         typer.Option(help="Whose energy and time are estimated where no meter was read."),
     ] = None,
+    report_samples: options.ReportSamples = None,
+    report_neuron: options.ReportNeuron = None,
     reading: options.Reading = options.NO_OPTIONS,
     json: options.Json = False,
 ) -> int:
@@ -47,6 +49,7 @@ def verify(
     from ..reporting import report
     from ..reporting.meter_readings import measured_figures
 
+    rasters = options.read_rasters(report_samples, report_neuron)
     network = reading.load(net)
     inputs, truth = read_inputs(input, axes)
     classes = read_labels(labels) if labels is not None else truth
@@ -80,6 +83,7 @@ def verify(
         comparison=found.comparison,
         profiles=found.profiles,
         title=f"Verified on {other.header.backend}",
+        **rasters,
     )
     if json:
         print_json(

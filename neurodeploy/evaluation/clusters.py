@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -105,14 +106,33 @@ def _local(number: int) -> Iterator[Any]:
         made = LocalCluster(processes=True, dashboard_address="127.0.0.1:0", **common)
     else:
         watch = {"preload": [ends_with_parent.__name__]}
-        made = SubprocessCluster(
-            dashboard_address="127.0.0.1:0",
-            worker_kwargs={**watch, "dashboard": False},
-            scheduler_kwargs=watch,
-            **common,
-        )
+        with _modules_found_alike():
+            made = SubprocessCluster(
+                dashboard_address="127.0.0.1:0",
+                worker_kwargs={**watch, "dashboard": False},
+                scheduler_kwargs=watch,
+                **common,
+            )
     with made as cluster:
         yield cluster
+
+
+@contextmanager
+def _modules_found_alike() -> Iterator[None]:
+    """Let processes that start here find modules where this one does, a data set's own among them.
+
+    Python puts a script's folder on its own path alone.
+    """
+    name = "PYTHONPATH"
+    before = os.environ.get(name)
+    os.environ[name] = os.pathsep.join(place or os.getcwd() for place in sys.path)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 def _client(scheduler: Any) -> Client:

@@ -328,7 +328,7 @@ def deploy(
     way = _Way(network, target, example, compiler)
     if network.is_float or config is not None or budget is not None:
         data = calibration if calibration is not None else inputs
-        way.quantize(config or _config_for(target), budget, data)
+        way.quantize(config or _config_for(target), budget, data, progress)
     way.walk(chosen)
     if fine_tune:
         other = _Way(network, target, example, compiler)
@@ -356,14 +356,22 @@ class _Way:
         self.steps: list[Step] = []
         self._runs: dict[str, Measured] = {}
 
-    def quantize(self, config: QuantConfig, budget: Budget | None, calibration: Any) -> None:
+    def quantize(
+        self,
+        config: QuantConfig,
+        budget: Budget | None,
+        calibration: Any,
+        progress: Progress | None = None,
+    ) -> None:
         """Round to integers, and measure against what was given."""
         if budget is None:
             made = quantize(self.network, config, calibration)
         else:
             shown = self.example.inputs if calibration is None else calibration
             labels = self.example.labels
-            made = within_budget(self.network, budget, config, shown, labels).network
+            made = within_budget(
+                self.network, budget, config, shown, labels, progress=progress
+            ).network
         if made == self.network:
             return
         rated = [entry for entry in made.audit if entry.rating is not Rating.FAITHFUL]

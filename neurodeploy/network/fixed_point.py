@@ -27,6 +27,10 @@ DECAY_UNITY = 1 << DECAY_BITS
 ACTIVATION_SHIFT = 6
 """Synaptic input, bias and threshold stand 6 bits below the state's unit."""
 
+SCALE = "quantize/scale/"
+"""Starts the name of a fact in `Network.metadata`: what a population's weights and states were
+multiplied by when floats became integers; the states also by 2^ACTIVATION_SHIFT."""
+
 THRESHOLD_BITS = 17
 """Width of the threshold mantissa (unsigned)."""
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import NetworkError
 from ..network import Network
+from ..recording.run_options import Progress
 from .calibration import Calibration
 from .config import QuantConfig
 from .costs import ChipName, Costs, Meter
@@ -73,6 +74,7 @@ def within_budget(
     calibration: NDArray[Any],
     labels: NDArray[np.integer[Any]] | None = None,
     chip: ChipName = "loihi2",
+    progress: Progress | None = None,
 ) -> Allotment:
     """Give each population bits so that the network keeps within a budget.
 
@@ -93,6 +95,9 @@ def within_budget(
     labels : integer array [samples], optional
     chip : str, path or Chip
         Whose rules and constants say what is stored and what an event costs.
+    progress : callable, optional
+        Called with (how many measures were taken, how many are taken at most, about): of each
+        population alone at each width, and of networks.
 
     Returns
     -------
@@ -112,6 +117,8 @@ def within_budget(
             f"budget: bits: {top}; populations go from these to fewer, so start at 2 to 8"
         )
     meter = Meter(network, calibration, labels, chip)
+    each = len(names) * len(widths)
+    advance = _Advance(progress, len(widths) + each + each - len(names))
     kept: dict[tuple[int, ...], Allotment] = {}
 
     def made(given: Mapping[str, int]) -> Allotment:
@@ -120,20 +127,46 @@ def within_budget(
             some = replace(config, population_bits=tuple(given.items()))
             fixed = quantize(network, some, calibration)
             kept[key] = Allotment(some, fixed, meter(fixed))
+            advance()
         return kept[key]
 
     uniform = {width: made(dict.fromkeys(names, width)).costs for width in widths}
-    loss = _losses(network, config, calibration, names, widths, made)
+    loss = _losses(network, config, calibration, names, widths, made, advance)
     price = _Prices(meter, uniform, loss, widths, by_energy=budget.joules is not None)
     given = dict.fromkeys(names, widths[0])
     if budget.loss is not None:
-        return _least_within_loss(budget.loss, given, made, price)
+        best = _least_within_loss(budget.loss, given, made, price)
+        advance.end()
+        return best
     while not _keeps(budget, made(given).costs):
         step = price.cheapest(given, barred=set())
         if step is None:
             raise NetworkError(_beyond(budget, [a.costs for a in kept.values()]))
         given[step[0]] = step[1]
+    advance.end()
     return made(given)
+
+
+@dataclass
+class _Advance:
+    """Counts what was measured and tells it."""
+
+    progress: Progress | None
+    most: int
+    done: int = 0
+
+    def __call__(self) -> None:
+        self.done = min(self.done + 1, self.most)
+        self._tell()
+
+    def end(self) -> None:
+        """Say that nothing is left to measure."""
+        self.done = self.most
+        self._tell()
+
+    def _tell(self) -> None:
+        if self.progress is not None:
+            self.progress(self.done, self.most)
 
 
 def _least_within_loss(
@@ -199,6 +232,7 @@ def _losses(
     names: list[str],
     widths: list[int],
     made: Callable[[Mapping[str, int]], Allotment],
+    advance: Callable[[], None],
 ) -> dict[tuple[str, int], float]:
     """How far each population at each width is from the original."""
     if not (network.is_float or is_rescalable(network)):
@@ -220,6 +254,7 @@ def _losses(
             site = Site(floats, floats[name], alone, reference)
             run = PopulationAlone(floats, site, reference).run(choose_scale(site, "mse"))
             loss[name, width] = difference(run, floats[name], reference)
+            advance()
     return loss
 
 

@@ -63,8 +63,10 @@ def quantize(
     Network
         In integers; its audit says what each element lost. Facts in ``metadata``:
         ``quantize/scale/<name>``, a population's scale (its v / 64 / scale is the float network's
-        v); ``quantize/config``, the configuration as JSON; ``quantize/calibration``, SHA-256 of
-        the inputs. The same network, configuration and inputs give the same bits.
+        v, see `PopulationRecord.in_trained_units`; of a network rounded for the second time it is
+        of the floats that were given first); ``quantize/config``, the configuration as JSON;
+        ``quantize/calibration``, SHA-256 of the inputs. The same network, configuration and inputs
+        give the same bits.
 
     Raises
     ------

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import NetworkError
 from ..network import Network, Population, Synapse
+from ..network.fixed_point import SCALE
 from ..recording import Recording
 from .calibration import Calibration, fitting
 from .config import QuantConfig
@@ -17,7 +18,6 @@ from .float_form import as_float, is_rescalable
 from .neurons import float_neuron
 from .population_alone import PopulationAlone
 from .quantize_network import CONFIG, STEPS, choice_of, rounded_names
-from .rounding import SCALE
 from .scale_choice import Site
 from .weights_only import CLIPPED
 
@@ -187,7 +187,9 @@ def _of_integers(
             sum(_synapses(p.synapse) for p in net.into(name)) for net in (network, fixed)
         )
         split = after - before if len(fixed.into(name)) > len(network.into(name)) else 0
-        scale = float(fixed.metadata.get(f"{SCALE}{name}", 1.0))
+        # Both are of what was trained in the first place.
+        now, then = (float(net.metadata.get(f"{SCALE}{name}", 1.0)) for net in (fixed, network))
+        scale = now / then
         local, cumulative = (_apart(network, name, exact, made, scale) for made in (alone, whole))
         bits = config.bits_of(name)
         if floats is None:

@@ -19,14 +19,11 @@ from ..network import (
     Rating,
     Source,
 )
-from ..network.fixed_point import DECAY_UNITY, MAX_DELAY, WEIGHT_BITS
+from ..network.fixed_point import DECAY_UNITY, MAX_DELAY, SCALE, WEIGHT_BITS
 from .exact import TOLERANCE, exact_choice, whole
 from .neurons import Shape, float_neuron, round_neurons
 from .scale_choice import INTEGERS, Choice, Choices, Site, Sites
 from .weights import Grid, coarse_synapse, with_weight
-
-SCALE = "quantize/scale/"
-"""Starts the name of a fact: what a population's weights and states were multiplied by."""
 
 BIAS = ".bias"
 """Ends the name of a population that drives another's current at every step."""
@@ -85,7 +82,8 @@ class Rounding:
         name = population.name
         site, choice = self.sites[name], self.choices[name]
         shape, factor = choice.shaped(site.shape), choice.factor
-        self.metadata[f"{SCALE}{name}"] = factor
+        # Of a network that was rounded before: to what was trained in the first place.
+        self.metadata[f"{SCALE}{name}"] = factor * scale_before(self.network, name)
         fixed = replace(population, neuron=round_neurons(population, shape, factor))
         self._check_delay(population)
         self._drive(population, shape, factor)
@@ -216,6 +214,13 @@ class Rounding:
             )  # fmt: skip
             if not closes or steps:
                 self._note(f"{projection.name}/time", Rating.APPROXIMATE, reason)
+
+
+def scale_before(network: Network, name: str) -> float:
+    """What the states of a network that is rounded anew were multiplied by already."""
+    if INTEGERS not in network.metadata:
+        return 1.0
+    return float(network.metadata.get(f"{SCALE}{name}", 1.0))
 
 
 def drive_of(shape: Shape, factor: float) -> tuple[Grid, NDArray[np.int64]]:

@@ -10,10 +10,11 @@ import numpy as np
 
 from ..backends import run
 from ..network import Network
+from ..network.fixed_point import SCALE
 from .calibration import Calibration
 from .neurons import float_neuron
 from .population_alone import PopulationAlone, difference
-from .rounding import Rounding
+from .rounding import Rounding, scale_before
 from .scale_choice import Choice, Site, Sites
 from .scales import candidates
 
@@ -96,7 +97,8 @@ def difference_of(fixed: Network, network: Network, calibration: Calibration) ->
         neuron, name = float_neuron(population), population.name
         shape, hops = calibration.sent[name].shape, fixed.hops(name)
         if neuron.sends == "voltage":
-            unit = 64 * float(fixed.metadata[f"quantize/scale/{name}"])
+            scale = float(fixed.metadata[f"{SCALE}{name}"]) / scale_before(network, name)
+            unit = 64 * scale
             voltage = recording[name].v[:, hops : hops + steps].reshape(shape) / unit
             exact = calibration.v[name]
             found[name] = float(((voltage - exact) ** 2).sum() / max(1e-30, (exact**2).sum()))

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..network import Network, Projection
+from ..network import Network, Population, Projection
+from ..network.fixed_point import ACTIVATION_SHIFT, SCALE
 from .header import Header, PopulationHeader, ProjectionHeader
 from .run_options import RunOptions
 
@@ -79,6 +80,7 @@ def _header_parts(network: Network) -> dict[str, Any]:
                     neuron=p.neuron.kind,
                     graded=p.neuron.graded,
                     on_chip=network.on_chip(p),
+                    unit=_unit(network, p),
                 )
                 for p in network.populations
             ),
@@ -86,6 +88,16 @@ def _header_parts(network: Network) -> dict[str, Any]:
         }
     parts: dict[str, Any] = network.kept["header"]
     return parts
+
+
+def _unit(network: Network, population: Population) -> float | None:
+    """What 1 of u and v is worth in the network that was trained, as quantizing noted it."""
+    scale = network.metadata.get(f"{SCALE}{population.name}")
+    # A rewrite for a target may have put another model there, with states of another meaning.
+    if scale is None or population.neuron.cuba_form() is None:
+        return None
+    # States are mantissas shifted up, mantissas are the trained network's scaled.
+    return 1 / ((1 << ACTIVATION_SHIFT) * float(scale))
 
 
 def projection_header(projection: Projection) -> ProjectionHeader:

@@ -34,6 +34,10 @@ class PopulationHeader:
         Whether messages carry payloads.
     on_chip : bool
         False for inputs that are merely sent in and for readouts of the host.
+    unit : float or None
+        What 1 of u and v is worth in the network that was trained, where it was quantized; see
+        `PopulationRecord.in_trained_units`. Two headers that differ in it alone are equal: before
+        version 0.2 no recording said it.
     """
 
     name: str
@@ -42,6 +46,7 @@ class PopulationHeader:
     neuron: str
     graded: bool
     on_chip: bool
+    unit: float | None = field(default=None, compare=False)
 
     @property
     def size(self) -> int:
@@ -56,6 +61,8 @@ class PopulationHeader:
         sound = type(self.hops) is int and 0 <= self.hops < 1 << 31 and isinstance(self.neuron, str)
         sound = sound and isinstance(self.graded, bool) and isinstance(self.on_chip, bool)
         _check_that(sound, f"population {self.name!r}", "hops, a neuron, graded and on_chip")
+        unit = self.unit is None or (type(self.unit) is float and 0 < self.unit < math.inf)
+        _check_that(unit, f"population {self.name!r}: unit", "a number above 0")
 
 
 @dataclass(frozen=True)
@@ -137,6 +144,9 @@ class Header:
         for name in ("reset_offset", "learn_across_samples"):
             if not getattr(self, name):
                 del items[name]
+        for population in items["populations"]:
+            if population["unit"] is None:
+                del population["unit"]
         for projection in items["projections"]:
             if not projection["epoch"]:
                 del projection["epoch"]

@@ -124,6 +124,8 @@ class PopulationRecord(Shown):
             rate = messages / (samples * self.steps * header.size or 1)
             mean = count(messages / (samples or 1))
             lines.append(f"{mean} messages a sample, {percent(rate)} of neurons and steps")
+        if header.unit is not None and {"u", "v"} & set(self.recorded):
+            lines.append(f"1 of u and v is {header.unit:.4g} of the trained network's")
         for what in self.recorded:
             kind = "[samples, *shape]" if what == "counts" else "[samples, steps, *shape]"
             lines.append(f"{what} {kind}")
@@ -276,6 +278,59 @@ class PopulationRecord(Shown):
         (2, 16, 10)
         """
         return np.asarray(self._get(name)[start:stop])
+
+    @property
+    def unit(self) -> float | None:
+        """What 1 of u and v is worth in the network that was trained.
+
+        1 / (64 * scale), with the scale that `nd.quantize` noted (fact ``quantize/scale/NAME``): u
+        and v are mantissas shifted up by 6 bits. 1.0 of a float network. None where nothing is
+        known: of networks that came as integers, of populations for which a target needed another
+        model of neurons, and of recordings made before version 0.2.
+        """
+        return 1.0 if model_of(self.header.neuron).is_float else self.header.unit
+
+    def in_trained_units(
+        self, what: str = "v", start: int = 0, stop: int | None = None
+    ) -> NDArray[np.float64]:
+        """Give u or v in the unit of the network that was trained.
+
+        Of a readout, which sends nothing, v is the network's output.
+
+        Parameters
+        ----------
+        what : str
+            ``u`` or ``v``.
+        start, stop : int
+            As `state_of` takes them.
+
+        Returns
+        -------
+        float64 [samples, steps, *shape]
+            On the chip clock: ``hops`` steps behind the float network's.
+
+        Raises
+        ------
+        RecordingError
+            If it was not recorded, or the unit is not known.
+
+        Examples
+        --------
+        >>> fixed = nd.quantize(trained, calibration=x)  # doctest: +SKIP
+        >>> rec = nd.run(fixed, x, record=("spikes", "v"))  # doctest: +SKIP
+        >>> rec["readout"].in_trained_units().max()  # doctest: +SKIP
+        1.482
+        """
+        if what not in ("u", "v"):
+            raise RecordingError(
+                f"population {self.header.name!r}: {what!r} has no unit; give u or v"
+            )
+        if self.unit is None:
+            raise RecordingError(
+                f"population {self.header.name!r}: nothing says what was trained; run a network "
+                f"that nd.quantize or nd.deploy made of floats"
+            )
+        return self.state_of(what, start, stop) * np.float64(self.unit)
 
     def overflows(self) -> dict[str, int] | None:
         """How often a number left its bits, summed over samples; silicon may differ there.

@@ -32,6 +32,8 @@ def report(
     sweep: Sweep | None = None,
     steps: Sequence[StepLike] = (),
     left: Iterable[AuditEntry] = (),
+    samples: Sequence[int] | None = None,
+    neuron: tuple[str, int] | None = None,
 ) -> None:
     """Write one self-contained HTML page; sections without content are left out.
 
@@ -59,11 +61,19 @@ def report(
         What brought `net` to its target, see `nd.deploy`.
     left : iterable of AuditEntry
         What that target still cannot run.
+    samples : sequence of int, optional
+        Whose rasters are drawn, 1 to 64 of them; the page shows the first and lets its reader
+        choose among them. By default three: the sample of the first difference, then from 0 on.
+    neuron : (str, int), optional
+        Population and number, in (C, H, W) order, of the neuron that rasters mark first. On the
+        page its reader chooses another by the fields above the raster, or by a click.
 
     Raises
     ------
     FormatError
         If nothing can be written at `path`.
+    InputError
+        If there is no such sample or neuron.
 
     Notes
     -----
@@ -96,5 +106,7 @@ def report(
         sweep=sweep,
         steps=tuple(steps),
         left=Audit(tuple(left)),
+        samples=None if samples is None else tuple(samples),
+        neuron=neuron,
     )
     write_page(path, sources)

@@ -58,6 +58,23 @@ class Drawing:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """Drawings of which the page's script shows one; without it all stand below each other.
+
+    Attributes
+    ----------
+    drawings : tuple of (str, Drawing, str)
+        What stands in the list to choose from, the drawing, and `rasters.Raster.sent`.
+    picked : str
+        A neuron to begin with, as JSON: ``[population, number]``, or ``null``.
+    """
+
+    drawings: tuple[tuple[str, Drawing, str], ...]
+    picked: str = "null"
+    kind: str = "choice"
+
+
+@dataclass(frozen=True)
 class Note:
     """A line of text; ``alert`` sets it off."""
 
@@ -106,7 +123,7 @@ class Folded:
     kind: str = "folded"
 
 
-Block = Table | Drawing | Note | Items | Folded
+Block = Table | Drawing | Choice | Note | Items | Folded
 
 
 @dataclass(frozen=True)

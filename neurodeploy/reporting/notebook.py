@@ -86,6 +86,8 @@ _SECTIONS: Mapping[type, Callable[[Any], Sections]] = {
     Placement: lambda placement: [placement_section(Sources("", placement=placement))],
     PopulationRecord: _of_record,
     Profile: _of_profile,
-    Recording: lambda recording: [spikes_section(Sources("", recordings=(recording,)))],
+    Recording: lambda recording: [
+        spikes_section(Sources("", recordings=(recording,), samples=(0,) * bool(recording.samples)))
+    ],
     Verification: _of_verification,
 }

@@ -61,6 +61,8 @@ class Sources:
     sweep: Sweep | None = None
     steps: tuple[StepLike, ...] = ()
     left: Audit = field(default_factory=Audit)
+    samples: tuple[int, ...] | None = None
+    neuron: tuple[str, int] | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from ..chip import Placement
 from ..network import Audit, Network
 from ..numbers import NOTHING, count, percent, si, si_range, signed
 from ..profiling import Profile
@@ -132,6 +133,26 @@ def steps_table(steps: Sequence[StepLike]) -> Table:
         word = "exact" if step.exact else "approximate"
         style = RATING_STYLES["faithful" if step.exact else "approximate"]
         table.add_row(Text(step.name), Text(word, style=style), Text(step.text))
+    return table
+
+
+def placement_table(placement: Placement) -> Table:
+    """How full the fullest core of each population is, for ``neurodeploy fit``."""
+    used = placement.per_population
+    resources = list(used[0].percent) if used else []
+    table = _table()
+    _names(table, "population")
+    table.add_column(Text("cores"), justify="right")
+    for name in resources:  # a word of the title below the other; a mark's width more
+        table.add_column(Text("\n".join(name.split())), justify="right", overflow="fold")
+    in_blocks = any(one.block is not None for one in used)
+    if in_blocks:
+        _names(table, "block (x, y, z)")
+    for one in used:
+        full = (f"{one.percent[n]:.1f} %{'*' if n == one.binds else ' '}" for n in resources)
+        block = (("" if one.block is None else str(one.block)),) if in_blocks else ()
+        _row(table, one.population, str(one.cores), *full, *block)
+    table.caption = "percent of each limit, on the population's fullest core; * what binds"
     return table
 
 

@@ -106,6 +106,17 @@ def test_compare_says_where_two_runs_differ(call, files):
     assert status == 1
     assert "first differ at sample 0" in out
     assert (files / "page.html").stat().st_size > 5000
+    shown = ("compare", "a.h5", "b.h5", "--anyway", "--report", "page.html")
+    assert call(*shown, "--report-samples", "0")[0] == 1
+    for given, line in (
+        (("--report-samples", "0;1"), "give numbers of samples, such as 0,7"),
+        (("--report-samples", "99"), "samples: 99; the recording has"),
+        (("--report-neuron", "input"), "give POPULATION:N"),
+        (("--report-neuron", "none:0"), "no spikes of a population 'none'"),
+    ):
+        status, _, err = call(*shown, *given)
+        assert status == 2
+        assert line in err
     status, out, _ = call("compare", "a.h5", "b.h5", "--anyway", "--json")
     assert json.loads(out)["first_divergence"]["sample"] == 0
     assert status == 1

@@ -14,7 +14,12 @@ from rich.console import Console
 import neurodeploy as nd
 from neurodeploy.backends import engine
 from neurodeploy.cli.terminal import show, waiting
-from neurodeploy.reporting.terminal import audit_table, counts_table, network_table
+from neurodeploy.reporting.terminal import (
+    audit_table,
+    counts_table,
+    network_table,
+    placement_table,
+)
 from sim_tests.compare.test_compare import network_of
 
 
@@ -47,6 +52,28 @@ def test_no_word_of_a_title_is_broken():
         said = out.file.getvalue()
         words = {w for column in table.columns for w in str(column.header).split()}
         assert [word for word in words if word not in said] == []
+
+
+@pytest.mark.parametrize("chip", ["loihi1", "loihi2"])
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_the_table_of_a_placement_is_no_wider_than_the_terminal(chip, width):
+    placement = nd.fit(network_of(), chip)
+    out = Console(width=width, file=io.StringIO())
+    out.print(placement_table(placement))
+    lines = out.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    assert "\N{HORIZONTAL ELLIPSIS}" not in out.file.getvalue()  # nothing is cut off
+    if width < 80:
+        return
+    for used in placement.per_population:
+        row = next(line for line in lines if line.split()[:1] == [used.population])
+        figures = re.findall(r"([\d.]+) %(\*?)", row)
+        told = [f"{percent:.1f}" for percent in used.percent.values()]
+        assert [figure for figure, _ in figures] == told
+        bound = [name for name, (_, mark) in zip(used.percent, figures, strict=True) if mark]
+        assert bound == [used.binds]
+    for name in placement.per_population[0].percent:
+        assert all(any(word in line for line in lines) for word in name.split())
 
 
 def test_a_terminal_hears_what_is_waited_for_and_a_file_does_not(monkeypatch):

@@ -76,8 +76,16 @@ def test_budget_is_kept_and_no_more_is_given_up_than_the_last_step(what):
         for bits in (8, 2)
     )
     limit = type(full)((full + least) / 2)
-    made = within_budget(net, Budget(**{what: limit}), CONFIG, inputs)
+    told = []
+    made = within_budget(
+        net, Budget(**{what: limit}), CONFIG, inputs, progress=lambda *now: told.append(now)
+    )
     assert getattr(made.costs, what) <= limit < full
+    done, most = zip(*told, strict=True)
+    assert set(most) == {7 + 2 * 7 + 2 * 6}  # widths everywhere, populations alone, steps
+    assert list(done) == sorted(done)
+    assert (done[0], done[-1]) == (1, most[-1])
+    assert len(done) > 7 + 2 * 7
     assert {name for name, _ in made.config.population_bits} == {"a", "b"}
     assert made.network == nd.quantize(net, made.config, inputs)
     assert made.costs == meter(made.network)
@@ -89,7 +97,11 @@ def test_loss_is_kept_and_memory_taken_where_it_allows():
     net, inputs = wide(), spikes(8, steps=30)
     meter = Meter(net, inputs)
     full = meter(nd.quantize(net, CONFIG, inputs))
-    made = within_budget(net, Budget(loss=0.3), CONFIG, inputs)
+    told = []
+    made = within_budget(
+        net, Budget(loss=0.3), CONFIG, inputs, progress=lambda *now: told.append(now)
+    )
+    assert told[-1] == (33, 33)
     assert made.costs.loss <= 0.3
     assert made.costs.memory_bits < full.memory_bits
 

@@ -38,6 +38,29 @@ const hover = (figure, x, y) => {
 const figure = document.querySelector("figure"), panel = JSON.parse(figure.dataset.hover).at(-1);
 out.tip = hover(figure, panel.box[0] + 0.5 * panel.box[2], panel.box[1] + 0.5 * panel.box[3]);
 out.outside = hover(figure, 0.0, 0.0);
+const choice = document.querySelector(".choice"), field = choice.querySelector("input");
+const [sample, population] = choice.querySelectorAll("select");
+const shown = () => [...choice.querySelectorAll("figure")].map((drawn) => !drawn.hidden);
+const marked = () => ({
+  shown: shown(), sample: sample.value, population: population.value, neuron: field.value,
+  said: choice.querySelector("output").textContent,
+  marks: choice.querySelectorAll(".picked rect").length,
+});
+out.picked = marked();
+sample.selectedIndex = 1; field.value = 7; sample.dispatchEvent(new Event("change"));
+out.chosen = marked();
+const drawn = [...choice.querySelectorAll("figure")][1];
+const last = JSON.parse(drawn.dataset.hover).at(-1);
+const raster = drawn.querySelector("svg"), place = raster.getBoundingClientRect();
+const share = (2 - last.y[0]) / (last.y[1] - last.y[0]);
+raster.dispatchEvent(new MouseEvent("click", {
+  clientX: place.left + (last.box[0] + 0.5 * last.box[2]) * place.width,
+  clientY: place.top + (last.box[1] + (1 - share) * last.box[3]) * place.height }));
+out.clicked = marked();
+field.value = 10000; field.dispatchEvent(new Event("change"));
+out.beyond = marked();
+population.selectedIndex = 0; population.dispatchEvent(new Event("change"));
+out.none = marked();
 out.buttons = document.querySelectorAll("figure button").length;
 out.figures = document.querySelectorAll("figure").length;
 out.wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
@@ -59,9 +82,15 @@ document.body.dataset.probe = JSON.stringify(out);
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
+def recorded():
     inputs = (np.random.default_rng(4).random((6, 30, 8)) < 0.3).astype(np.int32)
     a, b = (nd.run(network_of(n), inputs, record=RECORD) for n in (0, 20))
+    return a, b, inputs
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory, recorded):
+    a, b, inputs = recorded
     comparison = nd.compare(a, b, anyway=True, net=network_of(), inputs=inputs, local=True)
     path = tmp_path_factory.mktemp("page") / "page.html"
     nd.report(
@@ -71,8 +100,22 @@ def page(tmp_path_factory):
         comparison=[comparison, nd.compare(a, a)],
         placement=nd.fit(network_of()),
         profiles=[nd.profile(a)],
+        samples=[4, 2],
+        neuron=(a.names[1], 3),
     )
     return path
+
+
+def told(recorded, population, sample, neuron):
+    """What the page says that a neuron sent, and how many marks that is with its band."""
+    lines, marks = [], 2
+    for recording, label in zip(recorded[:2], ("engine #1", "engine #2"), strict=True):
+        steps, neurons, _ = recording[population].events_of(sample, sample + 1)
+        steps = steps[neurons == neuron].tolist()
+        marks += len(steps)
+        listed = ", steps " + ", ".join(map(str, steps)) if steps else ""
+        lines.append(f"{label}: {len(steps)} messages{listed}")
+    return "; ".join(lines), marks
 
 
 def probed(page, tmp_path, width):
@@ -95,8 +138,20 @@ def probed(page, tmp_path, width):
 
 
 @pytest.mark.parametrize("width", [1280, 820, 390])
-def test_the_page_in_headless_chromium(page, tmp_path, width):
+def test_the_page_in_headless_chromium(page, recorded, tmp_path, width):
     result = probed(page, tmp_path, width)
+    names = recorded[0].names
+    for step, sample, name, neuron in (
+        ("picked", 4, names[1], 3), ("chosen", 2, names[1], 7), ("clicked", 2, names[-1], 2),
+        ("beyond", 2, names[-1], recorded[0][names[-1]].header.size - 1),
+    ):  # fmt: skip
+        found = result[step]
+        assert found["shown"] == [sample == 4, sample == 2]
+        assert found["sample"] == f"sample {sample}"
+        assert (found["population"], found["neuron"]) == (name, str(neuron))
+        assert (found["said"], found["marks"]) == told(recorded, name, sample, neuron)
+    assert result["picked"]["marks"] > 2
+    assert result["none"]["marks"] == 0
     up = [int(text.replace("\N{MINUS SIGN}", "-")) for text in result["up"]]
     assert up == sorted(up)
     down = [int(text.replace("\N{MINUS SIGN}", "-")) for text in result["down"]]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import builtins
 import io
+import json
 import re
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from rich.console import Console
 
 import neurodeploy as nd
 from neurodeploy.comparison import compare
-from neurodeploy.errors import FormatError
+from neurodeploy.errors import FormatError, InputError
 from neurodeploy.network import (
     Audit,
     AuditEntry,
@@ -169,7 +170,7 @@ def test_the_page_shows_every_part(tmp_path):
     sections = ["summary", "accuracy", "comparison", "spikes", "energy", "network", "audit"]
     sections += ["constants", "provenance"]
     assert [i for i in page.ids if i in sections] == sections
-    assert page.tags.count("svg") == 8
+    assert page.tags.count("svg") == 10  # three of them rasters
     text = " ".join(page.text)
     assert "97.00 %" in text
     assert "sample 1, step 5, population '3_dense', neuron 7" in text
@@ -252,11 +253,59 @@ def test_equal_recordings_are_called_equal(tmp_path):
 @needs_plots
 def test_a_recording_of_counts_alone_has_a_raster_of_its_output_only(tmp_path):
     recording = make_recording(make_network(), record=("counts",))
-    report(tmp_path / "report.html", recordings=[recording, recording])
+    report(tmp_path / "report.html", recordings=[recording, recording], samples=[0])
     page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
     assert page.tags.count("svg") == 2
     assert [data for data in page.text if data.endswith(" messages")] == ["4_average: 6 messages"]
     assert "engine #2" in page.text
+
+
+@needs_plots
+@pytest.mark.parametrize(
+    ("asked", "line"),
+    [
+        ({"samples": [9]}, r"samples: 9; the recording has \d+, give 0 to \d+"),
+        ({"samples": []}, "samples: 0 of them; give 1 to 64"),
+        ({"neuron": ("none", 0)}, "neuron: no spikes of a population 'none'; there are 4_average"),
+        ({"neuron": ("4_average", 99)}, r"neuron: 99 of '4_average'; give 0 to \d+"),
+    ],
+)
+def test_samples_and_neurons_that_are_not_there_are_refused(tmp_path, asked, line):
+    recording = make_recording(make_network(), record=("counts",))
+    with pytest.raises(InputError, match=line):
+        report(tmp_path / "report.html", recordings=[recording], **asked)
+    assert not list(tmp_path.iterdir())
+
+
+@needs_plots
+@pytest.mark.parametrize("picked", [None, 1000])
+def test_a_raster_holds_the_neuron_that_was_asked_for(picked):
+    """Of a busy population every k-th neuron is drawn; the page has their messages, all of them."""
+    import neurodeploy as nd
+    from neurodeploy.network import CubaLIF, Dense, Network, Population, Projection, Source
+    from neurodeploy.reporting import rasters
+
+    rng = np.random.default_rng(0)
+    weight = 2 * rng.integers(-60, 70, (2000, 40))
+    net = Network(
+        (Population("in", (40,), Source()), Population("big", (2000,), CubaLIF(1024, 300, 900))),
+        (Projection("in", "big", Dense(weight.astype(np.int32))),),
+    )
+    inputs = (rng.random((2, 120, 40)) < 0.05).astype(np.int32)
+    recording = nd.run(net, inputs, record=("spikes",))
+    neuron = None if picked is None else ("big", picked)
+    drawn = rasters.raster(recording, 1, picked=neuron)
+    small, big = json.loads(drawn.sent)
+    steps, neurons, _ = recording["big"].events_of(1, 2)
+    every, first = big["every"], big["first"]
+    assert every == -(-len(steps) // rasters.MOST_MARKS) > 1
+    assert first == (picked or 0) % every
+    for number in range(2000):
+        found = big["sent"][""].get(str(number), [])
+        wanted = steps[neurons == number].tolist() if number % every == first else []
+        assert found == wanted
+    assert (small["every"], small["first"]) == (1, 0)
+    assert sum(map(len, small["sent"][""].values())) == inputs[1].sum()
 
 
 def test_a_page_that_cannot_be_written_leaves_nothing_behind(tmp_path):
