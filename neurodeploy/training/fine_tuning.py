@@ -84,8 +84,8 @@ def fine_tune(
     seed: int = 0,
     progressive: bool = False,
     limits: Limits | None = None,
-    surrogate: str | Surrogate = DEFAULT,
     teacher: Network | None = None,
+    surrogate: str | Surrogate = DEFAULT,
     progress: Progress | None = None,
 ) -> Tuned:
     """Train a network's weights while every forward pass runs the integers that will run.
@@ -118,11 +118,11 @@ def fine_tune(
     limits : Limits, optional
         Kept by pruning the smallest weights before they train in integers; they stay pruned. No
         weight is split into two synapses then.
-    surrogate : str or Surrogate
-        Of the spikes' derivative; see `surrogates.Surrogate`.
     teacher : Network, optional
         Float, with the same populations: it teaches in place of the float network itself, whose
         neurons may be other ones (another reset, for example).
+    surrogate : str or Surrogate
+        Of the spikes' derivative; see `surrogates.Surrogate`.
     progress : callable, optional
 
     Returns

@@ -184,7 +184,7 @@ def rates(model, x):
 
 
 def test_a_deep_network_lives_that_dies_by_default(init):
-    x = (torch.rand(8, 200, 120) < 0.05).float()
+    x = (torch.rand(4, 120, 120) < 0.05).float()
     model = chain()
     before = rates(model, x)
     assert before[-1] == 0  # torch's own weights: nothing arrives at the sixth layer
