@@ -7,7 +7,7 @@ import pytest
 
 import neurodeploy as nd
 from examples.learned_delays import data
-from examples.shared import InputError
+from examples.shared import FOLDER, InputError, Result
 from neurodeploy.network import DelayedDense
 
 torch = pytest.importorskip("torch", reason="needs torch: the extra train")
@@ -123,3 +123,20 @@ def test_a_file_that_is_no_reader_is_refused(tmp_path):
     path.write_bytes(b"half a file")
     with pytest.raises(InputError, match="no reader of digits"):
         network_of(path)
+
+
+def test_the_readme_says_what_was_measured():
+    result = Result.read(FOLDER / "learned_delays" / "result.json")
+    readme = (FOLDER / "learned_delays" / "README.md").read_text(encoding="utf-8")
+    assert {kind: len(seeds) for kind, seeds in result.figures.items()} == {
+        "delays": 3, "none": 3, "wider": 3,
+    }  # fmt: skip
+    shown = ("validation", "floats", "8 bits", "6 bits", "4 bits")
+    for kind, seeds in result.figures.items():
+        for seed, one in seeds.items():
+            cells = [f"{one[name]:.1%}".replace("%", " %") for name in shown]
+            cells += [f"{one['synapses']:,}", f"{one['synops']:,.0f}"]
+            cells += [f"{one['dynamic microjoules']:.2f}"]
+            assert f"| {kind} | {seed} | {' | '.join(cells)} |" in readme
+            assert one["floats"] == pytest.approx(one["in training's own forward pass"], abs=0.01)
+    assert result.lava == "yes, 5 samples"
