@@ -14,6 +14,7 @@ TYPE_CHECKING = False  # typing takes 10 ms, in which Ctrl-C would show a traceb
 if TYPE_CHECKING:
     from typing import Any
 
+    from .ann import convert_ann as convert_ann
     from .backends import run as run
     from .c_source import emit_c as emit_c
     from .chip import fit as fit
@@ -41,6 +42,7 @@ _HOMES = {
     "QuantConfig": "quantization",
     "Recording": "recording",
     "compare": "comparison",
+    "convert_ann": "ann",
     "deploy": "exporting.deploy",
     "emit_c": "c_source",
     "evaluate": "evaluation",

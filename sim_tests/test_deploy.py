@@ -16,6 +16,7 @@ from neurodeploy.network import (
     ComplexDense,
     CubaLIF,
     Dense,
+    FloatLIF,
     GeneralCubaLIF,
     LeakyIntegrator,
     Network,
@@ -311,6 +312,30 @@ def test_a_readout_says_where_its_numbers_are():
     assert ready.needs == (
         "'a' sends nothing, the host reads its v (record v): v / 2^12 is SLAYER's number",
     )
+
+
+def test_the_error_of_a_readout_is_told_in_the_unit_of_the_trained_network():
+    rng = np.random.default_rng(0)
+    weights = rng.normal(0, 0.5, (30, 20)), rng.normal(0, 0.3, (4, 30))
+    floats = Network(
+        (
+            Population("input", (20,), Source()),
+            Population("a", (30,), FloatLIF(voltage_keep=0.9)),
+            Population("b", (4,), FloatLIF(voltage_keep=0.95, sends="voltage", reset="none")),
+        ),
+        tuple(
+            Projection(source, target, Dense(weight.astype(np.float32)))
+            for source, target, weight in zip(("input", "a"), ("a", "b"), weights, strict=True)
+        ),
+    )
+    inputs = spikes(8)
+    ready = nd.deploy(floats, "lava", inputs=inputs, verified=False)
+    before = nd.run(floats, inputs, backend="float", record=("spikes",)).output
+    steps = inputs.shape[1] + 2
+    after = nd.run(ready.network, inputs, record=("v",), steps=steps)["b"].in_trained_units()
+    error = np.abs(after[:, 2:] - before).sum() / np.abs(before).sum()
+    assert error < 0.02
+    assert ready.change.effect.relative_error == pytest.approx(error)
 
 
 def test_a_compiler_bounds_what_a_chip_holds_and_is_refused_elsewhere():

@@ -105,12 +105,12 @@ def _local(number: int) -> Iterator[Any]:
     if os.name == "nt":
         made = LocalCluster(processes=True, dashboard_address="127.0.0.1:0", **common)
     else:
-        watch = {"preload": [ends_with_parent.__name__]}
-        with _modules_found_alike():
+        watch = [ends_with_parent.__name__]
+        with _told_where_they_come_from():
             made = SubprocessCluster(
                 dashboard_address="127.0.0.1:0",
-                worker_kwargs={**watch, "dashboard": False},
-                scheduler_kwargs=watch,
+                worker_kwargs={"preload": watch, "preload_nanny": watch, "dashboard": False},
+                scheduler_kwargs={"preload": watch},
                 **common,
             )
     with made as cluster:
@@ -118,21 +118,25 @@ def _local(number: int) -> Iterator[Any]:
 
 
 @contextmanager
-def _modules_found_alike() -> Iterator[None]:
-    """Let processes that start here find modules where this one does, a data set's own among them.
+def _told_where_they_come_from() -> Iterator[None]:
+    """Let processes that start here know this one, and find modules where it does.
 
-    Python puts a script's folder on its own path alone.
+    Python puts a script's folder, a data set's own module in it, on the script's path alone.
     """
-    name = "PYTHONPATH"
-    before = os.environ.get(name)
-    os.environ[name] = os.pathsep.join(place or os.getcwd() for place in sys.path)
+    told = {
+        ends_with_parent.PARENT: str(os.getpid()),
+        "PYTHONPATH": os.pathsep.join(place or os.getcwd() for place in sys.path),
+    }
+    before = {name: os.environ.get(name) for name in told}
+    os.environ.update(told)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _client(scheduler: Any) -> Client:

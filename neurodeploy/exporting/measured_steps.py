@@ -101,11 +101,20 @@ class Measured:
             self.network, self.example.inputs, backend=backend, record=record, steps=self.steps
         )
 
-    def numbers(self, name: str) -> NDArray[Any]:
-        """Messages of a population, or v of a readout that sends none, [samples, steps, n]."""
+    def unit_known(self, name: str) -> bool:
+        """Whether what a population gives can be told in the unit of the trained network."""
+        return self.recording[name].unit is not None
+
+    def numbers(self, name: str, trained: bool = False) -> NDArray[Any]:
+        """Messages of a population, or v of a readout that sends none, [samples, steps, n].
+
+        v is in the unit of the trained network where `trained`.
+        """
         record = self.recording[name]
         readout = self.network[name].neuron.is_readout and not self.network.is_float
-        values = record.v if readout else record.spikes
+        values = record.spikes
+        if readout:
+            values = record.in_trained_units("v") if trained else record.v
         flat = values.reshape(*values.shape[:2], -1)
         return np.pad(flat, ((0, 0), (self.shift, 0), (0, 0))) if self.shift else flat
 
@@ -204,7 +213,9 @@ def change_between(before: Measured, after: Measured, name: str | None = None) -
 def _pair(
     before: Measured, after: Measured, one: str, other: str
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    old, new = before.numbers(one), after.numbers(other)
+    # A readout in floats beside one in integers: their numbers have one unit alone in common.
+    trained = before.unit_known(one) and after.unit_known(other)
+    old, new = before.numbers(one, trained), after.numbers(other, trained)
     if one == before.network.output.name:
         new = new[:, after.later - before.later :]
     steps = min(old.shape[1], new.shape[1])

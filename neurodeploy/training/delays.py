@@ -161,7 +161,8 @@ class LearnedDelays(torch.nn.Module):
 class Annealing:
     r"""How sigma narrows: exponentially over the first epochs, then it stays.
 
-    .. math:: \sigma_e = \sigma_0\, (\sigma_1 / \sigma_0)^{\min(1,\; e / (share \cdot epochs))}
+    .. math::
+        \sigma_e = \sigma_0\, (\sigma_1 / \sigma_0)^{\min(1,\; e / (share \cdot epochs))}
 
     Attributes
     ----------

@@ -3,7 +3,8 @@ r"""Gradients step by step, in memory that does not grow with the number of step
 Spatial learning through time (SLTT; Meng et al. 2023, arXiv:2302.14311) leaves out the paths of
 the gradient from step to step. What is left is a sum over steps of gradients within a step,
 
-.. math:: \nabla_W = \sum_t \delta_t\, s_t^T, \quad \delta_t \text{ through layers alone,}
+.. math::
+    \nabla_W = \sum_t \delta_t\, s_t^T, \quad \delta_t \text{ through layers alone,}
 
 so each step is done with as soon as it was run. States, messages of the recurrence and messages
 that wait in delays are constants to it.

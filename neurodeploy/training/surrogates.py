@@ -76,16 +76,14 @@ KINDS: dict[str, Kind] = {
 class Surrogate:
     r"""The derivative that training takes for a spike's.
 
-    ================  ==================================================================
-    name              :math:`g(x)`
-    ================  ==================================================================
-    ``super-spike``   :math:`1 / (1 + \beta |x|)^2`
-    ``atan``          :math:`(\beta / 2) / (1 + (\pi \beta x / 2)^2)`
-    ``sigmoid``       :math:`\beta\, \sigma(\beta x)\, \sigma(-\beta x)`
-    ``triangle``      :math:`\max(0, 1 - \beta |x|)`
-    ``gaussian``      :math:`\beta\, \exp(-(\beta x)^2 / 2) / \sqrt{2 \pi}`
-    ``box``           :math:`\beta / 2` where :math:`\beta |x| \le 1`, else 0
-    ================  ==================================================================
+    By name, g is
+
+    - ``super-spike``: :math:`1 / (1 + \beta |x|)^2`
+    - ``atan``: :math:`(\beta / 2) / (1 + (\pi \beta x / 2)^2)`
+    - ``sigmoid``: :math:`\beta\, \sigma(\beta x)\, \sigma(-\beta x)`
+    - ``triangle``: :math:`\max(0, 1 - \beta |x|)`
+    - ``gaussian``: :math:`\beta\, \exp(-(\beta x)^2 / 2) / \sqrt{2 \pi}`
+    - ``box``: :math:`\beta / 2` where :math:`\beta |x| \le 1`, else 0
 
     Attributes
     ----------

@@ -139,6 +139,11 @@ def read_tree(
             return whole
     layers = file.get("layer")
     if not isinstance(layers, Group) or not layers:
+        if "model_weights" in file:
+            raise FormatError(
+                f"{path}: a Keras model, which has no spikes; convert it with calibration inputs "
+                f"(nd.convert_ann, or convert --calibration INPUTS)"
+            )
         raise FormatError(
             f"{path}: HDF5, but no NetX network (no group 'layer') and no NIR graph "
             f"(no group 'node'); export it with SLAYER's export_hdf5 or nir.write"

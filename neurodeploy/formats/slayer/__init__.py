@@ -107,10 +107,10 @@ def export_slayer(
     InputError
         If the module cannot run on the example; with its own words.
     """
+    _blocks_of(module)  # tells who has none what to do, also where lava-dl is missing
     torch, _ = import_slayer()
     from .running import trace
 
-    _blocks_of(module)
     if example is None:
         example = example_for(module, shape, static=static)
     given = with_sample_axis(np.asarray(example, np.float32), static)
@@ -218,7 +218,8 @@ def _blocks_of(module: Any) -> list[Any]:
         )
     if not leaves:
         raise UnsupportedError(
-            f"{type(module).__name__}: has no SLAYER block; build it of lava.lib.dl.slayer.block"
+            f"{type(module).__name__}: has no SLAYER block; build it of lava.lib.dl.slayer.block, "
+            f"or give a network without spikes to nd.convert_ann(module, calibration)"
         )
     return leaves
 
