@@ -41,11 +41,15 @@ class Training:
         self.epoch, self.seconds = 0, 0.0
         torch.manual_seed(self.settings["seed"])
         self.model = self.make()
-        self.optimiser = torch.optim.Adam(self.model.parameters(), lr=self.rate)
+        self.optimiser = torch.optim.Adam(self.groups(), lr=self.rate)
 
     def make(self) -> torch.nn.Module:
         """Make the module; the seed is set."""
         raise NotImplementedError
+
+    def groups(self) -> list[dict[str, Any]]:
+        """Parameters in groups; each says the ``peak`` of its rate."""
+        return [{"params": list(self.model.parameters()), "peak": self.rate}]
 
     def varied(self, x: torch.Tensor) -> torch.Tensor:
         """Samples as they are shown in training."""
@@ -88,7 +92,7 @@ class Training:
         torch.manual_seed(1_000_003 * (self.settings["seed"] + 1) + self.epoch)
         done = self.epoch / self.settings["epochs"]
         for group in self.optimiser.param_groups:
-            group["lr"] = self.rate * 0.5 * (1 + math.cos(math.pi * done))
+            group["lr"] = group["peak"] * 0.5 * (1 + math.cos(math.pi * done))
         lost = right = 0.0
         for batch in torch.randperm(len(labels)).split(self.batch):
             counts, hidden = self.model(self.varied(x[batch]))

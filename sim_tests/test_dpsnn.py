@@ -184,3 +184,46 @@ def test_it_separates_as_the_readme_says(cases):
     assert abs(float(found[1]) - float(table[1])) < 0.05
     assert abs(float(found[2]) - float(table[2])) < 0.1
     assert "to the bit: 60 of 60" in done.stdout
+
+
+TURNED_BACK = """
+import sys
+sys.path.insert(0, {example!r})
+import numpy as np, torch
+import fewer_bits as fewer
+from deploy import grid, network_of
+
+network = fewer.nd.load(fewer.EXPORTS / "dpsnn.net")
+codec = fewer.MaskCodec.load(fewer.EXPORTS / "dpsnn.npz")
+model = fewer.model_of(network, codec)
+again, unit = network_of(model, 8, int(network["readout"].neuron.parameters["input_exponent"]))
+assert abs(unit / codec.mask_unit - 1) < 1e-5
+for theirs, ours in zip(network.projections, again.projections, strict=True):
+    np.testing.assert_array_equal(theirs.synapse.only_array, ours.synapse.only_array)
+for theirs, ours in zip(network.populations, again.populations, strict=True):
+    for name, value in theirs.neuron.parameters.items():
+        if name not in ("signed", "reset"):
+            np.testing.assert_allclose(ours.neuron.parameters[name], value, atol=1)
+
+held = fewer.Rounded(model, 4).weights()
+whole, _ = network_of(model, 4)
+for projection in whole.projections:
+    exact = held[{names!r}[projection.source, projection.target]].detach().numpy()
+    array = projection.synapse.only_array
+    assert len(np.unique(array)) <= 15
+    np.testing.assert_allclose(exact / np.abs(exact).max(), array / np.abs(array).max(), atol=1e-5)
+held["mask.weight"].sum().backward()
+assert bool((model.mask.weight.grad == 1).all())  # rounding passes gradients on
+"""
+
+
+@needs_torch
+def test_what_is_trained_in_fewer_bits_is_what_is_deployed():
+    names = {
+        ("input", "project"): "project.weight", ("project", "temporal"): "temporal.weight",
+        ("temporal", "adaptive"): "adaptive.forth.weight",
+        ("adaptive", "adaptive"): "adaptive.back.weight",
+        ("adaptive", "readout"): "readout.forth.weight", ("readout", "mask"): "mask.weight",
+    }  # fmt: skip
+    code = TURNED_BACK.format(example=str(EXAMPLE), names=names)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
