@@ -135,6 +135,7 @@ def tiny(example, folder, seed=0):
     return folder / "tiny.net"
 
 
+@pytest.mark.slow
 @needs_digits
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of distributed and what it imports
 def test_an_untrained_network_goes_the_whole_way(example, tmp_path, capsys):

@@ -51,6 +51,10 @@ NOT_NEGATIVE = ("rectify", "step", "step-inclusive")
 """Activations that send nothing below 0."""
 
 
+ORDERS_ONLY = (Flatten, Identity)
+"""Operators that leave each number as it is."""
+
+
 @dataclass(frozen=True, eq=False)
 class Feed:
     """Synapses from a unit, in float32, of one real value for each."""
@@ -563,7 +567,7 @@ class _Lowering:
         names = [node.name]
         for later in self.graph:
             if set(later.inputs) & set(names):
-                if not isinstance(later.operator, Flatten | Identity):
+                if not isinstance(later.operator, ORDERS_ONLY):
                     raise refuse(node.name, "softmax", f"stands before {later.name}")
                 names.append(later.name)
         return tensor

@@ -98,6 +98,7 @@ def test_late_adapters_are_found_out_and_made_up_for(tmp_path: Path) -> None:
     assert early == [EARLY_BIAS]
 
 
+@pytest.mark.slow
 def test_measuring_takes_the_probes_apart_and_is_never_called_a_chips(standin: StandIn) -> None:
     standin.faults(chips=2, static_watts=8.0, dynamic_watts=0.5)
     settings = {"window_seconds": 0.5, "repeats": 3, "chips_on_board": 8}
@@ -126,6 +127,7 @@ def test_measuring_takes_the_probes_apart_and_is_never_called_a_chips(standin: S
     assert standin.calls("CyclicBuffer")[0]["frames"] == 32
 
 
+@pytest.mark.slow
 def test_power_below_the_noise_gives_no_energy_and_never_a_negative_one(standin: StandIn) -> None:
     standin.faults(dynamic_watts=-0.006, noise_watts=0.05)
     made = run(standin, chip={"window_seconds": 0.1, "repeats": 2, "chips_on_board": 1})
@@ -134,6 +136,7 @@ def test_power_below_the_noise_gives_no_energy_and_never_a_negative_one(standin:
     assert any("below the meter's noise" in line for line in made.header.warnings)
 
 
+@pytest.mark.slow
 def test_what_a_board_lacks_is_said_or_left_out(standin: StandIn) -> None:
     standin.faults(no_cyclic_buffer=True, no_nxcore=True, empty_activity=True)
     made = run(standin, chip={"window_seconds": 0.1, "repeats": 1})
@@ -145,7 +148,9 @@ def test_what_a_board_lacks_is_said_or_left_out(standin: StandIn) -> None:
     assert "standin_chip_synops" not in made.header.measured
 
 
-@pytest.mark.parametrize("fault", ["empty_power", "empty_time"])
+@pytest.mark.parametrize(
+    "fault", ["empty_power", pytest.param("empty_time", marks=pytest.mark.slow)]
+)
 def test_a_meter_that_returns_nothing_costs_no_spike(standin: StandIn, fault: str) -> None:
     standin.faults(**{fault: True})
     made = run(standin, chip={"window_seconds": 0.1, "repeats": 1})
@@ -196,6 +201,7 @@ def test_a_second_call_repeats_neither_samples_nor_readings(standin: StandIn) ->
     assert made.output.any()
 
 
+@pytest.mark.slow
 def test_slurm_partitions_and_boards(standin: StandIn) -> None:
     standin.slurm()
     assert run(standin, chip={**KNOWN_LAGS, "partition": "oheogulch"}).output.any()

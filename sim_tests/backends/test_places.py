@@ -462,8 +462,8 @@ def test_a_job_that_suffered_on_its_way_is_refused(
     [
         ("python", signal.SIGINT),
         ("ssh", signal.SIGINT),
-        ("python", signal.SIGTERM),
-        ("python", signal.SIGHUP),
+        pytest.param("python", signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param("python", signal.SIGHUP, marks=pytest.mark.slow),
     ],
 )
 def test_an_interrupt_says_what_is_done(

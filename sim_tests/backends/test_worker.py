@@ -296,7 +296,7 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path: Path) -> None:
 
 @needs_lava
 @needs_proc
-@pytest.mark.parametrize("victim", ["parent", "worker"])
+@pytest.mark.parametrize("victim", ["parent", pytest.param("worker", marks=pytest.mark.slow)])
 def test_nothing_outlives_a_killed_process(tmp_path: Path, victim: str) -> None:
     code = (
         "import sys, numpy as np, sim_tests.backends.test_worker as t\n"

@@ -187,6 +187,7 @@ def training() -> Training:
     return trained, reports
 
 
+@pytest.mark.slow
 @needs_training
 class TestTraining:
     def test_default_settings_reach_95_percent(self, training: Training) -> None:

@@ -241,6 +241,7 @@ class TestOnDask:
         with pytest.raises(BackendError, match=r"nothing answers at tcp://127.0.0.1:9"):
             nd.evaluate(network, *data, scheduler="tcp://127.0.0.1:9")
 
+    @pytest.mark.slow
     def test_a_killed_caller_leaves_no_process(self, tmp_path):
         psutil = pytest.importorskip("psutil")
         script = tmp_path / "run.py"

@@ -76,6 +76,7 @@ def test_parts_are_apart_and_hold_each_letter_as_often(taxels):
     assert all(np.array_equal(parts[name], again[name]) for name in parts)
 
 
+@pytest.mark.slow
 def test_counts_alone_do_not_tell_the_letters(taxels):
     pytest.importorskip("sklearn", reason="needs scikit-learn: pip install '.[demo]'")
     pressure, labels = taxels

@@ -29,6 +29,7 @@ def test_memory_has_the_same_unit_in_each_channel(published):
     assert not loop[:7, 7:].any()
 
 
+@pytest.mark.slow
 def test_integers_read_the_letters(published):
     network, inputs, labels, *_ = published
     fixed = nd.quantize(network, nd.QuantConfig(8), inputs[:8])

@@ -218,6 +218,7 @@ def layers(tmp_path_factory):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, *_ in ONLY])
 def test_what_netx_only_writes_comes_whole_through_lava_dl_s_importer(layers, name):
     network, values, facts, output = layers[name]

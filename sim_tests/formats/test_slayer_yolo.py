@@ -73,7 +73,7 @@ def up_to_the_first_wrap(found):
 
 
 @pytest.mark.parametrize(
-    "name", ["yolo_kp", pytest.param("tiny_yolov3_str", marks=pytest.mark.slow)]
+    "name", [pytest.param(n, marks=pytest.mark.slow) for n in ("yolo_kp", "tiny_yolov3_str")]
 )
 def test_small_frames(tmp_path, name):
     example = frames(64, 0.1)

@@ -37,6 +37,7 @@ def test_braille_costs_at_most(braille, bits, most):
     assert lost <= most + 1e-9
 
 
+@pytest.mark.slow
 def test_braille_with_split_weights_is_the_same_on_lava_and_from_a_file(braille, lava, tmp_path):
     net, calibration, inputs, _ = braille
     fixed = nd.quantize(net, nd.QuantConfig(4), calibration)

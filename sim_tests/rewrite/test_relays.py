@@ -161,7 +161,7 @@ def test_a_relay_at_the_output_stays_on_the_host():
     assert host_relays_as_delays(cut) == cut
 
 
-@pytest.mark.parametrize("graded", [False, True])
+@pytest.mark.parametrize("graded", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_lava_runs_them(lava, graded):
     networks = [convolutions(1, "channels", 7, graded), convolutions(2, "all", 90, graded)]
     networks += [] if graded else [looped(3, None)]
