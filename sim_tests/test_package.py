@@ -127,7 +127,7 @@ def test_few_places_ask_which_model_something_is_and_each_says_why():
             found.append(place)
             if not any("# " in line for line in lines[node.lineno - 2 : node.lineno]):
                 silent.append(place)
-    assert len(found) <= 20, found
+    assert len(found) <= 21, found
     assert not silent
 
 

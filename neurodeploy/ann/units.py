@@ -597,6 +597,7 @@ def _with_even_rows(
 
     It changes no sign, so nothing that is sent, and each channel's weights then use all bits.
     """
+    # Those whose weights stand row by row as the channels they lead to.
     if not all(type(feed.synapse) in (Dense, Conv) for feed in feeds):
         return feeds, bias
     rows = shape[0]
