@@ -16,7 +16,7 @@ from ..network import Audit, AuditEntry, Effect, Network, Rating
 from ..network.audit import relative_error
 from .calibration import BATCH, forward, ranges
 from .graded import Built, build_graded
-from .graph import Array, Graph, Identity, Scale, Softmax
+from .graph import Array, Graph, Grid, Identity, Scale, Softmax
 from .rate import build_rate
 from .sigma_delta import build_sigma_delta
 from .units import Unit, units_of
@@ -238,6 +238,8 @@ def _read_file(path: Path) -> Graph:
 _LEFT_OUT = {
     Scale: "folded into the weights and biases before they are rounded",
     Identity: "left out: it does nothing once the network is trained",
+    Grid: "its step is that of the messages of a graded network where a rectifier or the input "
+    "sends them, to a power of two",
     Softmax: "left out at the very end: it changes no decision",
 }
 

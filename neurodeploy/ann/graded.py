@@ -62,7 +62,7 @@ def input_population(unit: Unit, measured: Range, bits: int) -> tuple[Population
     """Make the port: values are presented as they are, and rounded to payloads of `bits`."""
     signed = unit.activation == "signed-input"
     top = (1 << (bits - signed)) - 1
-    scale = top / (measured.largest or 1.0)
+    scale = 1 / unit.grid if unit.grid else top / (measured.largest or 1.0)
     transform = InputTransform(scale, 0.0)
     return Population(unit.name, unit.shape, Source(signed), transform=transform), scale
 
@@ -174,6 +174,9 @@ class Building:
         top = (1 << self.activation_bits) - 1
         wanted = scale * self.measured[unit.name].typical / top
         shift = max(0, int(np.ceil(np.log2(wanted)))) if wanted > 1 else 0
+        if unit.grid:  # the power of two that is no coarser; a step of one is met exactly
+            shift = max(0, int(np.floor(np.log2(scale * unit.grid) + 1e-6)))
+            exponent = max(min(exponent, -LOWEST_EXPONENT - shift), LOWEST_EXPONENT)
         shift = min(shift, -LOWEST_EXPONENT - exponent)
         half = 2.0 ** (shift + exponent - 1) if shift + exponent > 0 else 0.0
         own = whole(unit.name, np.rint((bias * 2.0**exponent + half) / 64))

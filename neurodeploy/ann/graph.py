@@ -145,6 +145,13 @@ class Identity(Operator):
 
 
 @dataclass(frozen=True, eq=False)
+class Grid(Operator):
+    """Rounds to whole multiples of `step`, as a quantized module says; messages take it over."""
+
+    step: float
+
+
+@dataclass(frozen=True, eq=False)
 class Sum(Operator):
     """Sum of all that enters, each times its sign: a residual."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,6 +18,7 @@ from .graph import (
     Convolution,
     Flatten,
     Graph,
+    Grid,
     Identity,
     LeakyRectifier,
     Linear,
@@ -31,8 +33,17 @@ from .graph import (
     Step,
     Sum,
     TransposedConvolution,
-    check_floats,
     refuse,
+)
+from .quantized_modules import (
+    LAYERS,
+    around,
+    array,
+    bias_of,
+    is_quantized,
+    is_unfinished,
+    other,
+    weight_of,
 )
 
 REFUSED = {
@@ -83,10 +94,12 @@ def read_torch(module: Any) -> Graph:
 
     class Tracer(torch.fx.Tracer):
         def is_leaf_module(self, m: Any, qualified_name: str) -> bool:
-            return _binary_values(m) is not None or bool(super().is_leaf_module(m, qualified_name))
+            own = _binary_values(m) is not None or is_quantized(m) or is_unfinished(m)
+            return own or bool(super().is_leaf_module(m, qualified_name))
 
     name = type(module).__name__
-    if name in _MODULES or name in REFUSED or _binary_values(module) is not None:
+    leaf = _binary_values(module) is not None or is_quantized(module) or is_unfinished(module)
+    if name in _MODULES or name in REFUSED or leaf:
         module = torch.nn.Sequential(module)  # a module on its own would be traced into
     try:
         traced = Tracer().trace(module)
@@ -122,6 +135,7 @@ class _Reading:
         self.nodes: list[Node] = []
         self.names: dict[str, str] = {}  # fx's names to ours
         self.sizes: set[str] = set()
+        self.numbers: dict[str, float] = {}
 
     def of(self, traced: Any) -> Graph:
         first = ""
@@ -152,11 +166,26 @@ class _Reading:
             binary = _binary_values(module)
             if binary is not None:
                 made: Made = binary
+            elif is_unfinished(module):
+                raise refuse(
+                    node.target, kind, "is there for training in floats",
+                    "call torch.ao.quantization.convert first",
+                )  # fmt: skip
+            elif is_quantized(module) and kind in LAYERS:
+                before, after = around(node.target, module)
+                made = [*before, _LAYERS[LAYERS[kind]](call, module), *after]
+            elif is_quantized(module):
+                made = other(node.target, module)
             elif kind in _MODULES and type(module).__module__.startswith("torch.nn.modules"):
                 made = _MODULES[kind](call, module)
             else:
                 raise refuse(node.target, REFUSED.get(kind, kind))
         elif node.op == "get_attr":
+            found = attrgetter(str(node.target))(self.module)
+            if hasattr(found, "numel") and found.numel() == 1:  # a scale, a zero point
+                self.numbers[node.name] = float(found)
+                self.sizes.add(node.name)
+                return
             raise refuse(
                 str(node.target), "tensor", "that belongs to the module stands in its forward",
                 "use it as weight or bias of a layer",
@@ -200,9 +229,13 @@ class _Reading:
             elif hasattr(value, "op") and value.name not in self.sizes:
                 found.append(self.names[value.name])
 
+        def number(value: Any) -> Any:
+            return self.numbers.get(value.name, value) if hasattr(value, "op") else value
+
         look(node.args)
         look(tuple(node.kwargs.values()))
-        return _Call(name, node.args, dict(node.kwargs), found)
+        args = tuple(number(value) for value in node.args)
+        return _Call(name, args, {k: number(v) for k, v in node.kwargs.items()}, found)
 
 
 def _binary_values(module: Any) -> Step | None:
@@ -212,12 +245,6 @@ def _binary_values(module: Any) -> Step | None:
         return None
     low, high = values
     return Step(bool(getattr(module, "inclusive", False)), float(low), float(high))
-
-
-def _array(name: str, what: str, tensor: Any) -> Array:
-    if getattr(tensor, "is_quantized", False):
-        tensor = tensor.dequantize()
-    return check_floats(name, what, tensor.detach().cpu().double().numpy())
 
 
 def _pair(value: Any) -> Pair:
@@ -233,17 +260,13 @@ def _line(value: Any, unit: int) -> Pair:
     return unit, int(value if isinstance(value, int) else value[0])
 
 
-def _bias(name: str, module: Any, count: int) -> Array:
-    return np.zeros(count) if module.bias is None else _array(name, "bias", module.bias)
-
-
 def _linear(call: _Call, module: Any) -> Operator:
-    weight = _array(call.name, "weight", module.weight)
-    return Linear(weight, _bias(call.name, module, len(weight)))
+    weight = weight_of(call.name, module)
+    return Linear(weight, bias_of(call.name, module, len(weight)))
 
 
 def _conv(call: _Call, module: Any) -> Operator:
-    weight = _array(call.name, "weight", module.weight)
+    weight = weight_of(call.name, module)
     if module.padding_mode != "zeros":
         raise refuse(call.name, f"padding of {module.padding_mode}", nearest="pad with zeros")
     flat = weight.ndim == 3
@@ -260,12 +283,12 @@ def _conv(call: _Call, module: Any) -> Operator:
         given = 0 if module.padding == "valid" else module.padding
         pad = _line(given, 0) if flat else _pair(given)
         sides = ((pad[0], pad[0]), (pad[1], pad[1]))
-    bias = _bias(call.name, module, len(weight))
+    bias = bias_of(call.name, module, len(weight))
     return Convolution(weight, bias, stride, sides, dilation, module.groups)
 
 
 def _transposed(call: _Call, module: Any) -> Operator:
-    weight = _array(call.name, "weight", module.weight)
+    weight = weight_of(call.name, module)
     flat = weight.ndim == 3
     if flat:
         weight = weight[:, :, None]
@@ -273,7 +296,7 @@ def _transposed(call: _Call, module: Any) -> Operator:
     def both(value: Any, unit: int) -> Pair:
         return _line(value, unit) if flat else _pair(value)
 
-    bias = _bias(call.name, module, weight.shape[1] * module.groups)
+    bias = bias_of(call.name, module, weight.shape[1] * module.groups)
     return TransposedConvolution(
         weight, bias, both(module.stride, 1), both(module.padding, 0),
         both(module.output_padding, 0), both(module.dilation, 1), module.groups,
@@ -286,10 +309,10 @@ def _batch_norm(call: _Call, module: Any) -> Operator:
             call.name, "batch norm", "keeps no running mean and variance",
             "train it with track_running_stats=True",
         )  # fmt: skip
-    deviation = np.sqrt(_array(call.name, "running_var", module.running_var) + module.eps)
-    mean = _array(call.name, "running_mean", module.running_mean)
-    gain = np.ones_like(mean) if module.weight is None else _array(call.name, "w", module.weight)
-    offset = np.zeros_like(mean) if module.bias is None else _array(call.name, "b", module.bias)
+    deviation = np.sqrt(array(call.name, "running_var", module.running_var) + module.eps)
+    mean = array(call.name, "running_mean", module.running_mean)
+    gain = np.ones_like(mean) if module.weight is None else array(call.name, "w", module.weight)
+    offset = np.zeros_like(mean) if module.bias is None else array(call.name, "b", module.bias)
     return Scale(gain / deviation, offset - mean * gain / deviation)
 
 
@@ -328,7 +351,7 @@ def _adaptive(reduce: str, size: Any, flat: bool) -> Operator:
 
 
 def _prelu(call: _Call, module: Any) -> Operator:
-    return LeakyRectifier(_array(call.name, "weight", module.weight))
+    return LeakyRectifier(array(call.name, "weight", module.weight))
 
 
 def _hard_sigmoid() -> list[Operator]:
@@ -338,6 +361,13 @@ def _hard_sigmoid() -> list[Operator]:
 def _plain(made: Operator) -> Callable[..., Operator]:
     return lambda call, *module: made
 
+
+_LAYERS: dict[str, Callable[[_Call, Any], Operator]] = {
+    "Linear": _linear,
+    "Conv": _conv,
+    "Transposed": _transposed,
+}
+"""Plain layers, as `quantized_modules.LAYERS` names them."""
 
 _MODULES: dict[str, Callable[[_Call, Any], Made]] = {
     "Linear": _linear,
@@ -517,8 +547,11 @@ _CALLS: dict[str, Callable[[_Call], Made]] = {
     "max_pool2d": _pooled("max", False),
     "adaptive_avg_pool1d": lambda call: _adaptive("average", call.get(1, "output_size"), True),
     "adaptive_avg_pool2d": lambda call: _adaptive("average", call.get(1, "output_size"), False),
+    "quantize_per_tensor": lambda call: Grid(float(call.args[1])),
+    "dequantize": _plain(Identity()),
+    "add_relu": lambda call: [Sum((1, 1)), Clip(0)],
     "size": lambda call: None,
-    "getattr": lambda call: None,
+    "getattr": lambda call: Identity() if call.args[1] == "value" else None,
     "dim": lambda call: None,
 }
 """Functions and methods by name, of torch, its functional module and Python's operators."""

@@ -24,6 +24,7 @@ from .graph import (
     Convolution,
     Flatten,
     Graph,
+    Grid,
     Identity,
     LeakyRectifier,
     Linear,
@@ -77,6 +78,8 @@ class Unit:
         ``identity``; ``readout``: the identity, read by the host; ``input``; ``signed-input``.
     feeds : tuple of Feed
     bias : float64 [neurons]
+    grid : float
+        Step that the network was trained with, of what it sends; 0 where there is none.
     """
 
     name: str
@@ -84,6 +87,7 @@ class Unit:
     activation: str
     feeds: tuple[Feed, ...]
     bias: Array
+    grid: float = 0.0
 
     @property
     def size(self) -> int:
@@ -541,6 +545,14 @@ class _Lowering:
     def same(self, node: Node, operator: Identity, tensor: _Tensor) -> _Tensor:
         return tensor
 
+    def on_grid(self, node: Node, operator: Grid, tensor: _Tensor) -> _Tensor:
+        """Let those units send on a grid whose values stand in the tensor as they are."""
+        for part in tensor.straight:
+            unit = self.units[part.source]
+            if not tensor.through and not unit.is_binary and (np.abs(part.factor) == 1).all():
+                self.units[unit.name] = replace(unit, grid=operator.step)
+        return tensor
+
     def add(self, node: Node, operator: Sum, *tensors: _Tensor) -> _Tensor:
         if len({t.shape for t in tensors}) > 1:
             shapes = ", ".join(str(t.shape) for t in tensors)
@@ -732,6 +744,7 @@ _OF_KIND: dict[type[Operator], Callable[..., _Tensor]] = {
     AdaptivePooling: _Lowering.adaptive,
     Flatten: _Lowering.flatten,
     Identity: _Lowering.same,
+    Grid: _Lowering.on_grid,
     Sum: _Lowering.add,
     Concatenation: _Lowering.concatenate,
     Softmax: _Lowering.softmax,

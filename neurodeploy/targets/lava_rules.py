@@ -128,10 +128,15 @@ def _check_nothing(network: Network, population: Population) -> None:
 def _check_lif(network: Network, population: Population) -> None:
     """Refuse what no LIF of Lava's does; a bias of the current is sent to it from outside."""
     name, neuron = population.name, population.neuron
+    if np.any(getattr(neuron, "graded_spike", False)):
+        raise UnsupportedError(
+            f"population {name!r}: graded_spike True, it sends its voltage, and Lava's process of "
+            f"{neuron.kind} neurons sends spikes alone; backend 'engine' runs it as it is, and of "
+            f"a network without spikes nd.convert_ann(to='sigma-delta') runs there"
+        )
     plain = {
         "reset": "zero",
         "refractory": 1,
-        "graded_spike": False,
         "input_exponent": ACTIVATION_SHIFT,
         "voltage_exponent": 0,
     }

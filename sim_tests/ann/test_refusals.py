@@ -88,3 +88,16 @@ def test_arguments_are_checked(how, words):
 def test_calibration_is_checked(calibration):
     with pytest.raises(nd.NeurodeployError, match="calibration"):
         nd.convert_ann(nn.Linear(4, 2), calibration)
+
+
+@pytest.mark.parametrize("target", ["lava", "loihi2"])
+def test_deploy_says_which_form_runs_there_in_place_of_graded(target):
+    torch.manual_seed(0)
+    module, inputs = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3)), torch.rand(20, 6)
+    graded = nd.deploy(nd.convert_ann(module, inputs, measure=False), target)
+    reason = next(entry.reason for entry in graded.left if entry.element == "0")
+    assert "graded_spike True" in reason
+    assert "sigma-delta" in reason
+    assert "'engine'" in reason
+    instead = nd.convert_ann(module, inputs, to="sigma-delta", measure=False)
+    assert not nd.deploy(instead, target).left
