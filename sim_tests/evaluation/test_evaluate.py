@@ -200,22 +200,23 @@ def test_items_of_different_lengths_say_what_to_give(network):
     assert nd.evaluate(network, items, steps=6).samples == 2
 
 
+@pytest.fixture(scope="module")
+def cluster():
+    distributed = pytest.importorskip("distributed", reason="needs Dask: the extra scale")
+    from neurodeploy.evaluation.clusters import _local
+
+    with _local(2) as cluster, distributed.Client(cluster) as client:
+        yield client
+    with warnings.catch_warnings():  # Dask leaves the pipe of its scheduler open
+        warnings.simplefilter("ignore", ResourceWarning)
+        del client, cluster
+        gc.collect()
+
+
 class TestOnDask:
     @pytest.fixture(autouse=True)
     def dask(self):
         pytest.importorskip("distributed", reason="needs Dask: the extra scale")
-
-    @pytest.fixture(scope="class")
-    def cluster(self):
-        distributed = pytest.importorskip("distributed", reason="needs Dask: the extra scale")
-        from neurodeploy.evaluation.clusters import _local
-
-        with _local(2) as cluster, distributed.Client(cluster) as client:
-            yield client
-        with warnings.catch_warnings():  # Dask leaves the pipe of its scheduler open
-            warnings.simplefilter("ignore", ResourceWarning)
-            del client, cluster
-            gc.collect()
 
     def test_equals_one_process_to_the_bit(self, network, data, score, cluster):
         assert same(nd.evaluate(network, *data, shard=20, scheduler=cluster), score)

@@ -89,16 +89,17 @@ def test_counts_alone_do_not_tell_the_letters(taxels):
     assert found == pytest.approx(figures, abs=0.01)
 
 
-class TestTraining:
-    @pytest.fixture(scope="class")
-    def small(self):
-        """50 noisy copies of a random pattern for each of 27 letters."""
-        rng = np.random.default_rng(0)
-        labels = np.repeat(np.arange(27), 50)
-        shape = (rng.random((27, 95, 4)) < 0.1)[labels]
-        noise = rng.random((1350, 95, 4)) < 0.02
-        return (shape ^ noise).astype(np.uint8), labels
+@pytest.fixture(scope="module")
+def small():
+    """50 noisy copies of a random pattern for each of 27 letters."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(27), 50)
+    shape = (rng.random((27, 95, 4)) < 0.1)[labels]
+    noise = rng.random((1350, 95, 4)) < 0.02
+    return (shape ^ noise).astype(np.uint8), labels
 
+
+class TestTraining:
     def test_it_goes_on_as_if_never_stopped(self, small, tmp_path, capsys):
         torch = pytest.importorskip("torch", reason="needs torch: the extra train")
         from examples.braille27.train import LetterTraining as Training

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import h5py
 import numpy as np
 import pytest
 
 import neurodeploy as nd
 from neurodeploy.errors import FormatError, UnsupportedError
+from neurodeploy.formats.netx.whole_network import layer_hash
+from neurodeploy.hdf5_tree import Group
 from neurodeploy.network import (
     ALIF,
     AdaptiveCubaLIF,
@@ -188,3 +192,20 @@ def test_lists_make_the_same_network_as_tuples(tmp_path):
     assert listed == plain
     nd.save(listed, tmp_path / "listed.net")
     assert nd.load(tmp_path / "listed.net") == plain
+
+
+@pytest.mark.parametrize(
+    ("held", "read"),
+    [(0, np.int64(0)), (0.5, np.float64(0.5)), ("a", np.str_("a")), ([1, 2], np.array([1, 2]))],
+)
+def test_the_hash_of_layers_is_that_of_any_numpy(held, read):
+    """NumPy 2 writes types into the `repr` of its numbers; a network read by it was another one."""
+
+    def hashed(value):
+        file = Group()
+        file.require_group("layer").require_group("0").attrs["starts"] = value
+        return layer_hash(file)
+
+    assert hashed(held) == hashed(read) != hashed(7)
+    text = hashlib.sha256(b"0starts=" + repr(held).encode()).hexdigest()
+    assert isinstance(held, list) or hashed(read) == text  # as NumPy 1 wrote it

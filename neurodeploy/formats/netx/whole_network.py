@@ -119,13 +119,24 @@ def layer_hash(file: Group) -> str:
     for name, item in layers.walk() if isinstance(layers, Group) else ():
         digest.update(name.encode())
         for key in sorted(item.attrs):
-            digest.update(f"{key}={item.attrs[key]!r}".encode())
+            digest.update(f"{key}={_shown(item.attrs[key])}".encode())
         if isinstance(item, Dataset):
             value = np.asarray(item.value)
             digest.update(f"{value.shape}{item.dtype.kind}".encode())
             held = value.tobytes() if value.dtype.kind != "O" else repr(value.tolist()).encode()
             digest.update(held)
     return digest.hexdigest()
+
+
+def _shown(value: Any) -> str:
+    """An attribute as text, the same before it was written and after, whatever the NumPy.
+
+    NumPy 2 writes the type into the `repr` of its numbers, NumPy 1, with which older files were
+    written, does not.
+    """
+    if isinstance(value, np.generic):
+        return str(value) if value.dtype.kind in "biuf" else repr(value.item())
+    return repr(np.asarray(value) if isinstance(value, (list, tuple)) else value)
 
 
 def _tree_of_version_1(group: Group, arrays: dict[str, NDArray[Any]]) -> Any:
