@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -213,3 +215,20 @@ def test_r_squared_of_a_mean_is_nothing_and_of_itself_is_one():
     y = np.random.default_rng(0).normal(size=(3, 20, 2))
     assert r_squared(y, y) == 1
     assert r_squared(y, np.broadcast_to(y.mean((0, 1)), y.shape)) == pytest.approx(0)
+
+
+def test_the_readme_says_what_the_recipe_gave():
+    pytest.importorskip("torch", reason="needs torch: neurodeploy doctor --add lava-dl")
+    from examples.tinyrsnn.train import SCHEDULE, lines
+
+    held = json.loads((FOLDER / "tinyrsnn" / "training.json").read_text(encoding="utf-8"))
+    readme = (FOLDER / "tinyrsnn" / "README.md").read_text(encoding="utf-8")
+    assert held["data"] == "synthetic"
+    assert not held["commit"].endswith("+")
+    for seed, found in held["seeds"].items():
+        assert all(line in readme for line in lines(int(seed), found))
+        first, *others = found["pruning"]["rounds"]
+        assert all(
+            kept == (first[1] - score <= SCHEDULE.tolerance * first[1]) for _, score, kept in others
+        )
+        assert found["Footprint"] == BYTES["indy"]
