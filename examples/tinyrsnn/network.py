@@ -31,6 +31,9 @@ SYNAPSE_SECONDS, MEMBRANE_SECONDS = 10e-3, 20e-3
 
 RECURRENT_DELAY = 2
 
+DRIFT = 0.6
+"""Radians between the preferred directions of a neuron in two sessions, standard deviation."""
+
 WEIGHTS = ("con1.op.weight", "con2.op.weight", "con3.op.weight")
 CONSTANTS = (
     "group2.syn_param", "group2.mem_param", "group3.syn_param_readout", "group3.mem_param_readout",
@@ -115,16 +118,25 @@ def poisson(samples: int, steps: int, rate: float, seed: int, inputs: int = 96) 
 
 
 def cortex(
-    samples: int, steps: int, inputs: int, seed: int, rate_hz: float = 12.5, depth: float = 0.9
+    samples: int,
+    steps: int,
+    inputs: int,
+    seed: int,
+    rate_hz: float = 12.5,
+    depth: float = 0.9,
+    session: int = 0,
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """A synthetic motor cortex: spikes [samples, steps, inputs], velocity [samples, steps, 2].
 
     A finger moves at random and smoothly. A neuron's rate is tuned to the direction of movement,
     ``rate_hz (1 + depth cos(direction - preferred))`` (Georgopoulos et al. 1982), its spikes are
-    a Poisson process of that rate. The preferred directions are the same for every seed.
+    a Poisson process of that rate. The preferred directions are the same for every seed; those of
+    a session other than 0 have drifted from them, each by a normal deviate of `DRIFT`.
     """
     rng = np.random.default_rng(seed)
     preferred = np.random.default_rng(99).uniform(-np.pi, np.pi, inputs)
+    if session:
+        preferred += DRIFT * np.random.default_rng([99, session]).normal(size=inputs)
     bell = np.exp(-0.5 * (np.arange(-60, 61) / 25) ** 2)  # a tenth of a second
     bell /= np.sqrt((bell**2).sum())
     pushes = rng.normal(size=(samples, 2, steps + len(bell) - 1))

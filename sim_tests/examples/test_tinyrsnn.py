@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -111,3 +113,122 @@ def test_the_readme_says_what_was_measured():
         )
         assert row in readme
         assert Agreement(one["integers"], noise).holds
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory):
+    """A recipe of few neurons and epochs: what it was given, and its figures."""
+    pytest.importorskip("torch", reason="needs torch: neurodeploy doctor --add lava-dl")
+    from examples.tinyrsnn import train
+
+    sizes = {"train": 48, "validation": 24, "test": 24}
+    sessions = [train.session(number, sizes, steps=60) for number in (1, 2)]
+    given = {
+        "sessions": sessions,
+        "out": tmp_path_factory.mktemp("recipe"),
+        "epochs": {"pretraining": 12, "fine-tuning": 4, "pruning": 1},
+        "hidden": 16,
+        "schedule": train.Schedule(most=0.6),
+    }
+    return given, train.recipe(0, **given)
+
+
+def test_the_recipe_ends_in_integers_that_decode(course):
+    _, found = course
+    assert found["fine-tuning"]["validation"] > 0.15
+    for stage in ("float", "pruned", "half", "integers"):
+        assert found[stage]["R2"] > 0.15
+        assert 0 < found[stage]["Effective_ACs"] < 96 * 16
+    assert found["half"]["R2"] == pytest.approx(found["pruned"]["R2"], abs=0.05)
+    assert found["integers"]["R2"] == pytest.approx(found["half"]["R2"], abs=0.1)
+    # The engine's float network decodes as the module that was trained.
+    assert found["float"]["R2"] == pytest.approx(found["fine-tuning"]["test"], abs=0.02)
+    assert found["Footprint"] == 2 * (96 * 16 + 16 * 16 + 2 * 16 + 2 * 16 + 2 * 2)
+    rounds = found["pruning"]["rounds"]
+    kept = [share for share, _, kept in rounds if kept]
+    assert kept == sorted(kept)
+    assert found["pruned"]["ConnectionSparsity"] == pytest.approx(kept[-1], abs=0.01)
+    least = rounds[0][1] * (1 - 0.02)
+    assert all((score >= least) == kept for _, score, kept in rounds[1:])
+
+
+def test_the_recipe_goes_on_from_its_checkpoints(course, monkeypatch):
+    from examples.tinyrsnn import train
+
+    given, found = course
+    made = []
+    monkeypatch.setattr(train.FingerTraining, "run", recording(train.FingerTraining.run, made))
+    again = train.recipe(0, **given)
+    assert made == [0, 0]  # epochs that were trained a second time
+    for stage in ("pretraining", "float", "pruned", "half", "integers"):
+        assert again[stage] == found[stage]
+
+
+def recording(run, made):
+    def counted(self, parts, folder, *more):
+        learn, epochs = self.learn_epoch, []
+        self.learn_epoch = lambda *data: epochs.append(1) or learn(*data)
+        found = run(self, parts, folder, *more)
+        made.append(len(epochs))
+        return found
+
+    return counted
+
+
+def test_a_full_decoder_is_as_large_as_the_published_ones():
+    pytest.importorskip("torch", reason="needs torch: neurodeploy doctor --add lava-dl")
+    from examples.tinyrsnn.train import decoder, footprint
+    from neurodeploy.training.sparsity import half_precision
+
+    assert footprint(half_precision(decoder())) == BYTES["indy"]
+
+
+def test_sessions_drift_and_session_zero_is_what_it_was():
+    plain, moved = cortex(2, 50, 96, seed=5), cortex(2, 50, 96, seed=5, session=1)
+    np.testing.assert_array_equal(plain[1], moved[1])
+    np.testing.assert_array_equal(plain[0], cortex(2, 50, 96, seed=5, session=0)[0])
+    assert (plain[0] != moved[0]).any()
+
+
+def test_the_float_network_is_the_module_that_was_trained(course):
+    import torch
+
+    from examples.tinyrsnn import train
+    from examples.tinyrsnn.rounded import decoded
+
+    model = train.decoder(16).eval()
+    inputs, _ = course[0]["sessions"][0]["test"]
+    train.start(model, inputs, seed=3)
+    spikes, v = decoded(train.to_floats(model), inputs.numpy().astype(np.uint8))
+    with torch.no_grad():
+        hidden = model[:2](inputs)
+        out = model[2:](hidden)
+    assert hidden.mean() > 0.01
+    np.testing.assert_array_equal(spikes.reshape(hidden.shape), hidden.numpy())
+    np.testing.assert_allclose(v.reshape(out.shape), out.numpy(), atol=1e-4)
+
+
+def test_r_squared_of_a_mean_is_nothing_and_of_itself_is_one():
+    pytest.importorskip("torch", reason="needs torch: neurodeploy doctor --add lava-dl")
+    from examples.tinyrsnn.train import r_squared
+
+    y = np.random.default_rng(0).normal(size=(3, 20, 2))
+    assert r_squared(y, y) == 1
+    assert r_squared(y, np.broadcast_to(y.mean((0, 1)), y.shape)) == pytest.approx(0)
+
+
+def test_the_readme_says_what_the_recipe_gave():
+    pytest.importorskip("torch", reason="needs torch: neurodeploy doctor --add lava-dl")
+    from examples.tinyrsnn.train import SCHEDULE, lines
+
+    held = json.loads((FOLDER / "tinyrsnn" / "training.json").read_text(encoding="utf-8"))
+    readme = (FOLDER / "tinyrsnn" / "README.md").read_text(encoding="utf-8")
+    assert held["data"] == "synthetic"
+    assert not held["commit"].endswith("+")
+    for seed, found in held["seeds"].items():
+        assert all(line in readme for line in lines(int(seed), found))
+        first, *others = found["pruning"]["rounds"]
+        assert all(
+            kept == (first[1] - score <= SCHEDULE.tolerance * first[1]) for _, score, kept in others
+        )
+        assert found["Footprint"] == BYTES["indy"]
