@@ -15,6 +15,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+import neurodeploy
+
 from .measure import FOLDER, Ratio, Row, Settings
 
 COLUMNS = (
@@ -40,8 +42,9 @@ def machine_facts(settings: Settings, rows: Iterable[Row] = ()) -> dict[str, str
         "threads": f"{settings.threads} on both sides, pinned to {cores} of {os.cpu_count()} cores",
         "repeats": str(settings.repeats) + (" (quick)" if settings.quick else ""),
         "Python": platform.python_version(),
+        "neurodeploy": neurodeploy.__version__,
     }
-    for package in ("neurodeploy", "numpy", "lava-nc", "lava-dl", "torch"):
+    for package in ("numpy", "lava-nc", "lava-dl", "torch"):
         try:
             facts[package] = version(package)
         except PackageNotFoundError:

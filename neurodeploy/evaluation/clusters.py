@@ -119,12 +119,13 @@ def _local(number: int) -> Iterator[Any]:
 
 @contextmanager
 def _told_where_they_come_from() -> Iterator[None]:
-    """Let processes that start here know this one, and find modules where it does.
+    """Let processes that start here know this one, be silent, and find modules where it does.
 
     Python puts a script's folder, a data set's own module in it, on the script's path alone.
     """
     told = {
         ends_with_parent.PARENT: str(os.getpid()),
+        "DASK_LOGGING__DISTRIBUTED": "critical",  # what goes wrong reaches the caller as an error
         "PYTHONPATH": os.pathsep.join(place or os.getcwd() for place in sys.path),
     }
     before = {name: os.environ.get(name) for name in told}

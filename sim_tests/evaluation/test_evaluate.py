@@ -243,6 +243,11 @@ class TestOnDask:
             nd.evaluate(network, *data, scheduler="tcp://127.0.0.1:9")
 
     @pytest.mark.slow
+    def test_its_processes_say_nothing(self, network, data, capfd):
+        nd.evaluate(network, *data, shard=20, scheduler="processes:1")
+        assert capfd.readouterr() == ("", "")
+
+    @pytest.mark.slow
     def test_a_killed_caller_leaves_no_process(self, tmp_path):
         psutil = pytest.importorskip("psutil")
         script = tmp_path / "run.py"
