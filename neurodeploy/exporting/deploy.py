@@ -376,13 +376,7 @@ class _Way:
             return
         rated = [entry for entry in made.audit if entry.rating is not Rating.FAITHFUL]
         says = f"rounded to {config.bits}-bit weights, {len(rated)} elements approximate"
-        change = self._change(self.network, made)
-        note = AuditEntry(
-            "network", Rating.APPROXIMATE, f"for {self.target}: {says}", change.effect
-        )
-        made = replace(made, audit=made.audit + Audit((note,)))
-        elements = tuple(p.name for p in made.populations)
-        self._go_on(made, Step(QUANTIZE, says, False, elements, change))
+        self._whole_is_another(QUANTIZE, says, made)
 
     def fine_tune(
         self, config: QuantConfig, calibration: Any, epochs: int, progress: Progress | None
@@ -406,13 +400,17 @@ class _Way:
         made, says = trained_for_target(
             floats, factors, config, calibration, self.example, epochs, progress
         )
-        change = self._change(given, made)
+        self._whole_is_another(FINE_TUNE, says, made)
+
+    def _whole_is_another(self, name: str, says: str, made: Network) -> None:
+        """Go on with a network whose populations are all other ones; measured and noted."""
+        change = self._change(self.network, made)
         note = AuditEntry(
             "network", Rating.APPROXIMATE, f"for {self.target}: {says}", change.effect
         )
         made = replace(made, audit=made.audit + Audit((note,)))
         elements = tuple(p.name for p in made.populations)
-        self._go_on(made, Step(FINE_TUNE, says, False, elements, change))
+        self._go_on(made, Step(name, says, False, elements, change))
 
     def walk(self, rewrites: Sequence[Rewrite]) -> None:
         """Use each rewrite in turn."""

@@ -18,7 +18,6 @@ from .measured_steps import Example
 
 FINE_TUNE = "fine-tune"
 
-
 EPOCHS = 20
 LEARNING_RATE = 0.02
 BATCH = 8
