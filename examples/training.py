@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from .shared import InputError, progress, written_whole
+
+Made = TypeVar("Made")
 
 Parts = Mapping[str, tuple[torch.Tensor, torch.Tensor]]
 
@@ -173,3 +175,18 @@ class Spike(torch.autograd.Function):
         """See `torch.autograd.Function`."""
         (v,) = ctx.saved_tensors
         return gradient / (5 * v.abs() + 1) ** 2
+
+
+def read_trained(path: Path, make: Callable[[dict[str, torch.Tensor]], Made], what: str) -> Made:
+    """Make something of a trained state dict.
+
+    Raises
+    ------
+    InputError
+        If the file is none, or of another network.
+    """
+    try:
+        return make(torch.load(path, map_location="cpu", weights_only=True))
+    except Exception as error:  # torch and zipfile raise many kinds for a damaged file
+        line = str(error).split("\n")[0]
+        raise InputError(f"{path}: no {what} ({line}); train one") from error

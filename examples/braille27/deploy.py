@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 import neurodeploy as nd
-from examples.shared import InputError, add_cases, case, stated_errors
+from examples.shared import add_cases, case, stated_errors
+from examples.training import read_trained
 from neurodeploy.exporting.deploy import Deployment
 from neurodeploy.network import Network
 
@@ -34,15 +35,14 @@ def reader_of(path: Path) -> Reader:
     InputError
         If the file is none.
     """
-    try:
-        held = torch.load(path, map_location="cpu", weights_only=True)
+
+    def made(held: dict[str, torch.Tensor]) -> Reader:
         hidden, inputs = held["feed.weight"].shape
         reader = Reader(inputs, hidden)
         reader.load_state_dict(held)
-    except Exception as error:  # torch and zipfile raise many kinds for a damaged file
-        line = str(error).split("\n")[0]
-        raise InputError(f"{path}: no reader of letters ({line}); train one") from error
-    return reader
+        return reader
+
+    return read_trained(path, made, "reader of letters")
 
 
 def deploy(

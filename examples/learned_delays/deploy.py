@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 import neurodeploy as nd
-from examples.shared import InputError, add_cases, case, stated_errors
+from examples.shared import add_cases, case, stated_errors
+from examples.training import read_trained
 from neurodeploy.exporting.deploy import Deployment
 from neurodeploy.network import Network
 
@@ -33,12 +33,10 @@ def network_of(path: Path) -> Network:
     InputError
         If the file is none.
     """
-    try:
-        held = torch.load(path, map_location="cpu", weights_only=True)
-        return network({name: value.numpy() for name, value in held.items()})
-    except Exception as error:  # torch and zipfile raise many kinds for a damaged file
-        line = str(error).split("\n")[0]
-        raise InputError(f"{path}: no reader of digits ({line}); train one") from error
+    return read_trained(
+        path, lambda held: network({name: value.numpy() for name, value in held.items()}),
+        "reader of digits",
+    )  # fmt: skip
 
 
 def calibration(parts: Mapping[str, data.Part]) -> NDArray[np.uint8]:

@@ -13,7 +13,8 @@ import torch
 
 import neurodeploy as nd
 from examples.l2mu.network import l2mu
-from examples.shared import InputError, add_cases, case, stated_errors
+from examples.shared import add_cases, case, stated_errors
+from examples.training import read_trained
 from neurodeploy.exporting.deploy import Deployment
 from neurodeploy.network import Network
 
@@ -32,12 +33,10 @@ def network_of(path: Path) -> Network:
     InputError
         If the file is none.
     """
-    try:
-        held = torch.load(path, map_location="cpu", weights_only=True)
-        return l2mu({name: tensor.numpy() for name, tensor in held.items()})
-    except Exception as error:  # torch and zipfile raise many kinds for a damaged file
-        line = str(error).split("\n")[0]
-        raise InputError(f"{path}: no trained L2MU ({line}); train one") from error
+    return read_trained(
+        path, lambda held: l2mu({name: tensor.numpy() for name, tensor in held.items()}),
+        "trained L2MU",
+    )  # fmt: skip
 
 
 def some(part: tuple[torch.Tensor, torch.Tensor], count: int) -> tuple[np.ndarray, np.ndarray]:
